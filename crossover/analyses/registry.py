@@ -84,14 +84,14 @@ class Registered:
         Returns:
             The files that were written.
         """
-        made, paths = self.module().make(given, study), [results / name for name in self.outputs]
+        outputs, paths = self.module().make(given, study), [results / name for name in self.outputs]
         for folder in {path.parent for path in paths}:
             folder.mkdir(parents=True, exist_ok=True)
         if self.kind == "figures":  # by name: no statistic depends on how figures look
             style = importlib.import_module("crossover.analyses.figures.style")
-            return style.save(made, paths[0].with_suffix(""))
+            return style.save(outputs, paths[0].with_suffix(""))
         for path in paths:
-            made[path.stem].to_csv(path, index=False)
+            outputs[path.stem].to_csv(path, index=False)
         return paths
 
 
@@ -152,8 +152,8 @@ def part(figure: str, study: Study) -> Part:
 def tables_of(study: Study) -> list[str]:
     """Return the names of the tables under results/<study> that analyses may read or the report shows."""
     radiomics = ["radiomics.csv"] if study.radiomics else []
-    made = (f for a in of_study(study, "statistics", "tables") for f in a.outputs)
-    return [*CONTRACT, *radiomics, *made]
+    files = (f for a in of_study(study, "statistics", "tables") for f in a.outputs)
+    return [*CONTRACT, *radiomics, *files]
 
 
 def read_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:

@@ -73,8 +73,8 @@ def _show(found: Inventory, console: Console) -> None:
     for kind in found.channels:
         console.print(f"  {pasted(kind.name, kind.rule)}", highlight=False, markup=False, soft_wrap=True)
     for column, values in found.columns.items():
-        told = ", ".join(f"{value} ({len(patients)})" for value, patients in values.items())
-        console.print(f"{column}: {told}", highlight=False, markup=False)
+        listed = ", ".join(f"{value} ({len(patients)})" for value, patients in values.items())
+        console.print(f"{column}: {listed}", highlight=False, markup=False)
     for what in found.odd:
         console.print(f"look: {what}", highlight=False, markup=False)
     _show_proposal(found, console)
@@ -126,8 +126,8 @@ def new(
         model = model_of(source)
         texts = {"source": "" if model else source, "target": target}
         asked = {cohort: _parsed(text) for cohort, text in texts.items() if text}
-        told = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
-    typer.echo("\n".join([*told, f"written: {path} (what it leaves out: config/bases/)"]))
+        notes = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
+    typer.echo("\n".join([*notes, f"written: {path} (what it leaves out: config/bases/)"]))
     typer.echo(f"next: crossover check {name}; crossover run {name} --scale smoke")
 
 

@@ -95,18 +95,18 @@ def _shown(cohort: Cohort, series: list[Series]) -> list[str]:
 
     licence = cohort.licence
     known = size(cohort, series)
-    told = [
+    lines = [
         f"{cohort.title}, {cohort.patients} patients",
         f"licence: {licence.name}, {licence.url}{f'. {licence.note}' if licence.note else ''}",
         f"cite: {cohort.citation}",
         f"download: {f'{known / 1e9:.2f} GB' if known else 'its size is not known before it begins'}",
     ]
-    told += [
+    lines += [
         f"not verified at the first download, since nobody publishes a checksum: {url}" for url in unverified(cohort)
     ]
     if not cohort.confirmed:
-        told.append(f"not tried against the real servers; known from: {cohort.known_from}")
-    return told
+        lines.append(f"not tried against the real servers; known from: {cohort.known_from}")
+    return lines
 
 
 def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
@@ -115,18 +115,18 @@ def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
     from crossover.sources.fetching.registry import of_study
     from crossover.study.config import keep_folder
 
-    told = [
+    lines = [
         f"by hand: {each.what}: get it at {each.page} and put it into {folder / name / each.into}"
         for each in cohort.by_hand
     ]
     if not cohort.study:
-        return [*told, f"next: crossover inspect {folder / name}"]
+        return [*lines, f"next: crossover inspect {folder / name}"]
     keep_folder(cohort.study, folder.resolve())
     others = [other for other in of_study(cohort.study) if not FetchRecords(folder, other).is_complete]
     if others:
         return [
-            *told,
+            *lines,
             *(f"next: crossover fetch {other} {folder} (study {cohort.study} needs it too)" for other in others),
         ]
     run = f"crossover run {cohort.study} --scale smoke --data {folder}"
-    return [*told, f"next: crossover check {cohort.study}; {run}"]
+    return [*lines, f"next: crossover check {cohort.study}; {run}"]

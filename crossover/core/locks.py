@@ -49,16 +49,16 @@ def held(what: str | Path, folder: Path = FOLDER) -> Iterator[None]:
     Where another process has it, print which, and wait.
     """
     path = lock_path(what, folder)
-    lock, told = None, False
+    lock, waiting = None, False
     while lock is None:
         try:
             lock = take(path)
         except Held as by:
-            if not told:
+            if not waiting:
                 waits = f"{what} is being made by {by} (of a run that was killed?): waiting for it"
                 log.info(waits)
                 print(f"[{time.strftime('%H:%M:%S')}] {waits}", flush=True)
-                told = True
+                waiting = True
             time.sleep(WAIT_SECONDS)
     try:
         yield

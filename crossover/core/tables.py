@@ -121,10 +121,10 @@ def _decoded(content: bytes) -> tuple[str, list[str], str]:
 def _records(text: str) -> tuple[list[list[str]], list[str], list[str], str]:
     """Return the cells of each row, notes, findings, and the separator."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    told = re.match(r"sep=(.)\n", text, re.IGNORECASE)  # Excel's own; it shows no such row
-    if told and told[1] in SEPARATORS:
-        records, findings = _parsed(text[told.end() :], told[1])
-        return records, [], findings, told[1]
+    declared = re.match(r"sep=(.)\n", text, re.IGNORECASE)  # Excel's own; it shows no such row
+    if declared and declared[1] in SEPARATORS:
+        records, findings = _parsed(text[declared.end() :], declared[1])
+        return records, [], findings, declared[1]
     head = text if len(text) <= _HEAD else text[: text.rfind("\n", 0, _HEAD) + 1] or text
     fits = {s: _fit(_parsed(head, s)[0]) for s in SEPARATORS}
     best = max(fits, key=fits.__getitem__)

@@ -38,11 +38,11 @@ def radiomics_rows(
     )
     jobs = list(zip(test["cohort"], test["case"], strict=True))
     if workers == 1:
-        made = [make(job) for job in jobs]
+        of_jobs = [make(job) for job in jobs]
     else:
         with incremental.pool(workers) as processes:
-            made = list(processes.map(make, jobs))
-    return [row for of_model in zip(*made, strict=True) for rows in of_model for row in rows]
+            of_jobs = list(processes.map(make, jobs))
+    return [row for of_model in zip(*of_jobs, strict=True) for rows in of_model for row in rows]
 
 
 def _rows_of_case(
@@ -53,7 +53,7 @@ def _rows_of_case(
     cohort, case = job
     folder = cases / cohort / case
     image = read(image_path(folder, settings["channel"]))
-    made: list[list[dict]] = []
+    feature_rows: list[list[dict]] = []
     for model in models:
         about: dict = {"model": model.name if model else "manual"}
         about |= {column: getattr(model, column, None) for column in ABOUT}
@@ -65,5 +65,5 @@ def _rows_of_case(
             values = first_order(image, read(path), settings["features"], settings["bin_width"])
             where = {"cohort": cohort, "case": case, "structure": structure}
             rows += [{**about, **where, "feature": name, "value": value} for name, value in values.items()]
-        made.append(rows)
-    return made
+        feature_rows.append(rows)
+    return feature_rows

@@ -162,8 +162,8 @@ class Pacs:
 def _refusal(answer: Dataset) -> str:
     """Return why an answer to a store says that nothing is stored; "" where it doesn't."""
     reasons = {int(failed.get("FailureReason") or 0) for failed in answer.get("FailedSOPSequence") or []}
-    told = ", ".join(f"{reason:#06x}" for reason in sorted(reasons))
-    return f"the server refuses it: failure reason {told} (PS3.18, table I.2-2)" if reasons else ""
+    reasons_text = ", ".join(f"{reason:#06x}" for reason in sorted(reasons))
+    return f"the server refuses it: failure reason {reasons_text} (PS3.18, table I.2-2)" if reasons else ""
 
 
 def _names(d: Dataset) -> tuple[str, ...]:

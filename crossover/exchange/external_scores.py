@@ -109,8 +109,8 @@ def read_labels(folder: Path, study: Study, trained_on: Path | None = None) -> t
     labels = _labels(path)
     if labels is None:
         values = {name: (place,) for place, name in enumerate(study.structures, start=1)}
-        told = ", ".join(f"{own[0]} is {name}" for name, own in values.items())
-        return values, f"no {DATASET} beside the predictions, so in label maps {told}"
+        labels_of_cases = ", ".join(f"{own[0]} is {name}" for name, own in values.items())
+        return values, f"no {DATASET} beside the predictions, so in label maps {labels_of_cases}"
     if wrong := [name for name in labels if name not in study.structures]:
         there = ", ".join(study.structures)
         raise ConfigError(f"{path}: label {', '.join(wrong)} is no structure of study {study.study}, which has {there}")
@@ -227,8 +227,8 @@ def _missing(cases: Sequence[StudyCase], tested: Sequence[str], rows: Sequence[d
 
 def _extra(found: Found) -> list[str]:
     """Return messages about files that are not scored."""
-    told = {"of training cases": found.training, "with no name of a case or structure of the study": found.unknown}
-    return [f"not scored, {what}: {_some([p.name for p in paths])}" for what, paths in told.items() if paths]
+    left_out = {"of training cases": found.training, "with no name of a case or structure of the study": found.unknown}
+    return [f"not scored, {what}: {_some([p.name for p in paths])}" for what, paths in left_out.items() if paths]
 
 
 def _turned(cases: list[str]) -> list[str]:

@@ -90,9 +90,11 @@ def _within(
                 within.setdefault(outer, set()).add(inner)
                 break
         else:
-            told = ", ".join(f"{case.name} ({count} voxels)" for case, count in [*cases.items()][:_NAMED])
-            told += f" and {len(cases) - _NAMED} more cases" if len(cases) > _NAMED else ""
-            findings.append(f"{pair[0]} and {pair[1]} overlap, and neither lies within the other in every case: {told}")
+            named = ", ".join(f"{case.name} ({count} voxels)" for case, count in [*cases.items()][:_NAMED])
+            named += f" and {len(cases) - _NAMED} more cases" if len(cases) > _NAMED else ""
+            findings.append(
+                f"{pair[0]} and {pair[1]} overlap, and neither lies within the other in every case: " + named
+            )
     return within, findings
 
 

@@ -268,8 +268,8 @@ def _described(path: Path, stage: Path) -> tuple[Study, About]:
     except ConfigError as error:
         raise PackageError(f"{path}: {error}") from None
     except ValidationError as error:
-        told = [f"{MODEL}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise PackageError("\n".join(f"{path}: {line}" for line in told)) from None
+        problems = [f"{MODEL}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise PackageError("\n".join(f"{path}: {line}" for line in problems)) from None
     wrong = [] if about.form == FORM else [f"{MODEL}: a package of form {about.form}; this program reads form {FORM}"]
     wrong += [f"{MODEL}: structure {s} is none of the study's" for s in about.structures if s not in study.structures]
     if about.network.architecture in architectures():

@@ -75,17 +75,17 @@ class Run:
             return line
         return None
 
-    def _event(self, told: dict) -> None:
-        job = str(told.get("jobid", told.get("job_id")))
-        if told["event"] == "run_info":
-            for rule, count in told["stats"].items():
+    def _event(self, event: dict) -> None:
+        job = str(event.get("jobid", event.get("job_id")))
+        if event["event"] == "run_info":
+            for rule, count in event["stats"].items():
                 if rule != "total":
                     self.total[kind(rule)] += count
-        elif told["event"] == "job_info":
-            self.running[job] = told["rule_name"], " ".join((told["wildcards"] or {}).values())
+        elif event["event"] == "job_info":
+            self.running[job] = event["rule_name"], " ".join((event["wildcards"] or {}).values())
         elif job in self.running:
             rule, _ = self.running.pop(job)
-            self.done[kind(rule)] += told["event"] == "job_finished"
+            self.done[kind(rule)] += event["event"] == "job_finished"
 
     def drawn(self) -> RenderableType:
         """Return the view."""
@@ -145,17 +145,17 @@ def run(command: Sequence[str], plain: bool = False) -> int:
 def _watch(child: subprocess.Popen, console: Console) -> None:
     """Draw until the run has ended, and what it printed is read; what it left running may hold its output open."""
     assert child.stdout is not None
-    told, source, rest = Run(), child.stdout.fileno(), b""
-    with Live(told.drawn(), console=console, auto_refresh=False, transient=True) as live:
+    run, source, rest = Run(), child.stdout.fileno(), b""
+    with Live(run.drawn(), console=console, auto_refresh=False, transient=True) as live:
         while True:
             ended = child.poll() is not None
             ready, _, _ = select.select([source], [], [], 0 if ended else EVERY)
             part = os.read(source, 1 << 16) if ready else b""
             *lines, rest = (rest + part).split(b"\n")
-            said = [told.read(line.decode(errors="replace").rstrip("\r")) for line in lines]
+            said = [run.read(line.decode(errors="replace").rstrip("\r")) for line in lines]
             if shown := [line for line in said if line is not None]:
                 live.console.print(Text("\n".join(shown)), soft_wrap=True)
-            live.update(told.drawn(), refresh=True)
+            live.update(run.drawn(), refresh=True)
             if not part and (ended or ready):
                 return
 

@@ -47,7 +47,7 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
         ConfigError: weights are missing and a study says that nothing else will do; the message says what to
             do.
     """
-    told, stopping = [], []
+    notes, stopping = [], []
     for name, study in studies.items():
         for called in [None, *study.other_networks]:
             network = study.network_of(called)
@@ -60,13 +60,13 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
                 f"study {name}: no ImageNet weights of {encoder}: {because}" for encoder, because in without.items()
             ] + [_weights_remedy(name, list(without))]
         else:
-            told += [
+            notes += [
                 f"study {name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}"
                 for encoder, because in without.items()
             ]
     if stopping and not dry:
         raise ConfigError("\n".join(stopping))
-    return told + [f"A run would stop: {line}" for line in stopping]
+    return notes + [f"A run would stop: {line}" for line in stopping]
 
 
 def _weights_remedy(study: str, encoders: list[str]) -> str:

@@ -84,9 +84,9 @@ class Watched:
         if now - self._last_report < EVERY or not (FOLDER / f"{self.study}.json").exists():
             return
         self._last_report = now
-        told = {"step": step, "steps": steps, "dsc": float(dsc), "host": socket.gethostname(), "time": time.time()}
+        status = {"step": step, "steps": steps, "dsc": float(dsc), "host": socket.gethostname(), "time": time.time()}
         running_folder(self.study).mkdir(exist_ok=True)
-        write_json(running_folder(self.study) / f"{stage}.json", told)
+        write_json(running_folder(self.study) / f"{stage}.json", status)
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
             text += f", about {duration_text((now - begun) / (step - first) * (steps - step))} left of it"
@@ -168,8 +168,8 @@ def _status(study: str) -> Status:
     over = {stage for _, stage in done}
     for path in sorted(running_folder(study).glob("*.json")):
         if path.stem not in over:
-            told = read_json(path)
-            running.append(Running(path.stem, seconds_ago=time.time() - told.pop("time"), **told))
+            status = read_json(path)
+            running.append(Running(path.stem, seconds_ago=time.time() - status.pop("time"), **status))
     left = seconds_left([seconds for seconds, _ in done], **run)
     return Status(study, len(done), run["stages"], running, left if any(s for s, _ in done) else None)
 

@@ -134,18 +134,18 @@ def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
     for need in needs:
         at = _existing(root / need.folder)
         of_disk.setdefault(at.stat().st_dev, []).append(need)
-    told = []
+    out = []
     for own in of_disk.values():
         at = _existing(root / own[0].folder)
         free, wanted = shutil.disk_usage(at).free, sum(need.missing for need in own)
         if wanted > free:
             largest = sorted(own, key=lambda need: -need.missing)[:3]
             most = ", ".join(f"{n.what} of {n.study} {gigabytes(n.missing)}" for n in largest)
-            told.append(
+            out.append(
                 f"the run will write about {gigabytes(wanted)} more, and the disk of {at.resolve()} has "
                 f"{gigabytes(free)} free; most of it: {most}"
             )
-    return told
+    return out
 
 
 def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:

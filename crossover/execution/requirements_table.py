@@ -51,10 +51,10 @@ def assumed(workflow: Workflow) -> Iterable[str]:
     """Yield what the numbers rest on where it was not counted, a sentence each."""
     cohorts = [(study, name) for study in workflow.studies.values() for name in study.cohorts]
     real = [(study, name) for study, name in cohorts if amount(study, name) is None]
-    told = [name for study, name in real if amount(study, name, received=received())]
-    if told:
-        yield f"slices and patients of {', '.join(told)} by the sizes of the files received"
-    if unknown := [name for _, name in real if name not in told]:
+    received_names = [name for study, name in real if amount(study, name, received=received())]
+    if received_names:
+        yield f"slices and patients of {', '.join(received_names)} by the sizes of the files received"
+    if unknown := [name for _, name in real if name not in received_names]:
         yield f"nothing of {', '.join(unknown)}: without their folder (--data) it is not known how many there are"
     yield "files of a kind take as many bytes a voxel as those of the phantoms did"
     yield "memory as measured with the published batch on a CPU, see docs/performance.md; a GPU's own is not in it"

@@ -123,8 +123,8 @@ def segment(
     report = ingest(source, cases.parent, rules, workers, lenient=True)
     failed = _refused(report)
     _prepare(cases, out, study, workers, failed)
-    made = [case for case in report["made"] if case not in failed]
-    rows = list(_predicted(study, stage, out, made, workers, failed, objects))
+    complete = [case for case in report["made"] if case not in failed]
+    rows = list(_predicted(study, stage, out, complete, workers, failed, objects))
     for case in failed:  # of an earlier call
         for old in out.glob(f"p*/{case}_*"):
             old.unlink()
@@ -145,8 +145,8 @@ NOT_WRITTEN = "no DICOM object"
 
 def _no_object(row: dict) -> str:
     """Return why a mask that should be in DICOM objects is in none; "" where nothing went wrong."""
-    told = row.get("dicom", "")
-    return told if told.startswith(NOT_WRITTEN) else ""
+    problem = row.get("dicom", "")
+    return problem if problem.startswith(NOT_WRITTEN) else ""
 
 
 def _keys(rows: list[dict]) -> list[str]:
@@ -163,8 +163,8 @@ def _refused(report: Report) -> dict[str, str]:
 def _errors_text(findings: list[FindingRow]) -> str:
     """Return the errors among findings, in a line."""
     errors = [f for f in findings if f["severity"] == "error"]
-    told = (": ".join(filter(None, (f["code"], f["about"], f["what"]))) for f in errors)
-    return "; ".join(dict.fromkeys(told))
+    texts = (": ".join(filter(None, (f["code"], f["about"], f["what"]))) for f in errors)
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _prepare(cases: Path, out: Path, study: Study, workers: int, failed: dict[str, str]) -> None:
@@ -188,8 +188,8 @@ def _gone_on(cases: Path, manifest: Path, failed: dict[str, str]) -> Iterator[No
     except incremental.ItemsError as error:
         failed |= error.failed
         write_json(manifest, {"items": error.records})
-        made = read_json(cases)["items"].items()
-        write_json(cases, {"items": {c: r for c, r in made if c not in error.failed}})
+        items = read_json(cases)["items"].items()
+        write_json(cases, {"items": {c: r for c, r in items if c not in error.failed}})
 
 
 def _predicted(
@@ -210,18 +210,18 @@ def _predicted(
     record = read_json(stage / incremental.RECORD)
     structures, network = record["stage"]["structures"], Network.model_validate(record["network"])
     settings = backends_of_studies.backend_of(network).prediction(study, network)
-    slices, made, corrected = ({"": out / what / "manifest.json"} for what in ("slices", "cases", "corrected"))
+    slices, received, corrected = ({"": out / what / "manifest.json"} for what in ("slices", "cases", "corrected"))
     if study.preparation.bias_field.method == "none":
         corrected = {}
-    job = backends.Job(settings.model_dump(mode="json"), slices, made, corrected, pd.DataFrame(), threads)
+    job = backends.Job(settings.model_dump(mode="json"), slices, received, corrected, pd.DataFrame(), threads)
     predictor = backends.part(job, "prediction").predictor(job)
     (out / "predictions").mkdir(exist_ok=True)
     for case in cases:
         try:
             (masks,) = predictor.masks(stage, structures, [Place("", case)])
             rows = [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
-            told = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
-            yield from [row | {k: told[row["structure"]] for k in ("dicom",) if told} for row in rows]
+            as_dicom = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
+            yield from [row | {k: as_dicom[row["structure"]] for k in ("dicom",) if as_dicom} for row in rows]
         except Exception as error:
             if no_room := disk.as_disk_full(error, out):
                 raise no_room from error

@@ -106,10 +106,10 @@ def check_versions(records: dict[Path, dict], root: Path) -> Check:
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / LOCK).read_text(), re.M))
     locked = {_normal(name): version for name, version in pins.items()}
     names = packages_distributions()
-    made = [(out, *item) for out, record in records.items() for item in record["versions"].items()]
+    versions = [(out, *item) for out, record in records.items() for item in record["versions"].items()]
     wrong: dict[tuple[str, str], str] = {}
     count = 0
-    for module, version in {(module, version) for _, module, version in made}:
+    for module, version in {(module, version) for _, module, version in versions}:
         pinned = {n: locked[_normal(n)] for n in names.get(module, [module]) if _normal(n) in locked}
         count += bool(pinned)
         release = version.partition("+")[0]  # "+cpu" names a build
@@ -121,7 +121,7 @@ def check_versions(records: dict[Path, dict], root: Path) -> Check:
             f"it was made with {module} {version}, and {LOCK} has {wrong[module, version]}",
             f"`make setup`, and {REMAKE}",
         )
-        for output, module, version in made
+        for output, module, version in versions
         if (module, version) in wrong
     ]
     return Check("versions against the lock", count, findings)

@@ -109,20 +109,20 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
 
 def difference(image: sitk.Image, grid: sitk.Image) -> str:
     """Return in words how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
-    told = ["{} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]
+    parts = ["{} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]
     sizes = [" x ".join(map(str, i.GetSize())) for i in (image, grid)]
     if sizes[0] != sizes[1]:
-        told.append(f"{sizes[0]} voxels against {sizes[1]}")
+        parts.append(f"{sizes[0]} voxels against {sizes[1]}")
     own, other = (np.reshape(i.GetDirection(), (3, 3)) for i in (grid, image))
     angle = _angle(own, other)
-    told.append(f"axes {angle:.{2 if angle >= 0.01 or angle < 1e-6 else 5}f} degrees apart")
+    parts.append(f"axes {angle:.{2 if angle >= 0.01 or angle < 1e-6 else 5}f} degrees apart")
     exact = np.linalg.solve(axes_of(grid), axes_of(image))
     if (np.round(exact) @ np.round(exact).T == np.eye(3)).all() and sizes[0] == sizes[1]:
-        told.append(f"corners up to {_corners_apart(image, grid):.3g} mm off")
+        parts.append(f"corners up to {_corners_apart(image, grid):.3g} mm off")
     start = np.linalg.solve(axes_of(grid), np.subtract(image.GetOrigin(), grid.GetOrigin()))
     off = np.abs((start - np.round(start)) * grid.GetSpacing())
-    told.append(f"centres ({', '.join(f'{v:.2f}' for v in off)}) mm off at its first voxel")
-    return ", ".join(told)
+    parts.append(f"centres ({', '.join(f'{v:.2f}' for v in off)}) mm off at its first voxel")
+    return ", ".join(parts)
 
 
 def _mm(values: ArrayLike) -> str:

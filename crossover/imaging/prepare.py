@@ -28,8 +28,8 @@ def correct(
         part: (k, n): of every n-th case only, from the k-th on, into the folder of all, which others fill
         beside this one; None: of all, of which what the parts have made is kept.
     """
-    made = read_json(cases)["items"]
-    keys = {case: digest([item["files"], settings, code]) for case, item in made.items()}
+    items = read_json(cases)["items"]
+    keys = {case: digest([item["files"], settings, code]) for case, item in items.items()}
     if part:
         first, of = part
         keys = {case: keys[case] for case in sorted(keys)[first::of]}
@@ -62,9 +62,9 @@ def slice_cases(
     A case's record tells, of each slice by a 0 or 1, for each structure: `large`, whether the mask has more
     than `smallest_mask_px` pixels as it was drawn, and `shown`, whether it has any on the network's grid.
     """
-    made = read_json(cases)["items"]
+    items = read_json(cases)["items"]
     extra = read_json(corrected)["items"] if corrected else {}
-    inputs = {case: [item["files"], extra.get(case, {}).get("files")] for case, item in made.items()}
+    inputs = {case: [item["files"], extra.get(case, {}).get("files")] for case, item in items.items()}
     keys = {case: digest([files, settings, channels, structures, code]) for case, files in inputs.items()}
     folders = [p.parent for p in (corrected, cases) if p]
     make = partial(_slice, folders, settings, channels, structures)

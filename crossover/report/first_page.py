@@ -13,8 +13,8 @@ _ONLY_RUNS = re.compile(r'<p class="only">(.*?)</p>')
 
 def answers(page: Path) -> list[str]:
     """Return "title: sentence" of each study's answer, and before it that its numbers mean nothing where that is so."""
-    told = []
+    out = []
     for title, before, verdict in _STUDY.findall(page.read_text(encoding="utf-8")):
         sentences = [*_ONLY_RUNS.findall(before), *_PARAGRAPH.findall(verdict)]
-        told.append(html.unescape(f"{title}: {' '.join(sentences)}"))
-    return told
+        out.append(html.unescape(f"{title}: {' '.join(sentences)}"))
+    return out

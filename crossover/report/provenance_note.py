@@ -38,8 +38,8 @@ def provenance_note(file: Path) -> ProvenanceNote:
     sha256 = file_digest(file)
     if record is None:
         return ProvenanceNote(file.name, sha256[:DIGITS])
-    named = {name: told for name, told in record["outputs"].items() if Path(name).name == file.name}
-    name, told = next(iter(named.items()), (file.name, ""))
+    named = {name: output for name, output in record["outputs"].items() if Path(name).name == file.name}
+    name, output = next(iter(named.items()), (file.name, ""))
     inputs = [(path, digest[:DIGITS]) for path, digest in sorted(record["inputs"].items())]
     return ProvenanceNote(
         file=name,
@@ -48,5 +48,5 @@ def provenance_note(file: Path) -> ProvenanceNote:
         settings=record["settings_digest"][:DIGITS],
         inputs=tuple(inputs[:MOST]),
         more=max(0, len(inputs) - MOST),
-        changed=told != sha256,
+        changed=output != sha256,
     )

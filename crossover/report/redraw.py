@@ -88,8 +88,8 @@ class _Tables:
 
     def __init__(self, study: Study, results: Path, folder: Path) -> None:
         self._study, self._results, self._folder = study, results, folder
-        made = registry.of_study(study, "statistics")
-        self._makers = {name: analysis for analysis in made for name in analysis.outputs}
+        statistics = registry.of_study(study, "statistics")
+        self._makers = {name: analysis for analysis in statistics for name in analysis.outputs}
         self._there = set(registry.tables_of(study))
 
     def missing(self, figure: registry.Registered) -> str:

@@ -144,11 +144,11 @@ def _refresh(
         apart: in processes of their own: a decoder that crashes takes its process with it, not the job.
     """
     try:
-        made: Mapping = incremental.refresh(folder, keys, make, workers, apart=apart)
+        records: Mapping = incremental.refresh(folder, keys, make, workers, apart=apart)
     except incremental.ItemsError as error:
         failed: dict[str, Any] = {case: _crashed(work[case], why) for case, why in error.failed.items()}
-        made = dict(sorted((error.records | failed).items()))
-    return dict(made)
+        records = dict(sorted((error.records | failed).items()))
+    return dict(records)
 
 
 def _crashed(own: Work, why: str) -> CaseRecord:
@@ -198,8 +198,8 @@ def _work(
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
     if not isinstance(source, DicomSource):
-        cases, told = form_of(source).rows(source, data)
-        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, told
+        cases, notes = form_of(source).rows(source, data)
+        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, notes
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
     files, findings = list_files(data / source.folder, key_of(source))

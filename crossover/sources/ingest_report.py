@@ -80,10 +80,10 @@ def report(
         status: Literal["made", "excluded", "allowed"] = "excluded" if errors else "made"
         if errors and (case in allowed or errors <= allowed):
             status = "allowed"
-        told = sorted(findings, key=lambda f: ORDER.index(f["severity"]))
+        ordered = sorted(findings, key=lambda f: ORDER.index(f["severity"]))
         cases[case] = {
             "status": status, "found": record["found"], "chosen": record["chosen"],
-            "findings": told,
+            "findings": ordered,
         }  # fmt: skip
     loose = [f.row() for f in folder]
     barred = [f["code"] for f in loose if f["severity"] == "error" and f["code"] not in allowed]
@@ -113,8 +113,8 @@ def show(report: Report, console: Console) -> None:
     table = Table("case", "status", "chosen", "findings", show_lines=True)
     for case, about in report["cases"].items():
         chosen = "\n".join(f"{name}: {what}" for name, what in about["chosen"].items())
-        told = [_line(f) for f in _together(about["findings"])]
-        table.add_row(case, about["status"], chosen, "\n".join(told))
+        lines = [_line(f) for f in _together(about["findings"])]
+        table.add_row(case, about["status"], chosen, "\n".join(lines))
     console.print(table)
     for finding in report["folder"]:
         console.print("files of no case:", _line(finding), highlight=False)
@@ -124,8 +124,8 @@ def show(report: Report, console: Console) -> None:
         console.print("What to do:")
     for code in sorted(codes):
         console.print(f"  {code}: {KINDS[code].remedy}", highlight=False)
-    made, of = len(report["made"]), len(report["cases"])
-    console.print(f"{made} of {of} cases made; {problems(report) or 'no error'}.")
+    complete, of = len(report["made"]), len(report["cases"])
+    console.print(f"{complete} of {of} cases made; {problems(report) or 'no error'}.")
 
 
 def problems(report: Report) -> str:

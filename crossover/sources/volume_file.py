@@ -260,9 +260,9 @@ def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int,
     allowed = tolerance_mm(spacings[0])
     if far <= allowed:
         return []
-    told = " and ".join(" x ".join(f"{v:.4g}" for v in s) for s in spacings)
+    texts = " and ".join(" x ".join(f"{v:.4g}" for v in s) for s in spacings)
     if not (np.abs(spacings[0] - spacings[1]) * (np.array(size) - 1) <= allowed).all():
-        what = f"its sform and qform give voxels of other sizes: {told} mm"
+        what = f"its sform and qform give voxels of other sizes: {texts} mm"
         raise Refused("volume-header", what)
     return [Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform is taken")]
 

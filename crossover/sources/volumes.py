@@ -57,8 +57,8 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     if findings:
         findings += [f.what for f in passed]
         raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
-    told = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
-    return Rows(cases, [*told, *lacking, *passed, *_repeated(named)])
+    notes = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
+    return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)])
 
 
 def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[Finding]]:
@@ -86,8 +86,8 @@ def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
     if source.table:
         return f"no row with {source.where}"
     where = f" with {source.where}" if source.where else ""
-    told = "".join(f"; {f.what}" for f in lacking)
-    return f"no patient{where} has all of these files: {', '.join(source.files.values())}{told}"
+    listed = "".join(f"; {f.what}" for f in lacking)
+    return f"no patient{where} has all of these files: {', '.join(source.files.values())}{listed}"
 
 
 def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str]]:
@@ -258,8 +258,8 @@ def read_patient(
             out.findings += [replace(f, about=about) for f in findings]
             first = next(iter(out.channels.items()), None)
             if first:
-                image, told = brought_onto(first[1], image, first[0], other_grids)
-                out.findings += [replace(told, about=about)] if told else []
+                image, finding = brought_onto(first[1], image, first[0], other_grids)
+                out.findings += [replace(finding, about=about)] if finding else []
             out.channels[name] = image
     grid, doubtful = next(iter(out.channels.values()), None), contradictory(out.findings)
     for name, structure in source.structures.items():

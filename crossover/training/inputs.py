@@ -104,9 +104,9 @@ def inputs(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str
         except (_NotKept, OSError) as why:
             log.info("activations: not kept, %s", why)
             kept = None
-        made = Inputs(engine, batches, kept)
-        stack.callback(made.close)
-        yield made
+        new = Inputs(engine, batches, kept)
+        stack.callback(new.close)
+        yield new
 
 
 class _NotKept(Exception):

@@ -174,8 +174,8 @@ def train_stages(
     manifest: Path,
     code: str,
     tell: Callable[[str, float], None],
-    fail: Callable[[str, str, str, bool], None] = lambda *told: None,
-    begin: Callable[[str, str], None] = lambda *told: None,
+    fail: Callable[[str, str, str, bool], None] = lambda *_: None,
+    begin: Callable[[str, str], None] = lambda *_: None,
     parents: Sequence[Path] = (),
 ) -> None:
     """Bring the stages of one job up to date, and write its manifest.

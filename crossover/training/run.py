@@ -269,7 +269,7 @@ class Trainer(Loop):
 
     def __init__(
         self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
-        threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *told: None,
+        threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *_: None,
         activations: Cache = OFF, gpu_share: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__(settings, splits, out, cache, threads, initial, watch, activations, gpu_share)

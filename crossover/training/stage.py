@@ -138,7 +138,7 @@ def train(
     recipe: Recipe,
     checkpoint: Path,
     clock: Clock,
-    watch: Watch = lambda *told: None,
+    watch: Watch = lambda *_: None,
     trained_before: bool = False,
     structures: Sequence[str] = (),
 ) -> Trained:

@@ -60,8 +60,8 @@ def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
     rows = style.in_both_directions(pairwise[pairwise["test_set"] == study.target])
     rows = rows.rename(columns={"family_a": "family"})
     rows = rows[(rows["family_b"] == scratch) & rows["family"].isin(main_question(study))]
-    place, told = ["structure", "family", "n_train"], ["difference", "ci_low", "ci_high", "about"]
-    return rows[[*place, "cases", *told]].sort_values(place, ignore_index=True)
+    place, numbers = ["structure", "family", "n_train"], ["difference", "ci_low", "ci_high", "about"]
+    return rows[[*place, "cases", *numbers]].sort_values(place, ignore_index=True)
 
 
 @style.styled

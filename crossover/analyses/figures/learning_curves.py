@@ -78,11 +78,11 @@ def caption(frames: Frames, study: Study) -> str:
         "in brackets: they are not; arrow: beyond the sizes."
     )
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
-    told = [
+    sentences = [
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
         f"n = {r.n:.0f}{_of(r.structure, study)}" for r in found.itertuples()
     ]  # fmt: skip
-    return f"{text} {'; '.join(told) or 'No crossover is beyond chance'}."
+    return f"{text} {'; '.join(sentences) or 'No crossover is beyond chance'}."
 
 
 def _of(structure: str, study: Study) -> str:

@@ -45,7 +45,7 @@ class Replayed:
         for own, new in zip(self._given, given, strict=True):
             own.copy_(new)
         self._graph.replay()
-        return [made.clone() for made in self._made]
+        return [output.clone() for output in self._made]
 
     def _record(self, given: list[Tensor]) -> torch.cuda.CUDAGraph:
         """Record one run without running it; its memory is the graph's own from then on."""

@@ -58,7 +58,7 @@ def read_all(
         findings += _each(tables, sources, said)
         raise TableError("\n".join(dict.fromkeys(findings)))
     renamed = [_renamed(table, structures or {}) for table in tables.values()]
-    whole, told = _filled(pd.concat(renamed, ignore_index=True))
+    whole, filled = _filled(pd.concat(renamed, ignore_index=True))
     whole, names = matched(_joined(whole), "family" if "family" in whole else "model")
     place = f"{sources[0]}: " if len(tables) == 1 else ""
     try:
@@ -66,7 +66,7 @@ def read_all(
     except TableError as error:
         lines = [place + line + _advice(line) for line in str(error).splitlines()]
         raise TableError("\n".join(lines)) from None
-    return whole, [*notes, *told, *names, *more]
+    return whole, [*notes, *filled, *names, *more]
 
 
 def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:

@@ -82,9 +82,9 @@ def comparison(
         f"{m} is no metric that is known: neither its scale nor which values are better"
         for m in several if m not in KNOWN
     ]  # fmt: skip
-    told = [_read_as(read), *notes, *unknown, *shared]
+    all_notes = [_read_as(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
-    return Comparison(table, summary, pairs, counts(read, gone), ranked, told)
+    return Comparison(table, summary, pairs, counts(read, gone), ranked, all_notes)
 
 
 def write(found: Comparison, out: Path) -> str:
@@ -206,7 +206,7 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
         raise TableError("one model: there is nothing to compare it with")
     rows, as_read = compared(table), compared(read)
     metrics, notes, findings = [], [], []
-    told: dict[str, list[str]] = {}
+    differing: dict[str, list[str]] = {}
     for metric in said.metrics or metrics_in(table, said):
         scored = rows.dropna(subset=metric)
         own = {str(m): part for m, part in scored.groupby("family", sort=False)}
@@ -217,14 +217,14 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
         notes += [f"{metric}: {', '.join(lacking)} without"] if lacking else []
         of_files = as_read.dropna(subset=metric).groupby("family", sort=False)
         for note in _apart({str(m): part for m, part in of_files}):
-            told.setdefault(note, []).append(metric)
+            differing.setdefault(note, []).append(metric)
         if len(alone) < len(places):
             metrics.append(metric)
             notes += [f"{metric}: not compared, without a case and structure in common with any other model: "
                       f"{', '.join(alone)}"] if alone else []  # fmt: skip
         elif len(own) > 1 or said.metrics:
             findings.append(f"{metric}: no two models have a case and structure in common")
-    apart_notes = [f"{', '.join(of)}: {note}" for note, of in told.items()]
+    apart_notes = [f"{', '.join(of)}: {note}" for note, of in differing.items()]
     if (said.metrics and findings) or not metrics:
         raise TableError("\n".join([*findings, *apart_notes] or ["no two models have a metric in common"]))
     return metrics, [*notes, *findings, *apart_notes]

@@ -96,8 +96,8 @@ def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[
     if _is_adc(rule, taken[0]):
         image = _in_adc_unit(image, taken[0])
     how = "; ".join(s.describe() for s in taken[:2]) + (" and more" if len(taken) > 2 else "")
-    told = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
-    return Chosen(image, taken, how + told, findings)
+    reasons = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
+    return Chosen(image, taken, how + reasons, findings)
 
 
 def matching_stacks(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
@@ -148,8 +148,8 @@ def stacks_text(candidates: Sequence[Stack]) -> str:
 def _rule_text(rule: SeriesRule) -> str:
     """Describe a rule without its description, which may quote a hospital's text."""
     other = {"description", "computed_from", "by_patient"}
-    told = rule.model_dump(exclude_defaults=True, exclude=other)
-    text = ", ".join(f"{name} {_plain(value)}" for name, value in told.items())
+    stated = rule.model_dump(exclude_defaults=True, exclude=other)
+    text = ", ".join(f"{name} {_plain(value)}" for name, value in stated.items())
     return text + (", and its description" if rule.description else "")
 
 

@@ -189,18 +189,18 @@ def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, Chosen], other_grids
             if other_grids != "refuse" and len(frames) > 1:
                 what = f"it lies in another frame of reference than channel {first}"
                 raise Refused("two-frames", what)
-            out.channels[name], told = brought_onto(grid, out.channels[name], first, other_grids)
-            out.findings += [replace(told, about=about)] if told else []
+            out.channels[name], finding = brought_onto(grid, out.channels[name], first, other_grids)
+            out.findings += [replace(finding, about=about)] if finding else []
 
 
 def facts(instance: Instance, key: bytes) -> dict:
     """Return what may be disclosed of an examination: the allow-list, the moved date, the scanner's coded name."""
-    told = dict(instance.facts)
-    told["scanner"] = scanner_name(instance.scanner, key)
+    out = dict(instance.facts)
+    out["scanner"] = scanner_name(instance.scanner, key)
     try:
         date = datetime.datetime.strptime(instance.date[:8], "%Y%m%d").date()
         back = datetime.timedelta(days=days_back(instance.patient, key))
-        told["study_date_moved"] = (date - back).isoformat()
+        out["study_date_moved"] = (date - back).isoformat()
     except (ValueError, OverflowError):
         pass  # no date, or none that is one
-    return told
+    return out

@@ -51,10 +51,10 @@ class Tiles:
 def tiles(d: Dataset) -> Tiles | str:
     """Return how an image is tiled, or why that can't be told."""
     csa = csa_items(d)
-    told = {int(n) for n in (*_all(csa, "NumberOfImagesInMosaic")[:1], *_in_tag(d)) if n}
-    if len(told) > 1:
-        return f"its headers contradict each other on how many slices it has: {' and '.join(map(str, sorted(told)))}"
-    count = next(iter(told), 0)
+    counts = {int(n) for n in (*_all(csa, "NumberOfImagesInMosaic")[:1], *_in_tag(d)) if n}
+    if len(counts) > 1:
+        return f"its headers contradict each other on how many slices it has: {' and '.join(map(str, sorted(counts)))}"
+    count = next(iter(counts), 0)
     if not 1 <= count <= MOST:
         return "nothing tells of how many slices: neither (0019,100A) nor a whole CSA header (0029,1010)"
     rows, columns = int(number(d, "Rows", 0)), int(number(d, "Columns", 0))

@@ -88,8 +88,8 @@ def contradiction(d: Dataset) -> str:
     high, sign = int(number(d, "HighBit", stored - 1)), int(number(d, "PixelRepresentation", 0))
     if high == stored - 1 and 1 <= stored <= bits and sign in (0, 1):
         return ""
-    told = f"{bits} bits allocated, {stored} stored, the highest being bit {high}"
-    return told if sign in (0, 1) else f"{told}; representation {sign}"
+    header = f"{bits} bits allocated, {stored} stored, the highest being bit {high}"
+    return header if sign in (0, 1) else f"{header}; representation {sign}"
 
 
 def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:

@@ -109,8 +109,8 @@ def rois(dataset: Dataset) -> list[Roi]:
 
 
 def _descriptions(item: Dataset, observed: Dataset | None) -> tuple[str, ...]:
-    told = (item.get("ROIDescription"), (observed or Dataset()).get("ROIObservationLabel"))
-    return tuple(str(text) for text in told if text)
+    texts = (item.get("ROIDescription"), (observed or Dataset()).get("ROIObservationLabel"))
+    return tuple(str(text) for text in texts if text)
 
 
 def _shared(regions: int, parts: int) -> str:
@@ -180,8 +180,8 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     # The extent of a voxel along the normal: along an axis its spacing.
     own = float(np.linalg.norm(normal * spacing))
     planes, missing = _planes(rings, normal, own)
-    planes, told = _each_once(planes, normal, float(spacing.min()))
-    findings += told
+    planes, repeated = _each_once(planes, normal, float(spacing.min()))
+    findings += repeated
     fill = _fill_oblique if axis is None else _fill_along
     reach = fill(mask, planes, normal, spacing)
     if reach > FLAT * own:

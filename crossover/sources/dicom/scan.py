@@ -95,8 +95,8 @@ def gather(
     found = group(instances + more, rules, name)
     for case in (c for c in known if patient_of(c) not in touched):
         found[case] = Examination(case, patient_of(case), [token[t] for t in known[case]])
-    told = join_findings([*findings, *wrong, *also_wrong]) + _indexes(files) + _strangers(rules, found)
-    return dict(sorted(found.items())), told
+    all_findings = join_findings([*findings, *wrong, *also_wrong]) + _indexes(files) + _strangers(rules, found)
+    return dict(sorted(found.items())), all_findings
 
 
 def patient_of(case: str) -> str:

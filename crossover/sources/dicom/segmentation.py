@@ -258,7 +258,7 @@ def _unpacked(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
         yield bits[:size].reshape(rows, columns)
 
 
-def _step(frames: Sequence[_Frame], told: _Spacing, grid: sitk.Image) -> float:
+def _step(frames: Sequence[_Frame], declared: _Spacing, grid: sitk.Image) -> float:
     """Return the distance of a SEG's slices in mm, whatever frames are missing.
 
     It is the declared one, or the smallest between any two frames; the image's where there is neither, or
@@ -269,9 +269,9 @@ def _step(frames: Sequence[_Frame], told: _Spacing, grid: sitk.Image) -> float:
     gaps = np.diff(places)
     gaps = gaps[gaps > TOLERANCE_MM]
     if not len(gaps):
-        return told.between or own
-    least = min(float(gaps.min()), told.between or np.inf)
-    if not told.between and told.thickness < THICK * own and least > THICK * own:
+        return declared.between or own
+    least = min(float(gaps.min()), declared.between or np.inf)
+    if not declared.between and declared.thickness < THICK * own and least > THICK * own:
         least = own
     extent = float(places[-1] - places[0])
     return extent / round(extent / least)  # over all slices, since decimals are rounded

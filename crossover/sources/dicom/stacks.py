@@ -258,6 +258,6 @@ def _refuse_shear(stack: Stack, step: float) -> None:
     if aside > ASIDE_MM:
         angle = np.degrees(np.arctan2(aside, step * (len(places) - 1)))
         what = f"slices shift by {aside:.1f} mm in their plane ({angle:.1f}°)"
-        told = stack.instance.tilt_deg
-        what += f"; the header says a tilt of {told:g}°" if told else ""
+        tilt_deg = stack.instance.tilt_deg
+        what += f"; the header says a tilt of {tilt_deg:g}°" if tilt_deg else ""
         raise Refused("gantry-tilt", what, stack.files())

@@ -230,9 +230,9 @@ def unclaimed(dataset: Dataset) -> list[Finding]:
 def _of_roi(roi: Roi, series: frozenset[str]) -> Drawable:
     names = (_normal([roi.name]), _normal(roi.descriptions), _normal(_meanings(roi.kind)))
     draw = partial(roi_mask, roi)
-    told = _standard(roi.kind)
+    standard = _standard(roi.kind)
     kind, reader = "RTSTRUCT structure", _normal([roi.reader])
-    return Drawable(kind, roi.number, names, told, roi.frame_of_reference, series, draw, roi.colour, reader)
+    return Drawable(kind, roi.number, names, standard, roi.frame_of_reference, series, draw, roi.colour, reader)
 
 
 def _of_segment(
@@ -243,8 +243,8 @@ def _of_segment(
         for side in _meanings(modifier):
             meanings += [f"{side} {m}" for m in meanings] + [f"{m} {side}" for m in meanings]
     names = (_normal([segment.label]), _normal([segment.description]), _normal(meanings))
-    told = ", ".join(filter(None, map(_standard, (segment.kind, *segment.modifiers))))
-    return Drawable("SEG segment", segment.number, names, told, frame, series, draw, segment.colour)
+    standard = ", ".join(filter(None, map(_standard, (segment.kind, *segment.modifiers))))
+    return Drawable("SEG segment", segment.number, names, standard, frame, series, draw, segment.colour)
 
 
 def _normal(names: Iterable[str]) -> frozenset[str]:

@@ -207,14 +207,14 @@ def _fetch_bucket(work: Work, todo: list[Series]) -> None:
 
 def _watched(work: Work, running: dict) -> Iterator[str]:
     """Yield a line for each tenth that is done, until all is or something failed."""
-    left, told = {*running}, 0
+    left, last_tenth = {*running}, 0
     while left:
         done, left = wait(left, timeout=5, return_when=FIRST_EXCEPTION)
         if any(future.exception() for future in done):
             return
         tenth = 10 * (len(running) - len(left)) // len(running)
-        if tenth > told:
-            told = tenth
+        if tenth > last_tenth:
+            last_tenth = tenth
             yield f"{len(running) - len(left)} of {len(running)} series"
 
 

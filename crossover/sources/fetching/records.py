@@ -71,16 +71,16 @@ class FetchRecords:
 
     def put_aside(self, paths: Iterable[Path]) -> list[str]:
         """Move changed files out of the data; return a message about each."""
-        told = []
+        out = []
         for path in paths:
             if path.exists():
                 aside = self.aside / path.relative_to(self.data)
                 aside.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(path, aside)
-                told.append(f"{path} is not what was fetched: moved aside to {aside}")
+                out.append(f"{path} is not what was fetched: moved aside to {aside}")
             else:
-                told.append(f"{path} is missing")
-        return told
+                out.append(f"{path} is missing")
+        return out
 
     def keep(self, label: str, files: Iterable[Path], archive: str | None = None) -> None:
         """Note the SHA-256 of a part's files, which must be those of an earlier fetch of the same part.

@@ -73,8 +73,8 @@ def read_export(root: Path, workers: int) -> Export:
     maps = [f for f in files if is_volume(f.place)]
     instances, wrong = _read([f for f in files if not is_volume(f.place)], workers)
     if not any(i.modality in IMAGES and i.pixels for i in instances):
-        told = "; ".join(f"{f.code}, {f.what}" for f in join_findings([*findings, *wrong])[:5])
-        raise ValueError(f"{root}: none of its {len(files)} files is a DICOM image" + (f": {told}" if told else ""))
+        listed = "; ".join(f"{f.code}, {f.what}" for f in join_findings([*findings, *wrong])[:5])
+        raise ValueError(f"{root}: none of its {len(files)} files is a DICOM image" + (f": {listed}" if listed else ""))
     by_folder = _identified_by_folders(instances)
     patients = _patients(instances, by_folder)
     odd = [f"{f.what} ({f.code}): {f.remedy}" for f in join_findings([*findings, *wrong]) if f.severity != "note"]
@@ -202,19 +202,19 @@ def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[Structure
 
 def _doubled(patients: Iterable[Patient]) -> list[str]:
     """Count the patients of whom several structures have one name, as two readers' have."""
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for patient in patients:
-        told.update(name for name, n in Counter(map(str.strip, patient.structures)).items() if n > 1)
+        counts.update(name for name, n in Counter(map(str.strip, patient.structures)).items() if n > 1)
     return [
         f"{n} patients have several structures called {name!r}: a colour, reader, series, file or order tells which is "
         f"meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
-        for name, n in told.most_common()
+        for name, n in counts.most_common()
     ]
 
 
 def _refused(patients: Iterable[Patient]) -> list[str]:
     """Count the images that form no volume, by what is wrong with them."""
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for patient in patients:
         codes = set()
         for stack in patient.stacks:
@@ -222,5 +222,5 @@ def _refused(patients: Iterable[Patient]) -> list[str]:
                 grid(stack)
             except Refused as refused:
                 codes.add(refused.finding.code)
-        told.update(codes - {"one-position", "too-few-slices", "no-geometry", "colour"})  # localisers, screenshots
-    return [f"{n} patients have a series that is no regular volume: {code}" for code, n in told.most_common()]
+        counts.update(codes - {"one-position", "too-few-slices", "no-geometry", "colour"})  # localisers, screenshots
+    return [f"{n} patients have a series that is no regular volume: {code}" for code, n in counts.most_common()]

@@ -107,7 +107,7 @@ class Inventory:
         """Return patient -> why a source with these channels and structures would not take the case."""
         wanted = list(names)
         why = {p: "; ".join(f"{n}: {lacks[n]}" for n in wanted if n in lacks) for p, lacks in self.cases.items()}
-        return {patient: told for patient, told in why.items() if told}
+        return {patient: reasons for patient, reasons in why.items() if reasons}
 
     def proposed_channels(self) -> list[str]:
         """Return the channel that a study begins with: the likeliest."""

@@ -257,8 +257,8 @@ class _Inspection:
         return lacks
 
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
-        told = Counter(f"{f.about}: {f.code}" for look in looks.values() for f in look.warnings)
-        odd = [f"{n} patients: {what}" for what, n in told.items()]
+        counts = Counter(f"{f.about}: {f.code}" for look in looks.values() for f in look.warnings)
+        odd = [f"{n} patients: {what}" for what, n in counts.items()]
         if self.found.loose:
             some = ", ".join(self.found.loose[:3])
             odd.append(
@@ -314,8 +314,8 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: 
     reading = read_patient(source, {}, root)
     named = {f"structure mask{k}": pattern for k, pattern in enumerate(masks)}
     for finding in reading.findings:
-        told = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
-        (look.errors if finding.severity == "error" else look.warnings).append(told)
+        named_finding = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
+        (look.errors if finding.severity == "error" else look.warnings).append(named_finding)
     for name, image in reading.channels.items():
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
     for pattern in masks:

@@ -147,10 +147,10 @@ def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(samples, ends, axis=0, method="inverted_cdf")
     taus = kendall_tau(full, samples)
-    told = taus[~np.isnan(taus)]
-    between = np.quantile(told, ends) if len(told) else (np.nan, np.nan)
+    known = taus[~np.isnan(taus)]
+    between = np.quantile(known, ends) if len(known) else (np.nan, np.nan)
     about = {
-        "tau": told.mean() if len(told) else np.nan,
+        "tau": known.mean() if len(known) else np.nan,
         "tau_low": between[0],
         "tau_high": between[1],
     }

@@ -213,8 +213,8 @@ def _pairs_of_paper(pairs: pd.DataFrame, comparison: Comparison | None, tukey: C
     return pd.Series([found.get(_key(row), np.nan) for row in pairs[columns].values], pairs.index)
 
 
-def _tukey(table: pd.DataFrame, metric: str, alpha: float, made: pd.DataFrame | None) -> pd.DataFrame:
-    return comparisons.compare(table, metric, alpha)[1] if made is None else made
+def _tukey(table: pd.DataFrame, metric: str, alpha: float, pairs: pd.DataFrame | None) -> pd.DataFrame:
+    return comparisons.compare(table, metric, alpha)[1] if pairs is None else pairs
 
 
 def _key(row: np.ndarray) -> tuple:

@@ -77,8 +77,8 @@ def pilot_of_pair(
     strata = scores.strata[both]
     if len(strata) - len(np.unique(strata)) < 1:
         return None
-    made, _, known = contrasted([of_a[both], of_b[both]], [runs_a, runs_b], [1, -1], spreads.of(structure))
-    return pilot_of(made, strata, known)
+    contrasts, _, known = contrasted([of_a[both], of_b[both]], [runs_a, runs_b], [1, -1], spreads.of(structure))
+    return pilot_of(contrasts, strata, known)
 
 
 def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rules) -> list[dict]:

@@ -146,12 +146,12 @@ def _by_curves(
         return [], [f"{asked.metric}: only learning curves of metrics from 0 to 1 are planned by"]
     open_yet = True
     for structure, own in sized.groupby("structure", sort=False):
-        made = panel(own, asked.metric)
-        drawn_means = resample(made, DRAWS)
+        scores = panel(own, asked.metric)
+        drawn_means = resample(scores, DRAWS)
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
-        if set(pair) <= set(made.families) and (open_yet or not first):
-            places = made.families.index(pair[0]), made.families.index(pair[1])
-            at_sizes = crossings(made, drawn_means, places, place | {"n_train": 0}, asked.rules)
+        if set(pair) <= set(scores.families) and (open_yet or not first):
+            places = scores.families.index(pair[0]), scores.families.index(pair[1])
+            at_sizes = crossings(scores, drawn_means, places, place | {"n_train": 0}, asked.rules)
             open_yet = not at_sizes
             found += at_sizes
             notes += [] if at_sizes else [f"{structure}: the pilot itself settles the crossover"]

@@ -113,8 +113,8 @@ def whole_step(engine: Engine, images: np.ndarray, masks: np.ndarray, learning_r
 def out_of_memory(error: Exception) -> bool:
     """Return whether an error of any framework means that there was no memory left."""
     named = type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
-    told = ("allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, MemoryError) or named or any(text in str(error) for text in told)
+    texts = ("allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, MemoryError) or named or any(text in str(error) for text in texts)
 
 
 def check_fit(shapes: dict[str, tuple[int, ...]], arrays: Arrays) -> None:

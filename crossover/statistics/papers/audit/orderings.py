@@ -57,10 +57,10 @@ def _scores(said: Ordering, published: Published) -> Iterator[Finding]:
             _p_text(said), f"the {said.test} test is of ranks, which means and their spread don't tell",
         )  # fmt: skip
     if missing:
-        told = [f"{pair} (n = {', '.join(map(str, sizes))})" for pair, sizes in missing.items()]
+        named = [f"{pair} (n = {', '.join(map(str, sizes))})" for pair, sizes in missing.items()]
         yield unchecked(
             CHECK, f"{', '.join(said.higher)} above {', '.join(said.lower)}", said.where, _p_text(said),
-            f"not printed as numbers: {'; '.join(told)}",
+            f"not printed as numbers: {'; '.join(named)}",
         )  # fmt: skip
 
 

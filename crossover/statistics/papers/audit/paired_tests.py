@@ -103,7 +103,7 @@ def _possible(test: PairedTest, n: int) -> Finding:
 def _one_form(tests: list[PairedTest], n: int) -> Finding:
     """Return one form of the test behind all p values of a place."""
     ways = [forms_of(p_interval(test.p, test.p_below), n) for test in tests]
-    readings, told = [], []
+    readings, notes = [], []
     for form in FORMS:
         given = sum(form in way for way in ways)
         plain = sum(form in way and way[form].tied == 0 for way in ways)
@@ -111,11 +111,11 @@ def _one_form(tests: list[PairedTest], n: int) -> Finding:
             Reading(f"{form}, {NO_TIES}", exactly(plain)),
             Reading(f"{form}, {TIES}", exactly(given)),
         ]
-        told.append(f"{form} gives {given} of {len(tests)}, {plain} of them without ties")
+        notes.append(f"{form} gives {given} of {len(tests)}, {plain} of them without ties")
     return judged(
         CHECK, f"One form of the test for all p values of {tests[0].test_set}", tests[0].where,
         f"{len(tests)} p values", f"two-sided p values of {n} paired cases", exactly(len(tests)), readings,
-        note="; ".join(told),
+        note="; ".join(notes),
     )  # fmt: skip
 
 

@@ -66,9 +66,9 @@ def show(table: pd.DataFrame, study: str, console: Console) -> None:
         out.add_row(Text(row["id"], "bold"), *words[:1], found, *numbers, *words[1:])
     console.print(out)
     counts = table["verdict"].value_counts()
-    told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts)
+    summary = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts)
     console.print(
-        f"{study}: {len(table)} claims: {told}. Effect, interval ({table['confidence'].iloc[0]:.0%}) and p are "
+        f"{study}: {len(table)} claims: {summary}. Effect, interval ({table['confidence'].iloc[0]:.0%}) and p are "
         "those of the part that decides, of all that have to hold the least clear one.\n"
     )
 

@@ -54,11 +54,11 @@ class Beginning:
         if self.dataset["labels"] != dataset["labels"]:
             out[HEAD] = "other labels: " + ", ".join(self.dataset["labels"])
         if refused := {part: why for part, why in out.items() if part != HEAD}:
-            told = "; ".join(f"{part}: {why}" for part, why in refused.items())
+            listed = "; ".join(f"{part}: {why}" for part, why in refused.items())
             channels = (len(about.get("channel_names", {})) for about in (self.dataset, dataset))
             raise ValueError(
-                f"{self.where}: its weights don't fit the network that its plans make for these images: {told}. It was "
-                "trained on images of {} channels, and these have {}".format(*channels)
+                f"{self.where}: its weights don't fit the network that its plans make for these images: {listed}. "
+                "It was trained on images of {} channels, and these have {}".format(*channels)
             )
         for part in own:
             if part not in out:
@@ -68,15 +68,15 @@ class Beginning:
 
     def _wrong(self, values: dict[str, Tensor]) -> str:
         """Return which weights of a part are missing or have another shape; "" where none."""
-        told = []
+        differences = []
         for name, value in values.items():
             given = self.weights.get(name)
             if given is None:
-                told.append(f"{name} is missing")
+                differences.append(f"{name} is missing")
             elif given.shape != value.shape:
-                told.append(f"{name} is {list(given.shape)}, not {list(value.shape)}")
-        more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
-        return ", ".join(told[:NAMED]) + more
+                differences.append(f"{name} is {list(given.shape)}, not {list(value.shape)}")
+        more = f" and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
+        return ", ".join(differences[:NAMED]) + more
 
 
 def of_stage(folder: Path) -> Beginning:
@@ -97,8 +97,8 @@ def of_file(path: Path) -> Beginning:
             raise ValueError(f"{path}: {', '.join(missing)} of its training must lie beside it")
         return of_stage(path.parent)
     found = checkpoints.read(path)
-    told = found.get("init_args") or {}
-    if not {"plans", "dataset_json"} <= told.keys():
+    arguments = found.get("init_args") or {}
+    if not {"plans", "dataset_json"} <= arguments.keys():
         raise ValueError(f"{path}: it does not hold its plans (init_args), as checkpoints of nnU-Net 2 do")
     weights = {name.removeprefix("module."): value for name, value in found["network_weights"].items()}
-    return Beginning(path, weights, told["plans"], told["dataset_json"])
+    return Beginning(path, weights, arguments["plans"], arguments["dataset_json"])

@@ -30,7 +30,7 @@ def environment(root: Path | None, threads: int, workers: int | None = None) -> 
     Raises:
         RuntimeError: nnU-Net was imported with other folders, or is not installed.
     """
-    told: dict[str, str | None] = {
+    variables: dict[str, str | None] = {
         "nnUNet_n_proc_DA": str(threads if workers is None else workers),
         "nnUNet_def_n_proc": str(threads),
         "nnUNet_compile": None,  # as nnU-Net does by itself, whatever the user's shell says
@@ -40,12 +40,12 @@ def environment(root: Path | None, threads: int, workers: int | None = None) -> 
         for variable, name in FOLDERS.items():
             folder = (root / name).resolve()
             folder.mkdir(parents=True, exist_ok=True)
-            told[variable] = str(folder)
-    before = {name: os.environ.get(name) for name in told}
-    _set(told)
+            variables[variable] = str(folder)
+    before = {name: os.environ.get(name) for name in variables}
+    _set(variables)
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            _imported(told)
+            _imported(variables)
             yield
     finally:
         _set(before)
@@ -59,14 +59,14 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def _imported(told: Mapping[str, str | None]) -> None:
+def _imported(variables: Mapping[str, str | None]) -> None:
     try:
         from nnunetv2 import paths
     except ImportError as error:
         raise RuntimeError(MISSING) from error
     for variable in FOLDERS:
-        if variable in told and getattr(paths, variable) != told[variable]:
+        if variable in variables and getattr(paths, variable) != variables[variable]:
             raise RuntimeError(
-                f"nnU-Net was imported with {variable}={getattr(paths, variable)} and can't work in {told[variable]} "
-                "in one process"
+                f"nnU-Net was imported with {variable}={getattr(paths, variable)} and can't work in "
+                f"{variables[variable]} in one process"
             )

@@ -45,9 +45,9 @@ class Rates:
     layer_decay: float = 1.0
 
     @classmethod
-    def of(cls, told: NnunetTrainer, changes: Changes) -> Rates:
+    def of(cls, settings: NnunetTrainer, changes: Changes) -> Rates:
         """Return those of a stage."""
-        return cls(**{"learning_rate": told.initial_lr, **dict(changes)})  # type: ignore[arg-type]  # typed in StepRecipe
+        return cls(**{"learning_rate": settings.initial_lr, **dict(changes)})  # type: ignore[arg-type]  # typed in StepRecipe
 
 
 class Schedule(PolyLRScheduler):
@@ -84,7 +84,7 @@ class CrossoverTrainer(nnUNetTrainer):
 
     def follow(
         self,
-        told: NnunetTrainer,
+        settings: NnunetTrainer,
         rates: Rates,
         level: str | None,
         seed: int,
@@ -95,9 +95,9 @@ class CrossoverTrainer(nnUNetTrainer):
         Args:
             watch: told after each epoch: iteration, iterations in all, mean loss, nnU-Net's pseudo Dice.
         """
-        self.num_epochs, self.num_iterations_per_epoch = told.num_epochs, told.num_iterations_per_epoch
-        self.num_val_iterations_per_epoch = told.num_val_iterations_per_epoch
-        self.initial_lr, self.weight_decay = rates.learning_rate, told.weight_decay
+        self.num_epochs, self.num_iterations_per_epoch = settings.num_epochs, settings.num_iterations_per_epoch
+        self.num_val_iterations_per_epoch = settings.num_val_iterations_per_epoch
+        self.initial_lr, self.weight_decay = rates.learning_rate, settings.weight_decay
         self.rates, self.level, self.seed, self.watch = rates, level, seed, watch
         self.logger = Quiet(self.output_folder, False)
         self.save_every, self._saved = NEVER, monotonic()

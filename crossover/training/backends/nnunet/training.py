@@ -101,20 +101,20 @@ class NnunetStages(Stages):
         start, clock = perf_counter(), Clock()
         torch.set_num_threads(self._job.threads)
         with clock("load"):
-            made = self._prepare(stage, key)
-        trainer, seed, collapsed = self._learn(stage, made, clock)
-        self._leave(trainer, made, folder)
+            prepared = self._prepare(stage, key)
+        trainer, seed, collapsed = self._learn(stage, prepared, clock)
+        self._leave(trainer, prepared, folder)
         steps = trainer.num_epochs * trainer.num_iterations_per_epoch
         axes = None if self.settings.network.disable_tta else trainer.inference_allowed_mirroring_axes
         with clock("validation"):
-            score = self._validate(folder, stage, made.used["validation"], axes)
+            score = self._validate(folder, stage, prepared.used["validation"], axes)
         return {
             "stage": asdict(stage), "seed": seed, "collapsed": collapsed,
             "network": self.settings.network.model_dump(mode="json"),
             "initial": self._began_with(stage),
-            "standardised": None, "mirroring_axes": axes, "plan": self._plan(stage, made, trainer),
+            "standardised": None, "mirroring_axes": axes, "plan": self._plan(stage, prepared, trainer),
             "steps": steps, "best_step": steps, "best_validation_dsc": score, "parameters": _counts(trainer),
-            "patients": {use: len(own) for use, own in made.used.items()},
+            "patients": {use: len(own) for use, own in prepared.used.items()},
             "activations": None, "repeats": not gpus(),
             "seconds": round(perf_counter() - start + self._before, 2), "seconds_in": clock.rounded(),
             "cpu_seconds": clock.cpu_seconds, "threads": self._job.threads, "gpu_share": self._job.gpu_share,
@@ -169,7 +169,7 @@ class NnunetStages(Stages):
 
     # ---- the training
 
-    def _learn(self, stage: Stage, made: _Prepared, clock: Clock) -> tuple[CrossoverTrainer, int, list[dict]]:
+    def _learn(self, stage: Stage, prepared: _Prepared, clock: Clock) -> tuple[CrossoverTrainer, int, list[dict]]:
         """Train until it does not collapse, or the recipe's retries are used up.
 
         Returns:
@@ -180,7 +180,7 @@ class NnunetStages(Stages):
             seed = seed_of(self.settings.seed, stage, len(collapsed))
             last = len(collapsed) == self.settings.retries
             try:
-                trainer = self._attempt(stage, made, seed, clock)
+                trainer = self._attempt(stage, prepared, seed, clock)
             except Collapsed as error:
                 if last:
                     raise
@@ -192,25 +192,25 @@ class NnunetStages(Stages):
             happened = "the pseudo Dice is 0 throughout"
             collapsed.append({"seed": seed, "happened": happened, "history": history})
 
-    def _attempt(self, stage: Stage, made: _Prepared, seed: int, clock: Clock) -> CrossoverTrainer:
+    def _attempt(self, stage: Stage, prepared: _Prepared, seed: int, clock: Clock) -> CrossoverTrainer:
         import torch
 
         from crossover.training.backends.nnunet.trainer import LATEST, CrossoverTrainer, Rates
 
         s = self.settings.network
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        about = read_json(self._root / "preprocessed" / made.dataset / raw.DATASET)
+        about = read_json(self._root / "preprocessed" / prepared.dataset / raw.DATASET)
         with clock("build"):
-            trainer = CrossoverTrainer(made.plans | {"continue_training": False}, s.configuration, 0, about, device)
+            trainer = CrossoverTrainer(prepared.plans | {"continue_training": False}, s.configuration, 0, about, device)
             trainer.output_folder = str(Path(trainer.output_folder_base) / f"seed_{seed}")
             Path(trainer.output_folder).mkdir(parents=True, exist_ok=True)
 
-            def watch(*told: Any) -> None:
-                self._job.watch(stage.name, *told)
+            def watch(*event: Any) -> None:
+                self._job.watch(stage.name, *event)
 
             trainer.follow(s.trainer, Rates.of(s.trainer, stage.recipe), stage.level, seed, watch)
             trainer.initialize()
-            self._loaded = made.begins.load(trainer.plain, about) if made.begins else None
+            self._loaded = prepared.begins.load(trainer.plain, about) if prepared.begins else None
             latest = Path(trainer.output_folder) / LATEST
             if latest.exists():
                 trainer.load_checkpoint(str(latest))
@@ -223,12 +223,12 @@ class NnunetStages(Stages):
             trainer.run_training()
         return trainer
 
-    def _leave(self, trainer: CrossoverTrainer, made: _Prepared, folder: Path) -> None:
+    def _leave(self, trainer: CrossoverTrainer, prepared: _Prepared, folder: Path) -> None:
         from crossover.training.backends.nnunet.checkpoints import save_weights
 
         save_weights(trainer.plain, folder / WEIGHTS)
         pd.DataFrame(trainer.history()).to_csv(folder / HISTORY, index=False)
-        base = self._root / "preprocessed" / made.dataset
+        base = self._root / "preprocessed" / prepared.dataset
         shutil.copyfile(base / PLANS, folder / PLANS)
         shutil.copyfile(base / raw.DATASET, folder / raw.DATASET)
 
@@ -253,12 +253,12 @@ class NnunetStages(Stages):
         about = self.initial.of(stage, self.settings.network)
         return {**about, **self._loaded} if about and self._loaded else about
 
-    def _plan(self, stage: Stage, made: _Prepared, trainer: CrossoverTrainer) -> dict:
+    def _plan(self, stage: Stage, prepared: _Prepared, trainer: CrossoverTrainer) -> dict:
         """Return what was planned, and of whose cases: those of the first stage of the chain."""
         planned = trainer.configuration_manager
         own = read_json(self.out / stage.parent / "record.json")["plan"]["of"] if stage.parent else stage.name
         return {
-            "of": own, "plans": made.plans["plans_name"], "configuration": self.settings.network.configuration,
+            "of": own, "plans": prepared.plans["plans_name"], "configuration": self.settings.network.configuration,
             "patch_size": list(planned.patch_size), "batch_size": planned.batch_size, "spacing": list(planned.spacing),
             "normalisation": list(planned.normalization_schemes), "network": planned.network_arch_class_name,
             "features": list(planned.network_arch_init_kwargs["features_per_stage"]),
