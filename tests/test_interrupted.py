@@ -161,9 +161,9 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(  # one handler serves the signals, whichever way the job runs
-    ("name", "forked"), [("SIGINT", True), ("SIGTERM", False), ("SIGHUP", True)]
-)
+@pytest.mark.parametrize(
+    ("name", "forked"), [("SIGINT", True), ("SIGTERM", False)]
+)  # SIGHUP, and all with a view: test_live
 def test_a_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, monkeypatch, name, forked):
     """Sent to Snakemake alone, as `kill` does; by itself it would wait for the job."""
     folder = copy_workflow(tmp_path / "w")
