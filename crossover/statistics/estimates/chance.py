@@ -87,8 +87,9 @@ class Effect:
 
     def p(self, null: float = 0.0) -> float:
         """Return the two-sided p of the hypothesis that the effect is `null`."""
-        smaller = min(self.p_above(null), self.p_below(null))
-        return 2 * smaller if smaller <= 0.5 else 1.0 if self.se > 0 else np.nan
+        if not self.se > 0:
+            return np.nan
+        return min(2 * self._above(abs(self.estimate - null) / self.se), 1.0)
 
     def p_above(self, bound: float) -> float:
         """Return the one-sided p of the hypothesis that the effect is `bound` or less."""
