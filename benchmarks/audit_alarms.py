@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks.made_papers import Maker, Parts, Rng, Style, styles
 from crossover.statistics.papers.audit import audit
-from crossover.statistics.papers.audit.finding import NOT
+from crossover.statistics.papers.audit.verdicts import NOT
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 

@@ -9,12 +9,12 @@ them, in a process of its own.
 The second step has all that any later one has: the optimiser's moments and the best weights so far. The first,
 which makes them, is given two slices of its batch.
 
-Slices are drawn for one case and linked under the names of all, so the disk holds few of them while a training
+SliceFiles are drawn for one case and linked under the names of all, so the disk holds few of them while a training
 finds as many and as large files as it would. Of the validation slices the network predicts one batch, and the
 others get their scores from it: to predict thousands on a CPU takes hours and no more memory.
 
 `peak` is the process's largest resident memory (`ru_maxrss`), what it holds of its libraries' files included.
-Slices are read, not mapped, so none of it is theirs; what the system keeps of read files in memory is free for
+SliceFiles are read, not mapped, so none of it is theirs; what the system keeps of read files in memory is free for
 whoever needs it, and not counted. The rows are those of `config/memory.csv`, which `crossover plan` reads.
 """
 
@@ -47,7 +47,7 @@ from crossover.study.sections import SELECTED, Network, Training
 from crossover.study.splits import split
 from crossover.training import engines
 from crossover.training import stage as course
-from crossover.training.files import Slices
+from crossover.training.files import SliceFiles
 from crossover.training.run import Trainer
 
 STUDIES = ("uterus", "nasopharynx", "prostate")
@@ -55,7 +55,7 @@ COLUMNS = ["study", "scale", "architecture", "encoder", "parameters", "peak_gb",
 PREDICTED = 1
 """Batches of validation slices that the network predicts."""
 FEW = 2
-"""Slices of the first step."""
+"""SliceFiles of the first step."""
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
         size=study.preparation.slices.size, channels=study.channels,
         standardise=study.preparation.slices.normalisation.method == "training",
     )  # fmt: skip
-    trainer = Trainer(settings, Slices(manifests), splits, Path("out"), Path("cache"), args.threads)
+    trainer = Trainer(settings, SliceFiles(manifests), splits, Path("out"), Path("cache"), args.threads)
     sparing(trainer)
     course.CHECKPOINT_SECONDS = 0
     Path("out/it").mkdir(parents=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossover.statistics.papers.audit.finding import Finding
+from crossover.statistics.papers.audit.verdicts import AuditRow
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 
@@ -33,7 +33,7 @@ def value(
     }  # fmt: skip
 
 
-def only(findings: list[Finding], about: str) -> Finding:
+def only(findings: list[AuditRow], about: str) -> AuditRow:
     """The one finding whose subject begins so."""
     (found,) = [f for f in findings if f.about.startswith(about)]
     return found

@@ -12,7 +12,6 @@ from crossover.statistics.papers.audit.averages import averages
 from crossover.statistics.papers.audit.counts import counts
 from crossover.statistics.papers.audit.design import design
 from crossover.statistics.papers.audit.expressions import ExpressionError, evaluate, whole_number
-from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, Reading, judged
 from crossover.statistics.papers.audit.gains import gains
 from crossover.statistics.papers.audit.interval import (
     Interval,
@@ -29,6 +28,7 @@ from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.scores import sd_of, sd_of_interval, t_quantile
 from crossover.statistics.papers.audit.spread import largest_sd, spread
 from crossover.statistics.papers.audit.statements import statements
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, Reading, judged
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value

@@ -11,7 +11,6 @@ from crossover.statistics.papers.audit import audit
 from crossover.statistics.papers.audit.averages import averages
 from crossover.statistics.papers.audit.cut_off import WAY
 from crossover.statistics.papers.audit.false_claims import DISTANCES, OVERLAP, false_claims
-from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.statistics.papers.audit.gains import gains
 from crossover.statistics.papers.audit.group_tests import group_tests
 from crossover.statistics.papers.audit.interval import exactly
@@ -21,6 +20,7 @@ from crossover.statistics.papers.audit.paired_t import paired_t
 from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import largest_sd, spread
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
 

@@ -11,7 +11,6 @@ from scipy import stats
 
 from crossover.statistics.differences.paired import signed_rank
 from crossover.statistics.differences.sign_patterns import exact_p
-from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING
 from crossover.statistics.papers.audit.group_tests import (
     fisher,
     group_tests,
@@ -28,6 +27,7 @@ from crossover.statistics.papers.audit.signed_rank import (
     compositions,
     mean_ranks,
 )
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING
 from crossover.statistics.papers.printed import ContinuousRow
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed

@@ -25,7 +25,7 @@ from crossover.statistics.estimates.agreement import agreement, check_radiomics
 from crossover.statistics.papers.claims.check import check_claims
 from crossover.statistics.papers.claims.evaluate import COLUMNS, evaluate_claims
 from crossover.statistics.papers.claims.files import judge_claims, read_claims
-from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, Part, decisive, verdict
+from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, JudgedEffect, decisive, verdict
 from crossover.statistics.papers.claims.reliability import _p, _percentiles
 from crossover.statistics.papers.claims.statements import Claim, Untested
 from crossover.statistics.papers.published import load_published
@@ -345,8 +345,8 @@ def test_the_papers_effect_stands_beside():
 # ---- several parts
 
 
-def normal(effect: float, name: str = "", se: float = 1.0) -> Part:
-    return Part(name, effect, lambda c: (effect - z(c) * se, effect + z(c) * se))
+def normal(effect: float, name: str = "", se: float = 1.0) -> JudgedEffect:
+    return JudgedEffect(name, effect, lambda c: (effect - z(c) * se, effect + z(c) * se))
 
 
 @cache

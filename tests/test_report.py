@@ -31,7 +31,7 @@ from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.statistics.papers.audit.false_claims import false_claims
-from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
 from crossover.statistics.papers.published import load_published
 from crossover.study.config import load_study

@@ -1,7 +1,9 @@
 """A run through a real Slurm of two nodes gives what a run on this machine gives, also where a node is lost in it.
 
 Needs Debian's `slurm-wlm` and `munge`, the executor of requirements-slurm.lock, and root; it is skipped elsewhere.
-Both nodes are this machine, and their GPUs files that only count.
+Both nodes are this machine, and their GPUs files that only count. With `slurmdbd` and `mariadb-server` the first run
+asks `sacct` what became of its jobs, as the executor does by itself; the others ask `squeue`, as where there are no
+accounts.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +25,7 @@ import yaml
 
 from tests import slurm_cluster
 from tests.dry_runs import copy_workflow
-from tests.slurm_cluster import missing
+from tests.slurm_cluster import ACCOUNT, accounts, missing
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
@@ -31,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missi
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm")) as folder:
+    with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm"), accounting=accounts()) as folder:
         yield folder
 
 
@@ -43,7 +45,7 @@ def state(folder: Path) -> list[str]:
 
 def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path, tmp_path: Path):
     folder = copy_workflow(tmp_path / "clone")
-    with start(folder) as run:
+    with start(folder, asking=ACCOUNTED if accounts() else UNACCOUNTED) as run:
         lost = lose_a_node_that_trains(cluster, run)
         assert run.wait(timeout=900) == 0, (folder / "log").read_text()[-3000:]
     assert lost
@@ -53,12 +55,18 @@ def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path,
     assert [own.cmdline() for node in ("node1", "node2") for own in running_on(node)] == [], "no job outlives the run"
 
 
+ACCOUNTED = ("--default-resources", f"slurm_account={ACCOUNT}")
+UNACCOUNTED = ("--slurm-status-command", "squeue", "--slurm-no-account")
+
+
 @contextlib.contextmanager
-def start(folder: Path, *targets: str, study: str = "uterus") -> Iterator[subprocess.Popen]:
+def start(
+    folder: Path, *targets: str, study: str = "uterus", asking: Sequence[str] = UNACCOUNTED
+) -> Iterator[subprocess.Popen]:
     """A run of the smoke through Slurm; what it says goes to the file `log`."""
     command = [
         sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--cores", str(os.cpu_count()),
-        "--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1",
+        "--slurm-init-seconds-before-status-checks", "1", *asking,
         "--config", f"studies={study}", "scale=smoke", *(["--", *targets] if targets else []),
     ]  # fmt: skip
     with (folder / "log").open("w") as log:

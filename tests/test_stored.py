@@ -1,4 +1,4 @@
-"""Slices on disk: what is read of them is what an array in memory would give, and no more is read."""
+"""SliceFiles on disk: what is read of them is what an array in memory would give, and no more is read."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from crossover.imaging.stored import IMAGES, Stored, mask_name
 from crossover.training import data
 from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet, Standardised, load
-from crossover.training.files import Place, Slices
+from crossover.training.files import Place, SliceFiles
 from crossover.training.prediction import _cut
 from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
 
@@ -26,7 +26,7 @@ PLACES = [Place("a", f"p{i}") for i in range(len(COUNTS))]
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory) -> tuple[Slices, SliceSet]:
+def kept(tmp_path_factory) -> tuple[SliceFiles, SliceSet]:
     """The same slices of three cases with three structures, on disk and in memory."""
     folder, rng = tmp_path_factory.mktemp("slices"), np.random.default_rng(0)
     images = rng.normal(3, 2, (sum(COUNTS), 32, 32, 3)).astype(np.float32)
@@ -49,7 +49,7 @@ def kept(tmp_path_factory) -> tuple[Slices, SliceSet]:
         }
     write_json(folder / "manifest.json", {"items": items})
     case = np.repeat(np.arange(len(COUNTS)), COUNTS)
-    return Slices({"a": folder / "manifest.json"}), SliceSet(images, masks, case, large, shas)
+    return SliceFiles({"a": folder / "manifest.json"}), SliceSet(images, masks, case, large, shas)
 
 
 def bits(values: np.ndarray) -> str:

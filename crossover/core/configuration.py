@@ -16,7 +16,7 @@ class ConfigError(ValueError):
     """The configuration is wrong; the message lists all findings."""
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A part of the configuration: unknown keys are errors, values don't change once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -22,7 +22,7 @@ import yaml
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from crossover.core.configuration import ConfigError, Section, read_yaml, validate
+from crossover.core.configuration import ConfigError, ConfigSection, read_yaml, validate
 from crossover.core.files import file_digest, write_json
 from crossover.core.incremental import RECORD
 from crossover.exchange.model_card import card
@@ -51,7 +51,7 @@ class PackageError(ValueError):
     """A package is damaged, or none; the message lists all findings."""
 
 
-class About(Section):
+class About(ConfigSection):
     """model.json: what the weights belong to."""
 
     form: int

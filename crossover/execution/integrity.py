@@ -14,7 +14,7 @@ REMAKE = "delete it to have it made again"
 RESTORE = f"put it back as it was (`dvc checkout`), or {REMAKE}"
 
 
-class Finding(NamedTuple):
+class FileProblem(NamedTuple):
     """One thing that is wrong with a file, and what to do."""
 
     file: str
@@ -35,15 +35,15 @@ class Checker:
             self._digests[str(path)] = file_digest(self.root / path)
         return self._digests[str(path)]
 
-    def find_changes(self, output: Path, record: dict) -> Iterable[Finding]:
+    def find_changes(self, output: Path, record: dict) -> Iterable[FileProblem]:
         """Find what was changed, or is gone, of an output and its record since its job wrote them."""
         if not is_intact(record):
-            yield Finding(str(record_path(output)), "it is not as it was written", RESTORE)
+            yield FileProblem(str(record_path(output)), "it is not as it was written", RESTORE)
         elif record["outputs"].get(str(output)) != self.digest(output):
-            yield Finding(str(output), "it is not what its job wrote", RESTORE)
+            yield FileProblem(str(output), "it is not what its job wrote", RESTORE)
         elif gone := self._missing_items(output):
             what = f"{len(gone)} of its files are gone or changed in size, first {gone[0]}"
-            yield Finding(str(output), what, f"put them back, or {REMAKE}")
+            yield FileProblem(str(output), what, f"put them back, or {REMAKE}")
 
     def _missing_items(self, output: Path) -> list[str]:
         content = read_json(self.root / output) if output.suffix == ".json" else {}
@@ -91,7 +91,7 @@ class Checker:
         )
 
 
-def describe(findings: Iterable[Finding], most: int | None = 3) -> str:
+def describe(findings: Iterable[FileProblem], most: int | None = 3) -> str:
     """Describe findings as text: those of one kind together, with their number and the first of their files, or all."""
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:

@@ -16,7 +16,7 @@ from crossover.core.files import file_digest, read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import is_intact, read_record
 from crossover.execution.forecast import reasons
-from crossover.execution.integrity import REMAKE, RESTORE, Checker, Finding
+from crossover.execution.integrity import REMAKE, RESTORE, Checker, FileProblem
 from crossover.execution.workflow import Workflow
 
 LOCK = Path("requirements.lock")
@@ -28,7 +28,7 @@ class Check:
 
     name: str
     count: int
-    findings: list[Finding]
+    findings: list[FileProblem]
 
 
 def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
@@ -43,7 +43,7 @@ def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
     records = {path: record for path, record in read.items() if record and is_intact(record)}
     checker = Checker(root)
     remedy = "run `snakemake`, or `dvc pull`"
-    gone = [Finding(str(path), "it is not there", remedy) for path in outputs if path not in read]
+    gone = [FileProblem(str(path), "it is not there", remedy) for path in outputs if path not in read]
     return [
         Check("outputs that are there", len(outputs), gone),
         check_outputs(read, checker),
@@ -56,13 +56,13 @@ def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
 
 def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:
     """Compare outputs, and the files that manifests list, with their provenance records."""
-    findings: list[Finding] = []
+    findings: list[FileProblem] = []
     for path, record in records.items():
         if record:
             findings += checker.find_changes(path, record)
         else:
             what = "it has no provenance record, or none that can be read"
-            findings.append(Finding(str(path), what, "run `snakemake`: it is made again"))
+            findings.append(FileProblem(str(path), what, "run `snakemake`: it is made again"))
     return Check("outputs against provenance records", len(records), findings)
 
 
@@ -77,14 +77,14 @@ def check_items(outputs: list[Path], root: Path) -> Check:
             folder = manifest.parent / name
             record = root / folder / RECORD
             if read_json_or_none(record) != item:
-                findings.append(Finding(f"{folder}/{RECORD}", f"it differs from {manifest}", RESTORE))
+                findings.append(FileProblem(f"{folder}/{RECORD}", f"it differs from {manifest}", RESTORE))
             for file, about in item["files"].items():
                 count += 1
                 path = root / folder / file
                 if not path.exists() or file_digest(path) != about["sha256"]:
                     what = f"it is not the file that {manifest} lists"
                     remedy = f"put it back (`dvc checkout`), or delete it and {manifest} to have it made again"
-                    findings.append(Finding(f"{folder}/{file}", what, remedy))
+                    findings.append(FileProblem(f"{folder}/{file}", what, remedy))
     return Check("files against manifests", count, findings)
 
 
@@ -95,9 +95,9 @@ def check_inputs(records: dict[Path, dict], checker: Checker) -> Check:
         for path, then in record["inputs"].items():
             count += 1
             if not (checker.root / path).exists():
-                findings.append(Finding(str(output), f"{path}, from which it was made, is gone", RESTORE))
+                findings.append(FileProblem(str(output), f"{path}, from which it was made, is gone", RESTORE))
             elif checker.digest(path) != then:
-                findings.append(Finding(str(output), f"it was made from another {path}", "run `snakemake`"))
+                findings.append(FileProblem(str(output), f"it was made from another {path}", "run `snakemake`"))
     return Check("inputs against provenance records", count, findings)
 
 
@@ -116,7 +116,7 @@ def check_versions(records: dict[Path, dict], root: Path) -> Check:
         if pinned and release not in pinned.values() and not _reports(module, version, pinned):
             wrong[module, version] = " and ".join(f"{n} {v}" for n, v in pinned.items())
     findings = [
-        Finding(
+        FileProblem(
             str(output),
             f"it was made with {module} {version}, and {LOCK} has {wrong[module, version]}",
             f"`make setup`, and {REMAKE}",
@@ -154,10 +154,10 @@ def check_tracked(root: Path) -> Check:
         for file, expected in listed.items():
             count += 1
             if not (root / file).exists():
-                findings.append(Finding(str(file), "DVC has it, but the file is gone", "`dvc checkout`"))
+                findings.append(FileProblem(str(file), "DVC has it, but the file is gone", "`dvc checkout`"))
             elif _md5(root / file) != expected:
                 what = "it differs from the one that DVC has"
-                findings.append(Finding(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it"))
+                findings.append(FileProblem(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it"))
     return Check("tracked files against dvc.lock", count, findings)
 
 
@@ -179,7 +179,7 @@ def check_plan(workflow: Workflow, root: Path = Path(".")) -> Check:
             if why.kind in ("setting", "code"):
                 change = f" {why.before} -> {why.now}" if why.kind == "setting" else ""
                 what = f"{why.what} differs from when it was made{change}"
-                findings.append(Finding(str(job.outputs[0]), what, "run `snakemake`"))
+                findings.append(FileProblem(str(job.outputs[0]), what, "run `snakemake`"))
     return Check("configuration and code", len(workflow.jobs), findings)
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from crossover.core.configuration import Section
+from crossover.core.configuration import ConfigSection
 
 
-class BiasField(Section):
+class BiasField(ConfigSection):
     """N4 (Tustison et al. 2010), estimated on one channel and divided out of the named channels."""
 
     method: Literal["n4", "none"]
@@ -27,7 +27,7 @@ class BiasField(Section):
     """The most iterations of each fitting level."""
 
 
-class Normalisation(Section):
+class Normalisation(ConfigSection):
     """How intensities are normalised.
 
     zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped; training: by mean and SD
@@ -48,7 +48,7 @@ class Normalisation(Section):
         return self
 
 
-class Slices(Section):
+class Slices(ConfigSection):
     """The slices that a network sees: the acquired planes on a centred grid of its own."""
 
     size: tuple[int, int]
@@ -61,7 +61,7 @@ class Slices(Section):
     """How intensities are normalised; also those of volumes (docs/patches.md)."""
 
 
-class Preparation(Section):
+class Preparation(ConfigSection):
     """How cases become slices: bias field, then grid and normalisation."""
 
     bias_field: BiasField

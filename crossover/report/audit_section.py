@@ -5,7 +5,7 @@ import pandas as pd
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.statistics.papers.audit.false_claims import LIKELY
-from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, span
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, span
 from crossover.study.schema import Study
 
 TITLE = "Audit of the printed numbers"

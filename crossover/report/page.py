@@ -65,7 +65,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """A part of a study's page."""
 
     pictures: list[Picture]
@@ -103,10 +103,10 @@ class StudyPage:
     published_scale: str
     notices: list[str]
     answers: list[Answer]
-    results: Part
-    paper: Part
-    checks: Part
-    appendix: Part
+    results: PagePart
+    paper: PagePart
+    checks: PagePart
+    appendix: PagePart
     in_sections: dict[str, Picture]
     facts: list[tuple[str, str]]
     failures: str
@@ -136,7 +136,7 @@ def study_page(results: StudyResults) -> StudyPage:
         "checks": [], "appendix": study_tables.of_appendix(results),
     }  # fmt: skip
     parts = {
-        name: Part(
+        name: PagePart(
             [p for p in pictures if p.name not in named and registry.part(p.name, study) == name],
             own, [section for section in sections if section.part == name],
         )

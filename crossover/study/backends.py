@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from crossover import networks
-from crossover.core.configuration import Section
+from crossover.core.configuration import ConfigSection
 from crossover.networks.source_code import network_files
 from crossover.study.sections import (
     CasePrediction,
@@ -48,8 +48,8 @@ class Backend(NamedTuple):
 
     reads: Literal["slices", "cases"]
     environment: Callable[[Network], str]
-    training: Callable[[Study, Network], Section]
-    prediction: Callable[[Study, Network], Section]
+    training: Callable[[Study, Network], ConfigSection]
+    prediction: Callable[[Study, Network], ConfigSection]
     findings: Callable[[Study, Network], Iterator[str]]
     files: Callable[[str, str, Network], tuple[str, ...]]
     steps: Callable[[Network], int | None]

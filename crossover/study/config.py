@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field
 
-from crossover.core.configuration import ConfigError, Section, merge, read_extended, read_yaml, validate
+from crossover.core.configuration import ConfigError, ConfigSection, merge, read_extended, read_yaml, validate
 from crossover.core.paths import BASES
 from crossover.study.schema import Study
 
@@ -16,7 +16,7 @@ FOLDERS = "folders.yaml"
 and it is not shared."""
 
 
-class Settings(Section):
+class Settings(ConfigSection):
     """config/config.yaml: what a run is made of."""
 
     studies: list[str]

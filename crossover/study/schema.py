@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter, model_validator
 
-from crossover.core.configuration import Section
+from crossover.core.configuration import ConfigSection
 from crossover.imaging.settings import Preparation
 from crossover.sources.settings import OtherGrids, SeriesRule, Structure
 from crossover.study.consistency import findings
@@ -36,7 +36,7 @@ from crossover.study.sections import (
 )
 
 
-class Study(Section):
+class Study(ConfigSection):
     """One paper's question at one scale."""
 
     study: Name
@@ -226,4 +226,4 @@ def _known(annotation: Any, value: Any) -> Any:
 
 
 def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
+    return isinstance(annotation, type) and issubclass(annotation, ConfigSection)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from crossover.core.configuration import Section
+from crossover.core.configuration import ConfigSection
 from crossover.imaging.settings import Normalisation, Slices
 from crossover.sources.settings import Source
 
@@ -19,7 +19,7 @@ MOST_OVERLAID = 4  # structures that the overlays show where none are named
 MOST_ROWS = 8  # of the overlays on a page
 
 
-class Paper(Section):
+class Paper(ConfigSection):
     """The publication that a study reruns."""
 
     authors: str
@@ -34,7 +34,7 @@ class Paper(Section):
     """The DOI, without an address before it."""
 
 
-class Attribute(Section):
+class Attribute(ConfigSection):
     """Something that cohorts differ in, as the field strength of their scanners.
 
     It is printed with them, and sources that differ in it are compared.
@@ -54,7 +54,7 @@ class Attribute(Section):
         return value if isinstance(value, str) else f"{value:g} {self.unit}".strip()
 
 
-class Cohort(Section):
+class Cohort(ConfigSection):
     """The cases of one domain."""
 
     label: str
@@ -71,7 +71,7 @@ class Cohort(Section):
     """The slices of a patient with the structure, on average, by which the time of training is estimated."""
 
 
-class KFold(Section):
+class KFold(ConfigSection):
     """The folds of the training patients."""
 
     k: Annotated[int, Field(ge=2)]
@@ -81,7 +81,7 @@ class KFold(Section):
     patients: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
 
 
-class Replicates(Section):
+class Replicates(ConfigSection):
     """Repetitions: draws of the subsets, and trainings of each draw from different initial weights."""
 
     draws: Annotated[int, Field(ge=1)] = 1
@@ -99,7 +99,7 @@ class Replicates(Section):
         return replicate // self.trainings
 
 
-class Splits(Section):
+class Splits(ConfigSection):
     """How patients are divided, and how often."""
 
     seed: int
@@ -130,7 +130,7 @@ class Splits(Section):
         return value
 
 
-class Device(Section):
+class Device(ConfigSection):
     """How a network computes.
 
     A GPU is used where there is one; what is written here holds on either, so that it is never the machine that
@@ -148,7 +148,7 @@ class Device(Section):
     """Whether a GPU may use only kernels that repeat to the last bit; where there is none, it is an error."""
 
 
-class Initial(Section):
+class Initial(ConfigSection):
     """Where a chain's first training starts."""
 
     weights: Literal["random", "imagenet", "model"] = "random"
@@ -166,7 +166,7 @@ SELECTED = "selected"
 """The architecture that the study's `selection` chooses."""
 
 
-class NnunetTrainer(Section):
+class NnunetTrainer(ConfigSection):
     """The settings of nnU-Net's trainer, by its own names and with its own defaults (`nnUNetTrainer.__init__`, 2.7)."""
 
     num_epochs: Annotated[int, Field(ge=1)] = 1000
@@ -181,7 +181,7 @@ class NnunetTrainer(Section):
     """The weight decay of the optimiser."""
 
 
-class Patches(Section):
+class Patches(ConfigSection):
     """What a 3D network of the own loop sees: patches of volumes on voxels of one size.
 
     Each axis is the case's own: slices as they were acquired, then rows, then columns.
@@ -209,7 +209,7 @@ UNREAD = {
 """Backend -> the keys of a network that it doesn't read. The own loop reads no key that names another backend."""
 
 
-class Network(Section):
+class Network(ConfigSection):
     """The architecture, its engine and its settings; or that nnU-Net plans and trains it.
 
     Keys that the backend doesn't read may stand there and mean nothing, so that one key changes the backend.
@@ -264,7 +264,7 @@ class Network(Section):
         return self.model_copy(update={"architecture": architecture, "settings": settings})
 
 
-class Drawn(Section):
+class Drawn(ConfigSection):
     """A scale, a rotation and a place, drawn for each slice of each batch.
 
     A slice of the same size is then cut out of the scaled, rotated one at that place.
@@ -279,7 +279,7 @@ class Drawn(Section):
     activations can be kept. None draws anew for each batch."""
 
 
-class Augmentation(Section):
+class Augmentation(ConfigSection):
     """A fixed set of versions of each slice (the original, its rotations, its mirror image), or `drawn`."""
 
     rotations_deg: list[float] = []
@@ -296,7 +296,7 @@ class Augmentation(Section):
         return self
 
 
-class Recipe(Section):
+class Recipe(ConfigSection):
     """How a network is trained."""
 
     loss: Literal["dice_bce", "bce", "dice"]
@@ -374,7 +374,7 @@ Changes = tuple[tuple[str, float | str], ...]
 """Settings and their values, sorted by name."""
 
 
-class StepRecipe(Section):
+class StepRecipe(ConfigSection):
     """The settings in which a step of a chain differs from the study's recipe; all others are the recipe's."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
@@ -394,7 +394,7 @@ class StepRecipe(Section):
         return tuple(sorted(self.model_dump(exclude_none=True).items()))
 
 
-class Training(Section):
+class Training(ConfigSection):
     """All that a stage follows from, beside its data, its parent and its code."""
 
     network: Network
@@ -406,7 +406,7 @@ class Training(Section):
     channels: list[str]
 
 
-class PatchTraining(Section):
+class PatchTraining(ConfigSection):
     """As `Training`, of the backend patches."""
 
     network: Network
@@ -416,7 +416,7 @@ class PatchTraining(Section):
     channels: list[str]
 
 
-class PatchPrediction(Section):
+class PatchPrediction(ConfigSection):
     """As `Prediction`, of the backend patches."""
 
     network: Network
@@ -425,7 +425,7 @@ class PatchPrediction(Section):
     threshold: Fraction
 
 
-class CaseTraining(Section):
+class CaseTraining(ConfigSection):
     """What `Training` is, for a backend that reads cases, and plans and augments by itself."""
 
     network: Network
@@ -437,14 +437,14 @@ class CaseTraining(Section):
     """What nnU-Net calls each channel, by which it normalises it."""
 
 
-class CasePrediction(Section):
+class CasePrediction(ConfigSection):
     """What `Prediction` is, for a backend that reads cases."""
 
     network: Network
     channels: list[str]
 
 
-class Prediction(Section):
+class Prediction(ConfigSection):
     """All that masks follow from, beside the weights, the cases and the code."""
 
     network: Network
@@ -454,7 +454,7 @@ class Prediction(Section):
     threshold: Fraction
 
 
-class Step(Section):
+class Step(ConfigSection):
     """One training of a chain: patients by cohort ("all", or "n" of the study's sizes)."""
 
     train: dict[Name, Literal["all", "n"]]
@@ -468,7 +468,7 @@ class Step(Section):
     patients, in which each step trains more of the network (`levels`)."""
 
 
-class Strategy(Section):
+class Strategy(ConfigSection):
     """A way to get a model: a chain of trainings, each started from the one before."""
 
     label: str
@@ -491,7 +491,7 @@ class Strategy(Section):
         return any(n == "n" for step in self.chain for n in step.train.values())
 
 
-class Selection(Section):
+class Selection(ConfigSection):
     """The choice of the network by cross-validation.
 
     Every architecture is trained with every encoder on every fold; the one of the highest mean validation DSC is the
@@ -511,7 +511,7 @@ class Selection(Section):
         return [(a, e) for e in self.encoders for a in self.architectures]
 
 
-class Evaluation(Section):
+class Evaluation(ConfigSection):
     """How predictions become masks, and how these are scored."""
 
     threshold: Fraction
@@ -525,7 +525,7 @@ class Evaluation(Section):
         return of[structure] if isinstance(of, dict) else of
 
 
-class Radiomics(Section):
+class Radiomics(ConfigSection):
     """First-order features of one channel inside the structure, by pyradiomics."""
 
     channel: str
@@ -538,7 +538,7 @@ class Radiomics(Section):
     """The form of the intraclass correlation (McGraw and Wong 1996) between manual and predicted masks."""
 
 
-class Statistics(Section):
+class Statistics(ConfigSection):
     """How models are compared."""
 
     metric: Literal[
@@ -564,7 +564,7 @@ class Statistics(Section):
         return values
 
 
-class Overlays(Section):
+class Overlays(ConfigSection):
     """Contours drawn on one case."""
 
     channels: Annotated[list[str], Field(min_length=1)]
@@ -579,7 +579,7 @@ class Overlays(Section):
     """The structures, in the order of the rows; none for all, or the first four by name where there are more."""
 
 
-class Figures(Section):
+class Figures(ConfigSection):
     """What the figures show, and how."""
 
     colours: dict[str, str] = {}
@@ -592,7 +592,7 @@ class Figures(Section):
     """The figure of contours on images, if there is to be one."""
 
 
-class Execution(Section):
+class Execution(ConfigSection):
     """How the work is laid out on a machine, which changes no result."""
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
@@ -605,7 +605,7 @@ class Execution(Section):
     """The number of jobs that share a GPU, where there is one."""
 
 
-class Assumption(Section):
+class Assumption(ConfigSection):
     """A choice that the paper leaves open, or a deviation from it, with its reason."""
 
     about: str

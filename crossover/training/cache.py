@@ -25,7 +25,7 @@ IN_USE = "in-use"
 """The file whose time says when a part was last used; the locks of those who use it are named *.in-use."""
 
 
-class Part(NamedTuple):
+class PartFolder(NamedTuple):
     """A frozen part's folder, and how to ask for room to write so many bytes at most, in it or beside it.
 
     The answer is False where they don't fit. What is asked for is promised until the part is given back.
@@ -47,7 +47,7 @@ class Cache:
         self.limit, self.folder = limit, folder
 
     @contextmanager
-    def part(self, name: str) -> Iterator[Part]:
+    def part(self, name: str) -> Iterator[PartFolder]:
         """Yield the folder of a frozen part, kept from being cleared until the context ends.
 
         Raises:
@@ -60,7 +60,7 @@ class Cache:
                 folder.mkdir(exist_ok=True)
                 (folder / IN_USE).touch()
                 _hold(stack, folder / f"{_unique()}.{IN_USE}")
-            yield Part(folder, partial(self._ask, stack, name), partial(self._ask, stack, ""))
+            yield PartFolder(folder, partial(self._ask, stack, name), partial(self._ask, stack, ""))
 
     def clear(self) -> int:
         """Remove all that nobody uses; returns the bytes."""

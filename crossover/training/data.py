@@ -10,7 +10,7 @@ import numpy as np
 
 from crossover.imaging.stored import IMAGES, Stack, Stored, StoredMasks, mask_name
 from crossover.training.augmentation import Cuts, Draws, Versions
-from crossover.training.files import Place, Slices
+from crossover.training.files import Place, SliceFiles
 
 GOLDEN = (5**0.5 - 1) / 2
 """Of whose multiples the fractions fill the unit interval evenly."""
@@ -21,7 +21,7 @@ PIXELS_AT_ONCE = 2**21
 
 @dataclass(frozen=True)
 class SliceSet:
-    """Slices of several cases.
+    """SliceFiles of several cases.
 
     Attributes:
         images: (slices, rows, columns, channels) float32.
@@ -51,7 +51,7 @@ class SliceSet:
 
     @property
     def background(self) -> np.ndarray:
-        """Slices without a pixel of any structure."""
+        """SliceFiles without a pixel of any structure."""
         # in memory, `masks` is an array
         shown = np.any(np.asarray(self.masks), axis=(1, 2)) if self.shown is None else self.shown
         return ~np.any(shown, axis=1)
@@ -117,7 +117,7 @@ def _sum(images: Stack, places: np.ndarray, minus: np.ndarray, squared: bool = F
 
 
 class Standardised:
-    """Slices as `Moments` standardise them."""
+    """SliceFiles as `Moments` standardise them."""
 
     def __init__(self, images: Stack, moments: Moments) -> None:
         self._images, self._moments, self.shape = images, moments, images.shape
@@ -129,7 +129,7 @@ class Standardised:
         return self._moments.apply(self._images[which])
 
 
-def load(slices: Slices, cases: Sequence[Place], structures: Sequence[str]) -> SliceSet:
+def load(slices: SliceFiles, cases: Sequence[Place], structures: Sequence[str]) -> SliceSet:
     """Return the slices of cases, with the masks of some structures; nothing is read before it is asked for."""
     images = Stored([slices.file(place, IMAGES) for place in cases])
     masks = [Stored([slices.file(place, mask_name(s)) for place in cases]) for s in structures]
@@ -144,7 +144,7 @@ def load(slices: Slices, cases: Sequence[Place], structures: Sequence[str]) -> S
     )
 
 
-def _told(slices: Slices, cases: Sequence[Place], structures: Sequence[str], what: str) -> np.ndarray:
+def _told(slices: SliceFiles, cases: Sequence[Place], structures: Sequence[str], what: str) -> np.ndarray:
     """(slices, structures) bool."""
     columns = ["".join(slices.record(place)[what][s] for place in cases) for s in structures]
     return np.array([[bit == "1" for bit in column] for column in columns]).T

@@ -26,7 +26,7 @@ class Place(NamedTuple):
     case: str
 
 
-class Slices:
+class SliceFiles:
     """The slices of a study's cohorts, by their manifests: {cohort: data/slices/<study>/<cohort>/manifest.json}."""
 
     def __init__(self, manifests: dict[str, Path]) -> None:

@@ -25,7 +25,7 @@ from crossover.study.sections import Network, Prediction
 from crossover.study.splits import evaluation_cases
 from crossover.training import engines
 from crossover.training.data import Moments, Standardised, in_turn
-from crossover.training.files import WEIGHTS, Cases, Place, Slices, places, record_of
+from crossover.training.files import WEIGHTS, Cases, Place, SliceFiles, places, record_of
 
 
 class Predictor(Protocol):
@@ -109,7 +109,7 @@ class OwnPredictor:
 class SlicePredictor(OwnPredictor):
     """See `Predictor`: of slices."""
 
-    def __init__(self, settings: Prediction, slices: Slices, cases: Cases, threads: int) -> None:
+    def __init__(self, settings: Prediction, slices: SliceFiles, cases: Cases, threads: int) -> None:
         super().__init__(settings.network, (*settings.slices.size, len(settings.channels)), threads)
         self.settings, self._slices, self._cases = settings, slices, cases
 

@@ -29,7 +29,7 @@ from crossover.training.clock import Clock
 from crossover.training.data import Batches, Moments, SliceSet, load
 from crossover.training.devices import processor
 from crossover.training.failure import Collapsed, TrainingFailed
-from crossover.training.files import HISTORY, WEIGHTS, Slices, places
+from crossover.training.files import HISTORY, WEIGHTS, SliceFiles, places
 from crossover.training.inputs import Validation, inputs
 from crossover.training.job import Initials, Stages, seed_of
 from crossover.training.stage import Trained, planned_steps, scored_slices, train, validation_dsc
@@ -268,7 +268,7 @@ class Trainer(Loop):
     settings: Training
 
     def __init__(
-        self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
+        self, settings: Training, slices: SliceFiles, splits: pd.DataFrame, out: Path, cache: Path,
         threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *_: None,
         activations: Cache = OFF, gpu_share: float = 1.0,
     ) -> None:  # fmt: skip

@@ -27,7 +27,7 @@ ABOUT = {
 
 
 @dataclass(frozen=True)
-class Section:
+class MetricSection:
     """What there is of one metric.
 
     Its pairs (`differences.paired.paired`), ranks (`differences.ranking.ranking`) and figures (path, caption).
@@ -41,7 +41,7 @@ class Section:
 
 def render(
     summary: pd.DataFrame,
-    sections: Sequence[Section],
+    sections: Sequence[MetricSection],
     missing: pd.DataFrame,
     notes: Sequence[str],
     confidence: float,
@@ -58,7 +58,7 @@ def render(
     )
 
 
-def _shown(section: Section, summary: pd.DataFrame) -> dict[str, object]:
+def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
     metric, known = section.metric, KNOWN.get(section.metric)
     better = "which values are better isn't known" if known is None else f"{known.better} is better"
     return {

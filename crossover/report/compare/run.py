@@ -91,7 +91,7 @@ def write(found: Comparison, out: Path) -> str:
     """Write tables, figures and page to a folder; says what was written."""
     from crossover.analyses.figures.style import save
     from crossover.report.compare.figures import figures
-    from crossover.report.compare.page import Section, render
+    from crossover.report.compare.page import MetricSection, render
 
     out.mkdir(parents=True, exist_ok=True)
     found.summary.to_csv(out / SUMMARY, index=False)
@@ -107,7 +107,7 @@ def write(found: Comparison, out: Path) -> str:
             stem = out / "figures" / _safe(name, used)
             pictures.append((save(figure, stem)[0].relative_to(out), caption))
         ranked = found.ranking[found.ranking["metric"] == metric]
-        sections.append(Section(metric, own, ranked, pictures))
+        sections.append(MetricSection(metric, own, ranked, pictures))
     page = render(found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
     return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {MISSING}, {RANKING}, {len(used)} figures"

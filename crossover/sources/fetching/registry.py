@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from crossover.core.configuration import ConfigError, Section, read_yaml, validate
+from crossover.core.configuration import ConfigError, ConfigSection, read_yaml, validate
 from crossover.core.names import unsafe
 from crossover.sources.settings import below
 
@@ -32,7 +32,7 @@ Checksum = Annotated[str, AfterValidator(_checksum)]
 Bytes = Annotated[int, Field(gt=0)]
 
 
-class Licence(Section):
+class Licence(ConfigSection):
     """Under which terms a cohort may be used; accepted once, by its name and address."""
 
     name: str
@@ -41,7 +41,7 @@ class Licence(Section):
     """What else its owners ask for."""
 
 
-class RemoteFile(Section):
+class RemoteFile(ConfigSection):
     """A file that is downloaded by its address."""
 
     url: Annotated[str, Field(pattern=r"^https?://")]
@@ -55,7 +55,7 @@ class RemoteFile(Section):
     unpacked_bytes: Bytes | None = None
 
 
-class Repository(Section):
+class Repository(ConfigSection):
     """A commit of a Git repository, whose identity verifies all its files."""
 
     url: str
@@ -64,7 +64,7 @@ class Repository(Section):
     """The folders of it that are kept."""
 
 
-class Bucket(Section):
+class Bucket(ConfigSection):
     """Series in a bucket that answers as Amazon's S3 does; `<cohort>.csv` beside the registry's file lists them."""
 
     endpoint: Annotated[str, Field(pattern=r"^https?://")]
@@ -74,7 +74,7 @@ class Bucket(Section):
     """Where the patients' folders are put, below the cohort's folder."""
 
 
-class ByHand(Section):
+class ByHand(ConfigSection):
     """What can't be downloaded by address, and must be put there by hand."""
 
     what: str
@@ -82,7 +82,7 @@ class ByHand(Section):
     into: Below
 
 
-class Cohort(Section):
+class Cohort(ConfigSection):
     """What is known of a public cohort."""
 
     title: str

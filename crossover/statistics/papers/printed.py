@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from crossover.core.configuration import Section
+from crossover.core.configuration import ConfigSection
 from crossover.statistics.papers.printed_number import Printed
 
 Share = Annotated[Printed, Field(ge=0, le=1)]
@@ -21,14 +21,14 @@ RANK_TESTS = ("wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman")
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-class Placed(Section):
+class Placed(ConfigSection):
     """Something that stands at a place in the paper."""
 
     where: str
     """The place, as it is cited: "Table 2", "Abstract"."""
 
 
-class PublishedModel(Section):
+class PublishedModel(ConfigSection):
     """A model that the paper names: family and number of training patients."""
 
     family: str
@@ -37,7 +37,7 @@ class PublishedModel(Section):
     """The number of training cases; 0 where models have none."""
 
 
-class Alternative(Section):
+class Alternative(ConfigSection):
     """What else a printed value may be of, where its sentence doesn't say: only what differs."""
 
     family: str | None = None
@@ -143,7 +143,7 @@ class Gain(Placed):
     """The cohorts that the sentence names as trained on before."""
 
 
-class GridCell(Section):
+class GridCell(ConfigSection):
     """A printed mean and SD over the folds."""
 
     architecture: str
@@ -229,7 +229,7 @@ class Improvement(Placed):
     """The metric."""
 
 
-class Layers(Section):
+class Layers(ConfigSection):
     """A row of a printed table of layers.
 
     `kernels` are the sides of the convolutions' squares, one after the other (or side by side, as the
@@ -262,7 +262,7 @@ class IccRange(Placed):
     """The smallest and the largest ICC."""
 
 
-class ContinuousRow(Section):
+class ContinuousRow(ConfigSection):
     """[mean, SD] of each part."""
 
     variable: str
@@ -279,7 +279,7 @@ class ContinuousRow(Section):
     """The test that the paper names."""
 
 
-class Category(Section):
+class Category(ConfigSection):
     """[count, percent] of each part."""
 
     training: tuple[int, Printed]
@@ -288,7 +288,7 @@ class Category(Section):
     """Count and percentage of those who are tested on."""
 
 
-class CategoricalRow(Section):
+class CategoricalRow(ConfigSection):
     """A row of the table of patients with counts and shares."""
 
     variable: str
@@ -393,7 +393,7 @@ class Announcement(Placed):
     """Where its result stands; none where nowhere."""
 
 
-class Contradiction(Section):
+class Contradiction(ConfigSection):
     """Places that don't agree, which no check can find, and why none can."""
 
     about: str

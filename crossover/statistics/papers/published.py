@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import model_validator
 
-from crossover.core.configuration import Section, validate
+from crossover.core.configuration import ConfigSection, validate
 from crossover.core.paths import PACKAGED
 from crossover.statistics.papers.printed import (
     Announcement,
@@ -44,7 +44,7 @@ KEYS = ["family", "n_train", "structure", "test_set", "metric"]
 GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
 
 
-class Published(Section):
+class Published(ConfigSection):
     """Everything that a paper printed; `sizes` are the training sizes that its models name."""
 
     study: str

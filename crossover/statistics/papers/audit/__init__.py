@@ -1,13 +1,12 @@
 """Checks of a paper's printed numbers against each other; see docs/audit.md.
 
-Each module has one kind of check, a pure function from the printed numbers to findings.
+Each module has one kind of check, a pure function from the printed numbers to rows of the audit.
 """
 
 from crossover.statistics.papers.audit.averages import averages
 from crossover.statistics.papers.audit.counts import counts
 from crossover.statistics.papers.audit.cut_off import cut_off, under
 from crossover.statistics.papers.audit.design import design
-from crossover.statistics.papers.audit.finding import NOT, Finding
 from crossover.statistics.papers.audit.gains import gains
 from crossover.statistics.papers.audit.group_tests import group_tests
 from crossover.statistics.papers.audit.orderings import orderings
@@ -18,6 +17,7 @@ from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.statements import statements
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow
 from crossover.statistics.papers.published import Published
 
 CHECKS = (
@@ -26,8 +26,8 @@ CHECKS = (
 )  # fmt: skip
 
 
-def audit(published: Published) -> list[Finding]:
-    """Return all findings, in the order of `CHECKS`.
+def audit(published: Published) -> list[AuditRow]:
+    """Return all rows of the audit, in the order of `CHECKS`.
 
     Where numbers do not follow as rounded ones, and fewer do not if all were cut off, the paper is read so.
 
@@ -42,9 +42,9 @@ def audit(published: Published) -> list[Finding]:
     return under(rounded, cut) if _failed(cut) < failed else rounded
 
 
-def _found(published: Published) -> list[Finding]:
-    return [finding for check in CHECKS for finding in check(published)]
+def _found(published: Published) -> list[AuditRow]:
+    return [row for check in CHECKS for row in check(published)]
 
 
-def _failed(findings: list[Finding]) -> int:
-    return sum(finding.verdict == NOT for finding in findings)
+def _failed(rows: list[AuditRow]) -> int:
+    return sum(row.verdict == NOT for row in rows)

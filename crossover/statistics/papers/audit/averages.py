@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from crossover.statistics.papers.audit.finding import NOT, Finding, Reading, judged, places, unchecked
 from crossover.statistics.papers.audit.interval import (
     TAIL,
     Interval,
@@ -16,26 +15,27 @@ from crossover.statistics.papers.audit.interval import (
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import cases_of
 from crossover.statistics.papers.audit.spread import short_range
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Reading, judged, places, unchecked
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "average of rows"
 
 
-def averages(published: Published) -> list[Finding]:
+def averages(published: Published) -> list[AuditRow]:
     """Check every value of "all" structures against the rows of the single ones, where these are printed."""
-    findings = []
+    out = []
     for value in published.values:
         rows = rows_of(value, published) if value.statistic == "mean" else []
         if len(rows) > 1:
-            findings.append(_mean(value, rows, published))
+            out.append(_mean(value, rows, published))
             sds = [row.sd for row in rows]
             cases = [cases_of(row, published) for row in rows]
             of_runs = any(one.sd_of == "runs" for one in (value, *rows))
             told_all = value.sd is not None and all(sd is not None for sd in sds) and all(cases)
             if told_all and not of_runs:
-                findings.append(_sd(value, rows, [n for n in cases if n]))
-    return findings
+                out.append(_sd(value, rows, [n for n in cases if n]))
+    return out
 
 
 def rows_of(value: Value, published: Published) -> list[Value]:
@@ -50,7 +50,7 @@ def rows_of(value: Value, published: Published) -> list[Value]:
     ]
 
 
-def _mean(value: Value, rows: list[Value], published: Published) -> Finding:
+def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
     terms = [unrounded(row.mean) for row in rows]
     readings = [
         Reading("rows rounded to either side", likely_average(terms)),
@@ -70,7 +70,7 @@ def _mean(value: Value, rows: list[Value], published: Published) -> Finding:
     )  # fmt: skip
 
 
-def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
+def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
     """Return the SD over the rows' means, over all rows and cases, or of each case's average over the rows."""
     over_rows, over_all = spreads = _over_rows(rows), _over_cases(rows, cases)
     assert value.sd is not None, "only values with an SD are averaged"
@@ -97,7 +97,7 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
     return found
 
 
-def _of_averages(found: Finding, printed: Interval, mean_sd: Interval, same_cases: bool) -> Finding:
+def _of_averages(found: AuditRow, printed: Interval, mean_sd: Interval, same_cases: bool) -> AuditRow:
     """Check whether the SD of each case's average over the rows is too large, which is all that can be checked."""
     if same_cases and gap(printed, "at_most", mean_sd):
         source = "at most the mean of the rows' SDs, if of each case's average"

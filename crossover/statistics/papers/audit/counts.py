@@ -3,24 +3,24 @@
 import math
 from collections.abc import Iterator
 
-from crossover.statistics.papers.audit.finding import Finding, Reading, judged, places
 from crossover.statistics.papers.audit.interval import exactly, unrounded
+from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, places
 from crossover.statistics.papers.printed import Percentage, TableOne
 from crossover.statistics.papers.published import Published
 
 CHECK = "counts"
 
 
-def counts(published: Published) -> list[Finding]:
+def counts(published: Published) -> list[AuditRow]:
     """Check percentages of the text and of the table of patients, and that table's sums."""
-    findings = [_percentage(p) for p in published.percentages]
+    rows = [_percentage(p) for p in published.percentages]
     if published.table_one:
-        findings += [_percentage(p) for p in _of_table(published.table_one)]
-        findings += _sums(published.table_one)
-    return findings
+        rows += [_percentage(p) for p in _of_table(published.table_one)]
+        rows += _sums(published.table_one)
+    return rows
 
 
-def _percentage(printed: Percentage) -> Finding:
+def _percentage(printed: Percentage) -> AuditRow:
     share = 100 * printed.count / printed.of
     unit = 10.0**-printed.percent.decimals
     cut = Reading("cut off, not rounded", exactly(math.floor(share / unit + 1e-9) * unit))
@@ -45,7 +45,7 @@ def _of_table(table: TableOne) -> Iterator[Percentage]:
                 )  # fmt: skip
 
 
-def _sums(table: TableOne) -> Iterator[Finding]:
+def _sums(table: TableOne) -> Iterator[AuditRow]:
     for row in table.categorical:
         for part, patients in table.patients.items():
             cells = [getattr(category, part)[0] for category in row.categories.values()]

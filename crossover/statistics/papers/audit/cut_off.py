@@ -9,8 +9,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from crossover.core.configuration import Section
-from crossover.statistics.papers.audit.finding import NOT, READING, Finding
+from crossover.core.configuration import ConfigSection
+from crossover.statistics.papers.audit.verdicts import NOT, READING, AuditRow
 from crossover.statistics.papers.printed import CohortRow, Fact
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -25,8 +25,8 @@ def cut_off(published: Published) -> Published:
     return _moved(published)
 
 
-def under(rounded: list[Finding], cut: list[Finding]) -> list[Finding]:
-    """Return the findings of a paper that is read as cutting off, beside those of the same checks as rounding."""
+def under(rounded: list[AuditRow], cut: list[AuditRow]) -> list[AuditRow]:
+    """Return the rows of a paper that is read as cutting off, beside those of the same checks as rounding."""
     failed = {(f.check, f.about, f.where) for f in rounded if f.verdict == NOT}
     return [
         replace(f, verdict=READING, reading=f"{WAY}; {f.reading}" if f.reading else WAY)
@@ -45,14 +45,14 @@ def _moved(part: Any) -> Any:
         return type(part)(_moved(one) for one in part)
     if isinstance(part, dict):
         return {name: _moved(one) for name, one in part.items()}
-    if isinstance(part, Section) and not _exact(part):
+    if isinstance(part, ConfigSection) and not _exact(part):
         below = getattr(part, "p_below", None) is True
         kept = (*EXACT, "p") if below else EXACT
         return part.model_copy(update={name: _moved(one) for name, one in part if name not in kept})
     return part
 
 
-def _exact(part: Section) -> bool:
+def _exact(part: ConfigSection) -> bool:
     if isinstance(part, Fact):
         return part.exact or (part.value.decimals == 0 and part.unit != "%")
     return isinstance(part, CohortRow)

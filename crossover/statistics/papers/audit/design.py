@@ -3,16 +3,16 @@
 import math
 from collections.abc import Iterator
 
-from crossover.statistics.papers.audit.finding import (
+from crossover.statistics.papers.audit.scores import better_when_higher
+from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
     NOT,
     READING,
     UNCHECKED,
-    Finding,
+    AuditRow,
     places,
     unchecked,
 )
-from crossover.statistics.papers.audit.scores import better_when_higher
 from crossover.statistics.papers.printed import Grid, GridCell
 from crossover.statistics.papers.published import Published
 
@@ -20,19 +20,19 @@ CHECK = "design"
 ALPHA = 0.05
 
 
-def design(published: Published) -> list[Finding]:
+def design(published: Published) -> list[AuditRow]:
     """Check the printed grid, associations and announcements."""
-    findings: list[Finding] = []
+    rows: list[AuditRow] = []
     if published.grid:
-        findings += [_highest(published.grid), _apart(published.grid)]
-        findings += _single_runs(published, published.grid)
-    findings += _associations(published)
+        rows += [_highest(published.grid), _apart(published.grid)]
+        rows += _single_runs(published, published.grid)
+    rows += _associations(published)
     for said in published.announcements:
         if said.shown is None:
-            findings.append(unchecked(
+            rows.append(unchecked(
                 CHECK, f"Announced: {said.about}", said.where, "announced", "its result is not printed"
             ))  # fmt: skip
-    return findings
+    return rows
 
 
 def selected(grid: Grid) -> GridCell:
@@ -40,19 +40,19 @@ def selected(grid: Grid) -> GridCell:
     return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 
 
-def _highest(grid: Grid) -> Finding:
+def _highest(grid: Grid) -> AuditRow:
     higher = better_when_higher(grid.metric)
     of, word = (max, "highest") if higher else (min, "lowest")
     best, chosen = of(grid.cells, key=lambda c: c.mean), selected(grid)
     follows = chosen.mean == best.mean
-    return Finding(
+    return AuditRow(
         CHECK, f"The selected network has the {word} mean", grid.where, chosen.mean.text,
         f"{len(grid.cells)} means, the {word} {best.mean.text}", FOLLOWS if follows else NOT,
         float(best.mean), float(best.mean), off_by=math.nan if follows else abs(best.mean - chosen.mean),
     )  # fmt: skip
 
 
-def _apart(grid: Grid) -> Finding:
+def _apart(grid: Grid) -> AuditRow:
     """Test the selected network against each other one by Welch's t, folds as independent runs."""
     from scipy import stats
 
@@ -70,14 +70,14 @@ def _apart(grid: Grid) -> Finding:
         f"p of Welch's t {ALPHA} or more against {near} of {len(others)}; "
         f"{within} means are within half of its SD; folds share training cases, none is corrected"
     )
-    return Finding(
+    return AuditRow(
         CHECK, "The selected network is better than the others", grid.where,
         f"{chosen.mean.text} ± {chosen.sd.text}", f"means and SDs of {k} folds",
         FOLLOWS if near == 0 else READING, reading="" if near == 0 else "the best mean, as such", note=note,
     )  # fmt: skip
 
 
-def _single_runs(published: Published, grid: Grid) -> Iterator[Finding]:
+def _single_runs(published: Published, grid: Grid) -> Iterator[AuditRow]:
     """Yield gains between scores without a spread, beside the spread over folds of the same network."""
     bare = [g for g in published.gains if g.metric == grid.metric and not any(
         v.sd is not None or v.ci for v in published.values
@@ -94,7 +94,7 @@ def _single_runs(published: Published, grid: Grid) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _associations(published: Published) -> Iterator[Finding]:
+def _associations(published: Published) -> Iterator[AuditRow]:
     """Yield a relation over k cohorts: the smallest p of any permutation, and what else tells them apart."""
     for said in published.associations:
         levels = [row.attributes[said.attribute] for row in published.cohorts]
@@ -108,7 +108,7 @@ def _associations(published: Published) -> Iterator[Finding]:
         )
         if others:
             why += f"; the cohorts differ in {', '.join(others)} as well"
-        yield Finding(
+        yield AuditRow(
             CHECK, said.about, places(said.where, *(r.where for r in published.cohorts)), said.attribute,
             ", ".join(f"{r.cohort} {v}" for r, v in zip(published.cohorts, levels)), UNCHECKED, note=why,
         )  # fmt: skip

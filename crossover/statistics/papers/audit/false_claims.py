@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from crossover.statistics.papers.audit.finding import places
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, at_size, first_values
 from crossover.statistics.papers.audit.scores import (
     better_when_higher,
@@ -25,6 +24,7 @@ from crossover.statistics.papers.audit.scores import (
     spread_text,
     t_quantile,
 )
+from crossover.statistics.papers.audit.verdicts import places
 from crossover.statistics.papers.printed import Ordering, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import SHARE, scale

@@ -1,10 +1,10 @@
 """Printed gains against the printed scores: as a difference, or relative to the lower score."""
 
 from crossover.statistics.papers.audit.averages import rows_of
-from crossover.statistics.papers.audit.finding import NOT, Finding, Reading, judged, places
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, likely_average, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_text
 from crossover.statistics.papers.audit.scores import better_when_higher, scale_of, unit_of
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Reading, judged, places
 from crossover.statistics.papers.printed import Gain, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import SHARE
@@ -14,17 +14,17 @@ DIFFERENCE = "difference (percentage points)"
 RELATIVE = "relative to the lower score (per cent)"
 
 
-def gains(published: Published) -> list[Finding]:
+def gains(published: Published) -> list[AuditRow]:
     """Check every printed gain whose scores are printed, and the sources that its sentence names."""
-    findings = []
+    rows = []
     for gain in published.gains:
         named = (*gain.families, gain.over)
         scores = [score for family in named if (score := _only(published, gain, family))]
         if len(scores) == len(named):
-            findings.append(_difference(gain, scores, published))
+            rows.append(_difference(gain, scores, published))
         if gain.sources:
-            findings.append(_sources(gain))
-    return findings
+            rows.append(_sources(gain))
+    return rows
 
 
 def _only(published: Published, gain: Gain, family: str) -> Value | None:
@@ -37,7 +37,7 @@ def _only(published: Published, gain: Gain, family: str) -> Value | None:
     return None
 
 
-def _difference(gain: Gain, scores: list[Value], published: Published) -> Finding:
+def _difference(gain: Gain, scores: list[Value], published: Published) -> AuditRow:
     mean, base = average([unrounded(s.mean) for s in scores[:-1]]), unrounded(scores[-1].mean)
     unit = unit_of(gain.metric, published)
     per_cent = gain.unit == "%" or (scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1)
@@ -72,10 +72,10 @@ def _name(gain: Gain) -> str:
     return key_text((gain.over, 0, gain.structure, gain.test_set, gain.metric))
 
 
-def _sources(gain: Gain) -> Finding:
+def _sources(gain: Gain) -> AuditRow:
     """Check that no cohort is named as a source of its own gain, since the models were trained on others before."""
     own = gain.test_set in gain.sources
-    return Finding(
+    return AuditRow(
         CHECK, f"Sources of the gain over {_name(gain)}", gain.where, ", ".join(gain.sources),
         f"cohorts other than the target, {gain.test_set}", NOT if own else "follows",
         note="the sentence names the target itself as a source" if own else "",

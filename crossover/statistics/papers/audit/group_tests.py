@@ -5,8 +5,9 @@ from itertools import combinations, product
 
 import numpy as np
 
-from crossover.statistics.papers.audit.finding import (
-    Finding,
+from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
+from crossover.statistics.papers.audit.verdicts import (
+    AuditRow,
     Reading,
     judged,
     p_interval,
@@ -14,7 +15,6 @@ from crossover.statistics.papers.audit.finding import (
     places,
     unchecked,
 )
-from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.printed import RANK_TESTS, CategoricalRow, ContinuousRow, TableOne
 from crossover.statistics.papers.published import Published
 
@@ -22,26 +22,26 @@ CHECK = "p from a table"
 MOST_TABLES = 10**6
 
 
-def group_tests(published: Published) -> list[Finding]:
+def group_tests(published: Published) -> list[AuditRow]:
     """Check each variable's printed p, and whether what the text says of all of them agrees with the table."""
     table = published.table_one
     if table is None:
         return []
     sizes = list(table.patients.values())
-    findings = []
+    rows = []
     for row in table.continuous:
         if row.test in RANK_TESTS:
             why = f"the {row.test} test is of ranks, which means and SDs don't tell"
             printed = p_text(row.p, row.p_below)
-            findings.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, why))
+            rows.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, why))
             continue
         readings = of_means(row, sizes)
-        findings.append(_p(row, readings, table, f"means and SDs of {sizes[0]} and {sizes[1]}"))
-        findings += _no_difference(row, readings, table)
+        rows.append(_p(row, readings, table, f"means and SDs of {sizes[0]} and {sizes[1]}"))
+        rows += _no_difference(row, readings, table)
     for categorical in table.categorical:
         counts = counts_of(categorical)
         readings = of_counts(counts)
-        findings.append(
+        rows.append(
             _p(
                 categorical,
                 readings + of_two_groups(counts, list(categorical.categories)),
@@ -49,8 +49,8 @@ def group_tests(published: Published) -> list[Finding]:
                 _counts_text(counts),
             )
         )
-        findings += _no_difference(categorical, readings, table)
-    return findings
+        rows += _no_difference(categorical, readings, table)
+    return rows
 
 
 def counts_of(row: CategoricalRow) -> np.ndarray:
@@ -176,7 +176,7 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
     return min(ends), n1 + n2 - 2 if inside else max(ends)
 
 
-def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str) -> Finding:
+def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str) -> AuditRow:
     values = "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name)
     grouped = [r for r in readings if " against " in r.name]
     if grouped:
@@ -188,7 +188,7 @@ def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: Tabl
     )  # fmt: skip
 
 
-def _no_difference(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne) -> list[Finding]:
+def _no_difference(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne) -> list[AuditRow]:
     said = table.no_difference
     if said is None:
         return []

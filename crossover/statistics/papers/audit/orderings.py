@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from crossover.statistics.papers.audit.finding import NOT, Finding, Reading, judged, places, unchecked
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, at_size, first_values
 from crossover.statistics.papers.audit.scores import cases_of, least_correlation, sd_of, spread_text, t_quantile
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Reading, judged, places, unchecked
 from crossover.statistics.papers.printed import RANK_TESTS, Ordering, Value
 from crossover.statistics.papers.published import Published
 
@@ -20,15 +20,15 @@ class _Pair:
     lower: Value
 
 
-def orderings(published: Published) -> list[Finding]:
+def orderings(published: Published) -> list[AuditRow]:
     """Check every pair of an ordering whose scores are printed; name those that aren't in one line."""
-    findings: list[Finding] = []
+    rows: list[AuditRow] = []
     for said in published.orderings:
-        findings += _icc(said, published) if said.metric == "icc" else _scores(said, published)
-    return findings
+        rows += _icc(said, published) if said.metric == "icc" else _scores(said, published)
+    return rows
 
 
-def _scores(said: Ordering, published: Published) -> Iterator[Finding]:
+def _scores(said: Ordering, published: Published) -> Iterator[AuditRow]:
     values = first_values(published)
     sets = [said.test_set] if said.test_set else list(published.test_sets)
     missing: dict[str, list[int]] = {}
@@ -73,7 +73,7 @@ def _p_text(said: Ordering) -> str:
     return f"p < {said.p_below.text}" if said.p_below is not None else "higher"
 
 
-def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> Finding:
+def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> AuditRow:
     readings = [
         Reading(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean)) for test_set, p in pairs.items()
     ]
@@ -83,7 +83,7 @@ def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> Finding:
     return judged(CHECK, name, where, "higher", text, exactly(0), readings, relation="at_most", note=note)
 
 
-def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[Finding]:
+def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[AuditRow]:
     """Yield the p of the table for the same two models."""
     if said.p_below is None:
         return
@@ -100,7 +100,7 @@ def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Pu
                 break
 
 
-def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[Finding]:
+def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[AuditRow]:
     """Yield the p that the printed SDs, standard errors or intervals allow."""
     if said.p_below is None:
         return
@@ -168,8 +168,8 @@ def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_bel
     return Interval(*ends), least_correlation(errors[0], errors[1], wanted)
 
 
-def _icc(said: Ordering, published: Published) -> Iterator[Finding]:
-    """Yield findings on the smallest and the largest ICC, which are higher if every feature's is."""
+def _icc(said: Ordering, published: Published) -> Iterator[AuditRow]:
+    """Yield rows on the smallest and the largest ICC, which are higher if every feature's is."""
     ranges = {(i.model.family, i.model.n_train): i for i in reversed(published.icc)}
     for n in said.n_train:
         for high in said.higher:

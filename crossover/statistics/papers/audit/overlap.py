@@ -2,26 +2,26 @@
 
 import math
 
-from crossover.statistics.papers.audit.finding import Finding, Reading, judged, places
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import unit_of
+from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, places
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "Dice and IoU"
 
 
-def overlap(published: Published) -> list[Finding]:
+def overlap(published: Published) -> list[AuditRow]:
     """Check every IoU whose Dice score is printed too."""
     values = first_values(published)
-    findings = []
+    rows = []
     for key, value in values.items():
         dice = values.get((*key[:4], "dsc"))
         if key[4] == "iou" and dice:
             units = [exactly(unit_of(metric, published)) for metric in ("iou", "dsc")]
-            findings.append(_of_means(value, dice, *units))
-    return findings
+            rows.append(_of_means(value, dice, *units))
+    return rows
 
 
 def iou_of(dice: float) -> float:
@@ -38,7 +38,7 @@ def mean_iou_range(mean_dice: Interval) -> Interval:
     return Interval(iou_of(inside.low), inside.high)
 
 
-def _of_means(iou: Value, dice: Value, iou_unit: Interval, dice_unit: Interval) -> Finding:
+def _of_means(iou: Value, dice: Value, iou_unit: Interval, dice_unit: Interval) -> AuditRow:
     allowed = mean_iou_range(unrounded(dice.mean) / dice_unit) * iou_unit
     note = ""
     mean = dice.mean / dice_unit.low

@@ -2,10 +2,10 @@
 
 import math
 
-from crossover.statistics.papers.audit.finding import Finding, Reading, judged, p_interval, p_text, places
 from crossover.statistics.papers.audit.interval import Interval, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values
 from crossover.statistics.papers.audit.scores import cases_of, least_correlation, sd_of, spread_text, t_quantile
+from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, p_interval, p_text, places
 from crossover.statistics.papers.printed import PairedTest, Value
 from crossover.statistics.papers.published import Published
 
@@ -14,18 +14,18 @@ USUAL = 0.9
 """The correlation of two models' scores above which a p follows only under that reading, which is then told."""
 
 
-def paired_t(published: Published) -> list[Finding]:
+def paired_t(published: Published) -> list[AuditRow]:
     """Check each p of a paired t test whose models' means are printed with their SDs, standard errors or intervals."""
     values = first_values(published)
-    findings = []
+    rows = []
     for test in published.paired:
         pair = [values.get((m.family, m.n_train, test.structure, test.test_set, test.metric)) for m in (test.a, test.b)]
         if test.test == "t" and pair[0] and pair[1] and test.structure != POOLED_STRUCTURE:
-            findings += _p(test, pair[0], pair[1], published)
-    return findings
+            rows += _p(test, pair[0], pair[1], published)
+    return rows
 
 
-def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[Finding]:
+def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[AuditRow]:
     """Check a p, which grows with the SD of the differences; that depends on the correlation of the scores."""
     n = cases_of(a, published)
     if not n or n < 2 or n != cases_of(b, published):

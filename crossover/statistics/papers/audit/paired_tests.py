@@ -7,19 +7,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from crossover.statistics.papers.audit.finding import (
+from crossover.statistics.papers.audit.interval import Interval, exactly, gap
+from crossover.statistics.papers.audit.signed_rank import FORMS, Attainable, all_improve, attainable
+from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
     NOT,
     READING,
-    Finding,
+    AuditRow,
     Reading,
     judged,
     p_interval,
     p_text,
     unchecked,
 )
-from crossover.statistics.papers.audit.interval import Interval, exactly, gap
-from crossover.statistics.papers.audit.signed_rank import FORMS, Attainable, all_improve, attainable
 from crossover.statistics.papers.printed import Improvement, PairedTest
 from crossover.statistics.papers.published import Published
 
@@ -29,30 +29,30 @@ MOST_CASES = 12
 NO_TIES, TIES = "no ties", "with ties or without difference"
 
 
-def paired_tests(published: Published) -> list[Finding]:
+def paired_tests(published: Published) -> list[AuditRow]:
     """Check each p at its first place, one form for all of them, statements of every case, and their number."""
-    findings: list[Finding] = []
+    rows: list[AuditRow] = []
     first: dict[tuple, PairedTest] = {}
     for test in published.paired:
         first.setdefault((test.structure, test.a, test.b, test.test_set, test.metric), test)
     groups: dict[tuple[str, str], list[PairedTest]] = {}
-    findings += _others(list(first.values()))
+    rows += _others(list(first.values()))
     for test in first.values():
         known = published.test_sets.get(test.test_set)
         if test.test == "wilcoxon" and known and known.cases <= MOST_CASES:
             groups.setdefault((test.test_set, test.where), []).append(test)
     for (test_set, _), tests in groups.items():
         n = published.test_sets[test_set].cases
-        findings += [_possible(test, n) for test in tests]
-        findings.append(_one_form(tests, n))
+        rows += [_possible(test, n) for test in tests]
+        rows.append(_one_form(tests, n))
         if published.alpha is not None:
-            findings.append(_number(tests, n, published.alpha))
+            rows.append(_number(tests, n, published.alpha))
     for said in published.improvements:
-        findings.append(_improvement(said, list(first.values()), published))
-    return findings
+        rows.append(_improvement(said, list(first.values()), published))
+    return rows
 
 
-def _others(tests: list[PairedTest]) -> Iterator[Finding]:
+def _others(tests: list[PairedTest]) -> Iterator[AuditRow]:
     """Yield one line for each place's p values of a test that can't be recomputed."""
     groups: dict[tuple[str, str], list[PairedTest]] = {}
     for test in tests:
@@ -78,7 +78,7 @@ def _name(test: PairedTest) -> str:
     return f"{test.structure or test.test_set}, {test.a.family} against {test.b.family}"
 
 
-def _possible(test: PairedTest, n: int) -> Finding:
+def _possible(test: PairedTest, n: int) -> AuditRow:
     p = p_interval(test.p, test.p_below)
     ways = forms_of(p, n)
     readings, every = [], True
@@ -96,11 +96,11 @@ def _possible(test: PairedTest, n: int) -> Finding:
     found = judged(CHECK, about, test.where, printed, source, p, readings)
     if found.verdict == FOLLOWS and not every:
         named = "; or ".join(r.name for r in readings)
-        return Finding(CHECK, about, test.where, printed, source, READING, found.low, found.high, named)
+        return AuditRow(CHECK, about, test.where, printed, source, READING, found.low, found.high, named)
     return found
 
 
-def _one_form(tests: list[PairedTest], n: int) -> Finding:
+def _one_form(tests: list[PairedTest], n: int) -> AuditRow:
     """Return one form of the test behind all p values of a place."""
     ways = [forms_of(p_interval(test.p, test.p_below), n) for test in tests]
     readings, notes = [], []
@@ -119,7 +119,7 @@ def _one_form(tests: list[PairedTest], n: int) -> Finding:
     )  # fmt: skip
 
 
-def _number(tests: list[PairedTest], n: int, alpha: float) -> Finding:
+def _number(tests: list[PairedTest], n: int, alpha: float) -> AuditRow:
     """Return how many are called significant, and how many are where their number is corrected for."""
     p = sorted(float(test.p) for test in tests)
     m = len(p)
@@ -139,7 +139,7 @@ def _number(tests: list[PairedTest], n: int, alpha: float) -> Finding:
     )  # fmt: skip
 
 
-def _improvement(said: Improvement, tests: list[PairedTest], published: Published) -> Finding:
+def _improvement(said: Improvement, tests: list[PairedTest], published: Published) -> AuditRow:
     """Check that p is at most the largest that any form gives where every case improves."""
     n = published.test_sets[said.test_set].cases
     most = max(value.high for value in all_improve(n).values())

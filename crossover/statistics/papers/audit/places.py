@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from crossover.statistics.papers.audit.finding import FOLLOWS, READING, Finding, Reading, judged, places
 from crossover.statistics.papers.audit.interval import Interval, unrounded
 from crossover.statistics.papers.audit.lookup import Key, first_values, key_of, key_text
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, READING, AuditRow, Reading, judged, places
 from crossover.statistics.papers.printed import Fact, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -13,22 +13,22 @@ from crossover.statistics.papers.published import Published
 CHECK = "several places"
 
 
-def same_numbers(published: Published) -> list[Finding]:
+def same_numbers(published: Published) -> list[AuditRow]:
     """Check values, their intervals, p values, ICC ranges and facts that stand at more than one place."""
-    findings = list(_values(published))
+    rows = list(_values(published))
     tests: dict[tuple, Printed] = {}
     first_where: dict[tuple, str] = {}
     for t in published.paired:
         key = (t.structure, t.a, t.b, t.test_set, t.metric)
         if key in tests:
             about = f"p of {t.structure or t.test_set}, {t.a.family} against {t.b.family}"
-            findings.append(_same(about, t.p, t.where, tests[key], first_where[key]))
+            rows.append(_same(about, t.p, t.where, tests[key], first_where[key]))
         tests.setdefault(key, t.p)
         first_where.setdefault(key, t.where)
-    return findings + list(_icc(published)) + list(_facts(published))
+    return rows + list(_icc(published)) + list(_facts(published))
 
 
-def _values(published: Published) -> Iterator[Finding]:
+def _values(published: Published) -> Iterator[AuditRow]:
     first = first_values(published)
     for value in published.values:
         own = key_of(value)
@@ -47,7 +47,7 @@ def _alternative(key: Key, family: str | None, n: int | None, test_set: str | No
     return family or key[0], key[1] if n is None else n, key[2], test_set or key[3], key[4]
 
 
-def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> Finding:
+def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> AuditRow:
     """Compare a value with each of the models and test sets that its sentence may be about."""
     readings = [Reading(key_text(key), unrounded(other.mean)) for key, other in others.items()]
     from_ = "; ".join(f"{key_text(key)}: {other.mean.text}" for key, other in others.items())
@@ -65,14 +65,14 @@ def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> Finding:
     return found
 
 
-def _same(about: str, value: Printed, where: str, there: Printed, at: str) -> Finding:
+def _same(about: str, value: Printed, where: str, there: Printed, at: str) -> AuditRow:
     return judged(
         CHECK, about, places(where, at), value.text, f"{there.text} ({at})", unrounded(value),
         [Reading("", unrounded(there))],
     )  # fmt: skip
 
 
-def _icc(published: Published) -> Iterator[Finding]:
+def _icc(published: Published) -> Iterator[AuditRow]:
     first: dict[tuple, tuple] = {}
     for icc in published.icc:
         key = (icc.model.family, icc.model.n_train)
@@ -84,7 +84,7 @@ def _icc(published: Published) -> Iterator[Finding]:
         first.setdefault(key, (icc.range, icc.where))
 
 
-def _facts(published: Published) -> Iterator[Finding]:
+def _facts(published: Published) -> Iterator[AuditRow]:
     first: dict[str, Fact] = {}
     for fact in published.facts:
         if fact.key and fact.key in first:
@@ -93,7 +93,7 @@ def _facts(published: Published) -> Iterator[Finding]:
             first[fact.key] = fact
 
 
-def _fact(fact: Fact, there: Fact) -> Finding:
+def _fact(fact: Fact, there: Fact) -> AuditRow:
     """Compare a fact with the same one elsewhere: a bound ("up to") agrees with any number on its side."""
     value, other = fact_interval(fact), fact_interval(there)
     unit = f" {there.unit}" if there.unit else ""

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator
 
 from crossover.statistics.papers.audit.averages import rows_of
-from crossover.statistics.papers.audit.finding import Finding, Reading, judged, places, unchecked
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import (
@@ -14,6 +13,7 @@ from crossover.statistics.papers.audit.scores import (
     sd_of_interval,
     t_quantile,
 )
+from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, places, unchecked
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
@@ -22,22 +22,22 @@ BOOTSTRAP = 0.1
 """How far a bootstrap interval's width may be from that of the normal one: resampling and skew."""
 
 
-def pooled(published: Published) -> list[Finding]:
+def pooled(published: Published) -> list[AuditRow]:
     """Check every value on a test set that pools others against the others' values at the same place."""
-    findings: list[Finding] = []
+    rows: list[AuditRow] = []
     for whole, parts in _pools(published):
         if any(row.cases for row in rows_of(whole, published)):
             about = f"Mean of {key_text(key_of(whole))}"
             why = "structures are of other numbers of cases in each part"
-            findings.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
+            rows.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
             continue
         cases = [cases_of(p, published) or published.test_sets[p.test_set].cases for p in parts]
-        findings += [_mean(whole, parts, cases), _between(whole, parts)]
+        rows += [_mean(whole, parts, cases), _between(whole, parts)]
         if whole.ci and all(p.ci for p in parts):
-            findings.append(_interval(whole, parts, cases, published.confidence))
+            rows.append(_interval(whole, parts, cases, published.confidence))
         elif not whole.ci and whole.structure != POOLED_STRUCTURE:  # that is over structures, too
-            findings += _spread(whole, parts, cases)
-    return findings + _one_weight(published)
+            rows += _spread(whole, parts, cases)
+    return rows + _one_weight(published)
 
 
 def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
@@ -60,7 +60,7 @@ def _new(value: Value, first: Value) -> bool:
     return value.mean != first.mean or (value.ci is not None and value.ci != first.ci)
 
 
-def _mean(whole: Value, parts: list[Value], cases: list[int]) -> Finding:
+def _mean(whole: Value, parts: list[Value], cases: list[int]) -> AuditRow:
     means = [unrounded(p.mean) for p in parts]
     weighted = Reading("weighted by cases", average(means, cases))
     terms = " + ".join(f"{n} × {p.mean.text}" for n, p in zip(cases, parts))
@@ -75,7 +75,7 @@ def _mean(whole: Value, parts: list[Value], cases: list[int]) -> Finding:
     )  # fmt: skip
 
 
-def _between(whole: Value, parts: list[Value]) -> Finding:
+def _between(whole: Value, parts: list[Value]) -> AuditRow:
     means = [unrounded(p.mean) for p in parts]
     span = Interval(min(m.low for m in means), max(m.high for m in means))
     return judged(
@@ -85,7 +85,7 @@ def _between(whole: Value, parts: list[Value]) -> Finding:
     )  # fmt: skip
 
 
-def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> Finding:
+def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> AuditRow:
     """Check a pooled interval: the pooled cases' SD follows from the parts' SDs and the distance of their means."""
     assert whole.ci is not None, "only values with an interval are pooled"
     low, high = whole.ci
@@ -114,8 +114,8 @@ def _pooled_half_width(
     return _pooled_sd(parts, cases, sds) * exactly(quantile(total, confidence) / math.sqrt(total))
 
 
-def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Finding]:
-    """Yield the finding for the SD of the pooled cases, where SDs or standard errors of cases are printed."""
+def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[AuditRow]:
+    """Yield the row for the SD of the pooled cases, where SDs or standard errors of cases are printed."""
     total = sum(cases)
     own = sd_of(whole, total, math.nan)
     there = [p for p in (whole, *parts) if p.sd is not None or p.se is not None]
@@ -165,7 +165,7 @@ def _share(whole: Value, parts: list[Value]) -> tuple[float, float]:
     return min(shares), max(shares)
 
 
-def _one_weight(published: Published) -> list[Finding]:
+def _one_weight(published: Published) -> list[AuditRow]:
     """Check whether one weight of the first part gives all pooled means of a place."""
     groups: dict[tuple[str, str, str], list[tuple[Value, list[Value]]]] = {}
     for whole, parts in _pools(published):
@@ -173,7 +173,7 @@ def _one_weight(published: Published) -> list[Finding]:
             key = (whole.test_set, whole.metric, whole.where)
             if not any(v.cases for v in (whole, *parts, *rows_of(whole, published))):
                 groups.setdefault(key, []).append((whole, parts))  # else the weight is its own
-    findings = []
+    rows = []
     for (test_set, metric, where), members in groups.items():
         shares = [_share(whole, parts) for whole, parts in members]
         candidates = [end for share in shares for end in share if math.isfinite(end)]
@@ -182,13 +182,13 @@ def _one_weight(published: Published) -> list[Finding]:
         best = max(candidates, key=lambda c: _holding(c, shares))
         out = [key_text(key_of(w)) for (w, _), s in zip(members, shares) if not _holding(best, [s])]
         first = members[0][1][0].test_set
-        findings.append(judged(
+        rows.append(judged(
             CHECK, f"One weight of {first} for all means of {test_set}, {metric}", where,
             f"{len(members)} means", "the same cases behind every mean", exactly(len(members)),
             [Reading("", exactly(_holding(best, shares)))],
             note=f"a weight of {best:.2f} gives most of them; not: {', '.join(out)}" if out else "",
         ))  # fmt: skip
-    return findings
+    return rows
 
 
 def _holding(weight: float, shares: list[tuple[float, float]]) -> int:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from crossover.core.cells import first_few
 from crossover.statistics.papers.audit.false_claims import LIKELY
-from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, span
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, span
 from crossover.statistics.papers.published import Published
 
 COUNTED = {
@@ -27,7 +27,7 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     What follows only under a reading, what no check finds, and which claims of superiority may be false
     (`false_claims.false_claims`) come after it.
 
-    Findings of one check with the same reading for the same printed number are one entry.
+    Rows of one check with the same reading for the same printed number are one entry.
     """
     counts = ", ".join(f"{n} {COUNTED[verdict]}" for verdict, n in verdicts(table).items())
     console.print(Text(f"{published.study} ({published.citation}): {len(table)} checked: {counts}", "bold"))
@@ -74,12 +74,12 @@ def _show_claims(claims: pd.DataFrame, console: Console) -> None:
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, int]:
-    """Return the number of findings of each verdict."""
+    """Return the number of rows of each verdict."""
     return {verdict: int((table["verdict"] == verdict).sum()) for verdict in COUNTED}
 
 
 def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame) -> dict[str, Any]:
-    """Return all findings and claims as plain values; numbers that one doesn't have are None."""
+    """Return all rows and claims as plain values; numbers that one doesn't have are None."""
     rows, claimed = (frame.astype(object).where(frame.notna(), None) for frame in (table, claims))
     return {
         "study": published.study,

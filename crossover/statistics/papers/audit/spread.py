@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from crossover.statistics.papers.audit.finding import Finding, Reading, judged, unchecked
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, key_of, key_text
 from crossover.statistics.papers.audit.scores import cases_of, scale_of, sd_of, t_quantile
+from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, unchecked
 from crossover.statistics.papers.printed import Pair, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -32,25 +32,25 @@ def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
     return min(one_case, math.sqrt(max(0.0, (high - at) * (at - low)) * n / (n - 1)))
 
 
-def spread(published: Published) -> list[Finding]:
+def spread(published: Published) -> list[AuditRow]:
     """Check scores against their scales, intervals and quartiles against means, and SDs against scales."""
-    findings = list(_off_scale(published))
+    rows = list(_off_scale(published))
     for value in published.values:
         n = cases_of(value, published)
         several = value.structure == POOLED_STRUCTURE and value.sd is not None  # not over cases alone
         if value.ci:
-            findings.append(_symmetric(value, value.ci))
+            rows.append(_symmetric(value, value.ci))
         if value.iqr and value.statistic == "median":
-            findings.append(_median(value, value.iqr))
+            rows.append(_median(value, value.iqr))
         if n and n > 1 and not several:
-            findings += _possible(value, n, published)
-    return findings
+            rows += _possible(value, n, published)
+    return rows
 
 
-def _off_scale(published: Published) -> Iterator[Finding]:
+def _off_scale(published: Published) -> Iterator[AuditRow]:
     """Yield printed scores, ends of intervals and ICCs that no such measure can have.
 
-    There is no finding for those on their scale.
+    There is no row for those on their scale.
     """
     for value in published.values:
         scale = scale_of(value.metric, published)
@@ -66,7 +66,7 @@ def _off_scale(published: Published) -> Iterator[Finding]:
             yield from _beyond(about, grid.where, (cell.mean,), scale)
 
 
-def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) -> Iterator[Finding]:
+def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) -> Iterator[AuditRow]:
     low, high = scale
     for number in numbers:
         off = max(low - unrounded(number).high, unrounded(number).low - high)
@@ -77,7 +77,7 @@ def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) 
             )  # fmt: skip
 
 
-def _symmetric(value: Value, ci: Pair) -> Finding:
+def _symmetric(value: Value, ci: Pair) -> AuditRow:
     low, high = ci
     ends = Interval(unrounded(low).low, unrounded(high).high)
     middle = (unrounded(low) + unrounded(high)) * exactly(0.5)
@@ -90,7 +90,7 @@ def _symmetric(value: Value, ci: Pair) -> Finding:
     )  # fmt: skip
 
 
-def _median(value: Value, iqr: Pair) -> Finding:
+def _median(value: Value, iqr: Pair) -> AuditRow:
     low, high = iqr
     return judged(
         CHECK, f"Median of {key_text(key_of(value))} between its quartiles", value.where, value.mean.text,
@@ -99,7 +99,7 @@ def _median(value: Value, iqr: Pair) -> Finding:
     )  # fmt: skip
 
 
-def _possible(value: Value, n: int, published: Published) -> Iterator[Finding]:
+def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
     about = f"SD of {key_text(key_of(value))}"
     printed = " to ".join(x.text for x in _printed_spread(value))
     if value.sd_of == "runs":

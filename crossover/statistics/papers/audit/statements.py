@@ -3,17 +3,17 @@
 import math
 
 from crossover.statistics.papers.audit.expressions import evaluate, named, whole_number
-from crossover.statistics.papers.audit.finding import (
+from crossover.statistics.papers.audit.interval import Interval
+from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
     NOT,
     READING,
-    Finding,
+    AuditRow,
     Reading,
     Verdict,
     judged,
     places,
 )
-from crossover.statistics.papers.audit.interval import Interval
 from crossover.statistics.papers.printed import Statement
 from crossover.statistics.papers.published import Published
 
@@ -27,7 +27,7 @@ WORDS = {
 }
 
 
-def statements(published: Published) -> list[Finding]:
+def statements(published: Published) -> list[AuditRow]:
     """Check every statement of the paper's text against its numbers.
 
     Raises:
@@ -37,7 +37,7 @@ def statements(published: Published) -> list[Finding]:
             for s in published.statements]  # fmt: skip
 
 
-def _relation(said: Statement, published: Published) -> Finding:
+def _relation(said: Statement, published: Published) -> AuditRow:
     left = evaluate(said.left, published)
     readings = [Reading(name, evaluate(text, published)) for name, text in said.right.items()]
     if len(readings) == 1:
@@ -50,12 +50,12 @@ def _relation(said: Statement, published: Published) -> Finding:
     )  # fmt: skip
 
 
-def _whole(said: Statement, published: Published) -> Finding:
+def _whole(said: Statement, published: Published) -> AuditRow:
     value = evaluate(said.left, published)
     off = whole_number(value)
     verdict: Verdict
     verdict, reading = (READING, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
-    return Finding(
+    return AuditRow(
         CHECK, said.about, _where(said, published), _printed(said.left, published, value), "a whole number",
         verdict, value.low, value.high, reading, off if verdict == NOT else math.nan, said.note,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The findings as a table."""
+"""The audit as a table."""
 
 from dataclasses import asdict
 
@@ -14,10 +14,10 @@ COLUMNS = [
 
 
 def audit_table(published: Published) -> pd.DataFrame:
-    """Return one row for each finding, with `COLUMNS`.
+    """Return the audit of a paper, a row for each check, with `COLUMNS`.
 
     `low` and `high` are the recomputed interval over all numbers that round to the printed ones; `off_by`
     is how far the printed one lies beyond it, NaN unless the verdict is "does not follow".
     """
-    rows = [{"study": published.study, **asdict(finding)} for finding in audit(published)]
+    rows = [{"study": published.study, **asdict(row)} for row in audit(published)]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Effect
 from crossover.statistics.estimates.effects import effect_of, mean_interval, unbounded_effect
-from crossover.statistics.papers.claims.parts import Interval, Missing, Part
+from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
 from crossover.statistics.papers.claims.scores import Scores
 from crossover.statistics.papers.claims.statements import (
     ICC,
@@ -44,7 +44,7 @@ Place = tuple[Comparison, str, int]
 KEYS = ["cohort", "case"]
 
 
-def differences(statement: Compared, scores: Scores, controls: Controls = NO_CONTROLS) -> Iterator[Part]:
+def differences(statement: Compared, scores: Scores, controls: Controls = NO_CONTROLS) -> Iterator[JudgedEffect]:
     """Yield the parts of a comparison, as `combine` says.
 
     Where a's chains were trained longer than b's and b has controls that were not, what is better must be better than
@@ -75,14 +75,14 @@ def _as_long(of: Comparison, scores: Scores, controls: Controls) -> Comparison:
     return of if found == [b for _, b in pairs] else of.model_copy(update={"b": found})
 
 
-def _combined(places: Sequence[Place], statement: Compared, scores: Scores) -> Iterator[Part]:
+def _combined(places: Sequence[Place], statement: Compared, scores: Scores) -> Iterator[JudgedEffect]:
     if statement.combine == "all":
         yield _part(places, statement, scores)
     else:
         yield from (_part([place], statement, scores) for place in places)
 
 
-def values(statement: Values, scores: Scores) -> Iterator[Part]:
+def values(statement: Values, scores: Scores) -> Iterator[JudgedEffect]:
     """Yield every family's mean on every place."""
     metric, test_set = statement.metric, statement.test_set
     for structure in statement.structures or scores.structures:
@@ -95,7 +95,7 @@ def values(statement: Values, scores: Scores) -> Iterator[Part]:
                 yield mean_part(name, found, statement.region, printed, scale(metric))
 
 
-def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
+def rises(statement: Rises, scores: Scores) -> Iterator[JudgedEffect]:
     """Compare every family at each size with itself at the size before."""
     metric, test_set = statement.metric, statement.test_set
     for structure in statement.structures or scores.structures:
@@ -110,7 +110,7 @@ def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
                 yield part(name, found, statement.region, printed, scale(metric))
 
 
-def part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
+def part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> JudgedEffect:
     """Make a part from an effect that is a difference of values on a scale."""
 
     @functools.cache
@@ -118,10 +118,10 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
         low, high = clip_to_scale(*found.interval(confidence), of_differences(scale))
         return float(low), float(high)
 
-    return Part(name, found.estimate, interval, p_of(found, region), published, about=found.about)
+    return JudgedEffect(name, found.estimate, interval, p_of(found, region), published, about=found.about)
 
 
-def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
+def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> JudgedEffect:
     """Make a part from an effect that is a mean of values on a scale."""
     there = unbounded_effect(found, scale)
 
@@ -130,7 +130,7 @@ def mean_part(name: str, found: Effect, region: Interval, published: float, scal
         return mean_interval(found, confidence, scale)
 
     least, most = (end if math.isinf(end) else float(to_unbounded(end, scale)[0]) for end in region)
-    return Part(name, found.estimate, interval, p_of(there, (least, most)), published, about=found.about)
+    return JudgedEffect(name, found.estimate, interval, p_of(there, (least, most)), published, about=found.about)
 
 
 def p_of(found: Effect, region: Interval) -> float:
@@ -198,7 +198,7 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
     )
 
 
-def _part(places: Sequence[Place], statement: Compared, scores: Scores) -> Part:
+def _part(places: Sequence[Place], statement: Compared, scores: Scores) -> JudgedEffect:
     metric, sides, printed = statement.metric, [], []
     for of, structure, n in places:
         at = (n, of.test_set, metric, structure)

@@ -15,8 +15,8 @@ from crossover.statistics.papers.claims.parts import (
     NOT_RUN,
     OPEN,
     Interval,
+    JudgedEffect,
     Missing,
-    Part,
     decisive,
     sides,
     verdict,
@@ -133,13 +133,13 @@ def _longer(pairs: list[tuple[str, str]]) -> str:
 def _parts(
     statement: Testable, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
     controls: effects.Controls,
-) -> tuple[list[Part], Interval]:  # fmt: skip
+) -> tuple[list[JudgedEffect], Interval]:  # fmt: skip
     def table(name: str):
         if name not in tables:
             raise Missing(f"no table {name}")
         return tables[name]
 
-    found: Iterable[Part]
+    found: Iterable[JudgedEffect]
     if isinstance(statement, Crossover):
         return from_statistics.crossovers(statement, table("crossover"), sizes)
     if isinstance(statement, Time):
@@ -175,7 +175,7 @@ def measure(statement: Statement) -> str:
     return f"difference of {label}" if compared else label if name == ICC else f"mean {label}"
 
 
-def _published(parts: list[Part], statement: Statement, text: str) -> str:
+def _published(parts: list[JudgedEffect], statement: Statement, text: str) -> str:
     """Return the paper's effects, from the smallest to the largest that it prints, and what else it says."""
     known = [part.published for part in parts if not math.isnan(part.published)]
     if not known:
@@ -191,10 +191,10 @@ def _published(parts: list[Part], statement: Statement, text: str) -> str:
 
 def _because(
     found: str,
-    parts: list[Part],
+    parts: list[JudgedEffect],
     region: Interval,
     confidence: float,
-    shown: Part,
+    shown: JudgedEffect,
     least: int | None,
 ) -> str:
     """Return which parts decided, by their own intervals."""

@@ -9,7 +9,7 @@ import pandas as pd
 from crossover.statistics.estimates.chance import Spread, effect
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
 from crossover.statistics.papers.claims.effects import part
-from crossover.statistics.papers.claims.parts import Interval, Missing, Part
+from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
 from crossover.statistics.papers.claims.scores import Sizes
 from crossover.statistics.papers.claims.statements import BestNetwork, Crossover, Time
 from crossover.statistics.scores.intervals import clip_to_scale, half_width
@@ -17,7 +17,7 @@ from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import PERCENT_SAVED, SHARE
 
 
-def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
+def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[JudgedEffect]:
     """Return the mean saving in per cent over trainings (structures and replicates), with Student's interval.
 
     On processors the interval to judge by spans those of seconds of the clock and of processor seconds, so that
@@ -52,7 +52,7 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
         lows, highs = zip(*(_student(values, confidence) for values in measures), strict=True)
         return min(lows), max(highs)
 
-    return [Part("", float(clock.mean()), interval, _p(measures, statement.at_least))]
+    return [JudgedEffect("", float(clock.mean()), interval, _p(measures, statement.at_least))]
 
 
 def _student(values: np.ndarray, confidence: float) -> Interval:
@@ -62,7 +62,7 @@ def _student(values: np.ndarray, confidence: float) -> Interval:
     return float(low), float(high)
 
 
-def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
+def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffect]:
     """Return the network's validation DSC minus every other's, on the same folds.
 
     The folds' training patients overlap, so that these intervals are too narrow (Nadeau & Bengio 2003).
@@ -87,7 +87,7 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
     return parts
 
 
-def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple[list[Part], Interval]:
+def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple[list[JudgedEffect], Interval]:
     """Return the n at which one family overtakes the other, a part for each structure, and where n has to lie.
 
     An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
@@ -116,7 +116,7 @@ def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple
     return parts, region
 
 
-def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
+def _crossover(row: pd.Series, ahead: str, region: Interval) -> JudgedEffect:
     printed = float(row["ci_low"]), float(row["ci_high"])
     wanted, found = row["ahead"] == ahead, row["verdict"]
     outside = wanted and not lacking(row) and (printed[1] < region[0] or printed[0] > region[1])
@@ -125,7 +125,7 @@ def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
     else:
         judged = printed if wanted and found == CROSSES else (0.0, math.inf)
     name = str(row.get("statement", "") or found)
-    return Part(name, float(row["n"]), lambda _: judged, shown_interval=printed)
+    return JudgedEffect(name, float(row["n"]), lambda _: judged, shown_interval=printed)
 
 
 def _p(measures: Sequence[np.ndarray], bound: float) -> float:

@@ -23,7 +23,7 @@ VERDICTS = (HOLDS, FAILS, OPEN, NOT_RUN)
 
 
 @dataclass(frozen=True)
-class Part:
+class JudgedEffect:
     """One effect.
 
     Attributes:
@@ -49,7 +49,7 @@ class Missing(Exception):
     """What a claim needs and the tables lack; the message says what."""
 
 
-def verdict(parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None) -> str:
+def verdict(parts: Sequence[JudgedEffect], region: Interval, confidence: float, least: int | None = None) -> str:
     """Return the verdict on a claim: holds, does not hold, or can't tell.
 
     Args:
@@ -67,13 +67,17 @@ def verdict(parts: Sequence[Part], region: Interval, confidence: float, least: i
     return FAILS if outside >= n - k + 1 else OPEN
 
 
-def decisive(parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None) -> Part:
+def decisive(
+    parts: Sequence[JudgedEffect], region: Interval, confidence: float, least: int | None = None
+) -> JudgedEffect:
     """Return the part that decides: of all that have to lie in the region the least clear one."""
     ranked = sorted(parts, key=lambda part: -_clearance(part.interval(confidence), region))
     return ranked[(least or len(parts)) - 1]
 
 
-def sides(parts: Sequence[Part], region: Interval, confidence: float) -> tuple[list[Part], list[Part]]:
+def sides(
+    parts: Sequence[JudgedEffect], region: Interval, confidence: float
+) -> tuple[list[JudgedEffect], list[JudgedEffect]]:
     """Return the parts whose own interval lies inside the region, and those whose lies outside."""
     found = [(part, part.interval(confidence)) for part in parts]
     inside = [part for part, interval in found if _inside(interval, region)]

@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 from crossover.statistics.estimates.agreement import MANUAL, Form, estimate
 from crossover.statistics.papers.claims.effects import Values
-from crossover.statistics.papers.claims.parts import Interval, Missing, Part
+from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
 from crossover.statistics.papers.claims.scores import Sizes
 from crossover.statistics.papers.claims.statements import Better
 
@@ -28,7 +28,7 @@ DRAWS = 4999
 """The draws of the bootstrap, which is seeded: the same table gives the same interval."""
 
 
-def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float) -> Iterator[Part]:
+def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float) -> Iterator[JudgedEffect]:
     """Yield every family's ICC of every feature, as `estimates.agreement.agreement` gives them.
 
     Raises:
@@ -45,10 +45,10 @@ def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: f
             for row in rows.itertuples():
                 name = f"{row.feature} of {row.model} on {statement.test_set}"
                 of_table = (row.icc, row.ci_low, row.ci_high, confidence)
-                yield Part(name, row.icc, partial(_at_confidence, of_table))
+                yield JudgedEffect(name, row.icc, partial(_at_confidence, of_table))
 
 
-def icc_differences(statement: Better, radiomics: pd.DataFrame, form: Form, sizes: Sizes) -> Iterator[Part]:
+def icc_differences(statement: Better, radiomics: pd.DataFrame, form: Form, sizes: Sizes) -> Iterator[JudgedEffect]:
     """Yield every a's ICC minus every b's, of every feature.
 
     Args:
@@ -76,7 +76,7 @@ def icc_differences(statement: Better, radiomics: pd.DataFrame, form: Form, size
 def _pair(
     radiomics: pd.DataFrame, form: Form, sizes: Sizes, pair: tuple[str, str], n: int,
     test_set: str, structures: list[str], bound: float,
-) -> Iterator[Part]:  # fmt: skip
+) -> Iterator[JudgedEffect]:  # fmt: skip
     own = radiomics if test_set == "all" else radiomics[radiomics["cohort"] == test_set]
     own = own[own["structure"].isin(structures)] if structures else own
     manual = own[own["model"] == MANUAL]
@@ -92,7 +92,7 @@ def _pair(
     for k, feature in enumerate(features):
         name = f"{feature[1]}, {pair[0]} minus {pair[1]} at n = {n} on {test_set}"
         interval = partial(_percentiles, drawn[:, k])
-        yield Part(name, float(effects[0, k]), interval, _p(drawn[:, k], bound))
+        yield JudgedEffect(name, float(effects[0, k]), interval, _p(drawn[:, k], bound))
 
 
 def _model_rows(table: pd.DataFrame, family: str, n: int, sizes: Sizes) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from crossover.core.configuration import Section
+from crossover.core.configuration import ConfigSection
 
 Metric = Literal["dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"]
 Families = Annotated[list[str], Field(min_length=1)]
@@ -25,7 +25,7 @@ the smallest difference that Lin 2023 makes anything of is 0.06 (0.70 and 0.64 a
 that makes something of less states its own."""
 
 
-class Comparison(Section):
+class Comparison(ConfigSection):
     """Families `a` against families `b` on the same test cases; "all" is every cohort's."""
 
     test_set: str
@@ -33,7 +33,7 @@ class Comparison(Section):
     b: Families
 
 
-class _Testable(Section):
+class _Testable(ConfigSection):
     @property
     def region(self) -> tuple[float, float]:
         """The two ends between which every effect lies where the statement holds."""
@@ -135,7 +135,7 @@ class Rises(_OfScores):
     sizes: Annotated[Sizes, Field(min_length=2)]
 
 
-class Crossover(Section):
+class Crossover(ConfigSection):
     """`ahead` is above with few cases, and `overtakes` above it from a size between the two on."""
 
     kind: Literal["crossover"]
@@ -176,7 +176,7 @@ class BestNetwork(_Testable):
     encoder: str
 
 
-class Untested(Section):
+class Untested(ConfigSection):
     """No table of a run can answer it."""
 
     kind: Literal["untested"]
@@ -188,7 +188,7 @@ Testable = OnTestSet | Time | BestNetwork
 Statement = Annotated[Testable | Untested, Field(discriminator="kind")]
 
 
-class Claim(Section):
+class Claim(ConfigSection):
     """A finding: the paper's words, where they stand, and what they say of the tables.
 
     Attributes:
@@ -204,7 +204,7 @@ class Claim(Section):
     published: str = ""
 
 
-class Claims(Section):
+class Claims(ConfigSection):
     """A study's file of claims."""
 
     study: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from crossover.study.sections import Prediction
 from crossover.training.backends import Job
-from crossover.training.files import Cases, Slices, with_selected
+from crossover.training.files import Cases, SliceFiles, with_selected
 from crossover.training.prediction import SlicePredictor
 
 
 def predictor(job: Job) -> SlicePredictor:
     """Return what predicts with stages."""
     settings = with_selected(Prediction.model_validate(job.settings), job.selection)
-    return SlicePredictor(settings, Slices(dict(job.slices)), Cases(job.cases), job.threads)
+    return SlicePredictor(settings, SliceFiles(dict(job.slices)), Cases(job.cases), job.threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crossover.study.sections import Training
 from crossover.training.backends import Job
-from crossover.training.files import Slices, with_selected
+from crossover.training.files import SliceFiles, with_selected
 from crossover.training.run import Trainer
 
 
@@ -13,7 +13,7 @@ def stages(job: Job) -> Trainer:
     settings = with_selected(Training.model_validate(job.settings), job.selection)
     return Trainer(
         settings,
-        Slices(dict(job.slices)),
+        SliceFiles(dict(job.slices)),
         job.splits,
         job.out,
         job.cache,

@@ -1,4 +1,4 @@
-"""A finding of the audit, and the verdict that readings of a printed number lead to."""
+"""A row of the audit: what was checked, and the verdict that readings of a printed number lead to."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditRow:
     """What was checked, and how it came out."""
 
     check: str
@@ -62,8 +62,8 @@ def judged(
     readings: Sequence[Reading],
     relation: str = "equals",
     note: str = "",
-) -> Finding:
-    """Return the finding for a printed number: it follows under all readings, under some, or under none.
+) -> AuditRow:
+    """Return the row for a printed number: it follows under all readings, under some, or under none.
 
     Raises:
         ValueError: no reading, or an unknown relation.
@@ -81,14 +81,14 @@ def judged(
         reading = readings[nearest].name if len(readings) > 1 else ""
     elif len(holds) < len(readings):
         verdict, reading = READING, "; or ".join(r.name for r in holds)
-    return Finding(
+    return AuditRow(
         check, about, where, printed, follows_from, verdict, shown.low, shown.high, reading, off_by, note
     )  # fmt: skip
 
 
-def unchecked(check: str, about: str, where: str, printed: str, why: str) -> Finding:
-    """Return the finding for a statement that the printed numbers can't decide."""
-    return Finding(check, about, where, printed, "", UNCHECKED, note=why)
+def unchecked(check: str, about: str, where: str, printed: str, why: str) -> AuditRow:
+    """Return the row for a statement that the printed numbers can't decide."""
+    return AuditRow(check, about, where, printed, "", UNCHECKED, note=why)
 
 
 def p_interval(p: Printed, below: bool) -> Interval:
