@@ -61,12 +61,11 @@ MpiDefault=none
 GresTypes=gpu
 SlurmdTimeout=10
 KillWait=2
-NodeName=node1 NodeHostname={host} Port=17001 CPUs={cores} RealMemory=9000 Gres=gpu:{gpus}
-NodeName=node2 NodeHostname={host} Port=17002 CPUs={cores} RealMemory=9000 Gres=gpu:{gpus}
+NodeName=node1 NodeHostname={host} Port=17001 CPUs={cores} RealMemory=9000 Gres=gpu:1
+NodeName=node2 NodeHostname={host} Port=17002 CPUs={cores} RealMemory=9000 Gres=gpu:1
 PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
 """
 GPU_FILES = "NodeName=node1 Name=gpu File=/dev/null\nNodeName=node2 Name=gpu File=/dev/zero\n"
-GPUS = "NodeName=node1 Name=gpu Count={gpus}\nNodeName=node2 Name=gpu Count={gpus}\n"
 
 
 ACCOUNTS = """
@@ -88,12 +87,11 @@ def accounts() -> bool:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, cores: int | None = None, gpus: int = 1, accounting: bool = False) -> Iterator[Path]:
+def cluster(folder: Path, cores: int | None = None, accounting: bool = False) -> Iterator[Path]:
     """Run a Slurm of two nodes with its files in a folder, where a node's process is in `<node>.pid`.
 
     Args:
         cores: of each node; by default this machine's.
-        gpus: of each node, as counts.
         accounting: with accounts, of which root has one, `ACCOUNT`, so that `sacct` tells what became of a job.
     """
     (folder / "state").mkdir()
@@ -102,12 +100,11 @@ def cluster(folder: Path, cores: int | None = None, gpus: int = 1, accounting: b
         "folder": folder,
         "host": socket.gethostname().split(".")[0],
         "cores": cores or os.cpu_count(),
-        "gpus": gpus,
         "accounting": f"accounting_storage/{'slurmdbd' if accounting else 'none'}",
     }
     CONFIGURATION.parent.mkdir(exist_ok=True)
     CONFIGURATION.write_text(SETTINGS.format(**values))
-    (CONFIGURATION.parent / "gres.conf").write_text(GPUS.format(gpus=gpus) if gpus > 1 else GPU_FILES)
+    (CONFIGURATION.parent / "gres.conf").write_text(GPU_FILES)
     Path("/run/munge").mkdir(exist_ok=True)
     shutil.chown("/run/munge", "munge", "munge")
     began = not subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged"], capture_output=True).returncode
