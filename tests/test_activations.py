@@ -16,7 +16,7 @@ from test_engines import KINDS, RECIPE, levels, made_once, small_engine
 
 from crossover.study.sections import Augmentation, Drawn, Recipe
 from crossover.training import activations, stage
-from crossover.training.activations import Activations, Kind
+from crossover.training.activations import Activations, ItemArray
 from crossover.training.augmentation import Cuts, augmenter
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
@@ -206,7 +206,7 @@ def test_a_cache_that_cannot_be_written_is_given_up(tmp_path, caplog):
     assert "not kept" in caplog.text
 
 
-KINDS_OF_ARRAYS = [Kind((3, 2), "<f4"), Kind((5,), "<f2")]
+KINDS_OF_ARRAYS = [ItemArray((3, 2), "<f4"), ItemArray((5,), "<f2")]
 
 
 def some(folder, cases=2) -> Activations:

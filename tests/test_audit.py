@@ -28,7 +28,7 @@ from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.scores import sd_of, sd_of_interval, t_quantile
 from crossover.statistics.papers.audit.spread import largest_sd, spread
 from crossover.statistics.papers.audit.statements import statements
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, Reading, judged
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, Interpretation, judged
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
@@ -90,7 +90,7 @@ def test_how_far_a_relation_is_from_being_possible(relation, expected):
 
 
 def test_verdicts_come_from_how_many_readings_hold():
-    near, far = Reading("near", Interval(0.9, 1.1)), Reading("far", Interval(3, 4))
+    near, far = Interpretation("near", Interval(0.9, 1.1)), Interpretation("far", Interval(3, 4))
     verdicts = [judged("c", "a", "w", "p", "f", exactly(1), r).verdict for r in ([near], [near, far], [far])]
     assert verdicts == [FOLLOWS, READING, NOT]
     assert judged("c", "a", "w", "p", "f", exactly(1), [far, near]).reading == "near"

@@ -18,7 +18,7 @@ from crossover.execution.forecast import (
     wall_seconds,
 )
 from crossover.execution.forecast_table import duration, show
-from crossover.execution.workflow import Job
+from crossover.execution.workflow import GraphJob
 from crossover.sources.redaction import without_places
 
 ENTRY = "workflow_scripts/gather.py"
@@ -95,7 +95,7 @@ def test_a_job_differs_by_settings_code_and_inputs(tmp_path, monkeypatch):
     )
 
     def told(settings: dict, inputs: list[Path], entries: list[str] = [ENTRY]) -> list[tuple]:  # noqa: B006
-        job = Job("metrics", {}, [out], inputs, settings, {"entries": entries}, 1, True, "")
+        job = GraphJob("metrics", {}, [out], inputs, settings, {"entries": entries}, 1, True, "")
         why = reasons(job, provenance.read_record(out))
         return [astuple(w) for w in why]
 

@@ -44,7 +44,7 @@ from crossover.core import incremental
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
-from crossover.sources.cases import Work, make_cases
+from crossover.sources.cases import CaseSource, make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
 from crossover.sources.dicom.files import MAX_DEPTH, FileRef, list_files
 from crossover.sources.dicom.header import Instance, read_header
@@ -584,7 +584,7 @@ def test_an_item_that_kills_its_process_is_named_and_the_others_are_made(tmp_pat
 
 def test_a_case_whose_reader_crashes_is_excluded_and_the_others_are_kept(tmp_path: Path):
     names = ["i06", "i07", "i08"]
-    work = {name: Work(name, {}, {}, Examination(name, name, [])) for name in names}
+    work = {name: CaseSource(name, {}, {}, Examination(name, name, [])) for name in names}
     records = cases._refresh(tmp_path, dict.fromkeys(names, "key"), crashing.make, 2, work)
     told = {name: [f["code"] for f in record["findings"]] for name, record in records.items()}
     assert told == {"i06": [], "i07": ["reader-crashed"], "i08": []}

@@ -35,7 +35,7 @@ from crossover.imaging.volumes import on_grid
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
-from crossover.sources.cases import Work
+from crossover.sources.cases import CaseSource
 from crossover.sources.dicom.examination import facts
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.header import Instance, read_header
@@ -592,7 +592,7 @@ def test_an_unforeseen_error_leaves_no_text_in_the_log(
         raise ValueError("could not convert string to float: 'ZZNAMEZZ'")
 
     monkeypatch.setattr(cases, "_read_dicom", broken)
-    work = {"p1": Work("p1", {}, {}, Examination("p1", "p1", []))}
+    work = {"p1": CaseSource("p1", {}, {}, Examination("p1", "p1", []))}
     rules = IngestRules(series={"a": {"modality": "MR"}})
     make = cases.partial(cases._make, work, DicomSource(kind="dicom"), rules, None)
     with caplog.at_level(logging.DEBUG):

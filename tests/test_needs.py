@@ -18,7 +18,7 @@ from crossover.execution.requirements import (
     refusal,
     side_by_side,
 )
-from crossover.execution.workflow import Job
+from crossover.execution.workflow import GraphJob
 from crossover.sources.settings import DicomSource, VolumesSource
 from crossover.study.config import load_study
 from crossover.study.plan import plan
@@ -27,16 +27,16 @@ CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = ("uterus", "nasopharynx", "prostate")
 
 
-def job(rule: str, out: str, needed: bool = True, **wildcards: str) -> Job:
-    return Job(rule, wildcards, [Path(out)], [], {}, {}, 1, needed, "")
+def job(rule: str, out: str, needed: bool = True, **wildcards: str) -> GraphJob:
+    return GraphJob(rule, wildcards, [Path(out)], [], {}, {}, 1, needed, "")
 
 
-def of_slices(study: str, cohort: str, needed: bool = True) -> Job:
+def of_slices(study: str, cohort: str, needed: bool = True) -> GraphJob:
     out = f"data/slices/{study}/{cohort}/manifest.json"
     return job("slices", out, needed, study=study, cohort=cohort)
 
 
-def wanted(jobs: list[Job], root: Path, scale: str = "paper") -> dict[tuple[str, str], Need]:
+def wanted(jobs: list[GraphJob], root: Path, scale: str = "paper") -> dict[tuple[str, str], Need]:
     studies = {name: load_study(name, scale, CONFIG) for name in STUDIES}
     plans = {name: plan(study) for name, study in studies.items()}
     return {(n.study, n.what): n for n in disk(jobs, studies, plans, 8, root)}

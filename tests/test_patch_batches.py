@@ -16,14 +16,14 @@ from crossover.study.config import load_study
 from crossover.study.sections import Augmentation, Drawn, Patches
 from crossover.training.augmentation import Cut
 from crossover.training.backends.patches.batches import PatchBatches, margin
-from crossover.training.backends.patches.volumes import IMAGES, MASKS, Volume, moments, volume_grid
+from crossover.training.backends.patches.volumes import IMAGES, MASKS, StoredCase, moments, volume_grid
 from tests.dry_runs import ROOT
 
 SIZE = (4, 6, 8)
 PLAIN = Augmentation()
 
 
-def volume(folder: Path, shape: tuple[int, int, int], boxes: list[tuple[slice, slice, slice] | None]) -> Volume:
+def volume(folder: Path, shape: tuple[int, int, int], boxes: list[tuple[slice, slice, slice] | None]) -> StoredCase:
     """An image that is linear in each index, and a mask for each box; None for a structure that isn't there."""
     folder.mkdir(parents=True)
     z, y, x = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
@@ -33,11 +33,11 @@ def volume(folder: Path, shape: tuple[int, int, int], boxes: list[tuple[slice, s
         masks[(*box, s)] = 1 if box else 0
     np.save(folder / IMAGES, image[..., None])
     np.save(folder / MASKS, masks)
-    return Volume(folder)
+    return StoredCase(folder)
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> list[Volume]:
+def two(tmp_path: Path) -> list[StoredCase]:
     """The second structure is a single voxel of the second volume."""
     box = (slice(2, 5), slice(20, 30), slice(20, 34))
     point = (slice(11, 12), slice(39, 40), slice(0, 1))
@@ -45,7 +45,7 @@ def two(tmp_path: Path) -> list[Volume]:
     return [small, volume(tmp_path / "large", (12, 40, 44), [box, point])]
 
 
-def batches(volumes: list[Volume], augmentation: Augmentation = PLAIN, background: float = 1.0, seed: int = 3):
+def batches(volumes: list[StoredCase], augmentation: Augmentation = PLAIN, background: float = 1.0, seed: int = 3):
     return PatchBatches(volumes, SIZE, 4, augmentation, background, seed)
 
 

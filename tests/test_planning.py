@@ -24,7 +24,7 @@ from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.resampling import Panel, resample
 from crossover.statistics.learning_curves.extrapolation import Curve
-from crossover.statistics.papers.planner import Printed, design_from_printed
+from crossover.statistics.papers.planner import PrintedPair, design_from_printed
 from crossover.statistics.scores.metrics_table import TableError, check_metrics
 from crossover.statistics.study_planning import assurance as planner
 from crossover.statistics.study_planning import planning
@@ -267,19 +267,19 @@ def test_hours_of_cases_that_are_there_already_cost_nothing(planned):
 
 def test_printed_numbers_are_known_or_have_the_chance_of_their_cases():
     asked = Question(difference=0.03)
-    known, notes = design_from_printed(asked, Printed(sds=[0.1], correlation=0.6))
+    known, notes = design_from_printed(asked, PrintedPair(sds=[0.1], correlation=0.6))
     expected = TTestPower().solve_power(0.03 / np.sqrt(2 * 0.01 * 0.4), None, 0.05, 0.8)
     assert known["cases"].iloc[0] == pytest.approx(expected, abs=1)
     assert "of these trained models" in known["statement"].iloc[0] and len(notes) == 2
-    unsure, _ = design_from_printed(asked, Printed(sds=[0.1], correlation=0.6, cases=8))
+    unsure, _ = design_from_printed(asked, PrintedPair(sds=[0.1], correlation=0.6, cases=8))
     assert unsure["cases"].iloc[0] > known["cases"].iloc[0]
-    several, _ = design_from_printed(asked, Printed(sds=[0.1], correlation=0.6, between_runs=0.02))
+    several, _ = design_from_printed(asked, PrintedPair(sds=[0.1], correlation=0.6, between_runs=0.02))
     assert [r["trainings"] for r in several.to_dict("records")] == [1, 3, 5, 10]
     assert several["refused"].iloc[0] and several["reached"].iloc[-1] >= 0.8
 
 
 def test_a_difference_that_is_found_has_its_own_chance():
-    printed = Printed([0.80, 0.74], [0.1], 30, 0.6)
+    printed = PrintedPair([0.80, 0.74], [0.1], 30, 0.6)
     asked, _ = design_from_printed(Question(difference=0.06), printed)
     found, _ = design_from_printed(Question(), printed)
     assert found["cases"].iloc[0] > asked["cases"].iloc[0]

@@ -21,7 +21,7 @@ from crossover.report.agreement_section import agreement_section
 from crossover.report.audit_section import audit_section
 from crossover.report.claims_section import ENTRIES, claims_section
 from crossover.report.crossover_section import crossover_section, crossover_sentences, statement
-from crossover.report.layout import Table, table
+from crossover.report.layout import TextTable, table
 from crossover.report.overview import found as found_of
 from crossover.report.overview import how_sure, is_not, overview, patients_tested
 from crossover.report.provenance_note import ProvenanceNote, provenance_note
@@ -76,7 +76,7 @@ def pairs(**changes) -> pd.DataFrame:
     return pd.DataFrame([row | changes])
 
 
-def cells(table: Table) -> str:
+def cells(table: TextTable) -> str:
     return " | ".join(cell for row in table.rows for cell in row).replace("\u00a0", " ")
 
 
@@ -301,7 +301,7 @@ def said(linked) -> str:
 
 
 def test_the_first_page_follows_the_tables():
-    answers = [Answer("", ["First.", "Second.", "Third."], Table([], [], []))]
+    answers = [Answer("", ["First.", "Second.", "Third."], TextTable([], [], []))]
     failed = pd.DataFrame([{"stage": "a", "happened": "the loss was NaN", "advice": ""}])
     one = results(**scores(), claims=claims(HOLDS, OPEN), crossover=crossover(CROSSES, 23.4, 12, 51),
                   pairwise=pairs(), failed=failed)  # fmt: skip

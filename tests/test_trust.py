@@ -13,7 +13,7 @@ from crossover.core.configuration import ConfigError
 from crossover.core.source_code import code_digest
 from crossover.execution.integrity import Checker
 from crossover.execution.preflight import check_results
-from crossover.execution.workflow import Job
+from crossover.execution.workflow import GraphJob
 from crossover.sources.redaction import without_places
 
 TABLE = Path("results/uterus/metrics.csv")
@@ -22,11 +22,11 @@ ENTRY = "workflow_scripts/gather.py"
 SETTINGS = {"alpha": 0.05}
 
 
-def planned(output: Path = TABLE, inputs: tuple[str, ...] = ("in.csv",), **changes) -> Job:
+def planned(output: Path = TABLE, inputs: tuple[str, ...] = ("in.csv",), **changes) -> GraphJob:
     """The job that made an output, as the plan has it now."""
     code = {"entries": [ENTRY], "digest": code_digest(ENTRY)}
     about = {"settings": SETTINGS, "code": code} | changes
-    return Job("metrics", {}, [output], list(map(Path, inputs)), **about)
+    return GraphJob("metrics", {}, [output], list(map(Path, inputs)), **about)
 
 
 def record(output: Path = TABLE, *inputs: str) -> None:
@@ -46,7 +46,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def made_again(job: Job) -> bool:
+def made_again(job: GraphJob) -> bool:
     """Whether the job would run; nobody changed its results."""
     check_results(job.outputs)
     return Checker().is_outdated(job)

@@ -18,7 +18,7 @@ from crossover.core.configuration import ConfigError
 
 if TYPE_CHECKING:
     from crossover.sources.inspection.inventory import Inventory
-    from crossover.study.draft import Model
+    from crossover.study.draft import StartingModel
 
 MOST_LEFT_OUT = 10
 """The number of patients left out whom the terminal lists; the page and --json have all."""
@@ -157,7 +157,7 @@ def _written(
     name: str,
     asked: dict[str, _CohortArgument],
     chosen: tuple[list[str], list[str]],
-    model: Model | None,
+    model: StartingModel | None,
     workers: int,
 ) -> list[str]:
     """Write the study and put its folder on record; return what was assumed.

@@ -57,7 +57,7 @@ def design(
     """
     from crossover.report.compare.complete import read_all
     from crossover.report.compare.roles import Said
-    from crossover.statistics.papers.planner import Printed, design_from_printed, show, wrong
+    from crossover.statistics.papers.planner import PrintedPair, design_from_printed, show, wrong
     from crossover.statistics.scores.metrics_table import TableError
     from crossover.statistics.study_planning.planning import TRAININGS, Rules
     from crossover.statistics.study_planning.plans import Question
@@ -68,7 +68,7 @@ def design(
     with stop_on(TableError):
         said = Said(column or (), [metric])
     asked = Question(said.metrics[0], difference, reach, more, model or (), size, test_set, structure, rules)
-    printed = None if files else Printed(mean or (), sd or (), cases, correlation, between_runs)
+    printed = None if files else PrintedPair(mean or (), sd or (), cases, correlation, between_runs)
     findings = wrong(asked, printed)
     if files and (mean or sd or cases or between_runs is not None):
         findings.append("give files, or printed numbers (--mean, --sd, --cases, --between-runs), not both")

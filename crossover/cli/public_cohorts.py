@@ -16,7 +16,7 @@ from crossover.core.configuration import ConfigError
 
 if TYPE_CHECKING:
     from crossover.sources.fetching.records import FetchRecords
-    from crossover.sources.fetching.registry import Cohort, Series
+    from crossover.sources.fetching.registry import BucketSeries, PublicCohort
 
 PUBLIC = Path("data/public")
 
@@ -72,7 +72,7 @@ def _list() -> None:
     typer.echo("tried: whether somebody has fetched it from the real servers with its entry; docs/public-cohorts.md")
 
 
-def _agree(name: str, cohort: Cohort, series: list[Series], beside: FetchRecords, accept: bool) -> None:
+def _agree(name: str, cohort: PublicCohort, series: list[BucketSeries], beside: FetchRecords, accept: bool) -> None:
     """Show the licence where it was not accepted before, and end the command where it is not accepted now."""
     if beside.accepted(cohort.licence):
         return
@@ -90,7 +90,7 @@ def at_a_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _shown(cohort: Cohort, series: list[Series]) -> list[str]:
+def _shown(cohort: PublicCohort, series: list[BucketSeries]) -> list[str]:
     from crossover.sources.fetching.cohort import size, unverified
 
     licence = cohort.licence
@@ -109,7 +109,7 @@ def _shown(cohort: Cohort, series: list[Series]) -> list[str]:
     return lines
 
 
-def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
+def _next(name: str, cohort: PublicCohort, folder: Path) -> list[str]:
     """Return what is left to do by hand, and the commands that follow; put a study's folder on record."""
     from crossover.sources.fetching.records import FetchRecords
     from crossover.sources.fetching.registry import of_study

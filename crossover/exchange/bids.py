@@ -15,7 +15,7 @@ import pandas as pd
 
 from crossover.core.configuration import ConfigError
 from crossover.core.files import read_json_or_none
-from crossover.exchange.label_maps import LabelMap, flat_label_map, grid_of
+from crossover.exchange.label_maps import LabelValues, flat_label_map, grid_of
 from crossover.exchange.study_cases import (
     StudyCase,
     chosen_structures,
@@ -39,7 +39,7 @@ OLDEST = 89
 
 
 @dataclass(frozen=True)
-class Kind:
+class BidsKind:
     """Where BIDS has an image: its folder, and the end of its name; `known` is False for what BIDS has no name for."""
 
     folder: str
@@ -84,17 +84,17 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     return f"{out}: {patients} participants, {len(cases)} examinations, masks in {DERIVATIVE}{ignored}"
 
 
-def kind_of(study: Study, channel: str) -> Kind:
+def kind_of(study: Study, channel: str) -> BidsKind:
     """Return where BIDS has a channel: by the rule of its series where the study has one, else by its name."""
     rule, short = study.series.get(channel), re.sub(r"[\W_]", "", channel)
     if rule and rule.modality not in ("MR", "OT"):
-        return Kind(rule.modality.lower(), rule.modality.lower(), known=False)
+        return BidsKind(rule.modality.lower(), rule.modality.lower(), known=False)
     if rule and rule.b_value is not None:
-        return Kind("dwi", f"acq-{short}_dwi", b_value=rule.b_value)
+        return BidsKind("dwi", f"acq-{short}_dwi", b_value=rule.b_value)
     if short.casefold() == "adc" or (rule and rule.image_type == "ADC"):
-        return Kind("dwi", "ADC")
+        return BidsKind("dwi", "ADC")
     known = SUFFIXES.get(short.casefold())
-    return Kind("anat", known) if known else Kind("anat", short, known=False)
+    return BidsKind("anat", known) if known else BidsKind("anat", short, known=False)
 
 
 def _names(cases: Sequence[StudyCase]) -> dict[StudyCase, str]:
@@ -121,7 +121,7 @@ def _place(name: str, folder: str, ending: str) -> str:
     return "/".join([*name.split("_"), folder, f"{name}_{ending}"])
 
 
-def _write_images(study: Study, case: StudyCase, name: str, kinds: Mapping[str, Kind], out: Path) -> None:
+def _write_images(study: Study, case: StudyCase, name: str, kinds: Mapping[str, BidsKind], out: Path) -> None:
     grid, facts = grid_of(case, study.channels[0]), read_json_or_none(case.folder / "case.json") or {}
     for channel, kind in kinds.items():
         stem = out / _place(name, kind.folder, kind.ending)
@@ -144,7 +144,7 @@ def _sidecar(facts: Mapping) -> dict:
 
 
 def _write_masks(
-    study: Study, case: StudyCase, name: str, structures: Sequence[str], joined: LabelMap | None, out: Path
+    study: Study, case: StudyCase, name: str, structures: Sequence[str], joined: LabelValues | None, out: Path
 ) -> None:
     """Write a label map of all structures or, where they overlap, a mask for each."""
     grid = grid_of(case, study.channels[0])
@@ -205,7 +205,7 @@ def _participants(cases: Sequence[StudyCase], names: Mapping[StudyCase, str]) ->
     return pd.DataFrame([*rows.values()])
 
 
-def _write_derivative(study: Study, joined: LabelMap | None, out: Path) -> None:
+def _write_derivative(study: Study, joined: LabelValues | None, out: Path) -> None:
     about = {
         "Name": f"{study.title}: manual masks",
         "BIDSVersion": VERSION,

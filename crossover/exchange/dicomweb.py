@@ -36,7 +36,7 @@ class PacsError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Series:
+class ServerSeries:
     """A series on the server, with what tells people which it is."""
 
     study: str
@@ -81,7 +81,7 @@ class Pacs:
         self._client: Any = DICOMwebClient(url.rstrip("/"), session=_session(), timeout=TIMEOUT_S)
         self._client.set_http_retry_params(max_attempts=3, wait_exponential_multiplier=250)
 
-    def find(self, wanted: Mapping[str, str]) -> list[Series]:
+    def find(self, wanted: Mapping[str, str]) -> list[ServerSeries]:
         """Return the series that match all that is wanted, by patient, date, study and number.
 
         Args:
@@ -96,7 +96,7 @@ class Pacs:
         found = [_series(d) for d in self._all("search_for_series", search_filters=dict(wanted), fields=[*FIELDS])]
         return sorted(found, key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
 
-    def retrieve(self, series: Series, folder: Path) -> int:
+    def retrieve(self, series: ServerSeries, folder: Path) -> int:
         """Write all instances of a series as `<folder>/<series UID>/<instance UID>.dcm`, as the server has them.
 
         Files that are there already stay, and are not asked for again where none is missing.
@@ -170,14 +170,14 @@ def _names(d: Dataset) -> tuple[str, ...]:
     return tuple(str(d.get(k)) for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
 
 
-def _series(d: Dataset) -> Series:
+def _series(d: Dataset) -> ServerSeries:
     def text(keyword: str) -> str:
         value = d.get(keyword)
         return "" if value is None else str(value)
 
     counted = "NumberOfSeriesRelatedInstances"
     keys = ("StudyInstanceUID", "SeriesInstanceUID", "PatientID", "StudyDate", "StudyDescription")
-    return Series(*map(text, (*keys, "SeriesNumber", "SeriesDescription", "Modality", counted)))
+    return ServerSeries(*map(text, (*keys, "SeriesNumber", "SeriesDescription", "Modality", counted)))
 
 
 def _safe(uid: str) -> str:

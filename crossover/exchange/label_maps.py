@@ -20,7 +20,7 @@ class Overlap(ValueError):
 
 
 @dataclass(frozen=True)
-class LabelMap:
+class LabelValues:
     """Which values of a label map belong to which structure.
 
     Attributes:
@@ -43,7 +43,7 @@ class LabelMap:
         return on_grid(out, grid)
 
 
-def label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelMap:
+def label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelValues:
     """Give numbers from 1 to structures, in their order, so that every case's masks can be had back from one label map.
 
     A structure that lies within another in every case is drawn over it, and its value belongs to both.
@@ -66,10 +66,10 @@ def label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelMap
         raise Overlap("\n".join(findings))
     number = {name: place for place, name in enumerate(structures, start=1)}
     order = sorted(structures, key=lambda s: (sum(s in inner for inner in within.values()), number[s]))
-    return LabelMap({s: (number[s], *sorted(number[i] for i in within.get(s, ()))) for s in order})
+    return LabelValues({s: (number[s], *sorted(number[i] for i in within.get(s, ()))) for s in order})
 
 
-def flat_label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelMap | None:
+def flat_label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelValues | None:
     """Return a label map in which each structure has a value of its own; None where structures share voxels."""
     try:
         found = label_map(cases, structures)

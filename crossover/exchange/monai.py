@@ -11,7 +11,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from crossover.exchange.label_maps import LabelMap, flat_label_map, grid_of
+from crossover.exchange.label_maps import LabelValues, flat_label_map, grid_of
 from crossover.exchange.study_cases import (
     StudyCase,
     chosen_structures,
@@ -65,7 +65,9 @@ def datalist_name(own: TrainingSet) -> str:
     return f"{own.stage.name}.json"
 
 
-def _write_case(study: Study, case: StudyCase, structures: Sequence[str], labels: LabelMap | None, out: Path) -> dict:
+def _write_case(
+    study: Study, case: StudyCase, structures: Sequence[str], labels: LabelValues | None, out: Path
+) -> dict:
     """Write a case; return its item of a datalist, with paths from the folder of the datalists."""
     grid = grid_of(case, study.channels[0])
     images = {c: f"images/{case.name}_{c}.nii.gz" for c in study.channels}
@@ -75,7 +77,7 @@ def _write_case(study: Study, case: StudyCase, structures: Sequence[str], labels
     return {"image": _one_or_all([*images.values()]), "label": drawn}
 
 
-def _write_label(case: StudyCase, labels: LabelMap, grid: sitk.Image, out: Path) -> str:
+def _write_label(case: StudyCase, labels: LabelValues, grid: sitk.Image, out: Path) -> str:
     name = f"labels/{case.name}.nii.gz"
     (out / name).parent.mkdir(exist_ok=True)
     write(labels.drawn(case, grid), out / name)

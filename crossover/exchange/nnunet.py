@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
-from crossover.exchange.label_maps import LabelMap, Overlap, grid_of, label_map
+from crossover.exchange.label_maps import LabelValues, Overlap, grid_of, label_map
 from crossover.exchange.study_cases import (
     StudyCase,
     chosen_structures,
@@ -69,7 +69,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     return f"{out}: {training} cases for training, {len(cases) - training} for testing, {unique} folds in {SPLITS}"
 
 
-def _write_case(study: Study, case: StudyCase, labels: LabelMap, out: Path) -> None:
+def _write_case(study: Study, case: StudyCase, labels: LabelValues, out: Path) -> None:
     grid, part = grid_of(case, study.channels[0]), "Ts" if case.test else "Tr"
     for place, channel in enumerate(study.channels):
         hand_over(image_path(case.folder, channel), out / f"images{part}/{case.name}_{place:04}{ENDING}", grid)
@@ -78,7 +78,7 @@ def _write_case(study: Study, case: StudyCase, labels: LabelMap, out: Path) -> N
     write(labels.drawn(case, grid), target)
 
 
-def dataset(study: Study, labels: LabelMap, training: int) -> dict:
+def dataset(study: Study, labels: LabelValues, training: int) -> dict:
     """Return what nnU-Net reads of a data set.
 
     Args:

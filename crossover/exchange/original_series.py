@@ -29,7 +29,7 @@ class NoOriginal(ValueError):
 
 
 @dataclass(frozen=True)
-class Plane:
+class SeriesSlice:
     """A slice of the original series, and how an object refers to it."""
 
     instance: Instance
@@ -46,7 +46,7 @@ class Plane:
 class Original:
     """The series that a case's masks lie on, slice by slice as the masks' third axis counts them."""
 
-    planes: tuple[Plane, ...]
+    planes: tuple[SeriesSlice, ...]
     lattice: sitk.Image
     """Its grid, without values."""
     header: Dataset
@@ -118,7 +118,7 @@ def original(stack: Stack) -> Original:
     classes = {uid: _sop_class(file) for uid, file in files.items()}
     with stack.instance.file.open() as opened:
         header = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
-    planes = tuple(Plane(i, f, classes[i.uid]) for i, f in stack.planes)
+    planes = tuple(SeriesSlice(i, f, classes[i.uid]) for i, f in stack.planes)
     return Original(planes, grid(stack), header)
 
 

@@ -24,7 +24,7 @@ from crossover.exchange.described import (
     series_number,
     uid_of,
 )
-from crossover.exchange.original_series import Original, Plane
+from crossover.exchange.original_series import Original, SeriesSlice
 
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 """What is said of pixels that were once compressed with a loss, and of all that is derived from them."""
@@ -112,7 +112,7 @@ def _stand_ins(original: Original) -> list[Dataset]:
     return [_stand_in(k, plane, original, step) for k, plane in enumerate(original.planes)]
 
 
-def _stand_in(k: int, plane: Plane, original: Original, step: float) -> Dataset:
+def _stand_in(k: int, plane: SeriesSlice, original: Original, step: float) -> Dataset:
     d, frame = Dataset(), plane.frame
     d.SOPClassUID, d.SOPInstanceUID = MRImageStorage, _stand_in_uid(k)
     d.Modality = plane.instance.modality

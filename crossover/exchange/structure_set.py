@@ -23,7 +23,7 @@ from crossover.exchange.described import (
     series_number,
     uid_of,
 )
-from crossover.exchange.original_series import Original, Plane
+from crossover.exchange.original_series import Original, SeriesSlice
 from crossover.exchange.outline import outlines
 
 SHORT = 16
@@ -94,7 +94,7 @@ def _references(original: Original) -> Dataset:
     return frame
 
 
-def _image(plane: Plane) -> Dataset:
+def _image(plane: SeriesSlice) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = plane.sop_class, plane.instance.uid
     if plane.frame_number is not None:
@@ -141,7 +141,7 @@ def _contours(number: int, target: Target, original: Original, mask: NDArray[np.
     return item
 
 
-def _contour(plane: Plane, ring: NDArray[np.float64]) -> Dataset:
+def _contour(plane: SeriesSlice, ring: NDArray[np.float64]) -> Dataset:
     """Return an item of ContourSequence (3006,0040) with a polygon (n, 2) of pixel indices, in patient mm."""
     frame = plane.frame
     row, column = np.reshape(frame.orientation, (2, 3))

@@ -14,7 +14,7 @@ from crossover.core.incremental import RECORD
 from crossover.core.provenance import read_record, record_path
 from crossover.core.source_code import sources
 from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds, total_of
-from crossover.execution.workflow import Job, Workflow
+from crossover.execution.workflow import GraphJob, Workflow
 from crossover.sources.redaction import without_places
 
 ABSENT = "(none)"
@@ -79,7 +79,7 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[Planned]:
     return rows
 
 
-def reasons(job: Job, record: dict | None, root: Path = Path(".")) -> Iterable[Reason]:
+def reasons(job: GraphJob, record: dict | None, root: Path = Path(".")) -> Iterable[Reason]:
     """Yield what of a job itself differs from when its outputs were made; not what runs before it."""
     missing = [path for path in job.outputs if not (root / path).exists()]
     yield from (Reason("missing", str(path)) for path in missing)
@@ -138,7 +138,7 @@ def _short(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _stages(job: Job, record: dict | None, why: list[Reason], root: Path) -> tuple[list[str], list[str]]:
+def _stages(job: GraphJob, record: dict | None, why: list[Reason], root: Path) -> tuple[list[str], list[str]]:
     """Return the stages that a training job would train and those that it would keep.
 
     Only where nothing but the list of its stages has changed is it known before that a stage stays.
@@ -189,7 +189,7 @@ class _Clock:
             took.setdefault(workflow.jobs[i].rule, []).append(record["seconds"])
         self._mean = {rule: mean(seconds) for rule, seconds in took.items()}
 
-    def expected(self, i: int, job: Job, stages: list[str]) -> float | None:
+    def expected(self, i: int, job: GraphJob, stages: list[str]) -> float | None:
         """Return the seconds that a job will take; None where nothing like it has run and no time is known."""
         if job.rule == "train":
             each = [self._training(job, name, self._records.get(i)) for name in stages]
@@ -198,7 +198,7 @@ class _Clock:
             return self._records[i]["seconds"]
         return self._mean.get(job.rule)
 
-    def _training(self, job: Job, name: str, record: dict | None) -> float | None:
+    def _training(self, job: GraphJob, name: str, record: dict | None) -> float | None:
         of = job.wildcards["study"]
         study, stage = self._workflow.studies[of], self._workflow.plans[of].stages[name]
         steps = stage_steps(stage, study, self._root / "data" if record else NOWHERE)

@@ -8,7 +8,7 @@ from crossover.core.files import digest, file_digest, read_json
 from crossover.core.incremental import missing_files
 from crossover.core.locks import FOLDER, is_unfinished
 from crossover.core.provenance import is_intact, read_record, record_path
-from crossover.execution.workflow import Job
+from crossover.execution.workflow import GraphJob
 
 REMAKE = "delete it to have it made again"
 RESTORE = f"put it back as it was (`dvc checkout`), or {REMAKE}"
@@ -56,7 +56,7 @@ class Checker:
             for file in missing_files(folder / name, item)
         ]
 
-    def is_outdated(self, job: Job) -> bool:
+    def is_outdated(self, job: GraphJob) -> bool:
         """Return whether outputs of a planned job that are there must be made again, by their provenance records.
 
         So they must without a record, made with other settings, code or inputs than are planned, and made by
@@ -75,7 +75,7 @@ class Checker:
                 return True
         return False
 
-    def _is_of(self, job: Job, record: dict) -> bool:
+    def _is_of(self, job: GraphJob, record: dict) -> bool:
         """Return whether a record is that of a planned job.
 
         An input that is gone counts as unchanged: a result stays when what it was made from is cleared away.

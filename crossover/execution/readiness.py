@@ -17,7 +17,7 @@ from crossover.execution.requirements import gigabytes, machine_memory
 from crossover.execution.workflow import read_workflow
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import IngestRules, Phantom
-from crossover.statistics.papers.planner import Printed, smallest_settled
+from crossover.statistics.papers.planner import PrintedPair, smallest_settled
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
 from crossover.study.config import Settings, load_settings, load_study
@@ -111,7 +111,7 @@ def _settles(study: Study, tested: int) -> list[str]:
         return []
     trainings, rules = study.splits.replicates.count, Rules(alpha=study.statistics.alpha)
     between = TRAININGS_SD if trainings > 1 else None
-    printed = Printed(sds=(PATIENTS_SD,), between_runs=between)
+    printed = PrintedPair(sds=(PATIENTS_SD,), between_runs=between)
     least = smallest_settled(tested, trainings, printed, rules)
     of = f"{tested} test patients and {trainings} trainings of each model"
     about = "two ways to train" if trainings > 1 else "two trained models (one training tells nothing of the method)"

@@ -21,7 +21,7 @@ from crossover.core.incremental import RECORD
 from crossover.core.paths import ROOT
 from crossover.execution.cohort_size import Amount, amount
 from crossover.execution.estimate import total_of
-from crossover.execution.workflow import Job
+from crossover.execution.workflow import GraphJob
 from crossover.sources.settings import Phantom, ProstateSource
 from crossover.study import backends
 from crossover.study.plan import Model, Plan
@@ -82,7 +82,7 @@ class Memory(NamedTuple):
 
 
 def disk(
-    jobs: Iterable[Job], studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int,
+    jobs: Iterable[GraphJob], studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int,
     root: Path = Path("."),
 ) -> list[Need]:  # fmt: skip
     """Return the bytes that the needed jobs will write, and how much of them is there."""
@@ -293,7 +293,7 @@ def _trained(stages: Path) -> Iterator[dict]:
             yield record
 
 
-def _folders(job: Job, plan: Plan | None) -> list[Path]:
+def _folders(job: GraphJob, plan: Plan | None) -> list[Path]:
     """Return where a job's items lie; the outputs themselves, where it has none."""
     out = job.outputs[0]
     if plan and job.rule == "train":

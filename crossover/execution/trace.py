@@ -33,7 +33,7 @@ def locate(output: Path) -> tuple[Path, Path]:
 
 
 @dataclass(frozen=True)
-class Step:
+class TraceStep:
     """One file on the way back.
 
     Attributes:
@@ -51,7 +51,7 @@ class Step:
     received: dict[str, dict[str, str]] | None = None
 
 
-Steps = Mapping[str, Step]
+Steps = Mapping[str, TraceStep]
 """The files on the way by their paths, the output first."""
 
 
@@ -63,7 +63,7 @@ def trace(output: Path, root: Path = Path(".")) -> Steps:
     """
     if not (root / output).is_file() or read_record(root / output) is None:
         raise ValueError(f"{output}: there is no such result with a provenance record beside it")
-    found: dict[str, Step] = {}
+    found: dict[str, TraceStep] = {}
     waiting = [str(output)]
     while waiting:
         path = waiting.pop(0)
@@ -73,16 +73,16 @@ def trace(output: Path, root: Path = Path(".")) -> Steps:
     return found
 
 
-def _step(root: Path, path: str) -> Step:
+def _step(root: Path, path: str) -> TraceStep:
     file = root / path
     if not file.exists():
-        return Step(None, None, None, "", {})
+        return TraceStep(None, None, None, "", {})
     sha256, record = file_digest(file), read_record(file)
     if not record:
-        return Step(sha256, None, None, "", {})
+        return TraceStep(sha256, None, None, "", {})
     by = Path(record["code"]["entries"][0]).stem
     received = _received(read_json(file)) if by == "receive" else None
-    return Step(sha256, by, record["command"], record["begun"], record["inputs"], received)
+    return TraceStep(sha256, by, record["command"], record["begun"], record["inputs"], received)
 
 
 def _received(manifest: dict) -> dict[str, dict[str, str]]:
@@ -142,7 +142,7 @@ def _grow(node: Tree, path: str, steps: Steps, opened: set[str]) -> None:
             node.add(f"and {total - MOST} more files, {len(received)} patients in all")
 
 
-def _label(path: str, step: Step, read: str | None) -> str:
+def _label(path: str, step: TraceStep, read: str | None) -> str:
     by = f"  by {step.by}, {step.begun[:10]}" if step.by else ""
     now = step.sha256
     changed = ""

@@ -52,7 +52,7 @@ MAKE_REPORT = "snakemake --allowed-rules report all"
 
 
 @dataclass(frozen=True)
-class Job:
+class GraphJob:
     """One job of the graph; files are relative to the workflow's folder."""
 
     rule: str
@@ -73,7 +73,7 @@ class Job:
 class Workflow:
     """The graph, inputs before what reads them, and the studies that it is made of."""
 
-    jobs: list[Job]
+    jobs: list[GraphJob]
     studies: dict[str, Study]
     plans: dict[str, Plan]
     cores: int
@@ -135,13 +135,13 @@ def hand_over(workflow: Any, studies: dict[str, Study], plans: dict[str, Plan], 
     _read[:] = [(workflow, studies, plans, settings)]
 
 
-def jobs(dag: Any) -> list[Job]:
+def jobs(dag: Any) -> list[GraphJob]:
     """Return the jobs of Snakemake's graph that make files, inputs before what reads them."""
     levels = [sorted(level, key=lambda j: (j.rule.name, *j.output)) for level in dag.toposorted()]
     ordered = [job for level in levels for job in level if job.output]
     places = {job: i for i, job in enumerate(ordered)}
     return [
-        Job(
+        GraphJob(
             rule=job.rule.name,
             wildcards=dict(job.wildcards_dict),
             outputs=[Path(f) for f in job.output],
@@ -157,7 +157,7 @@ def jobs(dag: Any) -> list[Job]:
     ]
 
 
-def force_outdated(workflow: Any, is_outdated: Callable[[Job], bool]) -> None:
+def force_outdated(workflow: Any, is_outdated: Callable[[GraphJob], bool]) -> None:
     """Make Snakemake run the jobs of outdated results of its graph again, as `--forcerun` would.
 
     Between the graph's jobs and the decision which of them run, Snakemake calls nothing of a workflow but the
@@ -170,7 +170,7 @@ def force_outdated(workflow: Any, is_outdated: Callable[[Job], bool]) -> None:
 
 
 def _name_no_input(
-    workflow: Any, rule: Any, is_outdated: Callable[[Job], bool], inside: list, wildcards: Any
+    workflow: Any, rule: Any, is_outdated: Callable[[GraphJob], bool], inside: list, wildcards: Any
 ) -> list[str]:
     outputs = [Path(path.apply_wildcards(wildcards)) for path in rule.output]
     if not inside and any(path.exists() for path in outputs):
@@ -179,7 +179,7 @@ def _name_no_input(
         inside.clear()
         cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
         given = [json.loads(p(wildcards) if callable(p) else p) for p in (cfg, code)]
-        if is_outdated(Job(rule.name, dict(wildcards.items()), outputs, inputs, *given)):
+        if is_outdated(GraphJob(rule.name, dict(wildcards.items()), outputs, inputs, *given)):
             workflow.dag.forcefiles.update(map(str, outputs))
     return []
 

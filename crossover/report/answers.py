@@ -7,7 +7,7 @@ from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.subgroups import tukey_p
-from crossover.report.best_by_size import Cell, Picture
+from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value, points
 from crossover.report.layout import table
@@ -202,7 +202,7 @@ def chains_in_short(results: StudyResults) -> list[str]:
     return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
 
 
-def chains_picture(results: StudyResults) -> Picture | None:
+def chains_picture(results: StudyResults) -> AnswerTable | None:
     """Return the differences of kinds of chains, a row for each and a column for each target; None without any."""
     study = results.study
     contrasts = judged(of_metric(results.frame("contrasts", "metric", "folds", "difference", *CI), study))
@@ -214,7 +214,7 @@ def chains_picture(results: StudyResults) -> Picture | None:
             rows.append((text, [_difference(own.loc[t]) if t in own.index else Cell("–", 1) for t in targets]))
     title, note = statements(study, "answer_picture_of_chains")
     heads = ["All" if name == POOLED else study.cohorts[name].label for name in targets]
-    return Picture(title, "", heads, rows, note) if rows else None
+    return AnswerTable(title, "", heads, rows, note) if rows else None
 
 
 def _difference(row: pd.Series) -> Cell:

@@ -186,7 +186,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Picture:
+class AnswerTable:
     """The answer as rows of cells.
 
     Attributes:
@@ -200,7 +200,7 @@ class Picture:
     note: str
 
 
-def picture(results: StudyResults) -> Picture | None:
+def picture(results: StudyResults) -> AnswerTable | None:
     """Return the answer at each size, a row for each structure, their average first; None without pairs of a size."""
     study, own = results.study, _by_structure(results)
     if not own:
@@ -209,7 +209,7 @@ def picture(results: StudyResults) -> Picture | None:
     sizes = sorted({n for choices in own.values() for n in choices})
     rows = [(labels[name], list(_cells(study, choices, sizes))) for name, choices in own.items()]
     title, note = statements(study, "answer_picture")
-    return Picture(title, "n", [str(n) for n in sizes], rows, note)
+    return AnswerTable(title, "n", [str(n) for n in sizes], rows, note)
 
 
 def _cells(study: Study, choices: Choices, sizes: Sequence[int]) -> Iterator[Cell]:

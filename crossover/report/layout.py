@@ -39,7 +39,7 @@ Labels = dict[str, Callable[[str], str]]
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Text cells.
 
     Attributes:
@@ -58,7 +58,7 @@ class Table:
         return len(self.rows) > 2 and not any(row[0].startswith(" ") for row in self.rows)
 
 
-def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
+def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> TextTable:
     """Return any frame as text; what names a model, family, test set or structure gets its label.
 
     Columns without text in any row are left out, and the structure where there is only one.
@@ -71,7 +71,7 @@ def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
     head = [_head(str(name)) for name in columns]
     rows = [[_unbroken(v) for v in row] for row in zip(*columns.values(), strict=True)]
     numeric = [_numeric(texts) for texts in columns.values()]
-    return Table([_unbroken(h) for h in head], rows, numeric, wraps)
+    return TextTable([_unbroken(h) for h in head], rows, numeric, wraps)
 
 
 def across(frame: pd.DataFrame, keys: Sequence[str], cells: Callable[[Any], Mapping[str, str]]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from crossover.report.best_by_size import answer_in_short, rests_on
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences, crossovers_found
 from crossover.report.failures_section import failures_in_short
-from crossover.report.layout import Table
+from crossover.report.layout import TextTable
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.statistics.estimates.chance import METHODS
@@ -105,7 +105,7 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
         yield LinkedSentence(text)
 
 
-def overview(studies: list[StudyResults]) -> Table:
+def overview(studies: list[StudyResults]) -> TextTable:
     """Return counts of all studies side by side."""
     rows = [
         [results.study.title, str(patients_tested(results) or "–"), _crossovers(results), *_verdicts(results)]
@@ -113,7 +113,7 @@ def overview(studies: list[StudyResults]) -> Table:
     ]  # fmt: skip
     first, *others = VERDICTS
     head = ["Study", "Patients tested", "Crossover", f"Claims: {first}", *others]
-    return Table(head, rows, [False, True, False, *[True] * len(VERDICTS)], wraps=True)
+    return TextTable(head, rows, [False, True, False, *[True] * len(VERDICTS)], wraps=True)
 
 
 def patients_tested(results: StudyResults, cohort: str | None = None) -> int:

@@ -96,7 +96,7 @@ class StudyPage:
     sure: list[LinkedSentence]
     surer: list[LinkedSentence]
     isnt: list[LinkedSentence]
-    picture: best_by_size.Picture | None
+    picture: best_by_size.AnswerTable | None
     only_runs: bool
     others: list[Answer]
     meaning: str

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from crossover.report.layout import Table, table
+from crossover.report.layout import TextTable, table
 from crossover.report.prose import statements
 from crossover.report.provenance_note import ProvenanceNote
 from crossover.study.schema import Study
@@ -78,7 +78,7 @@ class TitledTable(NamedTuple):
 
     title: str
     note: str
-    table: Table
+    table: TextTable
     source: str
 
 
@@ -88,7 +88,7 @@ class Answer:
 
     structure: str
     sentences: list[str]
-    summary: Table
+    summary: TextTable
 
 
 @dataclass(frozen=True)

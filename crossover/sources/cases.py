@@ -54,7 +54,7 @@ class IngestError(RuntimeError):
 
 
 @dataclass
-class Work:
+class CaseSource:
     """What one case is made from."""
 
     patient: str
@@ -136,7 +136,7 @@ def _rules_of(rules: IngestRules, case: str) -> IngestRules:
 
 
 def _refresh(
-    folder: Path, keys, make, workers: int, work: Mapping[str, Work], apart: bool = False
+    folder: Path, keys, make, workers: int, work: Mapping[str, CaseSource], apart: bool = False
 ) -> dict[str, CaseRecord]:
     """Return the records of all cases; where making one failed, a record that says so and is not kept.
 
@@ -151,7 +151,7 @@ def _refresh(
     return dict(records)
 
 
-def _crashed(own: Work, why: str) -> CaseRecord:
+def _crashed(own: CaseSource, why: str) -> CaseRecord:
     killed = why == incremental.KILLED
     what = "the process that read its pixels was killed"
     if not killed:
@@ -191,7 +191,7 @@ def _raise_errors(report: Report, folder: Path) -> None:
 def _work(
     source: Source, rules: IngestRules, raw: Path, received: dict, data: Path | None,
     known: Mapping[str, list[str]], workers: int,
-) -> tuple[dict[str, Work], list[Finding]]:  # fmt: skip
+) -> tuple[dict[str, CaseSource], list[Finding]]:  # fmt: skip
     """Return case -> what it is made from; and findings about files of no case."""
     if isinstance(source, Phantom):
         return {c: _phantom(c, item, source, raw) for c, item in received.items()}, []
@@ -232,7 +232,7 @@ def _known(source: Source, folder: Path, received: dict, settings: Callable[[str
     return {c: sorted(files) for c, files in held.items() if patient_of(c) not in changed}
 
 
-def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> Work:
+def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> CaseSource:
     """Return a phantom's files; it is read as any DICOM."""
     files = [FileRef(str(raw / case / f), None, f, place=f) for f in sorted(item["files"])]
     maps = {n: candidates(files, m.file) for n, m in label_maps_of(source).items()}
@@ -241,25 +241,27 @@ def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> Work:
     images = [f for f in files if f not in taken]
     received = {f: about["sha256"] for f, about in item["files"].items()}
     row = {name: value for name, value in item["row"].items() if name != "patient"}
-    return Work(case, received, row, Examination(case, case, images), label_maps=own)
+    return CaseSource(case, received, row, Examination(case, case, images), label_maps=own)
 
 
-def _volumes(patient: str, row: dict[str, str], item: dict) -> Work:
+def _volumes(patient: str, row: dict[str, str], item: dict) -> CaseSource:
     files = {str(k): about["sha256"] for k, about in enumerate(item["files"])}
     own = {name: value for name, value in item["row"].items() if name != "patient"}
-    return Work(patient, files, own, source_row=row)
+    return CaseSource(patient, files, own, source_row=row)
 
 
-def _dicom(e: Examination, source: DicomSource, digests: Mapping[str, str], maps: Mapping[str, Candidates]) -> Work:
+def _dicom(
+    e: Examination, source: DicomSource, digests: Mapping[str, str], maps: Mapping[str, Candidates]
+) -> CaseSource:
     own = {n: of_patient(maps[n], m.file, e.patient_id) for n, m in source.label_maps.items()}
     files = [*e.files, *(f for found in own.values() for one in found for f in one.files)]
     # A file that came in since the folder was listed has no digest: the case is made again next time.
     received = {f.token: digests.get(f.token, "") for f in files}
-    return Work(e.patient, received, {}, e, label_maps=own)
+    return CaseSource(e.patient, received, {}, e, label_maps=own)
 
 
 def _make(
-    work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
+    work: Mapping[str, CaseSource], source: Source, rules: IngestRules, data: Path | None, case: str,
     folder: Path, lenient: bool = False,
 ) -> CaseRecord:  # fmt: skip
     """Return the record of one case, which is made where nothing is wrong; its files are written to the folder."""
@@ -271,7 +273,9 @@ def _make(
         raise CaseError(describe_unforeseen(error)) from None  # the log tells no more than that
 
 
-def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path) -> CaseRecord:
+def _made(
+    own: CaseSource, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
+) -> CaseRecord:
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data, rules.other_grids)
@@ -291,7 +295,7 @@ def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, leni
     }
 
 
-def _read_dicom(own: Work, exam: Examination, source: Source, rules: IngestRules) -> Reading:
+def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> Reading:
     instances: list[Instance] | None = exam.instances
     wrong: list[Finding] = []
     if instances is None:

@@ -39,7 +39,7 @@ _HAUSDORFF = {"Hausdorff Distance": "hd_mm"}  # nnU-Net 1 has both, and says whi
 
 
 @dataclass
-class Scores:
+class ScoreFile:
     """What one file says.
 
     Attributes:
@@ -55,7 +55,7 @@ class Scores:
     findings: list[str] = field(default_factory=list)
 
 
-def nnunet(path: Path, name: str, metric_of: MetricOf) -> Scores:
+def nnunet(path: Path, name: str, metric_of: MetricOf) -> ScoreFile:
     """Read a summary.json of nnU-Net 1 or 2.
 
     Args:
@@ -78,12 +78,12 @@ def nnunet(path: Path, name: str, metric_of: MetricOf) -> Scores:
     table = pd.DataFrame(rows).assign(model=name or path.name)
     if table.empty or set(table) <= {"model", "case", "structure"}:
         findings = findings or ["no case with a score that is known"]
-        return Scores(table, called, [], findings)
+        return ScoreFile(table, called, [], findings)
     notes = [f"nnU-Net {1 if first else 2}'s summary; a structure is a label or region"]
     if (background := table["structure"] == "label 0").any():
         table = table[~background]
         notes.append("label 0 is the background and left out")
-    return Scores(table.reset_index(drop=True), called, notes, findings)
+    return ScoreFile(table.reset_index(drop=True), called, notes, findings)
 
 
 def is_monai(table: Table) -> bool:
@@ -96,7 +96,7 @@ def monai_metric(path: Path) -> str:
     return path.name.split(".")[0].removesuffix("_raw")
 
 
-def monai(table: Table, path: Path, name: str, metric: str) -> Scores:
+def monai(table: Table, path: Path, name: str, metric: str) -> ScoreFile:
     """Return the scores of a table that `is_monai`.
 
     Args:
@@ -106,7 +106,7 @@ def monai(table: Table, path: Path, name: str, metric: str) -> Scores:
     called = monai_metric(path)
     findings = [] if name else [_NO_NAME]
     if not metric:
-        return Scores(pd.DataFrame(), {called}, [], findings)
+        return ScoreFile(pd.DataFrame(), {called}, [], findings)
     wide = table.rows
     classes = [c for c in wide if c not in ("filename", "mean")]
     short = {file: stem(file) for file in wide["filename"]}
@@ -120,7 +120,7 @@ def monai(table: Table, path: Path, name: str, metric: str) -> Scores:
         parts.append(pd.DataFrame(part))
     rows = pd.concat(parts, ignore_index=True).assign(model=name or path.name)
     note = f"MONAI's raw scores, {called} is {metric}, of {', '.join(classes)}; the first may be the background"
-    return Scores(rows, {called}, [*table.notes, note], findings)
+    return ScoreFile(rows, {called}, [*table.notes, note], findings)
 
 
 def stem(file: str) -> str:

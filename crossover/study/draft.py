@@ -38,7 +38,7 @@ class FoundCohort:
 
 
 @dataclass(frozen=True)
-class Model:
+class StartingModel:
     """A network that the study begins with, instead of patients of a source."""
 
     label: str
@@ -74,7 +74,7 @@ def draft(
     cohorts: Mapping[str, FoundCohort],
     channels: Sequence[str] = (),
     structures: Sequence[str] = (),
-    model: Model | None = None,
+    model: StartingModel | None = None,
 ) -> Draft:
     """Draft a study of one target, and a source where there is one: patients, or a model.
 
@@ -131,7 +131,7 @@ def _series(cohorts: Mapping[str, FoundCohort], images: _Chosen) -> dict[str, An
 
 
 def _design(
-    name: str, kinds: Sequence[ChannelKind], sizes: Sequence[int], source: bool, model: Model | None
+    name: str, kinds: Sequence[ChannelKind], sizes: Sequence[int], source: bool, model: StartingModel | None
 ) -> dict[str, Any]:
     """Return how images are prepared, what is trained, and what the smaller scales change of it."""
     preparation, scales = _grids(kinds)
@@ -226,7 +226,7 @@ def _why(found: Inventory, names: Sequence[str]) -> str:
     return f"{len(left)} of {len(found.cases)} are left out" + (f", as {first[0]}: {first[1]}" if first else "")
 
 
-def _question(cohorts: Mapping[str, FoundCohort], model: Model | None) -> str:
+def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -> str:
     ours = cohorts["target"].label
     if model:
         return (
@@ -312,7 +312,7 @@ def _strategies(name: str, source: bool) -> dict[str, Any]:
     }
 
 
-def _of_model(name: str, model: Model) -> dict[str, Any]:
+def _of_model(name: str, model: StartingModel) -> dict[str, Any]:
     on_target = {"train": {f"{name}_target": "n"}}
     begun = on_target | {"initial": model.network["initial"]["weights"]}
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 from crossover import networks
 from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
-from crossover.study.draft import Model
+from crossover.study.draft import StartingModel
 
 IMAGENET = "imagenet"
 ENCODER = "timm-tf_efficientnet_lite0"
@@ -16,7 +16,7 @@ ENCODER = "timm-tf_efficientnet_lite0"
 WEIGHTS = "weights.safetensors"
 
 
-def model_of(source: str) -> Model | None:
+def model_of(source: str) -> StartingModel | None:
     """Return the model that a source names; None where it names patients.
 
     Raises:
@@ -26,7 +26,7 @@ def model_of(source: str) -> Model | None:
         settings = {"encoder": ENCODER}
         initial = {"weights": "imagenet", "otherwise": "stop"}
         network = {"architecture": "unet", "engine": "torch", "settings": settings, "initial": initial}
-        return Model(f"ImageNet's {ENCODER}", network, "decoder")
+        return StartingModel(f"ImageNet's {ENCODER}", network, "decoder")
     path = Path(source)
     file = path / WEIGHTS if path.is_dir() else path
     if not source or not file.is_file() or file.suffix != ".safetensors":
@@ -49,4 +49,4 @@ def model_of(source: str) -> Model | None:
     network = {"architecture": known["architecture"], "engine": known["engine"], "settings": every}
     levels = networks.declared(known["architecture"]).levels
     frozen = "decoder" if "decoder" in levels else next(iter(levels))
-    return Model(f"the model {file.parent.name}", network | {"initial": initial}, frozen)
+    return StartingModel(f"the model {file.parent.name}", network | {"initial": initial}, frozen)

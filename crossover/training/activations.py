@@ -23,7 +23,7 @@ MARK = np.dtype(np.uint64)
 THERE = np.uint64(1 << 32)  # a checksum of 0 is none the less there
 
 
-class Kind(NamedTuple):
+class ItemArray(NamedTuple):
     """One array of an item."""
 
     shape: tuple[int, ...]
@@ -35,9 +35,9 @@ class Kind(NamedTuple):
         return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-def kinds(arrays: list[np.ndarray]) -> list[Kind]:
+def kinds(arrays: list[np.ndarray]) -> list[ItemArray]:
     """Return the kind of each item of a batch."""
-    return [Kind(a.shape[1:], a.dtype.str) for a in arrays]
+    return [ItemArray(a.shape[1:], a.dtype.str) for a in arrays]
 
 
 class Activations:
@@ -52,7 +52,7 @@ class Activations:
 
     def __init__(
         self, folder: Path, sources: tuple[str, ...], case: np.ndarray, place: np.ndarray,
-        versions: int, kinds: list[Kind],
+        versions: int, kinds: list[ItemArray],
     ) -> None:  # fmt: skip
         self.kinds, self._versions, self._case, self._place = kinds, versions, case, place
         self.item_bytes = sum(kind.bytes for kind in kinds)
@@ -152,14 +152,14 @@ class Spill:
     def __init__(self, folder: Path) -> None:
         self._file = TemporaryFile(buffering=0, dir=folder)  # noqa: SIM115
         self._end = 0
-        self._written: list[list[Kind]] = []
+        self._written: list[list[ItemArray]] = []
 
     def append(self, arrays: list[np.ndarray]) -> None:
         """Add the arrays of items; raises OSError where there is no room."""
         views = [np.ascontiguousarray(array).data.cast("B") for array in arrays]
         _write(self._file.fileno(), views, self._end)
         self._end += sum(len(view) for view in views)
-        self._written.append([Kind(a.shape, a.dtype.str) for a in arrays])
+        self._written.append([ItemArray(a.shape, a.dtype.str) for a in arrays])
 
     def __iter__(self) -> Iterator[list[np.ndarray]]:
         offset = 0

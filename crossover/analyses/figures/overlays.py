@@ -56,7 +56,7 @@ LETTER_MM = 2.1  # width of a letter of a label, about
 
 
 @dataclass(frozen=True)
-class Plane:
+class ShownSlice:
     """One slice, turned for the screen and cropped."""
 
     images: list[np.ndarray]  # of each channel
@@ -214,7 +214,7 @@ def _about_case(study: Study, case: str) -> str:
     return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
 
 
-def _plane(study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict) -> Plane:
+def _plane(study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict) -> ShownSlice:
     images = [sitk.ReadImage(str(image_path(folder, c))) for c in study.overlays.channels]
     manual = read_mask(structure_path(folder, structure))
     k = largest_slice(manual)
@@ -227,10 +227,10 @@ def _plane(study: Study, structure: str, case: str, folder: Path, predictions: P
     square = square_around(list(turned.values()), hung)
     cropped = {name: plane[square] for name, plane in turned.items()}
     slices = [hung.turn(sitk.GetArrayFromImage(image)[k])[square] for image in images]
-    return Plane(slices, cropped.pop("manual"), cropped, hung)
+    return ShownSlice(slices, cropped.pop("manual"), cropped, hung)
 
 
-def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
+def _grid(study: Study, planes: list[ShownSlice]) -> tuple[Figure, GridSpec, float]:
     """Return a figure whose cells have the planes' aspect, the places of its cells, and a cell's width in mm."""
     chosen = study.overlays
     columns, sizes = len(chosen.strategies) * len(chosen.channels), len(chosen.sizes)
@@ -239,7 +239,7 @@ def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
     return cell_grid(ratios, columns, beside)
 
 
-def _panels(panels: list[Axes], plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None) -> None:
+def _panels(panels: list[Axes], plane: ShownSlice, model: str, dsc: float, limits: tuple[float, float] | None) -> None:
     for axes, image in zip(panels, plane.images, strict=True):
         draw_slice(axes, image, plane.hung, limits)
         for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):

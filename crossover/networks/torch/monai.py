@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
         "requirements-exchange.lock beside requirements.lock (docs/patches.md)"
     ) from error
 
-__all__ = ["Decoder", "DynUNet", "Parts", "SegResNet", "Stage", "UNet", "names", "parts"]
+__all__ = ["Decoder", "DynUNet", "EncoderStage", "Parts", "SegResNet", "UNet", "names", "parts"]
 
 
 class Parts(nn.Sequential):
@@ -39,7 +39,7 @@ class Parts(nn.Sequential):
     theirs: dict[str, str]
 
 
-class Stage(nn.Module):
+class EncoderStage(nn.Module):
     """A stage of the encoder: the maps of all stages before it in, these and its own out; the first gets the image."""
 
     def __init__(self, *blocks: nn.Module, first: bool = False) -> None:
@@ -77,7 +77,7 @@ def parts(model: nn.Module, stages: list[list[nn.Module]], decoder: Decoder, hea
         model: the whole network; its modules are those of the parts, and compute nothing by themselves.
         stages: the modules of each stage of the encoder, the bottleneck last.
     """
-    encoder = [Stage(*own, first=i == 0) for i, own in enumerate(stages)]
+    encoder = [EncoderStage(*own, first=i == 0) for i, own in enumerate(stages)]
     network = Parts(OrderedDict(zip(parts_of(len(stages)), [*encoder, decoder, head], strict=True)))
     named = {id(value): name for name, value in network.state_dict(keep_vars=True).items()}
     theirs = model.state_dict(keep_vars=True)

@@ -6,14 +6,14 @@ from crossover.core.cells import TableError, named_rows, numbers
 from crossover.core.tables import Table, read_table
 from crossover.report.compare.roles import ROLES, Said, assign, hint
 from crossover.sources import score_files
-from crossover.sources.score_files import Scores
+from crossover.sources.score_files import ScoreFile
 from crossover.statistics.scores.metrics_table import METRICS
 from crossover.statistics.scores.scales import DIAGONAL
 
 _WHOLE = ("n_train", "replicate", "draw", "fold")
 
 
-def read_scores(source: str, said: Said) -> Scores:
+def read_scores(source: str, said: Said) -> ScoreFile:
     """Read one file, `PATH` or `NAME=PATH`; NAME is the model where the file names none.
 
     Returns:
@@ -38,7 +38,7 @@ def _named(source: str) -> tuple[str, Path]:
     return (name.strip(), Path(path)) if equals and not Path(source).exists() else ("", Path(source))
 
 
-def _read(path: Path, name: str, said: Said) -> Scores:
+def _read(path: Path, name: str, said: Said) -> ScoreFile:
     if not path.is_file():
         raise TableError("a folder, not a file" if path.is_dir() else "there is no such file")
     if path.suffix.lower() == ".json":
@@ -47,7 +47,7 @@ def _read(path: Path, name: str, said: Said) -> Scores:
     return _monai(table, path, name, said) if score_files.is_monai(table) else _tidy(table, name, said)
 
 
-def _monai(table: Table, path: Path, name: str, said: Said) -> Scores:
+def _monai(table: Table, path: Path, name: str, said: Said) -> ScoreFile:
     called = score_files.monai_metric(path)
     scores = score_files.monai(table, path, name, said.metric(called))
     if not said.metric(called):
@@ -58,7 +58,7 @@ def _monai(table: Table, path: Path, name: str, said: Said) -> Scores:
     return scores
 
 
-def _tidy(table: Table, name: str, said: Said) -> Scores:
+def _tidy(table: Table, name: str, said: Said) -> ScoreFile:
     rows, notes, findings = assign(table.rows, said)
     for column in rows:
         if column in ROLES and column not in (*_WHOLE, DIAGONAL):
@@ -72,4 +72,4 @@ def _tidy(table: Table, name: str, said: Said) -> Scores:
             findings.append(f"{column}: empty in {named_rows(blank)}")
     if name and "model" not in rows:
         rows, notes = rows.assign(model=name), [*notes, f"the model is {name!r}"]
-    return Scores(rows, set(table.rows), table.notes + notes, findings)
+    return ScoreFile(rows, set(table.rows), table.notes + notes, findings)

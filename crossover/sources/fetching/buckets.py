@@ -15,13 +15,13 @@ import requests
 
 from crossover.core.names import unsafe
 from crossover.sources.fetching.errors import FetchError, Moved
-from crossover.sources.fetching.registry import Series
+from crossover.sources.fetching.registry import BucketSeries
 from crossover.sources.fetching.transfers import GONE, TIMEOUT_S, TRIES, download
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
-class Stored(NamedTuple):
+class StoredObject(NamedTuple):
     """An object in a bucket."""
 
     key: str
@@ -29,14 +29,14 @@ class Stored(NamedTuple):
     md5: str | None
 
 
-def list_objects(endpoint: str, prefix: str, session: requests.Session) -> list[Stored]:
+def list_objects(endpoint: str, prefix: str, session: requests.Session) -> list[StoredObject]:
     """Return a bucket's objects below a prefix, without empty ones, which stand for folders.
 
     Raises:
         Moved: there is no such bucket, or it is not for everybody.
         FetchError: the answer is none of S3's, or did not come.
     """
-    found: list[Stored] = []
+    found: list[StoredObject] = []
     further: dict[str, str] = {}
     while True:
         root = _answer(endpoint, {"list-type": "2", "prefix": prefix, **further}, session)
@@ -45,7 +45,7 @@ def list_objects(endpoint: str, prefix: str, session: requests.Session) -> list[
             key, size = each.findtext(f"{space}Key", ""), int(each.findtext(f"{space}Size", "0"))
             tag = each.findtext(f"{space}ETag", "").strip('"')
             if size and not key.endswith("/"):
-                found.append(Stored(key, size, tag if _MD5.fullmatch(tag) else None))
+                found.append(StoredObject(key, size, tag if _MD5.fullmatch(tag) else None))
         token = root.findtext(f"{space}NextContinuationToken")
         if root.findtext(f"{space}IsTruncated") != "true" or not token:
             return found
@@ -68,7 +68,9 @@ def _answer(endpoint: str, asked: dict[str, str], session: requests.Session) -> 
     raise AssertionError
 
 
-def fetch_series(series: Series, endpoint: str, folder: Path, session: requests.Session) -> tuple[list[Path], int]:
+def fetch_series(
+    series: BucketSeries, endpoint: str, folder: Path, session: requests.Session
+) -> tuple[list[Path], int]:
     """Download a series' files to a folder, where they are not there already.
 
     Returns:

@@ -16,7 +16,7 @@ from crossover.sources.fetching.archives import unpack
 from crossover.sources.fetching.buckets import fetch_series
 from crossover.sources.fetching.errors import FetchError, Moved
 from crossover.sources.fetching.records import FetchRecords
-from crossover.sources.fetching.registry import Cohort, RemoteFile, Series
+from crossover.sources.fetching.registry import BucketSeries, PublicCohort, RemoteFile
 from crossover.sources.fetching.repositories import fetch_commit
 from crossover.sources.fetching.transfers import download, size_of
 
@@ -35,18 +35,20 @@ class Fetched(NamedTuple):
     bytes: int
 
 
-class Work(NamedTuple):
+class Fetch(NamedTuple):
     """A cohort that is being fetched."""
 
     name: str
-    cohort: Cohort
-    series: list[Series]
+    cohort: PublicCohort
+    series: list[BucketSeries]
     beside: FetchRecords
     session: requests.Session
     tell: Tell
 
 
-def fetch(name: str, cohort: Cohort, series: list[Series], folder: Path, tell: Tell = lambda line: None) -> Fetched:
+def fetch(
+    name: str, cohort: PublicCohort, series: list[BucketSeries], folder: Path, tell: Tell = lambda line: None
+) -> Fetched:
     """Complete a cohort below a folder; files that are here as they were noted are not downloaded again.
 
     Args:
@@ -61,7 +63,7 @@ def fetch(name: str, cohort: Cohort, series: list[Series], folder: Path, tell: T
     """
     folder.mkdir(parents=True, exist_ok=True)
     with held(f"fetch of {name}", folder), requests.Session() as session:
-        work = Work(name, cohort, series, FetchRecords(folder, name), session, tell)
+        work = Fetch(name, cohort, series, FetchRecords(folder, name), session, tell)
         todo = _missing(work)
         if todo:
             work.beside.begin()
@@ -84,28 +86,28 @@ def fetch(name: str, cohort: Cohort, series: list[Series], folder: Path, tell: T
     return Fetched(len(todo), len(files), sum(each["bytes"] for each in files))
 
 
-def unverified(cohort: Cohort) -> list[str]:
+def unverified(cohort: PublicCohort) -> list[str]:
     """Return what no published checksum verifies when it is downloaded for the first time."""
     return [file.url for file in cohort.files if file.checksum is None]
 
 
-def size(cohort: Cohort, series: list[Series]) -> int | None:
+def size(cohort: PublicCohort, series: list[BucketSeries]) -> int | None:
     """Return the bytes that the registry knows a whole download to have, None where it doesn't know all."""
     if cohort.git or any(file.bytes is None for file in cohort.files):
         return None
     return sum(file.bytes or 0 for file in cohort.files) + sum(each.bytes for each in series)
 
 
-def _files(cohort: Cohort) -> dict[str, RemoteFile]:
+def _files(cohort: PublicCohort) -> dict[str, RemoteFile]:
     """Return label -> file; a file with another checksum is another part."""
     return {f"{file.url} {file.checksum or ''}".strip(): file for file in cohort.files}
 
 
-def _commit(cohort: Cohort) -> str:
+def _commit(cohort: PublicCohort) -> str:
     return f"{cohort.git.url} {cohort.git.commit}" if cohort.git else ""
 
 
-def _missing(work: Work) -> list[str]:
+def _missing(work: Fetch) -> list[str]:
     """Return the labels of what is to be fetched; changed files are moved aside, parts of another entry forgotten."""
     beside, cohort = work.beside, work.cohort
     labels = [*_files(cohort), *([_commit(cohort)] if cohort.git else []), *(each.series for each in work.series)]
@@ -120,7 +122,7 @@ def _missing(work: Work) -> list[str]:
     return todo
 
 
-def _check_room(work: Work, todo: list[str]) -> None:
+def _check_room(work: Fetch, todo: list[str]) -> None:
     """Refuse to download more than the disk has room for, as far as sizes are known.
 
     Raises:
@@ -148,16 +150,16 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
 
 
-def _of_bucket(work: Work) -> Path:
+def _of_bucket(work: Fetch) -> Path:
     return work.beside.data / (work.cohort.bucket.into if work.cohort.bucket else ".")
 
 
-def _archive(work: Work, file: RemoteFile) -> Path:
+def _archive(work: Fetch, file: RemoteFile) -> Path:
     """Return where a file is downloaded to: among the data, or beside them until it is unpacked."""
     return (work.beside.folder / f"{work.name}.archives" if file.unpack else work.beside.data) / file.name
 
 
-def _fetch_file(work: Work, label: str) -> None:
+def _fetch_file(work: Fetch, label: str) -> None:
     file, beside = _files(work.cohort)[label], work.beside
     path = _archive(work, file)
     noted = beside.parts.get(label, {})
@@ -179,7 +181,7 @@ def _fetch_file(work: Work, label: str) -> None:
         path.parent.rmdir()
 
 
-def _fetch_bucket(work: Work, todo: list[Series]) -> None:
+def _fetch_bucket(work: Fetch, todo: list[BucketSeries]) -> None:
     """Fetch series, several at once.
 
     Raises:
@@ -205,7 +207,7 @@ def _fetch_bucket(work: Work, todo: list[Series]) -> None:
         raise type(failed[0])(f"{failed[0]}{others}") if isinstance(failed[0], FetchError) else failed[0]
 
 
-def _watched(work: Work, running: dict) -> Iterator[str]:
+def _watched(work: Fetch, running: dict) -> Iterator[str]:
     """Yield a line for each tenth that is done, until all is or something failed."""
     left, last_tenth = {*running}, 0
     while left:
@@ -218,7 +220,7 @@ def _watched(work: Work, running: dict) -> Iterator[str]:
             yield f"{len(running) - len(left)} of {len(running)} series"
 
 
-def _where_to_look(name: str, cohort: Cohort) -> str:
+def _where_to_look(name: str, cohort: PublicCohort) -> str:
     doi = f" (doi:{cohort.doi})" if cohort.doi else ""
     return (
         f"The registry's entry config/cohorts/{name}.yaml may be out of date: look at {cohort.page}{doi} for where the "

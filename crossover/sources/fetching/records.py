@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crossover.core.files import file_digest, read_json_or_none, write_json
 from crossover.sources.fetching.errors import WrongChecksum
-from crossover.sources.fetching.registry import Cohort, Licence
+from crossover.sources.fetching.registry import Licence, PublicCohort
 
 THREADS = 8
 SHOWN = 3
@@ -49,7 +49,7 @@ class FetchRecords:
         if record := read_json_or_none(self.record_path):
             write_json(self.record_path, {key: value for key, value in record.items() if key != "complete"})
 
-    def complete(self, cohort: Cohort, unverified: list[str]) -> None:
+    def complete(self, cohort: PublicCohort, unverified: list[str]) -> None:
         """Put on record that all of the cohort is here."""
         record = read_json_or_none(self.record_path) or {}
         files = [each for part in self.parts.values() for each in part["files"].values()]

@@ -82,7 +82,7 @@ class ByHand(ConfigSection):
     into: Below
 
 
-class Cohort(ConfigSection):
+class PublicCohort(ConfigSection):
     """What is known of a public cohort."""
 
     title: str
@@ -106,7 +106,7 @@ class Cohort(ConfigSection):
     """The study in config/studies/ that is written for it, perhaps with other cohorts."""
 
     @model_validator(mode="after")
-    def _has_something_to_fetch(self) -> Cohort:
+    def _has_something_to_fetch(self) -> PublicCohort:
         if not (self.files or self.git or self.bucket):
             raise ValueError("it names nothing to fetch: files, git or bucket")
         parts = len(self.files) + bool(self.git) + bool(self.bucket)
@@ -115,7 +115,7 @@ class Cohort(ConfigSection):
         return self
 
 
-class Series(NamedTuple):
+class BucketSeries(NamedTuple):
     """A series in a bucket: a row of the cohort's list."""
 
     patient: str
@@ -138,7 +138,7 @@ def names(folder: Path = FOLDER) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def load(name: str, folder: Path = FOLDER) -> Cohort:
+def load(name: str, folder: Path = FOLDER) -> PublicCohort:
     """Read a cohort's entry.
 
     Raises:
@@ -148,10 +148,10 @@ def load(name: str, folder: Path = FOLDER) -> Cohort:
     path = folder / f"{name}.yaml"
     if not path.exists():
         raise ConfigError(f"no public cohort {name!r}; there are {', '.join(names(folder)) or 'none'}")
-    return validate(Cohort, read_yaml(path), path)
+    return validate(PublicCohort, read_yaml(path), path)
 
 
-def series_of(name: str, folder: Path = FOLDER) -> list[Series]:
+def series_of(name: str, folder: Path = FOLDER) -> list[BucketSeries]:
     """Read the list of a cohort's series in its bucket.
 
     Raises:
@@ -173,10 +173,10 @@ def series_of(name: str, folder: Path = FOLDER) -> list[Series]:
     return found
 
 
-def _series(line: dict[str, str]) -> Series:
-    patient, study, modality, series = (line[name] for name in Series._fields[:4])
-    row = Series(patient, study, modality, series, int(line["files"]), int(line["bytes"]))
-    for name in Series._fields[:3]:
+def _series(line: dict[str, str]) -> BucketSeries:
+    patient, study, modality, series = (line[name] for name in BucketSeries._fields[:4])
+    row = BucketSeries(patient, study, modality, series, int(line["files"]), int(line["bytes"]))
+    for name in BucketSeries._fields[:3]:
         if why := unsafe(line[name]):
             raise ValueError(f"{name} becomes a folder's name, which can't be: it {why}")
     if not _UUID.fullmatch(row.series):

@@ -53,7 +53,7 @@ class Patient:
 
 
 @dataclass
-class Export:
+class ExportHeaders:
     """What the headers of one export tell."""
 
     patients: list[Patient]
@@ -63,7 +63,7 @@ class Export:
     """Whether folders identify its patients."""
 
 
-def read_export(root: Path, workers: int) -> Export:
+def read_export(root: Path, workers: int) -> ExportHeaders:
     """Read the headers of a DICOM export.
 
     Raises:
@@ -78,10 +78,10 @@ def read_export(root: Path, workers: int) -> Export:
     by_folder = _identified_by_folders(instances)
     patients = _patients(instances, by_folder)
     odd = [f"{f.what} ({f.code}): {f.remedy}" for f in join_findings([*findings, *wrong]) if f.severity != "note"]
-    return Export(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
+    return ExportHeaders(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
 
 
-def inventories(exports: Sequence[Export]) -> list[Inventory]:
+def inventories(exports: Sequence[ExportHeaders]) -> list[Inventory]:
     """Return an inventory of each export, all with the same rules: those that take most patients of them together."""
     patients = [p for export in exports for p in export.patients]
     found = candidates([(p.stacks, p.drawn_on) for p in patients])
@@ -153,7 +153,7 @@ def structure_names(instance: Instance) -> list[str]:
         return []
 
 
-def _inventory(export: Export, found: Sequence[Candidate], named: Sequence[Named]) -> Inventory:
+def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequence[Named]) -> Inventory:
     patients = export.patients
     cases: dict[str, Lacks] = {p.name: {} for p in patients}
     names = unique_names(c.name for c in found)

@@ -35,7 +35,7 @@ HEADINGS = {
 
 
 @dataclass(frozen=True)
-class Printed:
+class PrintedPair:
     """A paper's numbers of two models on the same cases, in the metric's unit.
 
     Attributes:
@@ -52,7 +52,7 @@ class Printed:
     between_runs: float | None = None
 
 
-def wrong(question: Question, printed: Printed | None) -> list[str]:
+def wrong(question: Question, printed: PrintedPair | None) -> list[str]:
     """Return everything that is wrong with a call, except for its table, a sentence each."""
     rules, lowest, highest = question.rules, *scale(question.metric)
     checks = [
@@ -85,7 +85,7 @@ def wrong(question: Question, printed: Printed | None) -> list[str]:
     return [text for fine, text in checks if not fine]
 
 
-def design_from_printed(question: Question, printed: Printed) -> tuple[pd.DataFrame, list[str]]:
+def design_from_printed(question: Question, printed: PrintedPair) -> tuple[pd.DataFrame, list[str]]:
     """Plan by printed numbers (`wrong` finds nothing in them): the table, and what is assumed."""
     pilot = _printed_pilot(printed)
     place = {"metric": question.metric, "a": "two models", "n_train": 0}
@@ -95,7 +95,7 @@ def design_from_printed(question: Question, printed: Printed) -> tuple[pd.DataFr
     return as_table(differences(pilot, place, question.difference, question.rules)), notes
 
 
-def _printed_pilot(printed: Printed) -> Pilot:
+def _printed_pilot(printed: PrintedPair) -> Pilot:
     first, second = printed.sds[0], printed.sds[-1]
     variance = first**2 + second**2 - 2 * printed.correlation * first * second
     spread = printed.between_runs
@@ -109,7 +109,9 @@ def _printed_pilot(printed: Printed) -> Pilot:
     )
 
 
-def smallest_settled(cases: int, trainings: int, printed: Printed, rules: Rules, highest: float = 1.0) -> float | None:
+def smallest_settled(
+    cases: int, trainings: int, printed: PrintedPair, rules: Rules, highest: float = 1.0
+) -> float | None:
     """Return the smallest difference of two models that a study settles with the assurance of the rules.
 
     Args:

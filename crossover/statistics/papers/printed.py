@@ -156,7 +156,7 @@ class GridCell(ConfigSection):
     """The SD over the folds."""
 
 
-class Grid(Placed):
+class PrintedGrid(Placed):
     """A printed table of validation scores: architectures with encoders, each trained for each fold."""
 
     cohort: str

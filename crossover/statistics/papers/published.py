@@ -17,12 +17,12 @@ from crossover.statistics.papers.printed import (
     Contradiction,
     Fact,
     Gain,
-    Grid,
     IccRange,
     Improvement,
     Ordering,
     PairedTest,
     Percentage,
+    PrintedGrid,
     Statement,
     TableOne,
     TestSet,
@@ -71,7 +71,7 @@ class Published(ConfigSection):
     """Sentences that some models are better than others."""
     gains: list[Gain] = []
     """Printed gains of some models over another."""
-    grid: Grid | None = None
+    grid: PrintedGrid | None = None
     """A printed table of validation scores of networks."""
     cohorts: list[CohortRow] = []
     """The rows of a printed table of cohorts."""

@@ -15,7 +15,7 @@ from crossover.statistics.papers.audit.interval import (
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import cases_of
 from crossover.statistics.papers.audit.spread import short_range
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Reading, judged, places, unchecked
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
@@ -53,12 +53,12 @@ def rows_of(value: Value, published: Published) -> list[Value]:
 def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
     terms = [unrounded(row.mean) for row in rows]
     readings = [
-        Reading("rows rounded to either side", likely_average(terms)),
-        Reading("rows nearly all rounded to one side", average(terms)),
+        Interpretation("rows rounded to either side", likely_average(terms)),
+        Interpretation("rows nearly all rounded to one side", average(terms)),
     ]
     cases = [n for row in rows if (n := cases_of(row, published))]
     if len(cases) == len(rows) and len(set(cases)) > 1:
-        readings.append(Reading("rows weighted by their cases", average(terms, cases)))
+        readings.append(Interpretation("rows weighted by their cases", average(terms, cases)))
     about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     if len(set(cases)) > 1 and value.sd_of == "averages":
         why = "the mean of each case's average over the rows it has, which the rows don't tell"
@@ -78,12 +78,12 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
     names = ("over the rows' means", "over all rows and cases")
     printed = unrounded(value.sd)
     readings = [
-        *(Reading(name, s.likely) for name, s in zip(names, spreads)),
-        Reading("mean of the rows' SDs", mean_sd),
+        *(Interpretation(name, s.likely) for name, s in zip(names, spreads)),
+        Interpretation("mean of the rows' SDs", mean_sd),
     ]
     if all(gap(printed, "equals", r.value) for r in readings):
         readings += [
-            Reading(f"{name}, roundings nearly all widening or narrowing it", s.worst)
+            Interpretation(f"{name}, roundings nearly all widening or narrowing it", s.worst)
             for name, s in zip(names, spreads)
         ]
     about, where = f"SD of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
@@ -102,7 +102,7 @@ def _of_averages(found: AuditRow, printed: Interval, mean_sd: Interval, same_cas
     if same_cases and gap(printed, "at_most", mean_sd):
         source = "at most the mean of the rows' SDs, if of each case's average"
         return found if found.verdict == NOT else judged(
-            CHECK, found.about, found.where, found.printed, source, printed, [Reading("", mean_sd)],
+            CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", mean_sd)],
             relation="at_most",
         )  # fmt: skip
     why = f"of each case's average over the rows, as it seems; {found.note}"

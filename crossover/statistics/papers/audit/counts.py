@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from crossover.statistics.papers.audit.interval import exactly, unrounded
-from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, places
+from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, places
 from crossover.statistics.papers.printed import Percentage, TableOne
 from crossover.statistics.papers.published import Published
 
@@ -23,9 +23,9 @@ def counts(published: Published) -> list[AuditRow]:
 def _percentage(printed: Percentage) -> AuditRow:
     share = 100 * printed.count / printed.of
     unit = 10.0**-printed.percent.decimals
-    cut = Reading("cut off, not rounded", exactly(math.floor(share / unit + 1e-9) * unit))
+    cut = Interpretation("cut off, not rounded", exactly(math.floor(share / unit + 1e-9) * unit))
     # Cut off is a reading of its own only where rounding doesn't give the printed number.
-    rounded = Reading("rounded", exactly(share))
+    rounded = Interpretation("rounded", exactly(share))
     off = abs(share - printed.percent) > printed.percent.half_unit + 1e-9
     value = exactly(printed.percent) if off else unrounded(printed.percent)
     return judged(
@@ -51,5 +51,5 @@ def _sums(table: TableOne) -> Iterator[AuditRow]:
             cells = [getattr(category, part)[0] for category in row.categories.values()]
             yield judged(
                 CHECK, f"Sum: {row.variable}, {part}", places(table.where), str(patients),
-                " + ".join(map(str, cells)), exactly(patients), [Reading("", exactly(sum(cells)))],
+                " + ".join(map(str, cells)), exactly(patients), [Interpretation("", exactly(sum(cells)))],
             )  # fmt: skip

@@ -13,7 +13,7 @@ from crossover.statistics.papers.audit.verdicts import (
     places,
     unchecked,
 )
-from crossover.statistics.papers.printed import Grid, GridCell
+from crossover.statistics.papers.printed import GridCell, PrintedGrid
 from crossover.statistics.papers.published import Published
 
 CHECK = "design"
@@ -35,12 +35,12 @@ def design(published: Published) -> list[AuditRow]:
     return rows
 
 
-def selected(grid: Grid) -> GridCell:
+def selected(grid: PrintedGrid) -> GridCell:
     """Return the cell of the network that the paper selected."""
     return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 
 
-def _highest(grid: Grid) -> AuditRow:
+def _highest(grid: PrintedGrid) -> AuditRow:
     higher = better_when_higher(grid.metric)
     of, word = (max, "highest") if higher else (min, "lowest")
     best, chosen = of(grid.cells, key=lambda c: c.mean), selected(grid)
@@ -52,7 +52,7 @@ def _highest(grid: Grid) -> AuditRow:
     )  # fmt: skip
 
 
-def _apart(grid: Grid) -> AuditRow:
+def _apart(grid: PrintedGrid) -> AuditRow:
     """Test the selected network against each other one by Welch's t, folds as independent runs."""
     from scipy import stats
 
@@ -77,7 +77,7 @@ def _apart(grid: Grid) -> AuditRow:
     )  # fmt: skip
 
 
-def _single_runs(published: Published, grid: Grid) -> Iterator[AuditRow]:
+def _single_runs(published: Published, grid: PrintedGrid) -> Iterator[AuditRow]:
     """Yield gains between scores without a spread, beside the spread over folds of the same network."""
     bare = [g for g in published.gains if g.metric == grid.metric and not any(
         v.sd is not None or v.ci for v in published.values

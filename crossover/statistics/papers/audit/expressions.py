@@ -22,7 +22,7 @@ from crossover.statistics.papers.audit.interval import Interval, average, exactl
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values
 from crossover.statistics.papers.audit.places import fact_interval
 from crossover.statistics.papers.printed import GridCell
-from crossover.statistics.papers.published import Grid, Published, TableOne
+from crossover.statistics.papers.published import PrintedGrid, Published, TableOne
 
 OPERATORS = {
     ast.Add: operator.add,
@@ -162,7 +162,7 @@ COMBINED: dict[str, Callable[[list[Interval]], Interval]] = {
 }
 
 
-def _grid(published: Published) -> Grid:
+def _grid(published: Published) -> PrintedGrid:
     if published.grid is None:
         raise ValueError("the paper has no grid of networks")
     return published.grid

@@ -4,7 +4,7 @@ from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, likely_average, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_text
 from crossover.statistics.papers.audit.scores import better_when_higher, scale_of, unit_of
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Reading, judged, places
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places
 from crossover.statistics.papers.printed import Gain, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import SHARE
@@ -42,17 +42,17 @@ def _difference(gain: Gain, scores: list[Value], published: Published) -> AuditR
     unit = unit_of(gain.metric, published)
     per_cent = gain.unit == "%" or (scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1)
     points = exactly(100 / unit if per_cent else 1)
-    readings = [Reading(DIFFERENCE, (mean - base) * points)]
+    readings = [Interpretation(DIFFERENCE, (mean - base) * points)]
     improved = mean - base
     if not better_when_higher(gain.metric):
         improved = -improved
-        readings.append(Reading("reduction", improved * points))
+        readings.append(Interpretation("reduction", improved * points))
     if base.low > 0:  # a share more than doubled may stand as a fraction, too
         for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
-            readings.append(Reading(RELATIVE, improved / base * exactly(factor)))
+            readings.append(Interpretation(RELATIVE, improved / base * exactly(factor)))
     rows = [rows_of(score, published) for score in scores]
     if all(rows):
-        readings.insert(1, Reading("difference of the rows' means", _of_rows(rows) * points))
+        readings.insert(1, Interpretation("difference of the rows' means", _of_rows(rows) * points))
     terms = " + ".join(s.mean.text for s in scores[:-1])
     averaged = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
     return judged(

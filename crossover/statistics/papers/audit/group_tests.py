@@ -8,7 +8,7 @@ import numpy as np
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
-    Reading,
+    Interpretation,
     judged,
     p_interval,
     p_text,
@@ -58,7 +58,7 @@ def counts_of(row: CategoricalRow) -> np.ndarray:
     return np.array([[c.training[0], c.testing[0]] for c in row.categories.values()])
 
 
-def of_counts(counts: np.ndarray) -> list[Reading]:
+def of_counts(counts: np.ndarray) -> list[Interpretation]:
     """Test the whole table, two-sided: chi-square, the likelihood ratio, and Fisher's exact test.
 
     Chi-square has Yates' correction in 2x2 tables, too; Fisher's test is for more than two categories that of
@@ -70,16 +70,16 @@ def of_counts(counts: np.ndarray) -> list[Reading]:
     from scipy import stats
 
     test = stats.chi2_contingency
-    readings = [Reading("chi-square", exactly(test(counts, correction=False).pvalue))]
+    readings = [Interpretation("chi-square", exactly(test(counts, correction=False).pvalue))]
     if counts.shape == (2, 2):
-        readings.append(Reading("chi-square with Yates' correction", exactly(test(counts).pvalue)))
+        readings.append(Interpretation("chi-square with Yates' correction", exactly(test(counts).pvalue)))
     ratio = test(counts, correction=False, lambda_="log-likelihood").pvalue
-    readings.append(Reading("likelihood ratio", exactly(ratio)))
+    readings.append(Interpretation("likelihood ratio", exactly(ratio)))
     exact = fisher(counts)
-    return readings if exact is None else [*readings, Reading("Fisher's exact test", exactly(exact))]
+    return readings if exact is None else [*readings, Interpretation("Fisher's exact test", exactly(exact))]
 
 
-def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
+def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Interpretation]:
     """Apply the tests of `of_counts` to every way to make two groups of more than two categories.
 
     Args:
@@ -97,7 +97,8 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
             group = counts[list(chosen)].sum(axis=0)
             name = " and ".join(names[i] for i in chosen) + " against the others"
             readings += [
-                Reading(f"{name}, {r.name}", r.value) for r in of_counts(np.array([group, counts.sum(axis=0) - group]))
+                Interpretation(f"{name}, {r.name}", r.value)
+                for r in of_counts(np.array([group, counts.sum(axis=0) - group]))
             ]
     return readings
 
@@ -131,7 +132,7 @@ def fisher(counts: np.ndarray) -> float | None:
     return min(1.0, total)
 
 
-def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
+def of_means(row: ContinuousRow, sizes: list[int]) -> list[Interpretation]:
     """Test the means of two independent groups, two-sided: Welch's t, Student's t and the normal approximation.
 
     p falls with the distance of the means, and rises with its standard error and with fewer degrees of
@@ -144,9 +145,9 @@ def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
     pooled = [math.sqrt(((n1 - 1) * a * a + (n2 - 1) * b * b) / (n1 + n2 - 2) * (1 / n1 + 1 / n2)) for a, b in ends]
     most = n1 + n2 - 2
     return [
-        Reading("Welch's t", _p_range(m1 - m2, apart, _welch_freedom(s1, s2, n1, n2))),
-        Reading("Student's t", _p_range(m1 - m2, pooled, (most, most))),
-        Reading("normal", _p_range(m1 - m2, apart, (math.inf, math.inf))),
+        Interpretation("Welch's t", _p_range(m1 - m2, apart, _welch_freedom(s1, s2, n1, n2))),
+        Interpretation("Student's t", _p_range(m1 - m2, pooled, (most, most))),
+        Interpretation("normal", _p_range(m1 - m2, apart, (math.inf, math.inf))),
     ]
 
 
@@ -176,7 +177,7 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
     return min(ends), n1 + n2 - 2 if inside else max(ends)
 
 
-def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str) -> AuditRow:
+def _p(row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne, source: str) -> AuditRow:
     values = "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name)
     grouped = [r for r in readings if " against " in r.name]
     if grouped:
@@ -188,7 +189,9 @@ def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: Tabl
     )  # fmt: skip
 
 
-def _no_difference(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne) -> list[AuditRow]:
+def _no_difference(
+    row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne
+) -> list[AuditRow]:
     said = table.no_difference
     if said is None:
         return []

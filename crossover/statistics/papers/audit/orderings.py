@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, at_size, first_values
 from crossover.statistics.papers.audit.scores import cases_of, least_correlation, sd_of, spread_text, t_quantile
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Reading, judged, places, unchecked
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
 from crossover.statistics.papers.printed import RANK_TESTS, Ordering, Value
 from crossover.statistics.papers.published import Published
 
@@ -75,7 +75,8 @@ def _p_text(said: Ordering) -> str:
 
 def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> AuditRow:
     readings = [
-        Reading(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean)) for test_set, p in pairs.items()
+        Interpretation(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean))
+        for test_set, p in pairs.items()
     ]
     text = "; ".join(f"{p.higher.mean.text} and {p.lower.mean.text} on {t}" for t, p in pairs.items())
     where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
@@ -94,7 +95,7 @@ def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Pu
             if same and {t.a, t.b} == {a.model, b.model} and t.where != said.where:
                 yield judged(
                     "p and its threshold", f"p of {name}", places(said.where, t.where), _p_text(said),
-                    f"p = {t.p.text}", exactly(said.p_below), [Reading("", unrounded(t.p))],
+                    f"p = {t.p.text}", exactly(said.p_below), [Interpretation("", unrounded(t.p))],
                     relation="at_least",
                 )  # fmt: skip
                 break
@@ -111,10 +112,10 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
             continue
         on = "" if said.test_set else f"on {test_set}, "
         p, correlation = p_of_means(pair.higher, pair.lower, *sample, said.p_below)
-        readings.append(Reading(f"{on}independent groups", p))
+        readings.append(Interpretation(f"{on}independent groups", p))
         if p.low > said.p_below and correlation <= 1:
             # A difference of the same cases varies less, the more their scores go together.
-            readings.append(Reading(
+            readings.append(Interpretation(
                 f"{on}the same cases, scores correlated by {max(correlation, 0):.2f} or more",
                 Interval(0, said.p_below),
             ))  # fmt: skip
@@ -183,7 +184,7 @@ def _icc(said: Ordering, published: Published) -> Iterator[AuditRow]:
                     CHECK, f"Every ICC of {high} above that of {low} at n = {n}",
                     places(said.where, a.where, b.where), "higher",
                     f"{a.range[0].text} to {a.range[1].text}, {b.range[0].text} to {b.range[1].text}",
-                    exactly(0), [Reading("", worst)], relation="at_most",
+                    exactly(0), [Interpretation("", worst)], relation="at_most",
                 )  # fmt: skip
                 if found.verdict != NOT:
                     note = "the ends of the ranges allow it; the single features aren't printed"

@@ -5,7 +5,7 @@ import math
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import unit_of
-from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, places
+from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, places
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
@@ -50,5 +50,5 @@ def _of_means(iou: Value, dice: Value, iou_unit: Interval, dice_unit: Interval) 
     return judged(
         CHECK, f"IoU of {key_text(key_of(iou))}", places(iou.where, dice.where), iou.mean.text,
         f"a Dice of {dice.mean.text}", unrounded(iou.mean),
-        [Reading("", allowed)], note=note,
+        [Interpretation("", allowed)], note=note,
     )  # fmt: skip

@@ -5,7 +5,7 @@ import math
 from crossover.statistics.papers.audit.interval import Interval, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values
 from crossover.statistics.papers.audit.scores import cases_of, least_correlation, sd_of, spread_text, t_quantile
-from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, p_interval, p_text, places
+from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, p_interval, p_text, places
 from crossover.statistics.papers.printed import PairedTest, Value
 from crossover.statistics.papers.published import Published
 
@@ -35,7 +35,7 @@ def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[Audit
         return []
     difference = unrounded(a.mean) - unrounded(b.mean)
     readings = [
-        Reading(name, _p_range(difference, Interval(_spread(s, r, high).low, _spread(s, r, low).high), n))
+        Interpretation(name, _p_range(difference, Interval(_spread(s, r, high).low, _spread(s, r, low).high), n))
         for name, low, high in (
             (f"correlation of the scores 0 to {USUAL}", 0.0, USUAL),
             ("correlation of the scores 0 or more", 0.0, 1.0),

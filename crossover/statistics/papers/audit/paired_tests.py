@@ -14,7 +14,7 @@ from crossover.statistics.papers.audit.verdicts import (
     NOT,
     READING,
     AuditRow,
-    Reading,
+    Interpretation,
     judged,
     p_interval,
     p_text,
@@ -87,11 +87,11 @@ def _possible(test: PairedTest, n: int) -> AuditRow:
         every = every and way is not None and way.tied == 0
         if way:
             tied = NO_TIES if way.tied == 0 else f"{way.tied} or more cases tied or without difference"
-            readings.append(Reading(f"{form}, {tied}", exactly(way.p)))
+            readings.append(Interpretation(f"{form}, {tied}", exactly(way.p)))
     about, source = f"p of {_name(test)}", f"two-sided p values of {n} paired cases"
     if not readings:
         near = min(attainable(n), key=lambda one: abs(one.p - test.p))
-        readings = [Reading(f"{near.form}, nearest", exactly(near.p))]
+        readings = [Interpretation(f"{near.form}, nearest", exactly(near.p))]
     printed = p_text(test.p, test.p_below)
     found = judged(CHECK, about, test.where, printed, source, p, readings)
     if found.verdict == FOLLOWS and not every:
@@ -108,8 +108,8 @@ def _one_form(tests: list[PairedTest], n: int) -> AuditRow:
         given = sum(form in way for way in ways)
         plain = sum(form in way and way[form].tied == 0 for way in ways)
         readings += [
-            Reading(f"{form}, {NO_TIES}", exactly(plain)),
-            Reading(f"{form}, {TIES}", exactly(given)),
+            Interpretation(f"{form}, {NO_TIES}", exactly(plain)),
+            Interpretation(f"{form}, {TIES}", exactly(given)),
         ]
         notes.append(f"{form} gives {given} of {len(tests)}, {plain} of them without ties")
     return judged(
@@ -130,9 +130,9 @@ def _number(tests: list[PairedTest], n: int, alpha: float) -> AuditRow:
     return judged(
         CHECK, f"Number of p values of {tests[0].test_set} below {alpha}", tests[0].where,
         f"{alone} of {m}", f"{m} tests", exactly(alone), [
-            Reading("each test by itself", exactly(alone)),
-            Reading("family-wise error held (Holm)", exactly(holm)),
-            Reading("false discoveries held (Benjamini & Hochberg)", exactly(discovery)),
+            Interpretation("each test by itself", exactly(alone)),
+            Interpretation("family-wise error held (Holm)", exactly(holm)),
+            Interpretation("false discoveries held (Benjamini & Hochberg)", exactly(discovery)),
         ],
         note=f"Holm {holm}, Benjamini & Hochberg {discovery}; Holm's first threshold is {alpha / m:.5f}, "
         f"the smallest exact p of {n} cases {smallest:.5f}",
@@ -151,7 +151,7 @@ def _improvement(said: Improvement, tests: list[PairedTest], published: Publishe
         if not own:
             continue
         worst = max(p_interval(t.p, t.p_below).low for t in own)
-        readings.append(Reading(f"over {other.family}, in every structure", exactly(worst)))
+        readings.append(Interpretation(f"over {other.family}, in every structure", exactly(worst)))
         if above:
             notes.append(f"over {other.family} {len(above)} of {len(own)} p values are larger")
     found = judged(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
 from crossover.statistics.papers.audit.lookup import Key, first_values, key_of, key_text
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, READING, AuditRow, Reading, judged, places
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, READING, AuditRow, Interpretation, judged, places
 from crossover.statistics.papers.printed import Fact, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -49,7 +49,7 @@ def _alternative(key: Key, family: str | None, n: int | None, test_set: str | No
 
 def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> AuditRow:
     """Compare a value with each of the models and test sets that its sentence may be about."""
-    readings = [Reading(key_text(key), unrounded(other.mean)) for key, other in others.items()]
+    readings = [Interpretation(key_text(key), unrounded(other.mean)) for key, other in others.items()]
     from_ = "; ".join(f"{key_text(key)}: {other.mean.text}" for key, other in others.items())
     found = judged(
         CHECK, f"Mean of {key_text(key_of(value))}", places(value.where, *(o.where for o in others.values())),
@@ -68,7 +68,7 @@ def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> AuditRow:
 def _same(about: str, value: Printed, where: str, there: Printed, at: str) -> AuditRow:
     return judged(
         CHECK, about, places(where, at), value.text, f"{there.text} ({at})", unrounded(value),
-        [Reading("", unrounded(there))],
+        [Interpretation("", unrounded(there))],
     )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def _fact(fact: Fact, there: Fact) -> AuditRow:
     text = f"{there.value.text}{unit} ({there.where})"
     printed = f"{_bound(fact)}{fact.value.text}{unit}"
     about, where = f"{fact.about[0].upper()}{fact.about[1:]}", places(fact.where, there.where)
-    found = judged(CHECK, about, where, printed, text, value, [Reading("", other)])
+    found = judged(CHECK, about, where, printed, text, value, [Interpretation("", other)])
     if found.verdict == FOLLOWS and fact.bound != there.bound:
         return replace(found, verdict=READING, reading="the bound is reached")
     return found

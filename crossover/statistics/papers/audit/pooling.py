@@ -13,7 +13,7 @@ from crossover.statistics.papers.audit.scores import (
     sd_of_interval,
     t_quantile,
 )
-from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, places, unchecked
+from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, places, unchecked
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
@@ -62,7 +62,7 @@ def _new(value: Value, first: Value) -> bool:
 
 def _mean(whole: Value, parts: list[Value], cases: list[int]) -> AuditRow:
     means = [unrounded(p.mean) for p in parts]
-    weighted = Reading("weighted by cases", average(means, cases))
+    weighted = Interpretation("weighted by cases", average(means, cases))
     terms = " + ".join(f"{n} × {p.mean.text}" for n, p in zip(cases, parts))
     note = ""
     if len(parts) == 2:
@@ -81,7 +81,7 @@ def _between(whole: Value, parts: list[Value]) -> AuditRow:
     return judged(
         CHECK, f"Mean of {key_text(key_of(whole))}, between its parts",
         places(whole.where, *(p.where for p in parts)), whole.mean.text,
-        "between " + " and ".join(p.mean.text for p in parts), unrounded(whole.mean), [Reading("", span)],
+        "between " + " and ".join(p.mean.text for p in parts), unrounded(whole.mean), [Interpretation("", span)],
     )  # fmt: skip
 
 
@@ -91,13 +91,13 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
     low, high = whole.ci
     half = (unrounded(high) - unrounded(low)) * exactly(0.5)
     readings = [
-        Reading("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
-        Reading("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
+        Interpretation("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
+        Interpretation("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
     ]
     normal = readings[1].value
     if gap(half, "equals", readings[0].value) and gap(half, "equals", normal):
         about = Interval(normal.low * (1 - BOOTSTRAP), normal.high * (1 + BOOTSTRAP))
-        readings.append(Reading("bootstrap or transformed intervals", about))
+        readings.append(Interpretation("bootstrap or transformed intervals", about))
     return judged(
         CHECK, f"Interval of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
@@ -128,7 +128,7 @@ def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Audi
     yield judged(
         CHECK, f"{name} of {key_text(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
         printed.text, "the parts' spread and the distance of their means", unrounded(printed),
-        [Reading("", _pooled_sd(parts, cases, sds) * scaled)],
+        [Interpretation("", _pooled_sd(parts, cases, sds) * scaled)],
     )  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def _one_weight(published: Published) -> list[AuditRow]:
         rows.append(judged(
             CHECK, f"One weight of {first} for all means of {test_set}, {metric}", where,
             f"{len(members)} means", "the same cases behind every mean", exactly(len(members)),
-            [Reading("", exactly(_holding(best, shares)))],
+            [Interpretation("", exactly(_holding(best, shares)))],
             note=f"a weight of {best:.2f} gives most of them; not: {', '.join(out)}" if out else "",
         ))  # fmt: skip
     return rows

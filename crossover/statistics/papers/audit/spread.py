@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, key_of, key_text
 from crossover.statistics.papers.audit.scores import cases_of, scale_of, sd_of, t_quantile
-from crossover.statistics.papers.audit.verdicts import AuditRow, Reading, judged, unchecked
+from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, unchecked
 from crossover.statistics.papers.printed import Pair, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -73,7 +73,7 @@ def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) 
         if off > 0:
             yield judged(
                 CHECK, about, where, number.text, f"values from {low:g} to {high:g}", unrounded(number),
-                [Reading("", Interval(low, high))],
+                [Interpretation("", Interval(low, high))],
             )  # fmt: skip
 
 
@@ -84,8 +84,8 @@ def _symmetric(value: Value, ci: Pair) -> AuditRow:
     return judged(
         CHECK, f"Interval of {key_text(key_of(value))} about its mean", value.where, value.mean.text,
         f"the middle of {low.text} to {high.text}", unrounded(value.mean), [
-            Reading("a symmetric interval (t, normal)", middle),
-            Reading("an asymmetric one (bootstrap, transformed)", ends),
+            Interpretation("a symmetric interval (t, normal)", middle),
+            Interpretation("an asymmetric one (bootstrap, transformed)", ends),
         ],
     )  # fmt: skip
 
@@ -95,7 +95,7 @@ def _median(value: Value, iqr: Pair) -> AuditRow:
     return judged(
         CHECK, f"Median of {key_text(key_of(value))} between its quartiles", value.where, value.mean.text,
         f"between {low.text} and {high.text}", unrounded(value.mean),
-        [Reading("", Interval(unrounded(low).low, unrounded(high).high))],
+        [Interpretation("", Interval(unrounded(low).low, unrounded(high).high))],
     )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
     kind = f"scores from {scale[0]:g} to {scale[1]:g}" if math.isfinite(scale[1]) else "distances"
     yield judged(
         CHECK, about, value.where, printed, f"at most what {n} {kind} with this mean can have", sd,
-        [Reading("", exactly(most))], relation="at_most",
+        [Interpretation("", exactly(most))], relation="at_most",
         note="" if value.sd is not None else f"SD behind it {short_range(sd)}",
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from crossover.statistics.papers.audit.verdicts import (
     NOT,
     READING,
     AuditRow,
-    Reading,
+    Interpretation,
     Verdict,
     judged,
     places,
@@ -39,7 +39,7 @@ def statements(published: Published) -> list[AuditRow]:
 
 def _relation(said: Statement, published: Published) -> AuditRow:
     left = evaluate(said.left, published)
-    readings = [Reading(name, evaluate(text, published)) for name, text in said.right.items()]
+    readings = [Interpretation(name, evaluate(text, published)) for name, text in said.right.items()]
     if len(readings) == 1:
         sides = f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_interval_text(readings[0].value)}"
     else:

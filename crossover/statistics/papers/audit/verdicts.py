@@ -18,7 +18,7 @@ UNCHECKED: Final = "can't be checked"
 
 
 @dataclass(frozen=True)
-class Reading:
+class Interpretation:
     """One way to understand a statement, and the numbers that then follow."""
 
     name: str
@@ -59,7 +59,7 @@ def judged(
     printed: str,
     follows_from: str,
     value: Interval,
-    readings: Sequence[Reading],
+    readings: Sequence[Interpretation],
     relation: str = "equals",
     note: str = "",
 ) -> AuditRow:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from crossover.core.files import read_json
-from crossover.exchange.label_maps import LabelMap, Overlap, label_map
+from crossover.exchange.label_maps import LabelValues, Overlap, label_map
 from crossover.exchange.study_cases import StudyCase, hand_over, write_ordered
 from crossover.imaging.volumes import image_path, read_grid, write
 from crossover.training.failure import TrainingFailed
@@ -21,13 +21,13 @@ def name_of(place: Place) -> str:
     return f"{place.cohort}_{place.case}"
 
 
-def labels_of(dataset: Mapping) -> LabelMap:
+def labels_of(dataset: Mapping) -> LabelValues:
     """Return which values of a label map belong to which structure, of a data set that `write_raw` wrote."""
     labels = {name: own for name, own in dataset["labels"].items() if name != "background"}
-    return LabelMap({name: tuple(own) if isinstance(own, list) else (own,) for name, own in labels.items()})
+    return LabelValues({name: tuple(own) if isinstance(own, list) else (own,) for name, own in labels.items()})
 
 
-def numbered(cases: Cases, used: Iterable[Place], structures: Sequence[str], parent: Mapping | None) -> LabelMap:
+def numbered(cases: Cases, used: Iterable[Place], structures: Sequence[str], parent: Mapping | None) -> LabelValues:
     """Return the label map of a stage's cases; that of its parent where it has one, whose outputs the network has.
 
     Args:
@@ -52,7 +52,12 @@ def numbered(cases: Cases, used: Iterable[Place], structures: Sequence[str], par
 
 
 def write_raw(
-    folder: Path, cases: Cases, used: Sequence[Place], channels: Sequence[str], names: Sequence[str], labels: LabelMap
+    folder: Path,
+    cases: Cases,
+    used: Sequence[Place],
+    channels: Sequence[str],
+    names: Sequence[str],
+    labels: LabelValues,
 ) -> None:
     """Write images as hard links or copies, label maps, and dataset.json (documentation/dataset_format.md of nnU-Net).
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from crossover.study.sections import Augmentation
 from crossover.training.augmentation import augmenter, widened
-from crossover.training.backends.patches.volumes import IMAGES, MASKS, Volume
+from crossover.training.backends.patches.volumes import IMAGES, MASKS, StoredCase
 from crossover.training.data import Moments
 
 ANYWHERE = -1
@@ -54,7 +54,7 @@ class PatchBatches:
     """
 
     def __init__(
-        self, volumes: Sequence[Volume], size: tuple[int, int, int], batch: int, augmentation: Augmentation,
+        self, volumes: Sequence[StoredCase], size: tuple[int, int, int], batch: int, augmentation: Augmentation,
         background: float, seed: int, moments: Moments | None = None,
     ) -> None:  # fmt: skip
         self._volumes, self._size, self.size, self._seed = list(volumes), size, batch, seed
@@ -97,7 +97,7 @@ class PatchBatches:
         size = (self._size[0], *widened(self._size[1:], self._margin))
         return np.stack([volume.window(name, begin - around, size) for volume, begin in places])
 
-    def _items(self, step: int) -> tuple[list[tuple[Volume, np.ndarray]], np.ndarray]:
+    def _items(self, step: int) -> tuple[list[tuple[StoredCase, np.ndarray]], np.ndarray]:
         """Return, of each patch of a batch, its volume and its first slice, row and column; and its version."""
         number, place = divmod(step, self.epoch_steps)
         epoch = self._epoch
@@ -111,7 +111,7 @@ class PatchBatches:
         ]
         return places, chosen[:, 2]
 
-    def _begin(self, volume: Volume, structure: int, seed: list[int]) -> np.ndarray:
+    def _begin(self, volume: StoredCase, structure: int, seed: list[int]) -> np.ndarray:
         rng = np.random.default_rng(seed)
         last = np.subtract(volume.shape, self._size)
         if structure == ANYWHERE:

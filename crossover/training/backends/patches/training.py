@@ -19,7 +19,7 @@ from crossover.training import engines
 from crossover.training.backends import Job
 from crossover.training.backends.patches import volumes
 from crossover.training.backends.patches.batches import PatchBatches
-from crossover.training.backends.patches.volumes import Volume
+from crossover.training.backends.patches.volumes import StoredCase
 from crossover.training.data import Moments
 from crossover.training.failure import Collapsed, TrainingFailed
 from crossover.training.files import Cases, places
@@ -36,8 +36,8 @@ class _Data(NamedTuple):
     """Cases by use, their volumes, and by what these are standardised."""
 
     cases: dict[str, pd.DataFrame]
-    training: list[Volume]
-    validation: list[Volume]
+    training: list[StoredCase]
+    validation: list[StoredCase]
     moments: Moments | None
 
 
@@ -99,7 +99,7 @@ class PatchTrainer(Loop):
     def _validation(self, engine: engines.Engine, data: _Data, name: str, stack: ExitStack) -> Callable[[], np.ndarray]:
         return lambda: np.array([self._dsc(engine, volume, data) for volume in data.validation])
 
-    def _dsc(self, engine: engines.Engine, volume: Volume, data: _Data) -> list[float]:
+    def _dsc(self, engine: engines.Engine, volume: StoredCase, data: _Data) -> list[float]:
         """Return the DSC of each structure of a volume on the network's voxels, threshold 0.5.
 
         Raises:

@@ -53,7 +53,7 @@ def images_of(
 
 
 @dataclass(frozen=True)
-class Volume:
+class StoredCase:
     """A case as it lies on disk, of which windows are read.
 
     Attributes:
@@ -108,7 +108,7 @@ def _some(places: np.ndarray) -> np.ndarray:
 def write(
     folder: Path, cases: Cases, place: Place, channels: Sequence[str], structures: Sequence[str], patches: Patches,
     normalisation: Normalisation,
-) -> Volume:  # fmt: skip
+) -> StoredCase:  # fmt: skip
     """Return a case on the network's voxels; it is written to a folder, whole or not at all, unless it is there."""
     if not folder.exists():
         part = folder.with_suffix(".part")
@@ -120,10 +120,10 @@ def write(
         np.save(part / IMAGES, images)
         np.save(part / MASKS, np.stack(masks, -1).astype(np.uint8))
         part.rename(folder)
-    return Volume(folder)
+    return StoredCase(folder)
 
 
-def moments(volumes: Sequence[Volume]) -> Moments:
+def moments(volumes: Sequence[StoredCase]) -> Moments:
     """Return mean and SD of each channel over all voxels of volumes; a constant channel has SD 1."""
     voxels = sum(int(np.prod(volume.shape)) for volume in volumes)
 
