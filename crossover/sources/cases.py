@@ -43,6 +43,7 @@ from crossover.sources.settings import (
     Source,
     VolumesSource,
 )
+from crossover.sources.sides import swapped_sides
 
 
 class CaseError(RuntimeError):
@@ -281,6 +282,7 @@ def _made(
         reading = form_of(source).read_patient(source, own.source_row, data, rules.other_grids)
     else:
         reading = _read_dicom(own, own.examination, source, rules)
+    reading.findings += swapped_sides(reading.structures)
     good = reading.without_wrong_structures() if lenient else reading
     if not good.failed:
         write_case(folder, good.channels, good.structures)

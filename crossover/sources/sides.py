@@ -1,0 +1,54 @@
+"""Whether the left one of two structures lies on the patient's left."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import SimpleITK as sitk
+
+from crossover.sources.findings import Finding
+
+_OTHER = {"left": "right", "l": "r"}
+_WORD = re.compile(r"[A-Za-z]+")
+
+
+def swapped_sides(structures: Mapping[str, sitk.Image]) -> list[Finding]:
+    """Return a finding for each pair of structures that lie on each other's side of the patient.
+
+    A pair has names that differ by one word, "left" and "right" or "l" and "r": parotid_left, parotid_right. Each is
+    where its centroid is, along the first axis of patient coordinates, which points to the patient's left (DICOM
+    PS3.3, C.7.6.2.1.1). The names may be exchanged, or the image's orientation; which of the two isn't known.
+
+    Args:
+        structures: masks by name, of which an empty one is compared with none.
+    """
+    pairs = {name: partner for name in structures if (partner := _partner(name)) in structures and partner}
+    there = {name: _leftward_mm(structures[name]) for name in {*pairs, *pairs.values()}}
+    apart = {(left, right): there[right] - there[left] for left, right in pairs.items()}
+    return [
+        Finding("sides-swapped", f"{mm:.0f} mm to the patient's right of {right}", f"structure {left}")
+        for (left, right), mm in apart.items()
+        if mm > 0  # not where one is empty
+    ]
+
+
+def _partner(name: str) -> str | None:
+    """Return the name of the right one of a pair of which this is the left one; None where this is none."""
+    for word in _WORD.finditer(name):
+        if other := _OTHER.get(word[0].lower()):
+            own = other.upper() if word[0].isupper() else other.capitalize() if word[0][0].isupper() else other
+            return name[: word.start()] + own + name[word.end() :]
+    return None
+
+
+def _leftward_mm(mask: sitk.Image) -> float:
+    """Return the first patient coordinate of a mask's centroid; NaN if it is empty."""
+    inside = sitk.GetArrayViewFromImage(mask) != 0
+    counts = [inside.sum(axis=tuple({0, 1, 2} - {axis})) for axis in (2, 1, 0)]
+    if not counts[0].any():
+        return math.nan
+    index = [float(np.average(np.arange(len(own)), weights=own)) for own in counts]
+    return float(mask.TransformContinuousIndexToPhysicalPoint(index)[0])
