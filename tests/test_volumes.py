@@ -417,6 +417,17 @@ def test_a_case_on_two_grids_is_named_and_the_others_are_made(root: Path, tmp_pa
     assert (tmp_path / "out/cases/x/MUSTERMANN-03/case.json").exists()
 
 
+def test_structures_on_each_others_side_are_told_of_every_case_that_is_made(own_secret, root: Path, tmp_path: Path):
+    """The file's label 4 lies on the patient's right of label 2."""
+    labels = {"eye_left": 4, "eye_right": 2}
+    sides = {name: {"file": "{patient}/labels.nii.gz", "label": label} for name, label in labels.items()}
+    manifest = make(root, tmp_path, source(structures=sides), root)
+    report = read_json(manifest.with_name("ingest.json"))["cases"]
+    found = [f for case in report.values() for f in case["findings"]]
+    assert [(f["code"], f["about"]) for f in found] == [("sides-swapped", "structure eye_left")] * 3
+    assert len(read_json(manifest)["items"]) == 3
+
+
 def test_without_the_folder_cases_that_are_made_are_not_asked_for_again(root: Path, tmp_path: Path):
     with pytest.raises(ValueError, match="DATA=<folder>"):
         make(root, tmp_path / "out", source(identifiers="public"), None)
