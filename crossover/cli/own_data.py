@@ -65,7 +65,7 @@ def _show(found: Inventory, console: Console) -> None:
     console.print(images)
     structures = Table("structure", "as the files call it", "patients", "median ml")
     for s in found.structures:
-        called = ", ".join(map(str, s.names)) + (f"; alike: {', '.join(s.alike)}" if s.alike else "")
+        called = s.called + (f"; alike: {', '.join(s.alike)}" if s.alike else "")
         ml = "" if s.median_ml is None else f"{s.median_ml:.3g}"
         structures.add_row(s.name, escape(called), str(found.count_having(s.name)), ml)
     console.print(structures if found.structures else "no structure: no RTSTRUCT, SEG or label map")
@@ -108,8 +108,16 @@ def new(
             "as results/STUDY/stages/MODEL."
         ),
     ] = "",
-    channels: Annotated[str, typer.Option(help="Comma-separated, as `crossover inspect` names them.")] = "",
-    structures: Annotated[str, typer.Option(help="Comma-separated, as inspect names them, or NAME=FOUND.")] = "",
+    channels: Annotated[
+        str, typer.Option(help="Comma-separated, as `crossover inspect` names them, or NAME=FOUND.")
+    ] = "",
+    structures: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated, as inspect names them; NAME=FOUND, where a cohort without FOUND has NAME; or "
+            "NAME=FOUND+FOUND, whichever of them a cohort has (+ joins no masks)."
+        ),
+    ] = "",
     workers: Workers = CORES,
 ) -> None:
     """Write the file of a study of your own patients, and say what it assumes.
@@ -170,7 +178,8 @@ def _written(
     """
     from crossover.sources.inspection import folder_of, inspect_cohorts
     from crossover.study.config import keep_folder, load_study
-    from crossover.study.draft import FoundCohort, draft
+    from crossover.study.draft import draft
+    from crossover.study.draft_names import FoundCohort
 
     paths = {cohort: folder_of(of.path) for cohort, of in asked.items()}
     found = dict(zip(paths, inspect_cohorts([*paths.values()], workers)))
@@ -189,9 +198,12 @@ def _written(
     path.write_text(drafted.text)
     try:
         load_study(name, "smoke")
-    except ConfigError:
+    except ConfigError as error:
         path.unlink()
-        raise
+        raise ValueError(
+            f"these folders make no valid study, and nothing was written; choose others with --channels NAME=FOUND "
+            f"and --structures NAME=FOUND\n{error}"
+        ) from None
     keep_folder(name, drafted.data)
     return drafted.notes
 

@@ -54,6 +54,14 @@ class StructureKind:
     alike: list[str] = field(default_factory=list)
     """Further names that may mean the same, each a structure of its own here."""
 
+    @property
+    def called(self) -> str:
+        """What the files call it: its names in them, or its file, with the label if that holds several."""
+        if "file" not in self.rule:
+            return ", ".join(map(str, self.names))
+        file = re.sub(r"^(\{[^{}]*\}/)+", "", self.rule["file"])
+        return file + (f", label {self.rule['label']}" if "label" in self.rule else "")
+
 
 Lacks = dict[str, str]
 """Channel or structure -> why a patient lacks it; what the patient has does not stand there."""
