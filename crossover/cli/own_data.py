@@ -55,8 +55,9 @@ def inspect(
 
 def _show(found: Inventory, console: Console) -> None:
     from crossover.report.inspection_page import pasted
+    from crossover.sources.inspection.inventory import patients_text
 
-    console.print(f"{found.form}: {len(found.cases)} patients", highlight=False)
+    console.print(f"{found.form}: {patients_text(len(found.cases))}", highlight=False)
     images = Table("image", "what it is", "patients", "voxels", "mm")
     for kind in found.channels:
         several = f" ({kind.several} with several)" if kind.several else ""
@@ -76,15 +77,19 @@ def _show(found: Inventory, console: Console) -> None:
         listed = ", ".join(f"{value} ({len(patients)})" for value, patients in values.items())
         console.print(f"{column}: {listed}", highlight=False, markup=False)
     for what in found.odd:
-        console.print(f"look: {what}", highlight=False, markup=False)
+        console.print(f"look: {what}", highlight=False, markup=False, soft_wrap=True)
     _show_proposal(found, console)
 
 
 def _show_proposal(found: Inventory, console: Console) -> None:
+    from crossover.sources.inspection.inventory import patients_text
+
     chosen = found.proposed
     left = found.left_out(chosen)
     taken = len(found.cases) - len(left)
-    console.print(f"With {', '.join(chosen)}: {taken} of {len(found.cases)} patients.", highlight=False)
+    console.print(f"With {', '.join(chosen)}: {taken} of {patients_text(len(found.cases))}.", highlight=False)
+    told = {patient for group in found.apart() for patient in found.columns["group"][group]}
+    left = {patient: why for patient, why in left.items() if patient not in told}
     for patient, why in list(left.items())[:MOST_LEFT_OUT]:
         console.print(f"  left out: {patient}: {why[:300]}", highlight=False, markup=False)
     if len(left) > MOST_LEFT_OUT:
@@ -186,6 +191,9 @@ def _written(
     if len({(p.resolve(), *asked[c][1:]) for c, p in paths.items()}) < len(paths):
         groups = "; ".join(f"{c}: {', '.join(values)}" for c, values in found["target"].columns.items()) or "nothing"
         raise ValueError(f"source and target are the same patients; what tells groups apart as :COLUMN=VALUE: {groups}")
+    for cohort, of in asked.items():
+        if of.column == "group" and (apart := found[cohort].about_apart(paths[cohort])):
+            raise ValueError("\n".join(apart))
     cohorts = {
         cohort: FoundCohort(
             paths[cohort],
