@@ -262,8 +262,9 @@ def _assumptions(
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
     notes = [
-        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {patients_text(len(g.found.cases))} with all that the "
-        f"study asks for, {tests[c]} to test on"
+        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {patients_text(len(g.found.cases))} "
+        f"{'has' if len(g.found.cases) == 1 else 'have'} all that the study asks for, and {tests[c]} of them are "
+        "tested on"
         for c, g in cohorts.items()
     ]
     notes.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")

@@ -190,18 +190,18 @@ def _lacking(cohorts: Cohorts, what: str, found: Mapping[str, _There]) -> list[s
 
 
 def _remedy(cohorts: Cohorts, found: Mapping[str, _There]) -> str:
-    """Return the option that says which channels are the same, with the first that may be meant."""
+    """Return an option that would do, with the first channel of a cohort that may be meant."""
     words = []
     for own, there in found.items():
-        lacking = next((c for c, name in there.items() if not name), None)
-        like = next((kind.name for kind in cohorts[lacking].found.channels), None) if lacking else None
-        if like is None:
-            words.append(own)
+        lacking = [c for c, name in there.items() if not name]
+        like = next((kind.name for c in lacking[-1:] for kind in cohorts[c].found.channels), None)
+        if not like or len(lacking) > 1:
+            words.append(like or own)
         else:
-            words.append(f"{like}={there['target']}" if lacking == "source" and there["target"] else f"{own}={like}")
+            words.append(f"{like}={there['target']}" if lacking == ["source"] else f"{own}={like}")
     return (
-        f"say which channels are the same, as --channels {','.join(words)} "
-        "(NAME=FOUND: NAME is taken of a cohort without FOUND)"
+        f"say which are meant, as --channels {','.join(words)} (NAME=FOUND: one channel, called NAME by a cohort that "
+        "has no FOUND)"
     )
 
 

@@ -207,8 +207,8 @@ def _doubled(patients: Iterable[Patient]) -> list[str]:
     for patient in patients:
         counts.update(name for name, n in Counter(map(str.strip, patient.structures)).items() if n > 1)
     return [
-        f"{patients_text(n)} with several structures called {name!r}: a colour, reader, series, file or order tells which "
-        f"is meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
+        f"{patients_text(n)} with several structures called {name!r}: a colour, reader, series, file or order tells "
+        f"which is meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
         for name, n in counts.most_common()
     ]
 
