@@ -93,7 +93,7 @@ def _show_proposal(found: Inventory, console: Console) -> None:
     for patient, why in list(left.items())[:MOST_LEFT_OUT]:
         console.print(f"  left out: {patient}: {why[:300]}", highlight=False, markup=False)
     if len(left) > MOST_LEFT_OUT:
-        console.print(f"  and {len(left) - MOST_LEFT_OUT} others: --page or --json has all", highlight=False)
+        console.print(f"  and {len(left) - MOST_LEFT_OUT} more: --page or --json has all", highlight=False)
 
 
 Cohort = Annotated[
