@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import yaml
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
@@ -20,6 +21,7 @@ from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.names import group_names
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
+from crossover.study.suggested import test_and_sizes as divided
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
 real = pytest.mark.real
@@ -262,6 +264,101 @@ def test_one_folder_is_parted_by_a_column_of_its_table(decathlon: Path, clone: P
     assert few.exit_code == 2 and "6 or more are needed" in few.output
     wrong = new("mine", "--source", f"{decathlon}:site=A", "--target", f"{decathlon}:site=C")
     assert wrong.exit_code == 2 and "no patients with site=C; what tells groups apart: site: A, B" in wrong.output
+
+
+def hospital(folder: Path, image: str, structures: list[str], patients: int = 8, hu: bool = True) -> str:
+    """Patients with a file for each image and structure."""
+    for i in range(patients):
+        values = np.random.default_rng(i).normal(-900 if hu else 900, 100, (6, 6, 5)).astype(np.float32)
+        for name in image.split():
+            written(folder / f"p{i}/{name}.nii.gz", values)
+        for name in structures:
+            written(folder / f"p{i}/{name}.nii.gz", np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2))))
+    return str(folder)
+
+
+def study_of(clone: Path) -> dict:
+    return yaml.safe_load((clone / "config/studies/mine.yaml").read_text())
+
+
+def test_cohorts_whose_channels_have_other_names_share_the_only_one_of_its_modality(tmp_path: Path, clone: Path):
+    a, b = hospital(tmp_path / "North", "CT", ["gland"]), hospital(tmp_path / "South", "image", ["gland"])
+    made = new("mine", "--source", a, "--target", b)
+    assert made.exit_code == 0 and "channel ct: image of South\n" in made.output
+    cohorts = study_of(clone)["cohorts"].values()
+    assert [c["source"]["channels"] for c in cohorts] == [
+        {"ct": "{patient}/CT.nii.gz"},
+        {"ct": "{patient}/image.nii.gz"},
+    ]
+
+
+def test_the_only_channel_of_a_ct_study_is_called_as_its_base_calls_it(tmp_path: Path, clone: Path):
+    made = new("mine", "--target", hospital(tmp_path / "South", "image", ["gland"]), "--channels", "image")
+    assert made.exit_code == 0 and "channel ct: image of South\n" in made.output
+    assert study_of(clone)["channels"] == ["ct"]
+
+
+def test_channels_that_may_be_either_are_refused_with_the_option_that_pairs_them(tmp_path: Path, clone: Path):
+    a = hospital(tmp_path / "North", "t2 adc", ["gland"], hu=False)
+    b = hospital(tmp_path / "South", "image", ["gland"], hu=False)
+    made = new("mine", "--source", a, "--target", b)
+    assert made.exit_code == 2 and "has no channel 'image'; there are: " in made.output
+    pair = made.output.split("--channels ")[1].split()[0]
+    assert pair in ("t2=image", "adc=image")
+    assert new("mine", "--source", a, "--target", b, "--channels", pair).exit_code == 0
+    assert study_of(clone)["channels"] == [pair.partition("=")[0]]
+
+
+def test_structures_of_one_cohort_are_told_with_the_option_that_takes_either_name(tmp_path: Path, clone: Path):
+    a = hospital(tmp_path / "North", "CT", ["BrainStem", "SpinalCord"])
+    b = hospital(tmp_path / "South", "CT", ["brainstem", "cord"])
+    made = new("mine", "--source", a, "--target", b)
+    assert "structure brainstem: BrainStem.nii.gz of North; brainstem.nii.gz of South\n" in made.output
+    assert "North has structures that South lacks: spinal_cord\n" in made.output
+    option = made.output.split('--structures "')[1].split('"')[0]
+    assert option == "brainstem,cord=cord+spinal_cord"
+    (clone / "config/studies/mine.yaml").unlink()
+    assert new("mine", "--source", a, "--target", b, "--structures", option).exit_code == 0
+    files = [c["source"]["structures"]["cord"]["file"] for c in study_of(clone)["cohorts"].values()]
+    assert files == ["{patient}/SpinalCord.nii.gz", "{patient}/cord.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "warned"),
+    [
+        ("parotid_left", False),
+        ("parotid_left=parotid_r", True),
+        ("parotid=parotid_left+parotid_r", False),
+        ("parotid=parotid_left+lobe_r", False),
+        ("gland=gland_r+parotid_left", True),
+    ],
+)
+def test_a_structure_whose_names_are_of_both_sides_is_told(tmp_path: Path, clone: Path, asked: str, warned: bool):
+    a = hospital(tmp_path / "North", "CT", ["Parotid_L", "Parotid_R"])
+    b = hospital(tmp_path / "South", "CT", ["parotid left", "parotid right", "gland_r"])
+    made = new("mine", "--source", a, "--target", b, "--structures", asked)
+    assert made.exit_code == 0 and ("look: the sides of structure" in made.output) == warned
+
+
+@pytest.mark.parametrize(
+    ("patients", "sizes"),
+    [(6, [2, 4]), (9, [2, 3, 4, 6]), (15, [2, 3, 6, 10]), (24, [3, 5, 9, 16]), (60, [4, 9, 19, 39])],
+)
+def test_there_are_four_sizes_where_six_patients_are_left_to_train_on(patients: int, sizes: list[int]):
+    test, found = divided(patients)
+    assert found == sizes and test + found[-1] == patients
+
+
+def test_groups_whose_files_have_other_names_are_told_once_with_the_folders_to_give(tmp_path: Path, clone: Path):
+    a = hospital(tmp_path / "all/North", "CT", ["gland"])
+    b = hospital(tmp_path / "all/South", "image", ["prostate"], 6)
+    shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "all"), "--workers", "1"])
+    told = "group South has other file names than group North: give each group's folder, as crossover new NAME "
+    told += f'--source "{a}" --target "{b}"'
+    assert shown.output.count(told) == 1 and "left out" not in shown.output
+    assert "gland.nii.gz" in shown.output
+    made = new("mine", "--source", f"{tmp_path}/all:group=North", "--target", f"{tmp_path}/all:group=South")
+    assert made.exit_code == 2 and told in made.output
 
 
 def test_the_page_shows_each_kind_of_image(decathlon: Path, tmp_path: Path):

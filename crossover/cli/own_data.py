@@ -55,8 +55,9 @@ def inspect(
 
 def _show(found: Inventory, console: Console) -> None:
     from crossover.report.inspection_page import pasted
+    from crossover.sources.inspection.inventory import patients_text
 
-    console.print(f"{found.form}: {len(found.cases)} patients", highlight=False)
+    console.print(f"{found.form}: {patients_text(len(found.cases))}", highlight=False)
     images = Table("image", "what it is", "patients", "voxels", "mm")
     for kind in found.channels:
         several = f" ({kind.several} with several)" if kind.several else ""
@@ -65,7 +66,7 @@ def _show(found: Inventory, console: Console) -> None:
     console.print(images)
     structures = Table("structure", "as the files call it", "patients", "median ml")
     for s in found.structures:
-        called = ", ".join(map(str, s.names)) + (f"; alike: {', '.join(s.alike)}" if s.alike else "")
+        called = s.called + (f"; alike: {', '.join(s.alike)}" if s.alike else "")
         ml = "" if s.median_ml is None else f"{s.median_ml:.3g}"
         structures.add_row(s.name, escape(called), str(found.count_having(s.name)), ml)
     console.print(structures if found.structures else "no structure: no RTSTRUCT, SEG or label map")
@@ -76,19 +77,23 @@ def _show(found: Inventory, console: Console) -> None:
         listed = ", ".join(f"{value} ({len(patients)})" for value, patients in values.items())
         console.print(f"{column}: {listed}", highlight=False, markup=False)
     for what in found.odd:
-        console.print(f"look: {what}", highlight=False, markup=False)
+        console.print(f"look: {what}", highlight=False, markup=False, soft_wrap=True)
     _show_proposal(found, console)
 
 
 def _show_proposal(found: Inventory, console: Console) -> None:
+    from crossover.sources.inspection.inventory import patients_text
+
     chosen = found.proposed
     left = found.left_out(chosen)
     taken = len(found.cases) - len(left)
-    console.print(f"With {', '.join(chosen)}: {taken} of {len(found.cases)} patients.", highlight=False)
+    console.print(f"With {', '.join(chosen)}: {taken} of {patients_text(len(found.cases))}.", highlight=False)
+    told = {patient for group in found.apart() for patient in found.columns["group"][group]}
+    left = {patient: why for patient, why in left.items() if patient not in told}
     for patient, why in list(left.items())[:MOST_LEFT_OUT]:
         console.print(f"  left out: {patient}: {why[:300]}", highlight=False, markup=False)
     if len(left) > MOST_LEFT_OUT:
-        console.print(f"  and {len(left) - MOST_LEFT_OUT} others: --page or --json has all", highlight=False)
+        console.print(f"  and {len(left) - MOST_LEFT_OUT} more: --page or --json has all", highlight=False)
 
 
 Cohort = Annotated[
@@ -108,8 +113,16 @@ def new(
             "as results/STUDY/stages/MODEL."
         ),
     ] = "",
-    channels: Annotated[str, typer.Option(help="Comma-separated, as `crossover inspect` names them.")] = "",
-    structures: Annotated[str, typer.Option(help="Comma-separated, as inspect names them, or NAME=FOUND.")] = "",
+    channels: Annotated[
+        str, typer.Option(help="Comma-separated, as `crossover inspect` names them, or NAME=FOUND.")
+    ] = "",
+    structures: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated, as inspect names them; NAME=FOUND, where a cohort without FOUND has NAME; or "
+            "NAME=FOUND+FOUND, whichever of them a cohort has (+ joins no masks)."
+        ),
+    ] = "",
     workers: Workers = CORES,
 ) -> None:
     """Write the file of a study of your own patients, and say what it assumes.
@@ -170,13 +183,17 @@ def _written(
     """
     from crossover.sources.inspection import folder_of, inspect_cohorts
     from crossover.study.config import keep_folder, load_study
-    from crossover.study.draft import FoundCohort, draft
+    from crossover.study.draft import draft
+    from crossover.study.draft_names import FoundCohort
 
     paths = {cohort: folder_of(of.path) for cohort, of in asked.items()}
     found = dict(zip(paths, inspect_cohorts([*paths.values()], workers)))
     if len({(p.resolve(), *asked[c][1:]) for c, p in paths.items()}) < len(paths):
         groups = "; ".join(f"{c}: {', '.join(values)}" for c, values in found["target"].columns.items()) or "nothing"
         raise ValueError(f"source and target are the same patients; what tells groups apart as :COLUMN=VALUE: {groups}")
+    for cohort, of in asked.items():
+        if of.column == "group" and (apart := found[cohort].about_apart(paths[cohort])):
+            raise ValueError("\n".join(apart))
     cohorts = {
         cohort: FoundCohort(
             paths[cohort],
@@ -189,9 +206,12 @@ def _written(
     path.write_text(drafted.text)
     try:
         load_study(name, "smoke")
-    except ConfigError:
+    except ConfigError as error:
         path.unlink()
-        raise
+        raise ValueError(
+            f"these folders make no valid study, and nothing was written; choose others with --channels NAME=FOUND "
+            f"and --structures NAME=FOUND\n{error}"
+        ) from None
     keep_folder(name, drafted.data)
     return drafted.notes
 

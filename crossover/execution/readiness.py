@@ -15,6 +15,7 @@ from crossover.execution.estimate import CPU, estimate
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.requirements import gigabytes, machine_memory
 from crossover.execution.workflow import read_workflow
+from crossover.sources.inspection.inventory import patients_text
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import IngestRules, Phantom
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
@@ -92,7 +93,10 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
 
 
 def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
-    out.notes.append(f"cohort {cohort}: {taken.patients} patients would be taken, of {len(taken.cases)} cases")
+    cases = len(taken.cases)
+    out.notes.append(
+        f"cohort {cohort}: {patients_text(taken.patients)} would be taken, of {cases} case{'s' * (cases != 1)}"
+    )
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     codes = Counter(why.partition(",")[0] for why in taken.left_out.values())
     for code, n in codes.items():

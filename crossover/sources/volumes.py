@@ -75,7 +75,7 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[Find
         if not there.issuperset(own.values()) and next(iter(own.values())) not in used
     )
     found = [f"{n} of them without {what}" for what, n in lacks.items()]
-    what = f"{lacks.total()} patients whose first channel is there are left out: {'; '.join(found)}"
+    what = f"patients left out whose first channel is there: {lacks.total()}; {'; '.join(found)}"
     columns = list(dict.fromkeys(columns_in(next(iter(patterns.values())))))
     table = pd.DataFrame(whole, columns=columns, index=range(1, len(whole) + 1))
     return Table(table, []), [Finding("files-missing", what)] if lacks else []

@@ -6,14 +6,24 @@ import json
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
-from crossover.sources.inspection.names import SIDES, key_of
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, patients_text
+from crossover.sources.inspection.names import SIDES
+from crossover.study.draft_names import (
+    CT_CHANNEL,
+    Chosen,
+    DraftError,
+    FoundCohort,
+    matched_channels,
+    matched_structures,
+    merged,
+    names_told,
+)
 from crossover.study.suggested import grid, source_test, test_and_sizes
 
 PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
@@ -22,19 +32,6 @@ PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
 
 SMOKE_TESTED = 2
 """The patients of a cohort who are tested on at the scale smoke: enough to see that everything runs."""
-
-
-class DraftError(ValueError):
-    """Two folders can't make a study; the message says what they lack and what they have."""
-
-
-@dataclass(frozen=True)
-class FoundCohort:
-    """A cohort as it was asked for."""
-
-    path: Path
-    found: Inventory
-    label: str
 
 
 @dataclass(frozen=True)
@@ -58,17 +55,6 @@ class Draft:
     notes: list[str]
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Channels or structures: the study's name for each -> the name in each cohort's inventory."""
-
-    names: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def of(self, cohort: str) -> list[str]:
-        """Return the names in a cohort's inventory."""
-        return [own[cohort] for own in self.names.values()]
-
-
 def draft(
     name: str,
     cohorts: Mapping[str, FoundCohort],
@@ -81,18 +67,18 @@ def draft(
     Args:
         name: of the study.
         cohorts: "target", and "source" where the study has one -> what was found there.
-        channels: names in the target's inventory; by default the likeliest.
-        structures: names in the target's inventory, each as it stands or as `NAME=FOUND`; by default those
-        that most patients have.
+        channels: names in the inventories, as `NAME` or `NAME=FOUND`; by default the target's likeliest.
+        structures: names in the inventories, as `NAME`, `NAME=FOUND` or `NAME=FOUND+FOUND`; by default those
+        that most patients of the target have.
         model: the network that the study begins with, instead of a source's patients.
 
     Raises:
         DraftError: a name isn't there, both cohorts have nothing in common, or there are too few patients.
     """
-    cohorts = {c: replace(given, found=_merged(given.found, structures)) for c, given in cohorts.items()}
+    cohorts = {c: replace(given, found=merged(given.found, structures)) for c, given in cohorts.items()}
     target = cohorts["target"].found
-    images = _matched(cohorts, "channels", channels)
-    drawn = _matched(cohorts, "structures", structures)
+    images = matched_channels(cohorts, channels)
+    drawn = matched_structures(cohorts, structures)
     taken = {c: _taken(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
     data = Path(os.path.commonpath([_folder(given.path) for given in cohorts.values()]))
     kinds = [_kind(target.channels, own["target"]) for own in images.names.values()]
@@ -102,12 +88,12 @@ def draft(
         raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
     values: dict[str, Any] = {
-        "extends": "ct" if [kind.modality for kind in kinds] == ["CT"] else "mr",
+        "extends": "ct" if [*images.names] == [CT_CHANNEL] and kinds[0].modality == "CT" else "mr",
         "study": name,
         "title": ", ".join(map(_label, drawn.names)).capitalize()
         + f": {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
-        "data": " and ".join(f"{taken[c]} patients of {cohorts[c].label}" for c in reversed(cohorts)),
+        "data": " and ".join(f"{patients_text(taken[c])} of {cohorts[c].label}" for c in reversed(cohorts)),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
         **_series(cohorts, images),
@@ -116,13 +102,13 @@ def draft(
     }
     values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
-    notes = _assumptions(cohorts, taken, tests, sizes, images, drawn)
+    notes = _assumptions(cohorts, taken, tests, sizes, images, drawn, structures)
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
     return Draft(_text(values), data, notes)
 
 
-def _series(cohorts: Mapping[str, FoundCohort], images: _Chosen) -> dict[str, Any]:
+def _series(cohorts: Mapping[str, FoundCohort], images: Chosen) -> dict[str, Any]:
     """Return the rules of channels, which all cohorts of DICOM share."""
     first = next((c for c, given in cohorts.items() if given.found.dicom), None)
     if first is None:
@@ -149,71 +135,12 @@ def _design(
     }
 
 
-def _asked(names: Sequence[str]) -> dict[str, str]:
-    """Return the study's name -> the inventory's.
-
-    Words are as `gland`, `gland=label_1` or `gland=whole_gland+prostate`.
-    """
-    parted = {own: found or own for own, _, found in (name.partition("=") for name in names)}
-    return {own: own if "+" in found else found for own, found in parted.items()}
-
-
-def _merged(found: Inventory, names: Sequence[str]) -> Inventory:
-    """Return an inventory in which structures that are asked for together, with +, are one."""
-    structures = list(found.structures)
-    cases = {patient: dict(lacks) for patient, lacks in found.cases.items()}
-    for own, _, parts in (name.partition("=") for name in names if "+" in name):
-        kinds = [kind for kind in structures if kind.name in parts.split("+")]
-        if not kinds or not found.dicom:
-            continue
-        called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
-        structures = [kind for kind in structures if kind not in kinds]
-        structures.append(StructureKind(own, called, 0, {"label": own, "names": called}))
-        for lacks in cases.values():
-            if all(kind.name in lacks for kind in kinds):
-                lacks[own] = lacks[kinds[0].name]
-    return replace(found, structures=structures, cases=cases)
-
-
 def _folder(path: Path) -> Path:
     return path.resolve() if path.is_dir() else path.resolve().parent
 
 
 def _kind(kinds: Sequence[Any], name: str) -> Any:
     return next(kind for kind in kinds if kind.name == name)
-
-
-def _matched(cohorts: Mapping[str, FoundCohort], what: str, names: Sequence[str]) -> _Chosen:
-    """Find what is asked for in every cohort; where nothing is, what is likely in the target and there in all."""
-    target = cohorts["target"].found
-    proposed = target.proposed_channels() if what == "channels" else target.proposed_structures()
-    wanted = _asked(names) or {name: name for name in proposed}
-    if not wanted:
-        raise DraftError(f"the target has no {what}: {cohorts['target'].path}")
-    found: dict[str, dict[str, str]] = {}
-    findings = []
-    for own, of_target in wanted.items():
-        there = {c: _same(getattr(g.found, what), own, of_target, len(wanted)) for c, g in cohorts.items()}
-        if all(there.values()):
-            found[own] = {cohort: name for cohort, name in there.items() if name}
-        findings += [
-            f"{cohorts[c].path} has no {what[:-1]} {own!r}; there are: "
-            + (", ".join(kind.name for kind in getattr(cohorts[c].found, what)) or "none")
-            for c, name in there.items()
-            if not name
-        ]
-    if findings and (names or not found):
-        findings.append(f"choose what all have with --{what}, as NAME, NAME=FOUND or NAME=FOUND+FOUND")
-        raise DraftError("\n".join(findings))
-    return _Chosen(found)
-
-
-def _same(kinds: Sequence[ChannelKind | StructureKind], own: str, of_target: str, wanted: int) -> str | None:
-    """Return the name of what is meant: by name, by a name that means the same, or as the only one there."""
-    there = [kind.name for kind in kinds]
-    same = [name for name in (of_target, own) if name in there]
-    same += [name for name in there if key_of(name) in (key_of(own), key_of(of_target))]
-    return next(iter(same or (there if len(there) == wanted == 1 else [])), None)
 
 
 def _taken(found: Inventory, names: Sequence[str]) -> int:
@@ -223,7 +150,9 @@ def _taken(found: Inventory, names: Sequence[str]) -> int:
 def _why(found: Inventory, names: Sequence[str]) -> str:
     left = found.left_out(names)
     first = next(iter(left.items()), None)
-    return f"{len(left)} of {len(found.cases)} are left out" + (f", as {first[0]}: {first[1]}" if first else "")
+    return f"{len(left)} of {patients_text(len(found.cases))} left out" + (
+        f", as {first[0]}: {first[1]}" if first else ""
+    )
 
 
 def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -> str:
@@ -243,7 +172,7 @@ def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -
 
 
 def _cohort(
-    cohort: str, given: FoundCohort, data: Path, channels: _Chosen, structures: _Chosen, test: int
+    cohort: str, given: FoundCohort, data: Path, channels: Chosen, structures: Chosen, test: int
 ) -> dict[str, Any]:
     found, folder = given.found, os.path.relpath(given.path.resolve(), data)
     usual = (("table", "patients.csv"), ("patient", "patient"))
@@ -329,18 +258,17 @@ def _figures(strategies: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, A
 
 def _assumptions(
     cohorts: Mapping[str, FoundCohort], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
-    channels: _Chosen, structures: _Chosen,
+    channels: Chosen, structures: Chosen, asked: Sequence[str],
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
     notes = [
-        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {len(g.found.cases)} patients have all that the study asks "
-        f"for, and {tests[c]} of them are tested on"
+        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {patients_text(len(g.found.cases))} "
+        f"{'has' if len(g.found.cases) == 1 else 'have'} all that the study asks for, and {tests[c]} of them are "
+        "tested on"
         for c, g in cohorts.items()
     ]
     notes.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")
-    for what, chosen in (("channels", channels), ("structures", structures)):
-        others = [k.name for k in getattr(cohorts["target"].found, what) if k.name not in chosen.of("target")]
-        notes += [f"{what} that are there too and were not chosen: {', '.join(others[:8])}"] * bool(others)
+    notes += names_told(cohorts, channels, structures, asked)
     notes.append(f"sizes: {', '.join(map(str, sizes))} labelled patients of the target, drawn three times")
     return notes
 

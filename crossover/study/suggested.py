@@ -10,30 +10,37 @@ TESTED = 0.35
 """The share of a target's patients who are tested on: what they can decide grows with them, and so does what is
 learnt from the rest."""
 SOURCE_TESTED = 0.2
-FIRST_SIZE, MOST_SIZES = 3, 5
+FIRST_SIZE, FEWEST_SIZES, MOST_SIZES = 3, 4, 5
+"""The least first size, and how many sizes: learning curves are continued of four or more, and each size costs."""
 FEW = 12
-"""The number of training patients below which the first size may be 2, so that there are three sizes."""
+"""The number of training patients below which the first size may be 2."""
+DIVIDED = 6
+"""The fewest training patients of whom four sizes are made."""
 MULTIPLE = 32
 """The number that the pixels of a side are a multiple of, since the encoders halve their input five times."""
 
 
 def test_and_sizes(patients: int) -> tuple[int, list[int]]:
-    """Return how many patients of a target to test on, and the sizes for the rest, each twice the one before.
+    """Return how many patients of a target to test on, and the sizes for the rest.
 
-    The largest size is the number of all who are not tested on.
+    The largest size is the number of all who are not tested on, and each is half of the next; where that
+    gives fewer than four sizes, they are four at equal ratios, if there are six patients or more to train on.
 
     Raises:
         ValueError: there are fewer than `FEWEST` patients.
     """
     if patients < FEWEST:
-        raise ValueError(f"{patients} patients of the target can't be divided: {FEWEST} or more are needed")
+        raise ValueError(
+            f"{patients} patient{'s' * (patients != 1)} of the target can't be divided: {FEWEST} or more are needed"
+        )
     test = max(2, round(TESTED * patients))
-    size = patients - test
-    sizes: list[int] = []
-    while size >= (FIRST_SIZE if patients - test >= FEW else 2) and len(sizes) < MOST_SIZES:
-        sizes.append(size)
-        size //= 2
-    return test, sorted(sizes)
+    most = patients - test
+    first = FIRST_SIZE if most >= FEW else 2
+    halved = [most >> k for k in reversed(range(MOST_SIZES)) if most >> k >= first]
+    if len(halved) >= FEWEST_SIZES or most < DIVIDED:
+        return test, halved
+    steps = FEWEST_SIZES - 1
+    return test, [round(first * (most / first) ** (k / steps)) for k in range(FEWEST_SIZES)]
 
 
 def source_test(patients: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
@@ -54,9 +55,20 @@ class StructureKind:
     alike: list[str] = field(default_factory=list)
     """Further names that may mean the same, each a structure of its own here."""
 
+    @property
+    def called(self) -> str:
+        """What the files call it: its names in them, or its file, with the label if that holds several."""
+        if "file" not in self.rule:
+            return ", ".join(map(str, self.names))
+        file = re.sub(r"^(\{[^{}]*\}/)+", "", self.rule["file"])
+        return file + (f", label {self.rule['label']}" if "label" in self.rule else "")
+
 
 Lacks = dict[str, str]
 """Channel or structure -> why a patient lacks it; what the patient has does not stand there."""
+
+NO_FILE = "no such file"
+"""Why a patient lacks something of whom there is no file for it."""
 
 USUAL = 0.8
 """Share of the patients with the most frequent channel or structure that others must have to be proposed with it."""
@@ -98,6 +110,34 @@ class Inventory:
             raise ValueError(f"no patients with {column}={value}; what tells groups apart: {there}")
         cases = {patient: lacks for patient, lacks in self.cases.items() if patient in own}
         return replace(self, cases=cases, source=self.source | {"where": {column: value}})
+
+    def apart(self) -> dict[str, str]:
+        """Return the groups (folders above patients) whose files have other names than another's -> that group.
+
+        A group is apart if it has names that nobody of the other has, and nobody of it has a file of the channel
+        that is proposed, or of any structure that is. The other is the one with most of what is proposed.
+        """
+        groups = {} if self.source.get("table") or "where" in self.source else self.columns.get("group", {})
+        names = [*(kind.name for kind in self.channels), *(kind.name for kind in self.structures)]
+        there = {
+            group: {n for n in names if any(self.cases[patient].get(n) != NO_FILE for patient in own)}
+            for group, own in groups.items()
+        }
+        first = max(there, key=lambda group: len({*self.proposed} & there[group]), default="")
+        images, drawn = {*self.proposed_channels()}, {*self.proposed_structures()}
+        return {
+            group: first
+            for group, own in there.items()
+            if own - there[first] and (not images <= own or (drawn and not drawn & own))
+        }
+
+    def about_apart(self, folder: Path) -> list[str]:
+        """Return what to do with groups of a folder that are apart, a sentence each."""
+        return [
+            f"group {group} has other file names than group {other}: give each group's folder, as crossover new NAME "
+            f'--source "{folder / other}" --target "{folder / group}"'
+            for group, other in self.apart().items()
+        ]
 
     def count_having(self, name: str) -> int:
         """Count the patients who have a channel or structure."""
@@ -152,6 +192,11 @@ def unique_names(names: Iterable[str]) -> list[str]:
             own = f"{name}_{k}"
         out.append(own)
     return out
+
+
+def patients_text(count: int) -> str:
+    """Return a number of patients in words: "1 patient", "2 patients"."""
+    return f"{count} patient{'s' * (count != 1)}"
 
 
 def range_text(values: Sequence[float], digits: int = 3) -> str:

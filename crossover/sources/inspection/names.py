@@ -67,7 +67,16 @@ def group_names(structures: Sequence[Sequence[str]]) -> list[Named]:
 
 def _alike(key: Key, keys: Sequence[Key], written: Mapping[Key, Counter[str]]) -> tuple[str, ...]:
     """Return up to five names on the same side that hold this one, or that this one holds."""
-    side, name = key
-    near = [k for k in keys if k != key and k[0] == side and len(min(k[1], name, key=len)) > 3]
-    near = [k for k in near if k[1] in name or name in k[1]]
+    near = [k for k in keys if _near(key, k)]
     return tuple(written[k].most_common(1)[0][0] for k in near[:5])
+
+
+def may_mean_the_same(name: str, other: str) -> bool:
+    """Return whether two names that differ are on the same side, and one holds the other: "cord", "spinal cord"."""
+    return _near(key_of(name), key_of(other))
+
+
+def _near(key: Key, other: Key) -> bool:
+    (side, name), (other_side, other_name) = key, other
+    long_enough = len(min(name, other_name, key=len)) > 3
+    return key != other and side == other_side and long_enough and (name in other_name or other_name in name)

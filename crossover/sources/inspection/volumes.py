@@ -23,10 +23,12 @@ from crossover.sources.file_patterns import paths_below
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.inspection.described import Described, described
 from crossover.sources.inspection.inventory import (
+    NO_FILE,
     ChannelKind,
     Inventory,
     StructureKind,
     identifier,
+    patients_text,
     ranges_text,
     unique_names,
 )
@@ -178,7 +180,9 @@ class _Inspection:
                 image.rule = _by_column(image.rule, table[1])
             for structure in structures:
                 structure.rule = _by_column(structure.rule, table[1])
-        return Inventory(self.said.form, cases, kinds, structures, self._odd(looks), source, columns)
+        found = Inventory(self.said.form, cases, kinds, structures, self._odd(looks), source, columns)
+        found.odd += found.about_apart(self.root)
+        return found
 
     def _channel(self, name: str, file: Any, looks: Mapping[str, _Look]) -> ChannelKind:
         pattern = file["file"] if isinstance(file, dict) else file
@@ -243,13 +247,13 @@ class _Inspection:
         lacks = {}
         for kind in channels:
             if patient not in self.found.roles[_pattern(kind.rule)]:
-                lacks[kind.name] = "no such file"
+                lacks[kind.name] = NO_FILE
             elif kind.name in errors:
                 lacks[kind.name] = errors[kind.name]
         for structure in structures:
             pattern = structure.rule["file"]
             if patient not in self.found.roles[pattern]:
-                lacks[structure.name] = "no such file"
+                lacks[structure.name] = NO_FILE
             elif pattern in errors:
                 lacks[structure.name] = errors[pattern]
             elif not {*structure.names} <= {*look.labels.get(pattern, {})} or not look.labels.get(pattern):
@@ -258,7 +262,7 @@ class _Inspection:
 
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
         counts = Counter(f"{f.about}: {f.code}" for look in looks.values() for f in look.warnings)
-        odd = [f"{n} patients: {what}" for what, n in counts.items()]
+        odd = [f"{patients_text(n)}: {what}" for what, n in counts.items()]
         if self.found.loose:
             some = ", ".join(self.found.loose[:3])
             odd.append(

@@ -1,0 +1,300 @@
+"""Which channels and structures a drafted study has, and what each is called in every cohort's folder."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
+from crossover.sources.inspection.layout import stem
+from crossover.sources.inspection.names import key_of, may_mean_the_same
+
+CT_CHANNEL = "ct"
+"""The channel of the base `ct`, whose rule and window are for it."""
+MOST_LISTED = 8
+
+
+class DraftError(ValueError):
+    """Two folders can't make a study; the message says what they lack and what they have."""
+
+
+@dataclass(frozen=True)
+class FoundCohort:
+    """A cohort as it was asked for."""
+
+    path: Path
+    found: Inventory
+    label: str
+
+    def kinds(self, what: str) -> Sequence[ChannelKind] | Sequence[StructureKind]:
+        """Return what there is of "channels" or "structures"."""
+        return self.found.channels if what == "channels" else self.found.structures
+
+    def structure(self, name: str) -> StructureKind:
+        """Return a structure by its name in the inventory."""
+        return next(kind for kind in self.found.structures if kind.name == name)
+
+    def channel(self, name: str) -> ChannelKind:
+        """Return a channel by its name in the inventory."""
+        return next(kind for kind in self.found.channels if kind.name == name)
+
+
+Cohorts = Mapping[str, FoundCohort]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Channels or structures: the study's name for each -> the name in each cohort's inventory."""
+
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def of(self, cohort: str) -> list[str]:
+        """Return the names in a cohort's inventory."""
+        return [own[cohort] for own in self.names.values()]
+
+
+def merged(found: Inventory, names: Sequence[str]) -> Inventory:
+    """Return an inventory in which a DICOM export's structures that are asked for together, with +, are one."""
+    structures = list(found.structures)
+    cases = {patient: dict(lacks) for patient, lacks in found.cases.items()}
+    for own, said in _asked(names).items():
+        kinds = [kind for kind in structures if kind.name in said and "file" not in kind.rule]
+        if len(said) < 2 or not kinds or not found.dicom:
+            continue
+        called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
+        structures = [kind for kind in structures if kind not in kinds]
+        structures.append(StructureKind(own, called, 0, {"label": own, "names": called}))
+        for lacks in cases.values():
+            if all(kind.name in lacks for kind in kinds):
+                lacks[own] = lacks[kinds[0].name]
+    return replace(found, structures=structures, cases=cases)
+
+
+def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
+    """Find the channels that are asked for in every cohort; else the likeliest of the target.
+
+    A channel that another cohort has by no name is the only one of its modality there that the other cohort
+    lacks, where there is one; the study's name is the source's then. The only channel of a study of CT is
+    called "ct", as in its base.
+
+    Raises:
+        DraftError: a cohort lacks one; the message has the option that says which is meant.
+    """
+    proposed = cohorts["target"].found.proposed_channels()
+    wanted = _asked(names) or {name: [name] for name in proposed}
+    if not wanted:
+        raise DraftError(f"the target has no channels: {cohorts['target'].path}")
+    found = {own: _paired(cohorts, _there(cohorts, "channels", own, said)) for own, said in wanted.items()}
+    if lines := _lacking(cohorts, "channels", found):
+        raise DraftError("\n".join([*lines, _remedy(cohorts, found)]))
+    whole = _whole(found)
+    given = {name.partition("=")[0] for name in names if "=" in name}
+    whole = {own if own in given else _common_name(own, there): there for own, there in whole.items()}
+    if [cohorts["target"].channel(there["target"]).modality for there in whole.values()] == ["CT"]:
+        whole = dict(zip([CT_CHANNEL], whole.values()))
+    return Chosen(whole)
+
+
+def matched_structures(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
+    """Find the structures that are asked for in every cohort; else those of the target that all have.
+
+    Raises:
+        DraftError: a cohort lacks one that is asked for, or they have none in common.
+    """
+    proposed = cohorts["target"].found.proposed_structures()
+    wanted = _asked(names) or {name: [name] for name in proposed}
+    if not wanted:
+        raise DraftError(f"the target has no structures: {cohorts['target'].path}")
+    found = {own: _there(cohorts, "structures", own, said) for own, said in wanted.items()}
+    if len(wanted) == 1:
+        found = {own: _only(cohorts, there) for own, there in found.items()}
+    lines = _lacking(cohorts, "structures", found)
+    if lines and (names or not any(all(there.values()) for there in found.values())):
+        lines.append("choose what all have with --structures, as NAME, NAME=FOUND or NAME=FOUND+FOUND")
+        raise DraftError("\n".join(lines))
+    return Chosen(_whole(found))
+
+
+def _asked(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the study's name -> the inventories' names for it.
+
+    Words are as `gland`, `gland=label_1` or `gland=whole_gland+prostate`.
+    """
+    parted = ((own.strip(), found or own) for own, _, found in (name.partition("=") for name in names))
+    return {own: [part.strip() for part in found.split("+")] for own, found in parted}
+
+
+_There = dict[str, str | None]
+"""Cohort -> a name in its inventory, None where it has none such."""
+
+
+def _there(cohorts: Cohorts, what: str, own: str, said: Sequence[str]) -> _There:
+    return {c: _same(given, what, [*said, own]) for c, given in cohorts.items()}
+
+
+def _same(given: FoundCohort, what: str, texts: Sequence[str]) -> str | None:
+    """Return the first of some names that is there, as it stands or as one that means the same."""
+    there = [kind.name for kind in given.kinds(what)]
+    same = [n for text in texts for n in sorted(there, key=lambda n: n != text) if key_of(n) == key_of(text)]
+    return next((name for name in same if given.found.count_having(name)), next(iter(same), None))
+
+
+def _only(cohorts: Cohorts, there: _There) -> _There:
+    """Return the names with the only structure of a cohort where none is found by name."""
+    alone = {c: [kind.name for kind in given.found.structures] for c, given in cohorts.items()}
+    return {c: name or (alone[c][0] if len(alone[c]) == 1 else None) for c, name in there.items()}
+
+
+def _paired(cohorts: Cohorts, there: _There) -> _There:
+    """Return the names with the only channel that it can be where none is found by name."""
+    known = next(((c, name) for c, name in there.items() if name), None)
+    if known is None:
+        return there
+    first, modality = cohorts[known[0]], cohorts[known[0]].channel(known[1]).modality
+    out = dict(there)
+    for cohort in (c for c, name in there.items() if not name):
+        here, others = (_unlike(a, b, modality) for a, b in ((cohorts[cohort], first), (first, cohorts[cohort])))
+        if len(here) == len(others) == 1:
+            out[cohort] = here[0]
+    return out
+
+
+def _unlike(given: FoundCohort, other: FoundCohort, modality: str) -> list[str]:
+    """Return a cohort's channels of a modality by whose name the other cohort has none."""
+    names = {key_of(kind.name) for kind in other.found.channels}
+    return [k.name for k in given.found.channels if k.modality == modality and key_of(k.name) not in names]
+
+
+def _common_name(own: str, there: Mapping[str, str]) -> str:
+    """Return what the study calls a channel: as the target does, or as the source where the names differ."""
+    source = there.get("source")
+    return source if source and key_of(source) != key_of(own) else own
+
+
+def _whole(found: Mapping[str, _There]) -> dict[str, dict[str, str]]:
+    """Return those that every cohort has."""
+    return {own: {c: name for c, name in there.items() if name} for own, there in found.items() if all(there.values())}
+
+
+def _lacking(cohorts: Cohorts, what: str, found: Mapping[str, _There]) -> list[str]:
+    return [
+        f"{cohorts[c].path} has no {what[:-1]} {own!r}; there are: "
+        + (", ".join(kind.name for kind in cohorts[c].kinds(what)) or "none")
+        for own, there in found.items()
+        for c, name in there.items()
+        if not name
+    ]
+
+
+def _remedy(cohorts: Cohorts, found: Mapping[str, _There]) -> str:
+    """Return an option that would do, with the first channel of a cohort that may be meant."""
+    words = []
+    for own, there in found.items():
+        lacking = [c for c, name in there.items() if not name]
+        like = next((kind.name for c in lacking[-1:] for kind in cohorts[c].found.channels), None)
+        if not like or len(lacking) > 1:
+            words.append(like or own)
+        else:
+            words.append(f"{like}={there['target']}" if lacking == ["source"] else f"{own}={like}")
+    return (
+        f"say which are meant, as --channels {','.join(words)} (NAME=FOUND: one channel, called NAME by a cohort that "
+        "has no FOUND)"
+    )
+
+
+def names_told(cohorts: Cohorts, channels: Chosen, structures: Chosen, asked: Sequence[str]) -> list[str]:
+    """Return what each channel and structure is in each cohort, and what names leave in doubt, a sentence each.
+
+    Args:
+        cohorts: the study's.
+        channels: the channels that were chosen.
+        structures: the structures that were chosen.
+        asked: the structures as they were asked for.
+    """
+    notes = [
+        f"channel {name}: {called} of {cohorts[c].label}"
+        for name, own in channels.names.items()
+        for c, called in own.items()
+        if called != name
+    ]
+    notes += [f"structure {name}: {_called(cohorts, own)}" for name, own in structures.names.items()]
+    notes += [note for name, own in structures.names.items() for note in _sides(cohorts, name, own)]
+    return notes + _several(cohorts, asked) + _not_chosen(cohorts, channels, structures, asked)
+
+
+def _called(cohorts: Cohorts, own: Mapping[str, str]) -> str:
+    files = {c: cohorts[c].structure(name).called for c, name in own.items()}
+    if len({*files.values()}) == 1:
+        return next(iter(files.values()))
+    return "; ".join(f"{called} of {cohorts[c].label}" for c, called in files.items())
+
+
+def _sides(cohorts: Cohorts, name: str, own: Mapping[str, str]) -> list[str]:
+    """Warn of a structure of which one name says left and another right."""
+    found: dict[str, list[str]] = defaultdict(list)
+    found[key_of(name)[0]].append(name)
+    for c, called in own.items():
+        kind = cohorts[c].structure(called)
+        file = kind.rule.get("file", "")
+        words = re.sub(r"\{[^{}]*\}", " ", file.removesuffix(stem(file)[1]))
+        texts = [*(n for n in kind.names if isinstance(n, str)), words, called if "label" in kind.rule else ""]
+        for side, text in ((key_of(text)[0], text.strip("/ ")) for text in texts):
+            found[side].append(f"{text} of {cohorts[c].label}")
+    if not ("left" in found and "right" in found):
+        return []
+    both = "; ".join(f"{side}: {', '.join(dict.fromkeys(found[side]))}" for side in ("left", "right"))
+    return [f"look: the sides of structure {name} differ ({both})"]
+
+
+def _several(cohorts: Cohorts, asked: Sequence[str]) -> list[str]:
+    """Tell of volumes, each with a file of its own, of which a cohort has several of the names given."""
+    notes = []
+    for own, said in _asked(asked).items():
+        for given in (g for g in cohorts.values() if not g.found.dicom):
+            there = [s for s in said if any(kind.name == s for kind in given.found.structures)]
+            there = [s for s in there if given.found.count_having(s)]
+            if len(there) > 1:
+                notes.append(
+                    f"look: {given.label} has {' and '.join(there)}: {own} is {there[0]}, the first given, since + "
+                    "joins no masks"
+                )
+    return notes
+
+
+def _not_chosen(cohorts: Cohorts, channels: Chosen, structures: Chosen, asked: Sequence[str]) -> list[str]:
+    """Tell what was not chosen: what all have, and the structures that one cohort has alone, with the remedy."""
+    alone = {c: _alone(cohorts, c, structures) for c in cohorts} if len(cohorts) > 1 else {}
+    notes = []
+    for what, chosen in (("channels", channels), ("structures", structures)):
+        passed = {*chosen.of("target"), *(alone.get("target", []) if what == "structures" else [])}
+        if others := [k.name for k in cohorts["target"].kinds(what) if k.name not in passed]:
+            notes.append(f"{what} that are there too and were not chosen: {_first(others)}")
+    for c, names in alone.items():
+        lacks = " and ".join(given.label for other, given in cohorts.items() if other != c)
+        notes += [f"{cohorts[c].label} has structures that {lacks} lacks: {_first(names)}"] * bool(names)
+    if all(alone.get(c) for c in ("source", "target")):
+        pairs = [f"{t}={t}+{s}" for t in alone["target"] for s in alone["source"] if may_mean_the_same(t, s)]
+        words = ",".join([*(asked or structures.names), *(pairs or ["NAME=FOUND+FOUND"])])
+        notes.append(f'if two of these names are one structure\'s: --structures "{words}"')
+    return notes
+
+
+def _alone(cohorts: Cohorts, cohort: str, chosen: Chosen) -> list[str]:
+    """Return the structures that patients of one cohort have, and by whose names no other cohort has any."""
+    others = {
+        key_of(k.name)
+        for c, given in cohorts.items()
+        for k in given.found.structures
+        if c != cohort and given.found.count_having(k.name)
+    }
+    found = cohorts[cohort].found
+    names = [k.name for k in found.structures if k.name not in chosen.of(cohort) and found.count_having(k.name)]
+    return [name for name in names if key_of(name) not in others]
+
+
+def _first(names: Sequence[str]) -> str:
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
