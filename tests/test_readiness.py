@@ -41,7 +41,7 @@ def edited(clone: Path, **changes) -> None:
 def test_it_counts_who_would_be_taken_and_says_what_the_design_settles(clone: Path):
     found = readiness("mine", {}, 1)
     assert found.wrong == []
-    assert "cohort mine_target: 8 patients would be taken, of 8 cases" in found.notes
+    assert "cohort mine_target: 8 patients would be taken" in found.notes
     settles, sizes = found.settles
     assert "fewer than three sizes" in sizes
     assert "with 3 test patients and 3 trainings of each model" in settles and "SDs: 0.1 between patients" in settles

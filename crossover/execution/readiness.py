@@ -92,13 +92,21 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
 
 
 def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
-    out.notes.append(f"cohort {cohort}: {taken.patients} patients would be taken, of {len(taken.cases)} cases")
+    total = len({*taken.cases.values()}) + len(taken.lacking)
+    cases = f" ({len(taken.cases)} cases)" if len(taken.cases) != len({*taken.cases.values()}) else ""
+    lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
+    others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
+    left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
+    of = "" if taken.patients == total else f" of {total}"
+    noun = "patient" if total == 1 else "patients"
+    out.notes.append(f"cohort {cohort}: {taken.patients}{of} {noun} would be taken{cases}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     codes = Counter(why.partition(",")[0] for why in taken.left_out.values())
     for code, n in codes.items():
         named = [case for case, why in taken.left_out.items() if why.startswith(code)]
         some = "; ".join(f"{case}: {taken.left_out[case].partition(', ')[2][:240]}" for case in named[:SHOWN])
-        line = f"cohort {cohort}: {n} cases are left out by {code}: {some}" + ("; and others" if n > SHOWN else "")
+        what = "1 case is" if n == 1 else f"{n} cases are"
+        line = f"cohort {cohort}: {what} left out by {code}: {some}" + ("; and others" if n > SHOWN else "")
         stopping = [case for case in named if not allowed & {code, case}]
         (out.wrong if stopping else out.notes).append(
             line + (f" (allow: [{code}] goes on without them)" if stopping else "")

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from crossover.analyses import registry
+from crossover.analyses.figures.captions import left_out
 from crossover.analyses.figures.style import DPI, PAGE_MM
 from crossover.report import best_by_size, study_tables
 from crossover.report.agreement_section import agreement_section
@@ -152,7 +153,7 @@ def study_page(results: StudyResults) -> StudyPage:
         only_runs=study.scale == SCALES[0],
         meaning=meaning,
         published_scale=SCALES[-1],
-        notices=notices(results.frame("initial"), study),
+        notices=[*left_out(results.frames, study), *notices(results.frame("initial"), study)],
         answers=whole or answered,
         others=[answer for answer in answered if whole and answer.structure],
         **parts,

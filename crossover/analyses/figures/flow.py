@@ -63,10 +63,11 @@ def caption(frames: Frames, study: Study) -> str:
     rows = rows[rows["replicate"] == rows["replicate"].min()]
     total = rows.drop_duplicates(["cohort", "patient"])
     train, test = ((total["part"] == part).sum() for part in ("train", "test"))
+    left = "".join(f" {sentence}" for sentence in captions.left_out(frames, study))
     return (
         f"{len(total)} patients of {len(study.cohorts)} cohorts: {train} for training, {test} for "
         f"testing. Each subset of {captions.target(study)} contains the smaller ones. Validating patients "
-        "choose the epoch and are not trained on; no test patient does either."
+        f"choose the epoch and are not trained on; no test patient does either.{left}"
     )
 
 
