@@ -369,7 +369,7 @@ def family_line(study: Study, family: str) -> tuple:
 
 
 def family_label(study: Study, family: str) -> str:
-    """Return the strategy's label, with a level that it doesn't name: "TL (L1)"; another tool's model keeps its name."""
+    """Return the strategy's label, with a level that it lacks, as "TL (L1)"; another tool's model keeps its name."""
     known = families(study).get(family)
     if known is None:
         return family
