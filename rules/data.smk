@@ -118,6 +118,7 @@ rule splits:
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
     output:
         "results/{study}/splits.csv",
+        "results/{study}/left_out.csv",
     log:
         "logs/{study}/splits.log",
     conda:

@@ -6,6 +6,7 @@ import pytest
 
 from crossover.report.answers import KINDS, chains_in_short, chains_picture
 from crossover.report.best_by_size import Choice, answer_in_short, best_by_size, picture, ranges, rests_on
+from crossover.report.formats import quoted
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
@@ -13,6 +14,7 @@ from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import ALL_DATA, BASELINE, ONE_SOURCE, TWICE, TWO_SOURCES
 from crossover.study.config import load_study
+from crossover.study.families import trained_part
 
 STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [4, 16, 64]})
 ORGANS = load_study("headneck", "demo")
@@ -164,3 +166,8 @@ def test_of_chains_the_answer_names_what_is_better_worse_and_open():
 )
 def test_sizes_are_told_in_ranges_of_neighbours(chosen, words):
     assert ranges(chosen, [4, 8, 16, 64] if 8 in chosen else [4, 16, 64]) == words
+
+
+def test_names_of_several_words_are_quoted_and_the_decoder_is_what_is_tuned():
+    assert [quoted(label) for label in ("Off the shelf", "TL")] == ["“Off the shelf”", "TL"]
+    assert [trained_part(level) for level in ("decoder", "L1")] == ["the decoder", "from L1"]

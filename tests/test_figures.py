@@ -365,6 +365,18 @@ def test_flow_counts_what_the_split_has(figures, study):
     assert f"{TEST_CASES[0]} + {TEST_CASES[1]} = {TEST_CASES[0] + TEST_CASES[1]}" in written
 
 
+def test_the_flows_caption_says_who_was_left_out_and_why(frames, study):
+    whys = {"a": "no structure cord", "b": "no structure cord", "c": "series-missing channel t2"}
+    rows = [(study.target, patient, why) for patient, why in whys.items()]
+    left = pd.DataFrame(rows, columns=["cohort", "patient", "why"])
+    total = frames["splits"].loc[frames["splits"].cohort == study.target, "patient"].nunique() + 3
+    said = caption("flow", {**frames, "left_out": left}, study)[1]
+    label = study.cohorts[study.target].label
+    why = "2 with no structure cord; 1 with series-missing channel t2"
+    assert said.endswith(f"3 of {total} patients of {label} are left out: {why}.")
+    assert "left out" not in caption("flow", {**frames, "left_out": left[:0]}, study)[1]
+
+
 @pytest.mark.parametrize("copies", [1, 20])
 def test_long_labels_stay_in_their_box_or_are_the_smallest_that_are_read(study, frames, copies):
     other = next(cohort for name, cohort in study.cohorts.items() if name != study.target)

@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.core.configuration import ConfigError, validate
+from crossover.core.files import read_json
+from crossover.sources.cases import make_cases
 from crossover.sources.file_patterns import filled, matching, paths_below
-from crossover.sources.pseudonyms import pseudonym
+from crossover.sources.pseudonyms import key_of, pseudonym
+from crossover.sources.receive import receive
 from crossover.sources.reidentify import reidentify
-from crossover.sources.settings import Export, VolumesSource
+from crossover.sources.settings import Export, IngestRules, VolumesSource
 from crossover.sources.volumes import VolumesError, patient_files, read_patient, rows
 
 
@@ -34,6 +37,7 @@ def root(tmp_path: Path) -> Path:
         for name in (f"imagesTr/{case}_0000", f"imagesTr/{case}_0001", f"labelsTr/{case}"):
             array = np.zeros((4, 5, 6), np.uint8)
             array[1:3, 2, 1:4] = 1
+            array[0, 0, 0] = int(case[-1]) + 1 if "images" in name else 0  # no image is another patient's
             path = tmp_path / "Dataset001_Gland" / f"{name}.nii.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
@@ -41,7 +45,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_files_of_an_nnunet_dataset_tell_its_patients(root: Path):
-    cases, findings = rows(nnunet(), root)
+    cases, findings, _ = rows(nnunet(), root)
     assert list(cases) == ["p_01", "p_02", "p_03"] and findings == []
     files = patient_files(nnunet(), cases["p_02"].row)
     names = ("imagesTr/p_02_0000.nii.gz", "imagesTr/p_02_0001.nii.gz", "labelsTr/p_02.nii.gz")
@@ -53,9 +57,9 @@ def test_the_files_of_an_nnunet_dataset_tell_its_patients(root: Path):
 
 def test_patients_who_lack_a_file_are_left_out_and_counted(root: Path):
     (root / "Dataset001_Gland/labelsTr/p_02.nii.gz").unlink()
-    cases, (finding,) = rows(nnunet(), root)
-    assert list(cases) == ["p_01", "p_03"]
-    assert finding.code == "files-missing" and "1 of them without structure gland" in finding.what
+    cases, (finding,), left_out = rows(nnunet(), root)
+    assert list(cases) == ["p_01", "p_03"] and left_out == {"p_02": "no structure gland"}
+    assert finding.code == "files-missing" and "1 with no structure gland" in finding.what
 
 
 def test_a_mask_beside_its_image_is_no_patient(root: Path):
@@ -69,7 +73,7 @@ def test_a_mask_beside_its_image_is_no_patient(root: Path):
     )
     for path in folder.glob("imagesTr/*_0001.nii.gz"):
         path.unlink()
-    cases, findings = rows(flat, root)
+    cases, findings, _ = rows(flat, root)
     assert list(cases) == ["p_01", "p_02", "p_03"] and findings == []
 
 
@@ -160,3 +164,13 @@ def test_a_patient_whom_files_tell_is_reidentified_by_them(root: Path, monkeypat
     assert case in rows(nnunet(identifiers="secret"), root).cases
     said = list(reidentify(root / "Dataset001_Gland", [case], Export()))
     assert f"{case}: patient p_02, imagesTr/p_02_0000.nii.gz" in said and not any("p_01" in line for line in said)
+
+
+def test_who_is_left_out_stands_in_the_manifest_of_cases_by_a_pseudonym(root: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    source = nnunet(identifiers="secret")
+    (root / "Dataset001_Gland/labelsTr/p_02.nii.gz").unlink()
+    raw, manifest = tmp_path / "raw/manifest.json", tmp_path / "cases/manifest.json"
+    receive(source, raw, root, "code", 1, None)
+    make_cases(raw, manifest, source, IngestRules(), root, "code", 1)
+    assert read_json(manifest)["left_out"] == {pseudonym("p_02", key_of(source)): "no structure gland"}

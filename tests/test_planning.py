@@ -356,3 +356,29 @@ def test_the_report_says_what_would_make_it_surer(scores):
     assert len(said) == 2 and all(text.endswith(".") for text in said)
     assert "TL (L1)" in said[1] and "transfer-L1" not in " ".join(said)
     assert not list(makes_surer(StudyResults(study, {}, {})))
+
+
+def test_a_plan_of_several_structures_names_each_and_a_pilot_of_models_that_fail_tells_nothing(tmp_path):
+    rows = [
+        (model, f"c{i}", organ, top * (1 + i % 3) / 3 + 0.001 * (model == "b"))
+        for organ, top in (("cord", 0.0), ("stem", 0.9))
+        for i in range(6)
+        for model in "ab"
+    ]
+    table = pd.DataFrame(rows, columns=["model", "case", "structure", "dsc"])
+    path = tmp_path / "scores.csv"
+    table.to_csv(path, index=False)
+    said = " ".join(CliRunner().invoke(app, ["design", str(path)]).output.split())
+    assert "- cord: " in said and "- stem: " in said
+    assert "every dsc of cord is below 0.05: a pilot of models that fail tells nothing" in said
+
+
+def test_without_two_models_those_that_are_there_are_listed(tmp_path):
+    table = pd.DataFrame(
+        [(m, f"c{i}", 0.5 + i / 20) for m in "abc" for i in range(4)], columns=["model", "case", "dsc"]
+    )
+    path = tmp_path / "scores.csv"
+    table.to_csv(path, index=False)
+    for call in ([], ["--model", "a"]):
+        done = CliRunner().invoke(app, ["design", str(path), *call])
+        assert done.exit_code == 2 and "there are a, b, c" in done.output

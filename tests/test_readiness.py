@@ -41,7 +41,7 @@ def edited(clone: Path, **changes) -> None:
 def test_it_counts_who_would_be_taken_and_says_what_the_design_settles(clone: Path):
     found = readiness("mine", {}, 1)
     assert found.wrong == []
-    assert "cohort mine_target: 8 patients would be taken, of 8 cases" in found.notes
+    assert "cohort mine_target: 8 patients would be taken" in found.notes
     settles, sizes = found.settles
     assert "fewer than three sizes" in sizes
     assert "with 3 test patients and 3 trainings of each model" in settles and "SDs: 0.1 between patients" in settles
@@ -75,5 +75,19 @@ def test_the_command_tells_hours_disk_and_memory_and_makes_nothing(clone: Path):
     before = sorted(clone.rglob("*.yaml"))
     said = CliRunner().invoke(app, ["check", "mine", "--scale", "smoke", "--cores", "1"])
     assert said.exit_code == 0, said.output
-    assert "trainings: about 0.0 h of training" in said.output and "disk: about" in said.output
+    assert (
+        "mine at scale smoke" in said.output
+        and "by the clock on this machine" in said.output
+        and "disk: about" in said.output
+    )
     assert sorted(clone.rglob("*.yaml")) == before and not (clone / "results").exists()
+
+
+def test_a_patient_who_lacks_a_file_is_named_with_what_is_lacking(clone: Path):
+    for name in ("source", "target"):
+        own = f"cohorts__mine_{name}__source"
+        edited(clone, **{f"{own}__table": None, f"{own}__where": {}})
+    data = clone.parent / "data"
+    (data / "p1/gland.nii.gz").unlink()
+    said = [note for note in readiness("mine", {}, 1).notes if "left out" in note]
+    assert said and all("15 of 16 patients would be taken; left out: p1 (no structure gland)" in line for line in said)

@@ -21,6 +21,7 @@ from crossover.report.agreement_section import agreement_section
 from crossover.report.audit_section import audit_section
 from crossover.report.claims_section import ENTRIES, claims_section
 from crossover.report.crossover_section import crossover_section, crossover_sentences, statement
+from crossover.report.failures_section import failures_in_short, failures_section
 from crossover.report.layout import TextTable, table
 from crossover.report.overview import found as found_of
 from crossover.report.overview import how_sure, is_not, overview, patients_tested
@@ -495,3 +496,24 @@ def test_tables_sort_by_the_numbers_that_cells_begin_with():
     assert found["thousands"][0] == ["12", "900", "1,200"]
     assert found["text"][0] == ["b", "n = 2", "n = 13"]
     assert found["empty"] == [["1", "2", ""], ["2", "1", ""]]
+
+
+# ---- a study that follows no paper
+
+
+def test_a_study_without_a_paper_is_not_measured_by_one(tmp_path):
+    own = STUDY.model_copy(update={"paper": None, "published": None, "scale": "smoke"})
+    for name, study in (("own", own), ("papers", STUDY)):
+        page.render([results(study, **scores())], tmp_path / f"{name}.html")
+    mine, theirs = (html.unescape((tmp_path / f"{name}.html").read_text()) for name in ("own", "papers"))
+    said = ("What the published description leaves open", "deviations from what is published", "At the published scale")
+    assert all(words in theirs and words not in mine for words in said)
+    assert "What was assumed of the scale paper. This run is of the scale smoke" in mine
+    assert "At paper scale" in mine and "crossover run uterus --scale paper" in mine
+
+
+def test_trainings_that_find_nothing_are_expected_at_smoke_alone():
+    for scale in ("smoke", "demo"):
+        of = replace(results(STUDY.model_copy(update={"scale": scale})), scored_zero=["a"], retried={"a": "DSC 0"})
+        said_ = failures_in_short(of) + " ".join(failures_section(of).sentences)
+        assert said_.count("to be expected after") == (2 if scale == "smoke" else 0)

@@ -116,7 +116,7 @@ def test_identifiers_stay_the_text_they_are(root: Path, ids: list[str]):
 )
 def test_a_table_may_have_any_form_and_what_was_done_is_told(own_secret, root, text, encoding, note):
     given(root, text, encoding)
-    cases, findings = rows(source(where={"center": "A"}), root)
+    cases, findings, _ = rows(source(where={"center": "A"}), root)
     assert [row["patient"] for _, row in cases.values()] == ["MUSTERMANN-01"]
     told = "\n".join(f.what for f in findings)
     assert note in told and "MUSTERMANN" not in told and {f.severity for f in findings} == {"note"}
@@ -124,7 +124,7 @@ def test_a_table_may_have_any_form_and_what_was_done_is_told(own_secret, root, t
 
 def test_a_row_that_where_nearly_takes_is_told(own_secret, root: Path):
     given(root, "patient,center\nMUSTERMANN-01,Site A\nMUSTERMANN-02,site a\nMUSTERMANN-03,B\n")
-    cases, (finding,) = rows(source(where={"center": "Site A"}), root)
+    cases, (finding,), _ = rows(source(where={"center": "Site A"}), root)
     assert len(cases) == 1 and finding.code == "row-passed" and "row 3" in finding.what
 
 

@@ -11,13 +11,14 @@ from workflow_scripts._job import Job, run
 
 
 def main(job: Job) -> None:
-    """Write which patients are trained on, validated on and tested on."""
+    """Write which patients are trained on, validated on and tested on, and who has no case to be split."""
     tables = {path.parent.name: pd.read_csv(path, dtype=str) for path in job.patients}
     cases = pd.concat([table.assign(cohort=cohort) for cohort, table in tables.items()])
     settings = Splits.model_validate(job.cfg["settings"])
     images = pd.concat([_images(path) for path in job.cases])
     table = split(cases, job.cfg["tests"], settings, job.checks, images)
-    table.to_csv(job.out, index=False)
+    table.to_csv(job.out[0], index=False)
+    pd.concat([_left_out(path) for path in job.cases]).to_csv(job.out[1], index=False)
 
 
 def _images(manifest: Path) -> pd.DataFrame:
@@ -30,5 +31,12 @@ def _images(manifest: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cohort", "case", "channel", "image"])
 
 
+def _left_out(manifest: Path) -> pd.DataFrame:
+    """Return the patients of a cohort without a case that could be made: columns cohort, patient, why."""
+    left = read_json(manifest).get("left_out", {})
+    rows = [(manifest.parent.name, patient, why) for patient, why in left.items()]
+    return pd.DataFrame(rows, columns=["cohort", "patient", "why"])
+
+
 if __name__ == "__main__":
-    run(main, "patients*", "cases*", "out")
+    run(main, "patients*", "cases*", "out*")

@@ -234,6 +234,7 @@ def check(
     settings = workflow_settings(name, scale, data)
     with stop_on(ConfigError):
         found = readiness(name, settings, cores)
+        typer.echo(f"{name} at scale {found.study.scale}")
         for line in found.notes:
             typer.echo(line)
         for line in found.wrong:

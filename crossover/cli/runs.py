@@ -13,6 +13,7 @@ from rich.console import Console
 from crossover.cli.clone import in_workflow_folder
 from crossover.cli.shared import (
     CORES,
+    RESULTS,
     Data,
     Json,
     Scale,
@@ -93,22 +94,31 @@ def status(as_json: Json = False) -> None:
 
 @in_workflow_folder
 def verify(
-    studies: Studies = "",
-    scale: Scale = "",
+    studies: Annotated[str, typer.Option(help="Comma-separated names, by default all with results.")] = "",
+    scale: Annotated[str, typer.Option(help="smoke, demo or paper, by default that of each study's results.")] = "",
     data: Data = "",
     recompute: Annotated[str, typer.Option(help="Train this stage again too, <study>/<stage>; `any` takes one.")] = "",
 ) -> None:
     """Check results against their manifests, the lock, the configuration, the code and the data.
 
-    Exit status: 0 where all is as recorded, 1 where not.
+    By default every study with results, at the scale at which they were made, and the report. Exit status: 0
+    where all is as recorded, 1 where not.
     """
     from crossover.execution.integrity import describe
+    from crossover.execution.made import made, runs_of
     from crossover.execution.verify import check_plan, verify
     from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError, ValueError):
-        workflow = read_workflow(workflow_settings(studies, scale, data), 1, checked=False)
-        checks = [*verify([p for job in workflow.jobs for p in job.outputs]), check_plan(workflow)]
+        named = [s for s in studies.replace(",", " ").split() if s]
+        runs = runs_of(made(RESULTS), named, scale, RESULTS)
+        workflows = [
+            read_workflow(workflow_settings(",".join(run.studies), run.scale, data), 1, run.targets, checked=False)
+            for run in runs
+        ]
+        jobs = {job.outputs[0]: job for workflow in workflows for job in workflow.jobs}
+        outputs = [path for job in jobs.values() for path in job.outputs]
+        checks = [*verify(outputs), check_plan(jobs.values())]
         again = _trained_again(recompute) if recompute else None
     for check in checks:
         typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")

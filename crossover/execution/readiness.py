@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,14 +16,13 @@ from crossover.execution.estimate import CPU, estimate
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.requirements import gigabytes, machine_memory
 from crossover.execution.workflow import read_workflow
-from crossover.sources.inspection.inventory import patients_text
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import IngestRules, Phantom
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
-from crossover.study.config import Settings, load_settings, load_study
-from crossover.study.plan import plan
+from crossover.study.config import SCALES, Settings, load_settings, load_study
+from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.splits import too_few
 from crossover.training.step_time import measured
@@ -93,16 +93,21 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
 
 
 def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
-    cases = len(taken.cases)
-    out.notes.append(
-        f"cohort {cohort}: {patients_text(taken.patients)} would be taken, of {cases} case{'s' * (cases != 1)}"
-    )
+    total = len({*taken.cases.values()}) + len(taken.lacking)
+    cases = f" ({len(taken.cases)} cases)" if len(taken.cases) != len({*taken.cases.values()}) else ""
+    lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
+    others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
+    left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
+    of = "" if taken.patients == total else f" of {total}"
+    noun = "patient" if total == 1 else "patients"
+    out.notes.append(f"cohort {cohort}: {taken.patients}{of} {noun} would be taken{cases}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     codes = Counter(why.partition(",")[0] for why in taken.left_out.values())
     for code, n in codes.items():
         named = [case for case, why in taken.left_out.items() if why.startswith(code)]
         some = "; ".join(f"{case}: {taken.left_out[case].partition(', ')[2][:240]}" for case in named[:SHOWN])
-        line = f"cohort {cohort}: {n} cases are left out by {code}: {some}" + ("; and others" if n > SHOWN else "")
+        what = "1 case is" if n == 1 else f"{n} cases are"
+        line = f"cohort {cohort}: {what} left out by {code}: {some}" + ("; and others" if n > SHOWN else "")
         stopping = [case for case in named if not allowed & {code, case}]
         (out.wrong if stopping else out.notes).append(
             line + (f" (allow: [{code}] goes on without them)" if stopping else "")
@@ -117,7 +122,7 @@ def _settles(study: Study, tested: int) -> list[str]:
     between = TRAININGS_SD if trainings > 1 else None
     printed = PrintedPair(sds=(PATIENTS_SD,), between_runs=between)
     least = smallest_settled(tested, trainings, printed, rules)
-    of = f"{tested} test patients and {trainings} trainings of each model"
+    of = f"{tested} test patients and {trainings} training{'' if trainings == 1 else 's'} of each model"
     about = "two ways to train" if trainings > 1 else "two trained models (one training tells nothing of the method)"
     found = f"a difference of {least:.3f} DSC or more" if least else "no difference"
     assumed = f"assumed SDs: {PATIENTS_SD:g} between patients, {TRAININGS_SD:g} between trainings"
@@ -140,6 +145,30 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     """
     workflow = read_workflow({"studies": study.study} | values, cores)
     own = plan(study)
+    seconds = _step_seconds(study, own)
+    about = estimate(study, own, seconds, gpu=False)
+    beside = max(1, cores // study.execution.threads)
+    if about.untimed:
+        taking = f"of unknown length: {', '.join(about.untimed)} can't be timed before it is planned"
+    elif about.hours is None:
+        taking = UNKNOWN
+    else:
+        steps = "; ".join(f"{_called(row)} {row.seconds:.2g} s" for row in seconds.fillna("").itertuples())
+        taking = f"{_duration(about.hours / beside)} {_clock(beside)} (a step, measured here: {steps})"
+    trainings = "1 training" if about.stages == 1 else f"{about.stages} trainings"
+    lines = [f"{len(workflow.jobs)} jobs; {trainings}: {taking}", *_at_paper_scale(study, values, cores)]
+    disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
+    memory = requirements.memory(workflow.studies, workflow.plans, cores)
+    missing, free = sum(need.missing for need in disk), shutil.disk_usage(".").free
+    lines.append(f"disk: about {gigabytes(missing)} to be written, {gigabytes(free)} free here")
+    known = [each.all for each in memory if each.all is not None]
+    if known:
+        lines.append(f"memory: about {gigabytes(max(known))}; this machine has {gigabytes(machine_memory())}")
+    return [*lines, *[refused for refused in [requirements.refusal(disk)] if refused]]
+
+
+def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
+    """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them."""
     kinds = {
         (cell, stage.level, stage.network)
         for stage in own.stages.values()
@@ -152,27 +181,44 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
         if backends.backend_of(network).step(study, network) is None:  # what it takes follows from a plan of cases
             continue
         network = network.cell(architecture, encoder) if encoder else network
-        seconds = measured(study, network, level, structures, study.execution.threads)
+        seconds = measured(study, network, level, structures, study.execution.threads, times)
         rows.append((study.study, study.scale, architecture, encoder, level or "", seconds, CPU))
     names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device"]
-    about = estimate(study, own, pd.DataFrame(rows, columns=names), gpu=False)
-    beside = max(1, cores // study.execution.threads)
-    steps = ", ".join(f"{row[5]:.2g} s" for row in rows)
-    hours = f"about {about.hours / beside:.1f} h of training" if about.hours is not None else UNKNOWN
-    if about.untimed:
-        hours = f"of unknown length: {', '.join(about.untimed)} can't be timed before it is planned"
-    lines = [
-        f"{len(workflow.jobs)} jobs; {about.stages} trainings: {hours}, {beside} side by side without a GPU (a step of "
-        f"each network was measured here: {steps})"
-    ]
-    disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
-    memory = requirements.memory(workflow.studies, workflow.plans, cores)
-    missing, free = sum(need.missing for need in disk), shutil.disk_usage(".").free
-    lines.append(f"disk: about {gigabytes(missing)} to be written, {gigabytes(free)} free here")
-    known = [each.all for each in memory if each.all is not None]
-    if known:
-        lines.append(f"memory: about {gigabytes(max(known))}; this machine has {gigabytes(machine_memory())}")
-    return [*lines, *[refused for refused in [requirements.refusal(disk)] if refused]]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _called(row: Any) -> str:
+    """Return what a step is of: "unet mobilenetv2, trained from the decoder on"."""
+    part = f", {row.level} trained" if row.level else ", all of it trained"
+    return f"{row.architecture} {row.encoder}".strip() + part
+
+
+def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[str]:
+    """Return the time at the largest scale, where the study has it and it is not the one that is checked."""
+    settings = load_settings({"studies": study.study, "scale": study.scale} | values)
+    try:
+        whole = load_study(study.study, SCALES[-1], real=bool(settings.data))
+    except ConfigError:  # no such scale: what is wrong at others was told before
+        return []
+    if whole.scale == study.scale:
+        return []
+    own = plan(whole)
+    none = pd.DataFrame(columns=["study", "scale", "architecture", "encoder", "level", "seconds", "device"])
+    if estimate(whole, own, none, gpu=False).steps is None:
+        return [f"at {whole.scale} scale: not known before a run has counted the slices"]
+    hours = estimate(whole, own, _step_seconds(whole, own, times=1), gpu=False).hours
+    if hours is None:
+        return [f"at {whole.scale} scale: not known before its networks are planned"]
+    beside = max(1, cores // whole.execution.threads)
+    return [f"at {whole.scale} scale: {len(own.stages)} trainings, {_duration(hours / beside)} {_clock(beside)}"]
+
+
+def _clock(beside: int) -> str:
+    return f"by the clock on this machine without a GPU, {beside} side by side"
+
+
+def _duration(hours: float) -> str:
+    return f"about {hours:,.{0 if hours >= 10 else 1}f} h" if hours >= 1.5 else f"about {max(1, round(hours * 60))} min"
 
 
 UNKNOWN = "of unknown length until the cases are there, since the number of steps follows from their slices"

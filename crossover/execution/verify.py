@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from configparser import ConfigParser
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,7 +18,7 @@ from crossover.core.incremental import RECORD
 from crossover.core.provenance import is_intact, read_record
 from crossover.execution.forecast import reasons
 from crossover.execution.integrity import REMAKE, RESTORE, Checker, FileProblem
-from crossover.execution.workflow import Workflow
+from crossover.execution.workflow import GraphJob
 
 LOCK = Path("requirements.lock")
 
@@ -168,10 +169,10 @@ def _cache(root: Path) -> Path:
     return root / ".dvc" / parser.get("cache", "dir", fallback="cache")
 
 
-def check_plan(workflow: Workflow, root: Path = Path(".")) -> Check:
+def check_plan(jobs: Collection[GraphJob], root: Path = Path(".")) -> Check:
     """Compare the settings and code that each output was made with with those at hand."""
     findings = []
-    for job in workflow.jobs:
+    for job in jobs:
         record = read_record(root / job.outputs[0])
         if record and not is_intact(record):  # said by `check_outputs`, and it may lack anything
             continue
@@ -180,7 +181,7 @@ def check_plan(workflow: Workflow, root: Path = Path(".")) -> Check:
                 change = f" {why.before} -> {why.now}" if why.kind == "setting" else ""
                 what = f"{why.what} differs from when it was made{change}"
                 findings.append(FileProblem(str(job.outputs[0]), what, "run `snakemake`"))
-    return Check("configuration and code", len(workflow.jobs), findings)
+    return Check("configuration and code", len(jobs), findings)
 
 
 def _md5(path: Path) -> str:

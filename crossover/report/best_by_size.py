@@ -13,13 +13,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import listed
+from crossover.report.formats import listed, quoted
 from crossover.report.prose import statements
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE, stays_ahead
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.study.families import baseline, families, main_question
+from crossover.study.families import baseline, families, main_question, trained_part
 from crossover.study.schema import Study
 
 MOST_GROUPS = 3
@@ -159,12 +159,12 @@ def action(study: Study, family: str, among: Sequence[str]) -> str:
 def _action(study: Study, family: str) -> str:
     about = families(study)[family]
     if not about.sized:
-        return f"take {style.family_label(study, family)} as it is"
+        return f"take {quoted(style.family_label(study, family))} as it is"
     if about.transferred:
-        return f"fine-tune from {about.level}" if about.level else "fine-tune"
+        return f"fine-tune {trained_part(about.level)}" if about.level else "fine-tune"
     if len(about.cohorts) > 1:
         return f"train on {listed([study.cohorts[c].label for c in about.cohorts])} together"
-    return "train from scratch" if family == baseline(study) else f"train {style.family_label(study, family)}"
+    return "train from scratch" if family == baseline(study) else f"train {quoted(style.family_label(study, family))}"
 
 
 # ---- as a picture

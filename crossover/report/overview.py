@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from crossover.analyses.figures import style
+from crossover.analyses.figures.captions import left_out
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.answers import chains_in_short
 from crossover.report.best_by_size import answer_in_short, rests_on
@@ -82,7 +83,8 @@ def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
     Args:
         meaning: of the study's scale.
     """
-    yield from map(LinkedSentence, statements(results.study, "is_not", meaning=meaning))
+    data, *others = statements(results.study, "is_not", meaning=meaning)
+    yield from map(LinkedSentence, [data, *left_out(results.frames, results.study), *others])
 
 
 def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:

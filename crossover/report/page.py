@@ -16,6 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from crossover.analyses import registry
+from crossover.analyses.figures.captions import left_out
 from crossover.analyses.figures.style import DPI, PAGE_MM
 from crossover.report import best_by_size, study_tables
 from crossover.report.agreement_section import agreement_section
@@ -42,6 +43,12 @@ MEANING = {
     "shows the workflow and the shape of an answer, not the paper's numbers",
     "paper": "the published design: its numbers of patients, sizes, network and recipe",
 }
+OWN_MEANING = MEANING | {
+    "demo": "the design cut down: smaller images and networks, and fewer steps. It shows the shape of an answer; "
+    "conclusions need the scale paper",
+    "paper": "all of the design: its numbers of patients, sizes, network and recipe",
+}
+"""What scales mean to a study that follows no paper."""
 PARTS = ("results", "paper", "checks", "appendix")
 MIME = {".svg": "image/svg+xml", ".png": "image/png"}
 
@@ -84,6 +91,7 @@ class StudyPage:
 
     Attributes:
         found, sure, surer, isnt: the sentences of the first page. picture: of the answer.
+        of_a_paper: whether the study follows a publication.
         only_runs: at the smallest scale, whose numbers mean nothing.
         answers: what the tables say of all structures together, or else of each. others: of each, for the appendix.
         results, paper, checks, appendix: the parts of the page, the appendix apart from the others.
@@ -101,6 +109,7 @@ class StudyPage:
     others: list[Answer]
     meaning: str
     published_scale: str
+    of_a_paper: bool
     notices: list[str]
     answers: list[Answer]
     results: PagePart
@@ -125,7 +134,8 @@ def render(studies: list[StudyResults], out: Path) -> None:
 
 def study_page(results: StudyResults) -> StudyPage:
     """Return what a study's page holds, which follows from the study and from the frames that there are."""
-    study, meaning = results.study, MEANING.get(results.study.scale, "")
+    study, of_a_paper = results.study, _of_a_paper(results.study)
+    meaning = (MEANING if of_a_paper else OWN_MEANING).get(study.scale, "")
     answered = list(answers(results))
     whole = [answer for answer in answered if not answer.structure]
     sections = [section for make in SECTIONS if (section := make(results))]
@@ -152,7 +162,8 @@ def study_page(results: StudyResults) -> StudyPage:
         only_runs=study.scale == SCALES[0],
         meaning=meaning,
         published_scale=SCALES[-1],
-        notices=notices(results.frame("initial"), study),
+        of_a_paper=of_a_paper,
+        notices=[*left_out(results.frames, study), *notices(results.frame("initial"), study)],
         answers=whole or answered,
         others=[answer for answer in answered if whole and answer.structure],
         **parts,
@@ -161,6 +172,10 @@ def study_page(results: StudyResults) -> StudyPage:
         failures=failures_in_short(results),
         provenance=results.provenance,
     )
+
+
+def _of_a_paper(study: Study) -> bool:
+    return bool(study.paper or study.published)
 
 
 def _pictures(results: StudyResults, sections: list[Section]) -> list[Picture]:

@@ -14,7 +14,7 @@ from crossover.statistics.scores.scales import method
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
-FORMATS = ("counted", "listed", "percent", "points", "share")
+FORMATS = ("counted", "listed", "percent", "points", "quoted", "share")
 
 
 def environment(autoescape: bool) -> Environment:

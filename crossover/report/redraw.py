@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.core.cells import TableError
@@ -133,6 +135,8 @@ class _Tables:
         """Return title and text of a figure that was drawn, as the report has them."""
         study = Study.of(json.loads(canonical(parameters.report(self._study))))
         frames = registry.read_tables(self._folder.rglob("*.csv"), study)
+        if (left_out := self._results / "left_out.csv").exists():
+            frames["left_out"] = pd.read_csv(left_out)
         if (published := numbers_of(study)) is not None:
             frames["published"] = published
         return registry.caption(figure.name, frames, study)

@@ -109,7 +109,7 @@ def make_cases(
         return digest([about, own, code, lenient])
 
     known = _known(source, folder, received, settings)
-    work, findings = _work(source, rules, raw.parent, received, data, known, workers)
+    work, findings, lacking = _work(source, rules, raw.parent, received, data, known, workers)
     keys = {c: _key(settings(c), w.received, w.row) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
@@ -121,7 +121,8 @@ def make_cases(
     if not lenient or not report["cases"]:
         _raise_errors(report, folder)
     good = {case: records[case] for case in report["made"]}
-    write_json(manifest, {"items": good})
+    left_out = lacking | _left_out(report, records)
+    write_json(manifest, {"items": good} | ({"left_out": left_out} if left_out else {}))
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
     with (folder / "patients.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, list(rows[0] if rows else ()), lineterminator="\n")
@@ -192,21 +193,34 @@ def _raise_errors(report: Report, folder: Path) -> None:
 def _work(
     source: Source, rules: IngestRules, raw: Path, received: dict, data: Path | None,
     known: Mapping[str, list[str]], workers: int,
-) -> tuple[dict[str, CaseSource], list[Finding]]:  # fmt: skip
-    """Return case -> what it is made from; and findings about files of no case."""
+) -> tuple[dict[str, CaseSource], list[Finding], dict[str, str]]:  # fmt: skip
+    """Return case -> what it is made from; findings about files of no case; patient -> why it has no case."""
     if isinstance(source, Phantom):
-        return {c: _phantom(c, item, source, raw) for c, item in received.items()}, []
+        return {c: _phantom(c, item, source, raw) for c, item in received.items()}, [], {}
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
     if not isinstance(source, DicomSource):
-        cases, notes = form_of(source).rows(source, data)
-        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, notes
+        cases, notes, lacking = form_of(source).rows(source, data)
+        names = case_names(source, [*lacking])
+        own = {names[patient]: why for patient, why in lacking.items()}
+        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, notes, own
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
     files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, name, workers, known)
-    return {c: _dicom(e, source, digests, maps) for c, e in found.items()}, findings
+    return {c: _dicom(e, source, digests, maps) for c, e in found.items()}, findings, {}
+
+
+def _left_out(report: Report, records: Mapping[str, CaseRecord]) -> dict[str, str]:
+    """Return patient -> why no case of it was made, by its errors."""
+    made = {records[case]["patient"] for case in report["made"]}
+    why: dict[str, list[str]] = {}
+    for case, about in report["cases"].items():
+        if (patient := records[case]["patient"]) not in made:
+            errors = [f for f in about["findings"] if f["severity"] == "error"]
+            why.setdefault(patient, []).extend(f"{f['code']} {f['about']}".strip() for f in errors)
+    return {patient: ", ".join(dict.fromkeys(errors)) for patient, errors in why.items()}
 
 
 def _pseudonym(source: DicomSource, patient: str) -> str:

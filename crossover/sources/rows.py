@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from crossover.sources.findings import Finding
@@ -21,3 +23,5 @@ class Rows(NamedTuple):
 
     cases: dict[str, CaseRow]
     findings: list[Finding]
+    left_out: Mapping[str, str] = MappingProxyType({})
+    """The patient's own identifier -> why none of its cases is taken."""

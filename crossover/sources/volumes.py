@@ -41,7 +41,10 @@ def rows(source: VolumesSource, root: Path) -> Rows:
             doubled rows, no row, or missing files: all of them, by row, without text of the table.
     """
     root /= source.folder
-    table, lacking = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
+    table, lacks = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
+    complete = {*table.rows[source.patient]}
+    left_out = {patient: why for patient, why in lacks if patient not in complete}
+    lacking = _lacking([*left_out.values()], [why for patient, why in lacks if patient in complete])
     own, passed = _of_cohort(source, table.rows)
     findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
@@ -58,27 +61,42 @@ def rows(source: VolumesSource, root: Path) -> Rows:
         findings += [f.what for f in passed]
         raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
     notes = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
-    return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)])
+    return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)], left_out)
 
 
-def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[Finding]]:
-    """Return a row for each patient whose files are all there, and a warning of those who lack some."""
+def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[tuple[str, str]]]:
+    """Return a row for each scan whose files are all there; and patient and why of those with the first channel only.
+
+    What lacks files is told of the cohort alone, and not where its first channel is a file of another scan.
+    """
     paths = paths_below(root)
     there, patterns = set(paths), source.files
     rows = list(matching(paths, next(iter(patterns.values()))))
     files = [{what: filled(pattern, row) for what, pattern in patterns.items()} for row in rows]
     whole = [row for row, own in zip(rows, files) if there.issuperset(own.values())]
     used = {file for own in files if there.issuperset(own.values()) for file in own.values()}
-    lacks = Counter(
-        ", ".join(what for what, file in own.items() if file not in there)
-        for own in files
-        if not there.issuperset(own.values()) and next(iter(own.values())) not in used
-    )
-    found = [f"{n} of them without {what}" for what, n in lacks.items()]
-    what = f"patients left out whose first channel is there: {lacks.total()}; {'; '.join(found)}"
+    lacks = [
+        (row[source.patient], "no " + ", no ".join(what for what, file in own.items() if file not in there))
+        for row, own in zip(rows, files)
+        if not there.issuperset(own.values())
+        and next(iter(own.values())) not in used
+        and all(row[column] == value.strip() for column, value in source.where.items())
+    ]
     columns = list(dict.fromkeys(columns_in(next(iter(patterns.values())))))
     table = pd.DataFrame(whole, columns=columns, index=range(1, len(whole) + 1))
-    return Table(table, []), [Finding("files-missing", what)] if lacks else []
+    return Table(table, []), lacks
+
+
+def _lacking(patients: list[str], scans: list[str]) -> list[Finding]:
+    """Return warnings of patients, and of further scans of others, that lack files: why, without whose they are."""
+    out = []
+    for whys, what, about in ((patients, "patient", ""), (scans, "further scan", "scans")):
+        number = f"{len(whys)} {what}{'' if len(whys) == 1 else 's'}"
+        found = "; ".join(f"{n} with {why}" for why, n in Counter(whys).items())
+        if whys:
+            text = f"left out, though the first channel is there: {number}: {found}"
+            out.append(Finding("files-missing", text, about=about))
+    return out
 
 
 def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:

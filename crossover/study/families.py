@@ -110,6 +110,11 @@ def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
     return " → ".join(" + ".join(part(c, n) for c, n in s.train.items()) for s in strategy.chain)
 
 
+def trained_part(level: str) -> str:
+    """Return what fine-tuning at a level trains, in words: "from L1" on, or "the decoder"."""
+    return "the decoder" if level == "decoder" else f"from {level}"
+
+
 def at_largest(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of families without sizes, and of the others at the largest size."""
     return table[table["n_train"].isin([0, table["n_train"].max()])]

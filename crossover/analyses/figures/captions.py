@@ -45,6 +45,20 @@ def cases(frames: Frames, study: Study) -> dict[str, int]:
     return {cohort: int(counts.get(cohort, 0)) for cohort in study.cohorts}
 
 
+def left_out(frames: Frames, study: Study) -> list[str]:
+    """Return a sentence for each cohort of which patients were left out: how many, and why."""
+    left, splits, out = frames.get("left_out"), frames.get("splits"), []
+    if left is None or splits is None:
+        return []
+    for cohort, rows in left.groupby("cohort", sort=False):
+        total = splits.loc[splits["cohort"] == cohort, "patient"].nunique() + len(rows)
+        reasons = rows["why"].value_counts()
+        why = "; ".join(f"{n} with {reason}" if len(reasons) > 1 else reason for reason, n in reasons.items())
+        verb = "is" if len(rows) == 1 else "are"
+        out.append(f"{len(rows)} of {total} patients of {study.cohorts[cohort].label} {verb} left out: {why}.")
+    return out
+
+
 def test_cases_text(cases: dict[str, int], study: Study) -> str:
     """Return words for the number of test cases, as "80 test cases (Cervix 16, Uterus 64)"."""
     parts = ", ".join(f"{style.test_set_label(study, c)} {n}" for c, n in cases.items())

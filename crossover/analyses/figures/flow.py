@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import sized
 from crossover.analyses.figures import captions, style
-from crossover.study.families import chain_text, families, tested
+from crossover.study.families import chain_text, families, tested, trained_part
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -63,10 +63,11 @@ def caption(frames: Frames, study: Study) -> str:
     rows = rows[rows["replicate"] == rows["replicate"].min()]
     total = rows.drop_duplicates(["cohort", "patient"])
     train, test = ((total["part"] == part).sum() for part in ("train", "test"))
+    left = "".join(f" {sentence}" for sentence in captions.left_out(frames, study))
     return (
         f"{len(total)} patients of {len(study.cohorts)} cohorts: {train} for training, {test} for "
         f"testing. Each subset of {captions.target(study)} contains the smaller ones. Validating patients "
-        "choose the epoch and are not trained on; no test patient does either."
+        f"choose the epoch and are not trained on; no test patient does either.{left}"
     )
 
 
@@ -157,7 +158,7 @@ def _strategies(axes: Axes, train: pd.DataFrame, study: Study, top: float) -> No
                       marker=style.family_marker(study, family.name),
                       color=style.family_colour(study, family.name))  # fmt: skip
         levels = [f.level for f in own if f.level]
-        tuned = f", fine-tuned from {', '.join(levels)}" if levels else ""
+        tuned = f", fine-tuned {trained_part(', '.join(levels))}" if levels else ""
         number = sum(m.strategy == name for m in models)
         label = axes.text(22, y + 1.5, strategy.label, weight="bold", va="center")
         _fit(label, 29)

@@ -369,12 +369,13 @@ def family_line(study: Study, family: str) -> tuple:
 
 
 def family_label(study: Study, family: str) -> str:
-    """Return the strategy's label with the level, as "TL (L1)"; another tool's model keeps its name."""
+    """Return the strategy's label, with a level that it lacks, as "TL (L1)"; another tool's model keeps its name."""
     known = families(study).get(family)
     if known is None:
         return family
-    label = study.strategies[known.strategy].label
-    return f"{label} ({known.level})" if known.level else label
+    strategy, level = study.strategies[known.strategy], known.level or ""
+    said = len(strategy.levels) == 1 and level.casefold() in strategy.label.casefold().split()
+    return f"{strategy.label} ({level})" if level and not said else strategy.label
 
 
 def test_sets(study: Study) -> list[str]:

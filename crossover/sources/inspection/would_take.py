@@ -28,6 +28,8 @@ class Taken:
     """Case -> its patient."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Case -> why it would be excluded: a finding's code, and what."""
+    lacking: dict[str, str] = field(default_factory=dict)
+    """Patient, as the folder calls it -> which of its files are not there, so that it has no case."""
     notes: list[str] = field(default_factory=list)
     """What is to be said of the folder or table as a whole."""
 
@@ -47,8 +49,9 @@ def would_take(
     """
     if isinstance(source, DicomSource):
         return _of_export(source, rules, data, workers)
-    cases, findings = form_of(source).rows(source, data)
-    return Taken({case: row.patient for case, row in cases.items()}, notes=[f.what for f in findings])
+    cases, findings, lacking = form_of(source).rows(source, data)
+    notes = [f.what for f in findings if f.code != "files-missing" or f.about]  # patients stand in `lacking`, by name
+    return Taken({case: row.patient for case, row in cases.items()}, lacking=dict(lacking), notes=notes)
 
 
 def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int) -> Taken:

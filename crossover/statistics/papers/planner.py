@@ -65,7 +65,6 @@ def wrong(question: Question, printed: PrintedPair | None) -> list[str]:
          f"--difference is more than 0 and less than the whole scale of {question.metric}"),
         (question.reach is None or lowest < question.reach < highest,
          f"--reach lies inside the scale of {question.metric}"),
-        (len(question.models) == len(set(question.models)) in (0, 2), "--model names two models, or none"),
     ]  # fmt: skip
     if printed:
         count = len(printed.means)
@@ -147,8 +146,10 @@ def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:
         console.print(Text(heading, "bold"))
         if question in (DIFFERENCE, CROSSOVER):
             console.print(_grid(own))
-        for said in own["statement"]:
-            console.print(Text(f"- {said[:1].upper()}{said[1:]}."))
+        several = own["structure"].nunique() > 1
+        for structure, said in zip(own["structure"], own["statement"]):
+            text = f"{structure}: {said}" if several else f"{said[:1].upper()}{said[1:]}"
+            console.print(Text(f"- {text}."))
         console.print()
     for note in notes:
         console.print(Text(f"Note: {note}."))

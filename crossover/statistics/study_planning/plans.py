@@ -24,6 +24,8 @@ from crossover.statistics.study_planning.planning import (
 )
 
 NEXT_CASES = 10
+FAILED = 0.05
+"""Scores below it, on a scale from 0 to 1, are those of a model that does not find the structure."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         for option, (name, there) in known.items()
         if name not in there
     ]
-    if not question.models and len(families) != 2:
+    asked = len({*question.models}) if question.models else len(families)
+    if asked != 2 or len(question.models) not in (0, 2):
         findings.append(f"--model names the two models to compare; there are {', '.join(families)}")
     if findings:
         raise TableError("\n".join(findings))
@@ -86,7 +89,18 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
-    return as_table([*found, *curves]), [*notes, *more]
+    return as_table([*found, *curves]), [*_tells_nothing(rows, question.metric, pair), *notes, *more]
+
+
+def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list[str]:
+    """Return a note of the structures that no model of the pair found: their scores hardly differ from 0."""
+    if scale(metric) != SHARE:
+        return []
+    highest = rows[rows["family"].isin(pair)].groupby("structure", sort=False)[metric].max()
+    failed = [str(structure) for structure, most in highest.items() if most < FAILED]
+    where = "" if len(failed) == len(highest) else f" of {', '.join(failed)}"
+    text = f"every {metric}{where} is below {FAILED:g}: a pilot of models that fail tells nothing of models that work"
+    return [f"{text}; take one whose models were trained to the end"] if failed else []
 
 
 def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:

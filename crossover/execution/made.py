@@ -1,0 +1,52 @@
+"""Which results are there, and the runs that made them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from crossover.core.files import read_json_or_none
+from crossover.core.provenance import read_record
+
+
+class Run(NamedTuple):
+    """Studies that were run together."""
+
+    studies: list[str]
+    """Their names; none for those of config/config.yaml."""
+    scale: str
+    """The scale; "" for that of config/config.yaml."""
+    targets: tuple[str, ...] = ()
+    """What is asked of the workflow; nothing for all with the report."""
+
+
+def made(results: Path) -> dict[str, str]:
+    """Return study -> the scale at which its results were made, as its params.json has it ("" where none can be read).
+
+    Args:
+        results: the folder with a folder for each study.
+    """
+    found = {path.parent.name: read_json_or_none(path) or {} for path in sorted(results.glob("*/params.json"))}
+    return {study: str(about.get("scale", "")) for study, about in found.items()}
+
+
+def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) -> list[Run]:
+    """Return the runs whose results are asked for: that of the report, and one for each other study.
+
+    A report is of the studies that were run together; a study that it lacks was run apart from them, maybe
+    at another scale.
+
+    Args:
+        there: what `made` returned.
+        named: the studies that are asked for; none for all that are there.
+        scale: the scale that is asked for; "" for that of the results.
+        results: the folder with the report.
+    """
+    studies = named or [*there]
+    if not studies:
+        return [Run([], scale)]
+    record = read_record(results / "report.html") or {}
+    reported = [about["study"] for about in record.get("settings", {}).get("studies", [])]
+    scales = {there.get(study, "") for study in reported}
+    whole = bool(reported) and {*reported} <= {*studies} and len(scales) == 1
+    first = [Run(reported, scale or scales.pop())] if whole else []
+    apart = [study for study in studies if not (whole and study in reported)]
+    return [*first, *(Run([study], scale or there.get(study, ""), ("studies",)) for study in apart)]

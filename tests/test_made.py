@@ -1,0 +1,41 @@
+"""Which results are there, and the runs that made them."""
+
+from pathlib import Path
+
+from crossover.core.files import write_json
+from crossover.execution import made
+from crossover.execution.made import Run
+
+
+def with_report(results: Path, monkeypatch, *studies: str) -> None:
+    record = {"settings": {"studies": [{"study": study} for study in studies]}}
+    monkeypatch.setattr(made, "read_record", lambda path: record if path == results / "report.html" else None)
+
+
+def test_the_scale_of_results_is_that_of_their_parameters(tmp_path):
+    (tmp_path / "south").mkdir()
+    (tmp_path / "north").mkdir()
+    write_json(tmp_path / "south/params.json", {"scale": "smoke"})
+    (tmp_path / "north/params.json").write_text("not JSON")
+    assert made.made(tmp_path) == {"north": "", "south": "smoke"}
+
+
+def test_the_studies_of_the_report_are_one_run_and_each_other_study_is_a_run_without_it(tmp_path, monkeypatch):
+    with_report(tmp_path, monkeypatch, "b", "a")
+    there = {"a": "demo", "b": "demo", "c": "smoke"}
+    assert made.runs_of(there, [], "", tmp_path) == [Run(["b", "a"], "demo"), Run(["c"], "smoke", ("studies",))]
+
+
+def test_a_part_of_the_reports_studies_is_taken_without_the_report(tmp_path, monkeypatch):
+    with_report(tmp_path, monkeypatch, "b", "a")
+    there = {"a": "demo", "b": "demo"}
+    assert made.runs_of(there, ["a"], "", tmp_path) == [Run(["a"], "demo", ("studies",))]
+
+
+def test_without_results_the_run_is_that_of_the_configuration(tmp_path):
+    assert made.runs_of({}, [], "", tmp_path) == [Run([], "")]
+
+
+def test_a_scale_that_is_given_counts(tmp_path, monkeypatch):
+    with_report(tmp_path, monkeypatch, "a")
+    assert made.runs_of({"a": "smoke"}, [], "demo", tmp_path) == [Run(["a"], "demo")]
