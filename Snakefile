@@ -59,6 +59,7 @@ if not DRY:
 
 onstart:
     refuse_to_run_beside_another()
+    refuse_what_slurm_has_not()
     refuse_what_the_disk_cannot_hold()
     begin_progress()
     start_fork_servers()

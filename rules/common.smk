@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crossover.core import locks
-from crossover.execution import progress, requirements, resources
+from crossover.execution import progress, requirements, resources, slurm_site
 from crossover.study import backends, parameters
 from crossover.execution.cohort_size import amount
 from crossover.statistics.papers.claims.check import check_claims
@@ -439,6 +439,24 @@ def refuse_to_run_beside_another() -> None:
             raise WorkflowError(
                 f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it"
             ) from None
+
+
+def refuse_what_slurm_has_not() -> None:
+    """Refuse a run for which this Slurm has no such account, partition or node, before any job is submitted.
+
+    Raises:
+        WorkflowError: what there is instead, and where it is set.
+    """
+    if workflow.executor_plugin.name != "slurm":
+        return
+    settings = workflow.resource_settings
+    asked = settings.default_resources or {}
+    account, partition = (str(getattr(asked.get(name), "raw", asked.get(name)) or "") for name in SLURM_NAMES)
+    if refused := slurm_site.refusals(account, partition, settings.cores):
+        raise WorkflowError("\n".join(refused))
+
+
+SLURM_NAMES = ("slurm_account", "slurm_partition")
 
 
 def refuse_what_the_disk_cannot_hold() -> None:

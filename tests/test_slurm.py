@@ -1,9 +1,8 @@
 """A run through a real Slurm of two nodes gives what a run on this machine gives, also where a node is lost in it.
 
 Needs Debian's `slurm-wlm` and `munge`, the executor of requirements-slurm.lock, and root; it is skipped elsewhere.
-Both nodes are this machine, and their GPUs files that only count. With `slurmdbd` and `mariadb-server` the first run
-asks `sacct` what became of its jobs, as the executor does by itself; the others ask `squeue`, as where there are no
-accounts.
+Both nodes are this machine, and their GPUs files that only count. With `slurmdbd` and `mariadb-server` the cluster
+keeps accounts, and the runs in which a node is lost and a job is cancelled have one; the others ask for none.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path,
 
 
 ACCOUNTED = ("--default-resources", f"slurm_account={ACCOUNT}")
-UNACCOUNTED = ("--slurm-status-command", "squeue", "--slurm-no-account")
+UNACCOUNTED = ("--slurm-no-account",)
 
 
 @contextlib.contextmanager
@@ -100,7 +99,7 @@ def test_a_run_that_is_interrupted_leaves_no_job_and_no_process(waiting: Path, n
 
 
 def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waiting: Path):
-    with start(waiting, TARGET) as run:
+    with start(waiting, TARGET, asking=ACCOUNTED if accounts() else UNACCOUNTED) as run:
         until(lambda: seen(waiting))
         subprocess.run(["scancel", *queue()], check=True)
         (_, process, _), *_ = seen(waiting)
@@ -109,6 +108,18 @@ def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waitin
         assert run.wait(timeout=120) == 0, (waiting / "log").read_text()[-3000:]
     assert [what for what, *_ in seen(waiting)] == ["begins", "begins", "ends"]
     assert queue() == [] and processes_of(waiting) == []
+
+
+@pytest.mark.parametrize("asked, why", [
+    (["slurm_partition=nosuch"], "slurm_partition: there is no nosuch; there are main"),
+    *([(["slurm_account=lap"], f"slurm_account: lap is none of yours; you have {ACCOUNT}")] if accounts() else []),
+    (["--cores", "64"], "cores: 64, and no node has more than"),
+])  # fmt: skip
+def test_what_this_slurm_has_not_is_refused_before_anything_is_submitted(waiting: Path, asked: list[str], why: str):
+    with start(waiting, TARGET, asking=asked if "--cores" in asked else ["--default-resources", *asked]) as run:
+        assert run.wait(timeout=60) == 1
+    said = (waiting / "log").read_text()
+    assert why in said and "profiles/slurm/profile.yaml" in said and queue() == []
 
 
 def test_a_cohort_is_corrected_by_several_jobs_to_the_same_bits(cluster: Path, smoke: Path, tmp_path: Path):
