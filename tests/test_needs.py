@@ -69,12 +69,15 @@ def test_weights_are_parameters_times_four_and_checkpoints_come_beside(tmp_path)
     assert own["uterus", CHECKPOINTS].expected == pytest.approx(8 * 2 * 4 * 41_400_000, rel=0.02)
 
 
-def test_cases_that_are_there_are_counted(tmp_path):
+def test_cases_that_are_there_are_counted_of_phantoms_those_that_will_be(tmp_path):
+    """Phantoms that are there may be of another scale; a study's real patients are the same at each."""
     cases = {"a": (64, 48, 10), "b": (64, 64, 20)}
     write_json(tmp_path / "cases/cervix/manifest.json", {"items": {name: {} for name in cases}})
     for name, size in cases.items():
         write_json(tmp_path / "cases/cervix" / name / "case.json", {"size": size})
-    held = amount(load_study("uterus", "paper", CONFIG), "cervix", tmp_path)
+    study = load_study("uterus", "paper", CONFIG)
+    assert amount(study, "cervix", tmp_path).patients == study.cohorts["cervix"].source.patients > 100
+    held = amount(received(study, DicomSource(kind="dicom", folder="in")), "cervix", tmp_path)
     assert (held.patients, held.slices) == (2, 15)
     assert held.voxels == pytest.approx(64 * 48 * 10 + 64 * 64 * 20)
 

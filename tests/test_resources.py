@@ -54,6 +54,16 @@ def test_an_earlier_run_of_the_job_tells_what_it_used(study):
     assert (own.mem_mb, own.runtime) == (3000, 30)
 
 
+def test_an_earlier_run_at_another_scale_tells_nothing(study):
+    batch = next(iter(plan(study).batches))
+    new = asked(study, batch=batch)
+    path = record_path(OUTPUT)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"peak_bytes": 2e6, "seconds": 6}))
+    Path("results/uterus/params.json").write_text('{"scale": "smoke"}')
+    assert asked(study, batch=batch) == new
+
+
 def test_image_rules_are_given_memory_for_each_process_and_less_time_for_several(study):
     one, eight = (asked(study, "cases", threads=n, cohort="uterus") for n in (1, 8))
     assert eight.mem_mb == pytest.approx(8 * one.mem_mb, abs=8)

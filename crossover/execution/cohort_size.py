@@ -1,6 +1,7 @@
 """How much a cohort holds.
 
-As counted where its cases are there, else as its phantoms will be drawn or as the sizes of received files tell about.
+As its phantoms will be drawn, whatever is there of another scale; else as counted where its cases are there, or as the
+sizes of received files tell about.
 """
 
 import functools
@@ -38,7 +39,7 @@ class Amount(NamedTuple):
 
 def amount(study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None) -> Amount | None:
     """Return what is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
-    own = count_cases(data / "cases" / cohort) or phantom_amount(study, cohort)
+    own = phantom_amount(study, cohort) or count_cases(data / "cases" / cohort)
     return estimate_from_files(study, cohort, received) if own is None and received else own
 
 

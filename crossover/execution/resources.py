@@ -1,9 +1,9 @@
 """What a scheduler is asked for, for each job: memory, time and disk.
 
-What an earlier run of the same job used, by its provenance record, tells most. Else memory and time follow from the
-study: the measured memory of its trainings (`config/memory.csv`), their steps times measured seconds a step
-(`config/step_times.csv`), the voxels of its cases. Both are asked for with room to spare, and doubled at each further
-attempt, since a job that a scheduler ended may have lacked either.
+What an earlier run of the same job at the same scale used, by its provenance record, tells most. Else memory and time
+follow from the study: the measured memory of its trainings (`config/memory.csv`), their steps times measured seconds a
+step (`config/step_times.csv`), the voxels of its cases. Both are asked for with room to spare, and doubled at each
+further attempt, since a job that a scheduler ended may have lacked either.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from crossover.core.files import read_json_or_none
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import Amount, amount
 from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds
@@ -56,7 +57,7 @@ def request(
         study, plan: whose job it is; None where it is of all studies.
         threads: of the job. attempt: 1 for the first.
     """
-    memory, seconds = _before(output)
+    memory, seconds = _before(output) if study is None or _is_of_scale(study.study, study.scale) else (None, None)
     memory = memory or _memory_mb(rule, wildcards, study, threads)
     minutes = UNKNOWN_MINUTES
     seconds = seconds or _seconds(rule, wildcards, study, plan, threads)
@@ -67,6 +68,12 @@ def request(
     whole = rule.removesuffix("_part")  # of the cohort: no part writes more
     disk = output_bytes(whole, wildcards, study, plan, weights) or 0.0
     return Request(round(SPARE * memory * more), minutes * more, 100 + round(SPARE * disk / 1e6))
+
+
+def _is_of_scale(study: str, scale: str) -> bool:
+    """Whether the results of a study that are there, if any are, were made at this scale: others tell nothing."""
+    about = read_json_or_none(Path("results", study, "params.json")) or {}
+    return about.get("scale", scale) == scale
 
 
 def _before(output: Path) -> tuple[float | None, float | None]:
