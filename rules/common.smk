@@ -492,10 +492,12 @@ def begin_progress() -> None:
     progress.failures()
     for line in WITHOUT_WEIGHTS:
         print(line)
+    trained = [job for job in jobs(workflow.dag) if job.rule == "train" and not job.needed]
     for name, p in PLANS.items():
+        own = [p.batches[job.wildcards["batch"]] for job in trained if job.wildcards["study"] == name]
         beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
         beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
-        progress.begin(name, len(p.stages), min(beside))
+        progress.begin(name, len(p.stages), min(beside), [stage.name for batch in own for stage in batch.stages])
 
 
 def where_the_report_is() -> str:

@@ -151,6 +151,13 @@ def test_a_running_training_is_told_of_every_ten_seconds(tmp_path, monkeypatch, 
     ]
 
 
+def test_trainings_that_an_earlier_run_made_are_done_from_the_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 5, 2, ["scratch-n2", "scratch-n8"])
+    (status,) = progress.statuses()
+    assert (status.done, status.stages, status.seconds_left) == (2, 5, None)
+
+
 def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     progress.begin("uterus", 5, 2)

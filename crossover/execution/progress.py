@@ -5,7 +5,7 @@ What jobs tell is in files of the run's folder, so that any machine that sees th
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +17,18 @@ EVERY = 10.0
 """The fewest seconds between two lines on a job's running training."""
 
 
-def begin(study: str, stages: int, jobs: int) -> None:
-    """Note at the start of a run how many stages a study has and how many are trained side by side."""
+def begin(study: str, stages: int, jobs: int, done: Iterable[str] = ()) -> None:
+    """Note at the start of a run what a study's trainings are.
+
+    Args:
+        study: its name.
+        stages: how many it has.
+        jobs: how many are trained side by side.
+        done: the stages that an earlier run has made, of whose jobs none runs now.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_json(FOLDER / f"{study}.json", {"stages": stages, "jobs": jobs})
-    (FOLDER / f"{study}.done").write_text("")
+    (FOLDER / f"{study}.done").write_text("".join(f"0.00 {stage}\n" for stage in done))
     for path in running_folder(study).glob("*.json"):
         path.unlink()
 
