@@ -24,8 +24,12 @@ def made(results: Path) -> dict[str, str]:
     Args:
         results: the folder with a folder for each study.
     """
-    found = {path.parent.name: read_json_or_none(path) or {} for path in sorted(results.glob("*/params.json"))}
-    return {study: str(about.get("scale", "")) for study, about in found.items()}
+    return {path.parent.name: scale_of(path.parent) for path in sorted(results.glob("*/params.json"))}
+
+
+def scale_of(folder: Path) -> str:
+    """Return the scale at which a study's results in its folder were made; "" where its params.json tells none."""
+    return str((read_json_or_none(folder / "params.json") or {}).get("scale", ""))
 
 
 def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) -> list[Run]:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from crossover.core.files import read_json_or_none
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import Amount, amount
 from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds
+from crossover.execution.made import scale_of
 from crossover.execution.requirements import output_bytes, peak_bytes, weight_bytes
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
@@ -57,7 +57,7 @@ def request(
         study, plan: whose job it is; None where it is of all studies.
         threads: of the job. attempt: 1 for the first.
     """
-    memory, seconds = _before(output) if study is None or _is_of_scale(study.study, study.scale) else (None, None)
+    memory, seconds = _before(output) if study is None or _is_of_scale(study) else (None, None)
     memory = memory or _memory_mb(rule, wildcards, study, threads)
     minutes = UNKNOWN_MINUTES
     seconds = seconds or _seconds(rule, wildcards, study, plan, threads)
@@ -70,10 +70,9 @@ def request(
     return Request(round(SPARE * memory * more), minutes * more, 100 + round(SPARE * disk / 1e6))
 
 
-def _is_of_scale(study: str, scale: str) -> bool:
-    """Whether the results of a study that are there, if any are, were made at this scale: others tell nothing."""
-    about = read_json_or_none(Path("results", study, "params.json")) or {}
-    return about.get("scale", scale) == scale
+def _is_of_scale(study: Study) -> bool:
+    """Whether the study's results that are there, if any are, were made at its scale: others tell nothing."""
+    return scale_of(Path("results", study.study)) in ("", study.scale)
 
 
 def _before(output: Path) -> tuple[float | None, float | None]:

@@ -24,7 +24,7 @@ from crossover.statistics.study_planning.planning import (
 )
 
 NEXT_CASES = 10
-FAILED = 0.05
+FOUND_NOTHING = 0.05
 """Scores below it, on a scale from 0 to 1, are those of a model that does not find the structure."""
 
 
@@ -97,10 +97,13 @@ def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list
     if scale(metric) != SHARE:
         return []
     highest = rows[rows["family"].isin(pair)].groupby("structure", sort=False)[metric].max()
-    failed = [str(structure) for structure, most in highest.items() if most < FAILED]
+    failed = [str(structure) for structure, most in highest.items() if most < FOUND_NOTHING]
     where = "" if len(failed) == len(highest) else f" of {', '.join(failed)}"
-    text = f"every {metric}{where} is below {FAILED:g}: a pilot of models that fail tells nothing of models that work"
-    return [f"{text}; take one whose models were trained to the end"] if failed else []
+    text = (
+        f"every {metric}{where} is below {FOUND_NOTHING:g}: a pilot of models that fail tells nothing of models that "
+        "work; take one whose models were trained to the end"
+    )
+    return [text] if failed else []
 
 
 def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
