@@ -92,9 +92,9 @@ def gpu_tickets(wildcards: Wildcards) -> int:
     return TICKETS // STUDIES[wildcards.study].execution.per_gpu if GPUS else 0
 
 
-IMAGE_VOXELS, MASK_VOXELS = 2_000_000, 20_000_000
-"""Voxels that take a second, as long as a process takes to start: each process of the image rules gets as many."""
-
+IMAGE_VOXELS = 2_000_000
+"""Voxels that take a second, as long as a process takes to start: each process of the image rules gets as many, and those
+of masks `resources.MASK_VOXELS`."""
 
 NODE_CORES = 8
 """The cores of a node, where a scheduler runs the jobs and Snakemake was given no number of cores."""
@@ -129,21 +129,19 @@ def processes_of_part(wildcards: Wildcards) -> int:
 
 def processes_of_masks(wildcards: Wildcards) -> int:
     """Return the number of processes for a rule that goes through masks of test cases, of a group or manual ones."""
-    study = STUDIES[wildcards.study]
-    held = [amount(study, name) for name in study.cohorts]
-    if None in held:
-        return processes_for(None, MASK_VOXELS)
     group = getattr(wildcards, "group", None)
-    models = PLANS[wildcards.study].groups[group] if group else ()
-    masks = sum(len(m.structures) for m in models) or len(study.structures)
-    tests = zip(held, study.cohorts.values())
-    tested = sum(h.voxels * (c.test if c.test < 1 else c.test / h.patients) for h, c in tests)
-    return processes_for(tested * masks, MASK_VOXELS)
+    voxels = resources.mask_voxels(STUDIES[wildcards.study], PLANS[wildcards.study], group)
+    return processes_for(voxels, resources.MASK_VOXELS)
 
 
 def without_constraints(pattern: object) -> str:
     """Return the pattern of an output, its wildcards without their constraints."""
     return re.sub(r"\{(\w+)[^}]*\}", r"{\1}", str(pattern))
+
+
+def asks_for_gpu(rule: str) -> bool:
+    """Return whether the run's profile or command line asks for a GPU for each job of a rule (`--set-resources`)."""
+    return bool({"gpu", "gres"} & set(workflow.resource_settings.overwrite_resources.get(rule, {})))
 
 
 def scheduler_resources(rule: str) -> dict[str, Callable]:
@@ -154,7 +152,7 @@ def scheduler_resources(rule: str) -> dict[str, Callable]:
         name = wildcards.get("study") or COHORTS.get(wildcards.get("cohort"))
         output = Path(without_constraints(getattr(rules, rule).output[0]).format(**wildcards))
         of = STUDIES.get(name), PLANS.get(name)
-        return resources.request(rule, wildcards, output, *of, threads, attempt)
+        return resources.request(rule, wildcards, output, *of, threads, attempt, asks_for_gpu(rule))
 
     def resource(what: str) -> Callable[[Wildcards, int, int], Any]:
         return lambda wildcards, attempt, threads: getattr(request(attempt, threads, **wildcards), what)

@@ -166,6 +166,8 @@ def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_pa
     progress.tell("uterus", "e FAILED: no memory left:\nof 2 GB", 0)
     clock = Clock()
     watched = progress.Watched("uterus", clock)
+    watched.begin("c")
+    assert [(r.stage, r.step, r.dsc) for r in progress.statuses()[0].running] == [("c", 0, None)]
     for stage in ("a", "c"):
         clock.now += 20
         watched(stage, 10, 70, 0.3, 0.61)

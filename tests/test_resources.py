@@ -73,3 +73,19 @@ def test_image_rules_are_given_memory_for_each_process_and_less_time_for_several
 def test_a_job_of_all_studies_is_given_what_tables_need(study):
     own = request("report", {}, Path("results/report.html"), None, None, 1, 1)
     assert own.mem_mb == 3000 and own.runtime == 70
+
+
+def test_a_job_with_a_gpu_is_given_the_time_of_one_where_it_was_measured(study):
+    for rule, batch in (("train", "batch"), ("predict", "group")):
+        name = next(iter(plan(study).batches if rule == "train" else plan(study).groups))
+        cpu, gpu = (
+            request(rule, {batch: name}, OUTPUT, study, plan(study), 1, 1, gpu).runtime for gpu in (False, True)
+        )
+        assert 10 < gpu < cpu / 5
+
+
+def test_scores_of_masks_are_given_time_by_their_voxels(study):
+    group = next(iter(plan(study).groups))
+    evaluation, radiomics = (asked(study, rule, group=group).runtime for rule in ("evaluate", "radiomics"))
+    assert 10 < evaluation < radiomics < 1440
+    assert asked(study, "radiomics_manual").runtime < radiomics

@@ -27,6 +27,11 @@ def main(job: Job) -> None:
     watched = progress.Watched(study)
     curves = Curves(Path("logs/tensorboard") / study) if job.logger == "tensorboard" else None
 
+    def begin(stage: str, key: str) -> None:
+        watched.begin(stage)
+        if curves:
+            curves.begin(stage, key)
+
     def watch(stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
         watched(stage, step, steps, loss, dsc)
         if curves:
@@ -52,8 +57,7 @@ def main(job: Job) -> None:
     with claim(gpus(), job.tickets):
         train_stages(
             made, stages, job.out, code, partial(progress.tell, study),
-            partial(progress.fail_one, study, job.out),
-            curves.begin if curves else lambda *told: None, job.parents,
+            partial(progress.fail_one, study, job.out), begin, job.parents,
         )  # fmt: skip
 
 

@@ -54,10 +54,10 @@ def inspect(
 
 
 def _show(found: Inventory, console: Console) -> None:
+    from crossover.core.wording import counted
     from crossover.report.inspection_page import pasted
-    from crossover.sources.inspection.inventory import patients_text
 
-    console.print(f"{found.form}: {patients_text(len(found.cases))}", highlight=False)
+    console.print(f"{found.form}: {counted(len(found.cases), 'patient')}", highlight=False)
     images = Table("image", "what it is", "patients", "voxels", "mm")
     for kind in found.channels:
         several = f" ({kind.several} with several)" if kind.several else ""
@@ -82,12 +82,12 @@ def _show(found: Inventory, console: Console) -> None:
 
 
 def _show_proposal(found: Inventory, console: Console) -> None:
-    from crossover.sources.inspection.inventory import patients_text
+    from crossover.core.wording import counted
 
     chosen = found.proposed
     left = found.left_out(chosen)
     taken = len(found.cases) - len(left)
-    console.print(f"With {', '.join(chosen)}: {taken} of {patients_text(len(found.cases))}.", highlight=False)
+    console.print(f"With {', '.join(chosen)}: {taken} of {counted(len(found.cases), 'patient')}.", highlight=False)
     told = {patient for group in found.apart() for patient in found.columns["group"][group]}
     left = {patient: why for patient, why in left.items() if patient not in told}
     for patient, why in list(left.items())[:MOST_LEFT_OUT]:

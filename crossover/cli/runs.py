@@ -41,6 +41,7 @@ def plan(
     Exit status: 0, also where nothing is to be done; 2 where a run would be refused.
     """
     from crossover.execution import requirements
+    from crossover.execution.estimate import estimates_text
     from crossover.execution.forecast import forecast, wall_seconds
     from crossover.execution.forecast_table import show
     from crossover.execution.requirements_table import for_machines, show_needs
@@ -60,6 +61,8 @@ def plan(
         typer.echo(json.dumps(jobs | for_machines(disk, memory), indent=1))
     else:
         show(rows, cores, Console())
+        if any(row.stages for row in rows):
+            typer.echo(estimates_text(workflow.studies, workflow.plans))
         if rows:
             show_needs(disk, memory, workflow, Console())
     if refused := requirements.refusal(disk):
@@ -88,7 +91,7 @@ def status(as_json: Json = False) -> None:
         typer.echo(f"{own.study}: {counts}{left}")
         for each in own.running:
             heard = f"on {each.host}, last heard of {progress.duration_text(each.seconds_ago)} ago"
-            typer.echo(f"  {each.stage}: step {each.step} of {each.steps}, validation DSC {each.dsc:.2f}, {heard}")
+            typer.echo(f"  {each.stage}: {each.course}, {heard}")
     typer.echo(failed, nl=False)
 
 

@@ -141,7 +141,7 @@ def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
 def estimates_text(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     """Return the estimates of a run's studies as text, a line each, with what is missing from them."""
     times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
-    lines = ["Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"]
+    lines = ["Training, one after the other (hours: steps x seconds measured a step, see config/step_times.csv):"]
     for name, study in studies.items():
         about = estimate(study, plans[name], times, gpu=False)
         steps = "unknown" if about.steps is None else f"{about.steps:,}"

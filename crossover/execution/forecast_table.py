@@ -5,7 +5,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from crossover.core.wording import counted
 from crossover.execution.forecast import Planned, Reason, wall_seconds
+from crossover.execution.live import kind
 
 KINDS = {
     "setting": "setting",
@@ -27,12 +29,12 @@ def show(rows: list[Planned], cores: int, console: Console) -> None:
     console.print(_jobs(rows))
     stages = sum(len(row.stages) for row in rows)
     unknown = sum(row.expected_s is None for row in rows)
-    line = f"{_count(len(rows), 'job')}, {_count(stages, 'training')}"
+    line = f"{counted(len(rows), 'job')}, {counted(stages, 'training')}"
     wall = wall_seconds(rows, cores)
     if wall is not None:
-        line += f"; about {duration(wall)} on {_count(cores, 'core')}"
+        line += f"; about {duration(wall)} on {counted(cores, 'core')}"
     if unknown:
-        line += f"; not counted: {_count(unknown, 'job')} of unknown time, since nothing like them has run here"
+        line += f"; not counted: {counted(unknown, 'job')} of unknown time, since nothing like them has run here"
     console.print(line)
 
 
@@ -74,29 +76,37 @@ def _place(row: Planned, why: Reason) -> tuple[str, str]:
 
 
 def _jobs(rows: list[Planned]) -> Table:
-    """Return the jobs, those of one rule and study and with one kind of reason together."""
+    """Return the jobs, those of one step and study and with one kind of reason together."""
     groups: dict[tuple[str, str, str], list[Planned]] = {}
     for row in rows:
-        groups.setdefault((row.study or "", row.rule, _reason(row, rows)), []).append(row)
-    table = Table("study", "rule", "jobs", "makes", "why", "last time", "will take", title="What runs",
-                  title_justify="left")  # fmt: skip
-    for (study, rule, reason), group in groups.items():
-        last = [row.last_s for row in group if row.last_s is not None]
-        expected = [row.expected_s for row in group if row.expected_s is not None]
-        table.add_row(
-            study, rule, str(len(group)), _made(group), reason,
-            duration(sum(last)) if last else "-", duration(sum(expected)) if expected else "-",
-        )  # fmt: skip
+        groups.setdefault((row.study or "", _step(row.rule), _reason(row)), []).append(row)
+    ran = any(row.last_s is not None for row in rows)
+    titles = ("study", "step", "jobs", "makes", "why", *(["last time"] if ran else []), "will take")
+    table = Table(*titles, title="What runs", title_justify="left")
+    steps = {row.job: _step(row.rule) for row in rows}
+    for (study, step, reason), group in groups.items():
+        before = {steps[job] for row in group for job in row.after} - {step}
+        why = reason or f"after {', '.join(sorted(before))}"
+        times = [_total([row.last_s for row in group])] if ran else []
+        times.append(_total([row.expected_s for row in group]))
+        table.add_row(study, step, str(len(group)), _made(group), why, *times)
     return table
 
 
-def _reason(row: Planned, rows: list[Planned]) -> str:
-    kinds = list(dict.fromkeys(why.kind for why in row.why))
-    own = [KINDS[kind] for kind in kinds if kind != "follows"]
-    if own:
-        return ", ".join(own)
-    rules = {other.rule for other in rows if other.job in row.after}
-    return f"after {', '.join(sorted(rules))}"
+def _step(rule: str) -> str:
+    """Return the rule, or of tables, figures and statistics which of these it makes: a study has dozens of them."""
+    return kind(rule) if kind(rule) in ("tables", "figures", "statistics") else rule
+
+
+def _reason(row: Planned) -> str:
+    """Return the kinds of what differs for a job itself; "" where it only runs after others."""
+    return ", ".join(dict.fromkeys(KINDS[why.kind] for why in row.why if why.kind != "follows"))
+
+
+def _total(seconds: list[float | None]) -> str:
+    """Return the sum of the times that are known as text; a dash where none is."""
+    known = [each for each in seconds if each is not None]
+    return duration(sum(known) if known else None)
 
 
 def _made(group: list[Planned], most: int = 2) -> str:
@@ -105,15 +115,11 @@ def _made(group: list[Planned], most: int = 2) -> str:
     kept = sum(len(row.kept) for row in group)
     files = [path for row in group for path in row.outputs]
     names, unit = (stages, "stage") if stages else ([_short(path) for path in files], "file")
-    more = f" and {_count(len(names) - most, f'more {unit}')}" if len(names) > most else ""
-    return ", ".join(names[:most]) + more + (f"; {_count(kept, 'stage')} kept" if kept else "")
+    more = f" and {counted(len(names) - most, f'more {unit}')}" if len(names) > most else ""
+    return ", ".join(names[:most]) + more + (f"; {counted(kept, 'stage')} kept" if kept else "")
 
 
 def _short(path: str) -> str:
     """Leave out the folders that the other columns tell."""
     parts = Path(path).parts
     return "/".join(parts[2:] if parts[0] == "results" and len(parts) > 2 else parts)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")

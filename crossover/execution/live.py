@@ -110,10 +110,7 @@ class Run:
         for own in (own for own in found if progress.begun(own.study) >= self._since):
             left = f", about {progress.duration_text(own.seconds_left)} left" if own.seconds_left else ""
             lines.append(f"{own.study}: {own.done} of {own.stages} trainings done{left}")
-            lines += [
-                f"  {each.stage} on {each.host}: step {each.step} of {each.steps}, validation DSC {each.dsc:.2f}"
-                for each in own.running[:SHOWN]
-            ]
+            lines += [f"  {each.stage} on {each.host}: {each.course}" for each in own.running[:SHOWN]]
         return lines
 
 

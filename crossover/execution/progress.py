@@ -78,6 +78,16 @@ class Watched:
         self._last_report = now()
         self._first: dict[str, tuple[float, int]] = {}
 
+    def begin(self, stage: str) -> None:
+        """Report that a stage's training begins, to `status` alone: its first validation may be minutes away."""
+        if (FOLDER / f"{self.study}.json").exists():
+            self._write(stage, 0, None, None)
+
+    def _write(self, stage: str, step: int, steps: int | None, dsc: float | None) -> None:
+        status = {"step": step, "steps": steps, "dsc": dsc, "host": socket.gethostname(), "time": time.time()}
+        running_folder(self.study).mkdir(exist_ok=True)
+        write_json(running_folder(self.study) / f"{stage}.json", status)
+
     def __call__(self, stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
         """Report a validation, unless one was reported less than `EVERY` seconds ago.
 
@@ -91,9 +101,7 @@ class Watched:
         if now - self._last_report < EVERY or not (FOLDER / f"{self.study}.json").exists():
             return
         self._last_report = now
-        status = {"step": step, "steps": steps, "dsc": float(dsc), "host": socket.gethostname(), "time": time.time()}
-        running_folder(self.study).mkdir(exist_ok=True)
-        write_json(running_folder(self.study) / f"{stage}.json", status)
+        self._write(stage, step, steps, float(dsc))
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
             text += f", about {duration_text((now - begun) / (step - first) * (steps - step))} left of it"
@@ -141,16 +149,23 @@ def failures(keep: bool = False) -> str:
 
 
 class Running(NamedTuple):
-    """A training that has told of itself and is not done."""
+    """A training that has begun and is not done."""
 
     stage: str
     step: int
-    steps: int
-    dsc: float
+    """The step of its last report; 0 until its first validation."""
+    steps: int | None
+    """The number of its steps; None until its first validation."""
+    dsc: float | None
     """The DSC of its last validation."""
     host: str
     seconds_ago: float
     """The seconds since its last report: minutes for large networks; more where its job has ended."""
+
+    @property
+    def course(self) -> str:
+        """How far it is, in words."""
+        return "begun" if self.dsc is None else f"step {self.step} of {self.steps}, validation DSC {self.dsc:.2f}"
 
 
 class Status(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.core.configuration import ConfigError
+from crossover.core.wording import counted
 from crossover.execution import requirements
 from crossover.execution.estimate import CPU, estimate
 from crossover.execution.preflight import check, check_weights
@@ -95,12 +96,11 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
 def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
     total = len({*taken.cases.values()}) + len(taken.lacking)
     cases = f" ({len(taken.cases)} cases)" if len(taken.cases) != len({*taken.cases.values()}) else ""
+    of = "" if taken.patients == total else f"{taken.patients} of "
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
     others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
     left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
-    of = "" if taken.patients == total else f" of {total}"
-    noun = "patient" if total == 1 else "patients"
-    out.notes.append(f"cohort {cohort}: {taken.patients}{of} {noun} would be taken{cases}{left}")
+    out.notes.append(f"cohort {cohort}: {of}{counted(total, 'patient')} would be taken{cases}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     codes = Counter(why.partition(",")[0] for why in taken.left_out.values())
     for code, n in codes.items():
@@ -122,7 +122,7 @@ def _settles(study: Study, tested: int) -> list[str]:
     between = TRAININGS_SD if trainings > 1 else None
     printed = PrintedPair(sds=(PATIENTS_SD,), between_runs=between)
     least = smallest_settled(tested, trainings, printed, rules)
-    of = f"{tested} test patients and {trainings} training{'' if trainings == 1 else 's'} of each model"
+    of = f"{counted(tested, 'test patient')} and {counted(trainings, 'training')} of each model"
     about = "two ways to train" if trainings > 1 else "two trained models (one training tells nothing of the method)"
     found = f"a difference of {least:.3f} DSC or more" if least else "no difference"
     assumed = f"assumed SDs: {PATIENTS_SD:g} between patients, {TRAININGS_SD:g} between trainings"
@@ -155,8 +155,10 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     else:
         steps = "; ".join(f"{_called(row)} {row.seconds:.2g} s" for row in seconds.fillna("").itertuples())
         taking = f"{_duration(about.hours / beside)} {_clock(beside)} (a step, measured here: {steps})"
-    trainings = "1 training" if about.stages == 1 else f"{about.stages} trainings"
-    lines = [f"{len(workflow.jobs)} jobs; {trainings}: {taking}", *_at_paper_scale(study, values, cores)]
+    lines = [
+        f"{len(workflow.jobs)} jobs; {counted(about.stages, 'training')}: {taking}",
+        *_at_paper_scale(study, values, cores),
+    ]
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
     missing, free = sum(need.missing for need in disk), shutil.disk_usage(".").free
@@ -210,7 +212,9 @@ def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[st
     if hours is None:
         return [f"at {whole.scale} scale: not known before its networks are planned"]
     beside = max(1, cores // whole.execution.threads)
-    return [f"at {whole.scale} scale: {len(own.stages)} trainings, {_duration(hours / beside)} {_clock(beside)}"]
+    return [
+        f"at {whole.scale} scale: {counted(len(own.stages), 'training')}, {_duration(hours / beside)} {_clock(beside)}"
+    ]
 
 
 def _clock(beside: int) -> str:

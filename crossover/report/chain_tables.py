@@ -7,8 +7,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
+from crossover.core.wording import counted
 from crossover.report.formats import (
-    counted,
     interval,
     percent,
     points,

@@ -4,7 +4,8 @@ from functools import partial
 
 import pandas as pd
 
-from crossover.report.formats import counted, listed
+from crossover.core.wording import counted
+from crossover.report.formats import listed
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS

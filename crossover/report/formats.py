@@ -90,8 +90,3 @@ def listed(texts: Sequence[object], joint: str = "and") -> str:
 def quoted(label: str) -> str:
     """Mark a label of several words as one name inside a sentence: "“Off the shelf”", "TL"."""
     return f"“{label}”" if " " in label else label
-
-
-def counted(count: float, what: str) -> str:
-    """Count things: "1 training", "3 trainings"."""
-    return f"{int(count)} {what}{'' if count == 1 else 's'}"

@@ -13,7 +13,8 @@ import yaml
 from jinja2 import Environment, PackageLoader
 from matplotlib.image import imsave
 
-from crossover.sources.inspection.inventory import Inventory, patients_text
+from crossover.core.wording import counted
+from crossover.sources.inspection.inventory import Inventory
 
 
 def inspection_page(inventory: Inventory, title: str) -> str:
@@ -29,7 +30,7 @@ def inspection_page(inventory: Inventory, title: str) -> str:
         chosen=chosen,
         left=inventory.left_out(chosen),
         pasted=pasted,
-        patients=patients_text,
+        counted=counted,
     )
 
 

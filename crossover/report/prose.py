@@ -9,12 +9,13 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from crossover.analyses.figures import style
+from crossover.core.wording import counted
 from crossover.report import formats
 from crossover.statistics.scores.scales import method
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
-FORMATS = ("counted", "listed", "percent", "points", "quoted", "share")
+FORMATS = ("listed", "percent", "points", "quoted", "share")
 
 
 def environment(autoescape: bool) -> Environment:
@@ -49,7 +50,7 @@ def _joined(lines: str) -> str:
 def _entries() -> dict[str, Template]:
     templates = environment(autoescape=False)
     templates.filters |= {name: getattr(formats, name) for name in FORMATS}
-    templates.filters |= {"metric_label": style.metric_label, "method": method}
+    templates.filters |= {"counted": counted, "metric_label": style.metric_label, "method": method}
     templates.tests["known"] = pd.notna
     _, *parts = re.split(r"^## (\w+)\n", (FOLDER / "prose.j2").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {n: templates.from_string(body) for n, body in zip(parts[::2], parts[1::2], strict=True)}

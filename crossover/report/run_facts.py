@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import counted
+from crossover.core.wording import counted
 from crossover.report.prose import statements
 from crossover.study.schema import Study
 

@@ -15,6 +15,7 @@ import pandas as pd
 from crossover.core.cells import TableError, named_rows, uncomputed_cells
 from crossover.core.names import equal_ignoring_case, unsafe
 from crossover.core.tables import Table, read_table
+from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, land_with_findings
 from crossover.sources.file_patterns import filled, matching, paths_below
@@ -91,7 +92,7 @@ def _lacking(patients: list[str], scans: list[str]) -> list[Finding]:
     """Return warnings of patients, and of further scans of others, that lack files: why, without whose they are."""
     out = []
     for whys, what, about in ((patients, "patient", ""), (scans, "further scan", "scans")):
-        number = f"{len(whys)} {what}{'' if len(whys) == 1 else 's'}"
+        number = counted(len(whys), what)
         found = "; ".join(f"{n} with {why}" for why, n in Counter(whys).items())
         if whys:
             text = f"left out, though the first channel is there: {number}: {found}"

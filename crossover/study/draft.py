@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from crossover.sources.inspection.inventory import ChannelKind, Inventory, patients_text
+from crossover.core.wording import counted
+from crossover.sources.inspection.inventory import ChannelKind, Inventory
 from crossover.sources.inspection.names import SIDES
 from crossover.study.draft_names import (
     CT_CHANNEL,
@@ -93,7 +94,7 @@ def draft(
         "title": ", ".join(map(_label, drawn.names)).capitalize()
         + f": {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
-        "data": " and ".join(f"{patients_text(taken[c])} of {cohorts[c].label}" for c in reversed(cohorts)),
+        "data": " and ".join(f"{counted(taken[c], 'patient')} of {cohorts[c].label}" for c in reversed(cohorts)),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
         **_series(cohorts, images),
@@ -150,7 +151,7 @@ def _taken(found: Inventory, names: Sequence[str]) -> int:
 def _why(found: Inventory, names: Sequence[str]) -> str:
     left = found.left_out(names)
     first = next(iter(left.items()), None)
-    return f"{len(left)} of {patients_text(len(found.cases))} left out" + (
+    return f"{len(left)} of {counted(len(found.cases), 'patient')} left out" + (
         f", as {first[0]}: {first[1]}" if first else ""
     )
 
@@ -262,7 +263,7 @@ def _assumptions(
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
     notes = [
-        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {patients_text(len(g.found.cases))} "
+        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {counted(len(g.found.cases), 'patient')} "
         f"{'has' if len(g.found.cases) == 1 else 'have'} all that the study asks for, and {tests[c]} of them are "
         "tested on"
         for c, g in cohorts.items()

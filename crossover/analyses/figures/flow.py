@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import sized
 from crossover.analyses.figures import captions, style
+from crossover.core.wording import counted
 from crossover.study.families import chain_text, families, tested, trained_part
 from crossover.study.schema import Study
 
@@ -164,8 +165,7 @@ def _strategies(axes: Axes, train: pd.DataFrame, study: Study, top: float) -> No
         _fit(label, 29)
         chain = axes.text(52, y + 1.5, chain_text(strategy, study, counts) + tuned, va="center")
         _fit(chain, style.PAGE_MM - 24 - 52)
-        plural = "model" if number == 1 else "models"
-        axes.text(style.PAGE_MM - 3, y + 1.5, f"{number} {plural}", va="center", ha="right")
+        axes.text(style.PAGE_MM - 3, y + 1.5, counted(number, "model"), va="center", ha="right")
         axes.plot([2, style.PAGE_MM - 2], [y - 1.6] * 2, color=style.RULE, linewidth=0.6)
 
 

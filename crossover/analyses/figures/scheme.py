@@ -20,6 +20,7 @@ from matplotlib.path import Path
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
 from crossover.analyses.figures import style
+from crossover.core.wording import counted
 from crossover.study.chains import chains
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
@@ -234,16 +235,13 @@ def _selection(study: Study) -> list[str]:
     chosen, k = study.selection, study.splits.k_fold.k
     where = " + ".join(study.cohorts[c].label for c in chosen.train)
     text = (
-        f"{_many(chosen.architectures, 'architecture')} × {_many(chosen.encoders, 'encoder')} × {k} folds on "
+        f"{counted(len(chosen.architectures), 'architecture')} "
+        f"× {counted(len(chosen.encoders), 'encoder')} × {k} folds on "
         f"{where}: {len(chosen.cells) * k} trainings. The best mean validation DSC is every chain's "
         "network."
     )
     letters = int((style.PAGE_MM - 2 * EDGE_MM - 4) / LETTER_MM)
     return ["Choice of the network", *textwrap.wrap(text, letters)]
-
-
-def _many(names: list[str], word: str) -> str:
-    return f"{len(names)} {word}{'' if len(names) == 1 else 's'}"
 
 
 def _selected(axes: Axes, lines: list[str], study: Study, y: float) -> None:

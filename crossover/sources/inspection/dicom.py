@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 
+from crossover.core.wording import counted
 from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
@@ -27,7 +28,6 @@ from crossover.sources.inspection.inventory import (
     Lacks,
     StructureKind,
     identifier,
-    patients_text,
     ranges_text,
     unique_names,
 )
@@ -163,7 +163,7 @@ def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequenc
     source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if export.by_folder else {})
     several = sum(p.studies > 1 for p in patients)
     odd = [*export.odd]
-    odd += [f"{patients_text(several)} with several studies, which are cases of their own"] * (several > 0)
+    odd += [f"{counted(several, 'patient')} with several studies, which are cases of their own"] * (several > 0)
     odd += ["no PatientID tells patients apart: their folders do (`patients: folder`)"] * export.by_folder
     odd += export.maps.odd + _refused(patients) + _doubled(patients)
     return Inventory("a DICOM export", cases, channels, structures, odd, source)
@@ -207,8 +207,8 @@ def _doubled(patients: Iterable[Patient]) -> list[str]:
     for patient in patients:
         counts.update(name for name, n in Counter(map(str.strip, patient.structures)).items() if n > 1)
     return [
-        f"{patients_text(n)} with several structures called {name!r}: a colour, reader, series, file or order tells "
-        f"which is meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
+        f"{counted(n, 'patient')} with several structures called {name!r}: a colour, reader, series, file or order "
+        f"tells which is meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
         for name, n in counts.most_common()
     ]
 
@@ -224,4 +224,6 @@ def _refused(patients: Iterable[Patient]) -> list[str]:
             except Refused as refused:
                 codes.add(refused.finding.code)
         counts.update(codes - {"one-position", "too-few-slices", "no-geometry", "colour"})  # localisers, screenshots
-    return [f"{patients_text(n)} with a series that is no regular volume: {code}" for code, n in counts.most_common()]
+    return [
+        f"{counted(n, 'patient')} with a series that is no regular volume: {code}" for code, n in counts.most_common()
+    ]

@@ -194,11 +194,6 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return out
 
 
-def patients_text(count: int) -> str:
-    """Return a number of patients in words: "1 patient", "2 patients"."""
-    return f"{count} patient{'s' * (count != 1)}"
-
-
 def range_text(values: Sequence[float], digits: int = 3) -> str:
     """Return the smallest and largest value in words: "0.5 to 0.7", or the one value."""
     low, high = (f"{v:.{digits}g}" for v in (min(values), max(values)))

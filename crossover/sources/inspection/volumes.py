@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from crossover.core import incremental
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
+from crossover.core.wording import counted
 from crossover.sources.file_patterns import paths_below
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.inspection.described import Described, described
@@ -28,7 +29,6 @@ from crossover.sources.inspection.inventory import (
     Inventory,
     StructureKind,
     identifier,
-    patients_text,
     ranges_text,
     unique_names,
 )
@@ -262,7 +262,7 @@ class _Inspection:
 
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
         counts = Counter(f"{f.about}: {f.code}" for look in looks.values() for f in look.warnings)
-        odd = [f"{patients_text(n)}: {what}" for what, n in counts.items()]
+        odd = [f"{counted(n, 'patient')}: {what}" for what, n in counts.items()]
         if self.found.loose:
             some = ", ".join(self.found.loose[:3])
             odd.append(

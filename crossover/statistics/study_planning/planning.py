@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
 from crossover.statistics.estimates.resampling import Panel, Resampled
@@ -285,4 +286,4 @@ def _brings(row: dict) -> str:
 
 
 def _trainings(count: float) -> str:
-    return f"{count:.0f} training{'' if count == 1 else 's'} of each"
+    return f"{counted(count, 'training')} of each"

@@ -10,16 +10,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
-import tensorflow as tf
-from keras import ops
-
 from crossover.networks import Declared, builder, declared
 from crossover.study.sections import Network, Recipe
 from crossover.training.engines import Arrays, check_fit
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what native code writes to the standard error meanwhile; Python's own errors are raised as ever."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _silent_stderr():  # TensorFlow's library writes some lines whatever TF_CPP_MIN_LOG_LEVEL is
+    import keras
+    import tensorflow as tf
+    from keras import ops
 
 TRACED = ("loss", "optimiser", "momentum", "weight_decay", "layer_decay", "activations")
 """What of a recipe a traced step has in it; the learning rate is told at each step."""
