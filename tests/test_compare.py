@@ -228,7 +228,7 @@ def test_other_names_of_columns_and_trainings_of_a_model(tmp_path):
         ("model,dsc\na,1.5\nb,x\n", ["no column case", "dsc: not a number: row 3 ('x')", "from 0 to 1 in 1 rows"]),
         ("model,case,dsc\na,1,0.5\na,1,0.6\n,2,0.5\n", ["more than one row", "model: empty in row 4"]),
         ("name,who\na,1\n", ["no column model", "no column case", "no column of a metric; known are"]),
-        ("model,case,dsc\na,1,0.5\na,2,0.5\n", ["one model: there is nothing to compare it with"]),
+        ("model,case,dsc\na,1,0.5\na,2,0.5\n", ["one model, a: there is nothing to compare it with"]),
         ("model,case,dsc\na,1,0.5\nb,2,0.5\n", ["no two models have a case and structure in common",
         "only under a: 1; only under b: 2"]),
         ("model,case,structure,dsc\na,1,all,0.5\na,1,liver,0.5\n", ["'all' is the name of all structures"]),
@@ -328,7 +328,7 @@ def test_cases_and_structures_of_one_model_only_are_named_with_what_was_tried(tm
     assert set(pairs["cases"]) == {4}
     excluded, _ = compared(by_hand(tmp_path, text), missing="exclude")
     assert set(excluded["cases"]) == {2}
-    assert "cases only under a: p9; only under b: p8; tried to match them without letters' case" in told
+    assert "cases only under a: p9; only under b: p8; tried to match them without upper and lower case" in told
     assert "structures only under b: spleen" in told
 
 
@@ -555,3 +555,80 @@ def test_the_page_has_a_section_for_each_metric_and_draws_what_is_finite(tmp_pat
                  "1 infinite values", "<td>none</td>"):  # fmt: skip
         assert said in page
     assert pd.read_csv(out / "pairs.csv").columns[0] == "metric"
+
+
+def of_sizes(folder: Path, trainings: int) -> list[str]:
+    """NAME=PATH of a summary for each training of two models at three sizes, whose curves cross between 10 and 40."""
+    rng = np.random.default_rng(4)
+    patients = rng.normal(0, 0.05, 12)
+    out = []
+    for model, means in {"scratch": (0.5, 0.7, 0.9), "tuned": (0.7, 0.75, 0.78)}.items():
+        for n, mean in zip((5, 10, 40), means):
+            for r in range(trainings):
+                scores = (mean + patients + rng.normal(0, 0.01, 12)).clip(0, 1).round(4).tolist()
+                path = nnunet(folder / f"{model}-{n}-{r}.json", scores)
+                out.append(f"{model}-n{n}{f'-r{r}' if trainings > 1 else ''}={path}")
+    return out
+
+
+def test_a_summarys_name_tells_the_size_and_training_and_so_where_curves_cross(tmp_path, only_svg):
+    found = run(*of_sizes(tmp_path, 2), "--metric", "dsc", "--out", tmp_path / "out")
+    assert found.exit_code == 0, found.output
+    assert "scratch-n5-r0 is scratch, n_train 5, replicate 0" in found.output
+    pairs = pd.read_csv(tmp_path / "out/pairs.csv").query("structure == 'label 1' and test_set == 'test'")
+    assert list(pairs["n_train"]) == [5, 10, 40] and set(pairs["about"]) == {"methods"}
+    (row,) = pd.read_csv(tmp_path / "out/crossover.csv").query("test_set == 'test'").to_dict("records")
+    assert (row["verdict"], row["ahead"], row["overtakes"]) == ("crosses", "tuned", "scratch")
+    assert 10 < row["n"] < 40 and row["replicates"] == 2
+    page = (tmp_path / "out/index.html").read_text()
+    answer = f"dsc, test, label 1: scratch overtakes tuned at n = {row['n']:.0f} (95% CI 10 to 40)"
+    assert answer in found.output and answer in page
+    assert page.index(answer) < page.index("What was read")
+
+
+def test_one_training_a_size_leaves_the_crossover_open_and_says_what_is_missing(tmp_path, only_svg):
+    found = comparison(of_sizes(tmp_path, 1), ["dsc"])
+    (said,) = [line for line in answers(found) if "overtakes" in line]
+    assert "can't tell whether scratch overtakes tuned" in said and "a second draw of the labelled cases" in said
+
+
+def test_names_that_end_like_a_size_stay_as_they_are_where_the_person_says_so(tmp_path):
+    a, b = (nnunet(tmp_path / f"{i}.json", scores) for i, scores in enumerate((A, B)))
+    with pytest.raises(TableError, match=r"one model, unet: .* it has n_train 5, 10, and models are compared at the"):
+        comparison([f"unet-n5={a}", f"unet-n10={b}"])
+    found = comparison([f"unet-n5={a}", f"unet-n10={b}"], columns=["n_train="])
+    assert set(found.table["family"]) == {"unet-n5", "unet-n10"} and set(found.table["n_train"]) == {0}
+
+
+def test_a_size_in_a_column_goes_before_one_in_a_name(tmp_path):
+    text = "model,case,dsc,n_train\n" + "".join(f"{m}-n7,p{i},0.{5 + i},9\n" for m in "ab" for i in range(3))
+    table, notes = read_all([str(by_hand(tmp_path, text))], Said())
+    assert set(table["n_train"]) == {9} and not any("models' names tell" in note for note in notes)
+
+
+@pytest.mark.parametrize("names, refused", [
+    (lambda i: f"case_{i:03d}_ft" if i < 2 else f"case_{i:03d}", "2 names of a and b differ by '_ft' alone"),
+    (lambda i: f"ft_case_{i:03d}", "6 names of a and b differ by 'ft_' alone"),
+    (lambda i: f"case_{i:03d}" if i else "case_0000", ""),
+    (lambda i: f"case_{i:03d}" if i else "other", ""),
+])  # fmt: skip
+def test_cases_whose_names_differ_by_one_affix_are_not_taken_for_missing_ones(tmp_path, names, refused):
+    rows = [f"{m},{name},0.{5 + i}" for i in range(6) for m, name in (("a", f"case_{i:03d}"), ("b", names(i)))]
+    path = by_hand(tmp_path, "\n".join(["model,case,dsc", *rows, ""]))
+    if not refused:
+        comparison([str(path)])
+        return
+    with pytest.raises(TableError, match=refused):
+        comparison([str(path)])
+
+
+def test_a_structure_that_is_in_no_reference_and_was_predicted_is_named(tmp_path):
+    labels = ("1", "2")
+    a, b = (nnunet(tmp_path / f"{i}.json", scores, labels) for i, scores in enumerate((A, B)))
+    summary = json.loads(b.read_text())
+    summary["metric_per_case"][5]["metrics"]["2"] |= {"Dice": 0.0, "IoU": 0.0}
+    b.write_text(json.dumps(summary))
+    notes = comparison([f"a={a}", f"b={b}"], ["dsc"]).notes
+    (note,) = [n for n in notes if "in no reference" in n]
+    assert note.startswith("dsc: 0 where another model has no value (b/case_005/label 2)")
+    assert not any(n.startswith("iou") for n in notes)

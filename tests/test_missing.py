@@ -65,7 +65,7 @@ def test_only_cases_that_every_model_has_are_compared_under_exclude():
 def test_a_table_without_all_predictions_is_refused_under_error():
     with pytest.raises(TableError) as error:
         completed(table(*A, *B), "error")
-    assert str(error.value) == "no prediction of a, by structure: liver 2 (p3, p4)"
+    assert str(error.value) == "missing predictions of a: 2 of liver (p3, p4)"
 
 
 def test_what_is_missing_is_counted_by_structure_and_its_cases_named():
@@ -74,7 +74,7 @@ def test_what_is_missing_is_counted_by_structure_and_its_cases_named():
     counted = counts(rows, found)[["family", "cases", "common", "missing", "named"]]
     assert counted.values.tolist() == [["a", 4, 2, 2, "p3 p4"], ["b", 4, 2, 0, ""]]
     (note,) = notes(found, "worst")
-    assert note.endswith("liver 2 (p3, p4): counted as the worst value")
+    assert note.endswith("2 of liver (p3, p4): counted as the worst value")
     assert notes(found.iloc[:0], "worst") == ["no prediction is missing"]
 
 
@@ -161,7 +161,7 @@ def test_a_studys_table_is_completed_when_read_and_told(tmp_path, caplog):
     assert len(read) == len(rows)
     (own,) = read[read["case"] == "uterus-003"].query("family == 'scratch' and n_train == 96").itertuples()
     assert (own.dsc, own.nsd, own.model) == (0, 0, "scratch-n96") and np.isnan(own.hd95_mm)
-    assert "no prediction of scratch, by structure: tumour 1 (uterus-003)" in caplog.text
+    assert "missing predictions of scratch-n96: 1 of tumour (uterus-003)" in caplog.text
     assert len(read_completed(path, "exclude")) < len(rows)
 
 
@@ -191,7 +191,7 @@ def test_nnunets_empty_masks_are_no_failure_and_a_missing_file_is(tmp_path):
     assert row["cases"] == 3 and row["difference"] == pytest.approx((0.4 - 0.1 - 0.1) / 3)  # whole minus skips
     out = tmp_path / "out"
     shown = CliRunner().invoke(app, ["compare", skips, whole, "--out", str(out)])
-    assert "no prediction of skips, by structure: label 1 1 (p4)" in shown.output
+    assert "missing predictions of skips: 1 of label 1 (p4)" in shown.output
     assert "Missing predictions" in (out / "index.html").read_text()
     assert pd.read_csv(out / "missing.csv")["missing"].tolist() == [1, 0]
     refused = CliRunner().invoke(app, ["compare", skips, whole, "--missing", "error"])

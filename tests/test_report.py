@@ -159,7 +159,8 @@ def test_what_a_verdict_on_a_crossover_needs_is_said_once():
         crossover_section(results(crossover=both)).sentences,
     ):
         assert said[0] == (
-            "No crossover can be called without a second draw of the nested subsets (splits.replicates.draws) and a "
+            "No crossover can be called without trainings on a second draw of the labelled cases (in a study: "
+            "splits.replicates.draws) and a "
             "size between: the estimates are of these trainings."
         )
         assert "the estimate is 23 (95% CI 5 to 51)." in said[1] and "beyond chance." not in said

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from crossover.core.cells import first_few
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, Said
 from crossover.statistics.scores.metrics_table import METRICS, POOLED, TableError, check_metrics
+from crossover.statistics.scores.missing import OVERLAPS
 
 DEFAULTS = {
     "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
@@ -19,7 +21,9 @@ _SAID = {
     "structure": "no column structure: every case has one, 'structure'",
 }
 _NEEDED = ("model", "case")
+_TRAINING_NAME = r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?:-f(?P<fold>\d+))?$"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
+_PLACE = ["cohort", "case", "structure"]
 _KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
 
 
@@ -40,7 +44,8 @@ def read_all(
     """
     tables: dict[str, pd.DataFrame] = {}
     called: set[str] = set()
-    notes, findings = [], []
+    of_files: dict[str, list[str]] = {}
+    findings: list[str] = []
     for source in sources:
         try:
             scores = read_scores(source, said)
@@ -49,7 +54,8 @@ def read_all(
             continue
         tables[source] = scores.rows
         called |= scores.called
-        notes += scores.notes
+        for note in scores.notes:
+            of_files.setdefault(note, []).append(source.partition("=")[2] or source)
         findings += scores.findings
         if not (scores.findings and scores.rows.empty):
             findings += [f"{source}: {finding}" for finding in _lacking(scores.rows, said)]
@@ -58,7 +64,9 @@ def read_all(
         findings += _each(tables, sources, said)
         raise TableError("\n".join(dict.fromkeys(findings)))
     renamed = [_renamed(table, structures or {}) for table in tables.values()]
-    whole, filled = _filled(pd.concat(renamed, ignore_index=True))
+    notes = [f"{first_few(files, 3)}: {note}" for note, files in of_files.items()]
+    whole, named = _from_names(pd.concat(renamed, ignore_index=True), said)
+    whole, filled = _filled(whole)
     whole, names = matched(_joined(whole), "family" if "family" in whole else "model")
     place = f"{sources[0]}: " if len(tables) == 1 else ""
     try:
@@ -66,7 +74,7 @@ def read_all(
     except TableError as error:
         lines = [place + line + _advice(line) for line in str(error).splitlines()]
         raise TableError("\n".join(lines)) from None
-    return whole, [*notes, *filled, *names, *more]
+    return whole, [*notes, *named, *filled, *names, *more]
 
 
 def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
@@ -77,7 +85,10 @@ def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
 def _advice(finding: str) -> str:
     if not finding.startswith("more than one row"):
         return ""
-    return "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train)"
+    return (
+        "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train), or of "
+        "files of one training each, by their names: scratch-n5-r1=PATH is the second training of scratch on 5 cases"
+    )
 
 
 def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said) -> Iterable[str]:
@@ -129,9 +140,36 @@ def _renamed(table: pd.DataFrame, structures: Mapping[str, str]) -> pd.DataFrame
     return table.assign(structure=table["structure"].replace(dict(structures)))
 
 
+def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]:
+    """Take size, replicate and fold from the ends of models' names ("tuned-n5-r1"), where no column has them.
+
+    A summary.json has one training's scores, of which only its NAME=PATH can tell these.
+    """
+    if "model" not in table or "family" in table:
+        return table, []
+    parts = table["model"].astype(str).str.extract(_TRAINING_NAME)
+    new = {
+        role: parts[role].astype("Int64").combine_first(table[role]) if role in table else parts[role].astype("Int64")
+        for role in ("n_train", "replicate", "fold")
+        if parts[role].notna().any() and not said.nowhere(role) and role not in said.columns
+    }
+    new = {role: values for role, values in new.items() if role not in table or table[role].isna().any()}
+    if not new:
+        return table, []
+    names = table["model"].where(parts[list(new)].isna().all(axis=1), parts["model"])
+    example = next(name for name, own in zip(table["model"], names) if name != own)
+    own = parts[table["model"] == example].iloc[0]
+    told = ", ".join(f"{role} {own[role]}" for role in new if pd.notna(own[role]))
+    listed = " ".join(f"--column {role}=" for role in new)
+    note = f"models' names tell their trainings: {example} is {own['model']}, {told}; if they don't: {listed}"
+    return table.assign(model=names, **new), [note]
+
+
 def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """With a column for each of `DEFAULTS`; files that lack it among others have the default."""
     notes = [text for column, text in _SAID.items() if column not in table]
+    if {"replicate", "n_train"} <= set(table) and "draw" not in table:
+        notes.append("no column draw: each training of a size is taken for one on training cases of its own")
     if "draw" in table and "replicate" not in table:
         table = table.assign(replicate=table["draw"])
     for column in {"family", "strategy"} & set(table):
@@ -172,16 +210,21 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
             "structure another name, as --structure whole=all"
         )
     several = table.groupby("model")[_TRAININGS].nunique(dropna=False).max(axis=1) > 1
-    if several.any() and "family" not in table:
+    if "family" not in table:
         table = _with_trainings(table)
+    if several.any():
         notes.append("a model with several n_train, replicates, folds or levels is a family of such")
     return check_metrics(table, _KEY, infinite=True), notes
 
 
 def without_value(table: pd.DataFrame, said: Said) -> list[str]:
-    """Return notes that count the missing and infinite scores of each metric by model."""
+    """Return notes that count the missing and infinite scores of each metric by model.
+
+    Absent structures that were found are named too: a structure without a value in one model's file and with 0 in
+    another's is in no reference mask, and was predicted.
+    """
     notes = []
-    for metric in metrics_in(table, said):
+    for metric in said.metrics or metrics_in(table, said):
         missing, infinite = table[metric].isna(), np.isinf(table[metric])
         has = table["family"].isin(table.loc[~missing, "family"])  # else the model has no such metric at all
         for which, text in (
@@ -192,9 +235,16 @@ def without_value(table: pd.DataFrame, said: Said) -> list[str]:
             if which.any():
                 own = table[which]
                 counts = ", ".join(f"{n} of {m}" for m, n in own.groupby("family", sort=False).size().items())
-                places = [f"{r.family}/{r.case}/{r.structure}" for r in own.head(5).itertuples()]
-                more = " ..." if len(own) > len(places) else ""
-                notes.append(f"{metric}: {counts} ({', '.join(places)}{more}): {text}")
+                listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in own.itertuples()], 5)
+                notes.append(f"{metric}: {counts} ({listed}): {text}")
+        absent = pd.MultiIndex.from_frame(table.loc[missing & has, _PLACE])
+        found = table[pd.MultiIndex.from_frame(table[_PLACE]).isin(absent) & table[metric].eq(0)]
+        if metric in OVERLAPS and len(found):
+            listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in found.itertuples()], 5)
+            notes.append(
+                f"{metric}: 0 where another model has no value ({listed}): the structure is in no reference and was "
+                "predicted; such a case counts in no difference"
+            )
     return notes
 
 

@@ -17,7 +17,7 @@ def read_scores(source: str, said: Said) -> ScoreFile:
     """Read one file, `PATH` or `NAME=PATH`; NAME is the model where the file names none.
 
     Returns:
-        Its scores; notes and findings name the file.
+        Its scores; findings name the file.
 
     Raises:
         TableError: the file is of no known kind or can't be read; the message names it and says why.
@@ -27,7 +27,6 @@ def read_scores(source: str, said: Said) -> ScoreFile:
         scores = _read(path, name, said)
     except (TableError, OSError) as error:
         raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
-    scores.notes = [f"{path}: {note}" for note in scores.notes]
     scores.findings = [f"{path}: {finding}" for finding in scores.findings]
     return scores
 

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import combinations
 
 import pandas as pd
 
 from crossover.core.cells import TableError, first_few
+from crossover.core.wording import counted
 from crossover.sources.score_files import stem
 
-TRIED = "letters' case, blanks and signs between words, folders, file extensions and leading zeros"
+TRIED = "upper and lower case, blanks and signs between words, folders, file extensions and leading zeros"
 """What `matched` does away with before it says that a name is of one model only."""
 _NUMBERED = re.compile(r"(?:label|class|channel|roi)?[\s_-]*0*(\d+)", re.IGNORECASE)
 _some = partial(first_few, most=6)
@@ -30,7 +32,8 @@ def matched(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:
         The table by the first model's names, and a note for each column and model with the names changed.
 
     Raises:
-        TableError: names of one model that may each be another model's one.
+        TableError: names of one model that may each be another model's one; cases whose names differ by the same
+        ending or beginning between two models, which would count as cases that the other one lacks.
     """
     notes, findings = [], []
     for column in ("cohort", "structure", "case"):
@@ -42,12 +45,33 @@ def matched(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:
                 new |= _numbered(names)
             findings += wrong
             notes += _changed(new, column)
+            if column == "case":
+                findings += _affixed({m: [new.get((m, n), n) for n in own] for m, own in names.items()})
             if new:
                 pairs = zip(rows[by], rows[column], strict=True)
                 table.loc[rows.index, column] = [new.get(pair, pair[1]) for pair in pairs]
     if findings:
         raise TableError("\n".join(findings))
     return table, notes
+
+
+def _affixed(names: Mapping[str, list[str]]) -> Iterable[str]:
+    """Yield what to mend where each case that one model alone has is one that another alone has, but for an affix."""
+    for (a, of_a), (b, of_b) in combinations(names.items(), 2):
+        alone = sorted(set(of_a) - set(of_b), key=len), sorted(set(of_b) - set(of_a), key=len)
+        short, long = sorted(alone, key=lambda own: sum(map(len, own)))
+        if not short or len(short) != len(long):
+            continue
+        added = {name.removeprefix(short[0]) for name in long if name.startswith(short[0])} | {
+            name.removesuffix(short[0]) for name in long if name.endswith(short[0])
+        }
+        for affix in sorted(a for a in added if a and not a.isdigit()):  # p1 and p10 are two cases
+            if {name + affix for name in short} == set(long) or {affix + name for name in short} == set(long):
+                yield (
+                    f"case: {counted(len(short), 'name')} of {a} and {b} differ by {affix!r} alone ({_some(short)}): "
+                    "if these are the same cases, give them the same names in both files; if not, other names"
+                )
+                break
 
 
 def apart(names: Mapping[str, Iterable[str]], what: str) -> list[str]:

@@ -21,7 +21,11 @@ ABOUT = {
         "another training differs: comparisons of such models count other patients only. They are of these trained "
         "models and say nothing of how another training of a method would score."
     ),
-    False: "They count other patients and other trainings, whose spread is pooled over the models.",
+    False: (
+        "They count other patients and other trainings. How much trainings differ is pooled over all models of the "
+        "test set: by those with several trainings or, where none has, by how far the means of several sizes stray "
+        "from smooth curves."
+    ),
 }
 """What intervals and p are about, by whether some are of trained models only."""
 
@@ -40,6 +44,7 @@ class MetricSection:
 
 
 def render(
+    answers: Sequence[str],
     summary: pd.DataFrame,
     sections: Sequence[MetricSection],
     missing: pd.DataFrame,
@@ -51,6 +56,7 @@ def render(
     labels = [style.metric_label(section.metric) for section in sections]
     return page.render(
         metrics=", ".join(labels),
+        answers=list(answers),
         confidence=f"{confidence:.0%}",
         notes=list(notes),
         missing=missing_layout(missing),
@@ -80,6 +86,7 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({
         "Test set": pairs["test_set"],
         "Structure": pairs["structure"],
+        "n": pairs["n_train"].astype(str),
         "Models": pairs["a"] + " minus " + pairs["b"],
         "Cases": pairs["cases"].astype(str),
         "Difference (CI)": [
@@ -92,7 +99,7 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
         "Signed rank": [p_value(p) for p in pairs["p_wilcoxon_exact"]],
         "dz": [number(v) for v in pairs["cohen_dz"]],
     })  # fmt: skip
-    return _varied(table, ["Test set", "Structure"])
+    return _varied(table, ["Test set", "Structure", "n"])
 
 
 def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -121,10 +128,10 @@ def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
         "Test set": rows["test_set"],
         "Structure": rows["structure"],
         "n": rows["n_train"].astype(str),
-        "Rank (of samples)": [f"{r.rank} ({r.rank_low} to {r.rank_high})" for r in rows.itertuples()],
+        "Rank (95% of samples)": [f"{r.rank} ({r.rank_low} to {r.rank_high})" for r in rows.itertuples()],
         "Model": rows["family"],
         "First in": [f"{first:.0%}" for first in rows["first"]],
-        "Kendall's tau (of samples)": [interval(*row) for row in ends],
+        "Kendall's tau (95% of samples)": [interval(*row) for row in ends],
     })  # fmt: skip
     return _varied(table, ["Test set", "Structure", "n"])
 

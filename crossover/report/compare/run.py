@@ -10,19 +10,20 @@ from typing import Any
 
 import pandas as pd
 
+from crossover.core.wording import counted
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import TableError, compared
+from crossover.statistics.scores.metrics_table import POOLED, TableError, compared
 from crossover.statistics.scores.missing import AS_WORST, Policy, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
-from crossover.statistics.scores.scales import KNOWN
+from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
-RANKING = "ranking.csv"
+RANKING, CROSSOVER = "ranking.csv", "crossover.csv"
 MOST_ANSWERS = 12
 """How many differences the terminal shows."""
 
@@ -37,6 +38,7 @@ class Comparison:
         pairs: metric -> of `differences.paired.paired`.
         missing: of `scores.missing.counts`.
         ranking: of `differences.ranking.ranking`.
+        crossover: of `learning_curves.crossing.crossovers`, by the first metric that goes from 0 to 1.
         notes: what was read, understood and filled in, a sentence each.
     """
 
@@ -45,6 +47,7 @@ class Comparison:
     pairs: dict[str, pd.DataFrame]
     missing: pd.DataFrame
     ranking: pd.DataFrame
+    crossover: pd.DataFrame
     notes: list[str]
 
 
@@ -84,7 +87,7 @@ def comparison(
     ]  # fmt: skip
     all_notes = [_read_as(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
-    return Comparison(table, summary, pairs, counts(read, gone), ranked, all_notes)
+    return Comparison(table, summary, pairs, counts(read, gone), ranked, _crossover(table, several), all_notes)
 
 
 def write(found: Comparison, out: Path) -> str:
@@ -100,6 +103,7 @@ def write(found: Comparison, out: Path) -> str:
     whole.to_csv(out / PAIRS, index=False)
     found.missing.to_csv(out / MISSING, index=False)
     found.ranking.to_csv(out / RANKING, index=False)
+    found.crossover.to_csv(out / CROSSOVER, index=False)
     sections, used = [], set[str]()
     for metric, own in found.pairs.items():
         pictures = []
@@ -108,29 +112,42 @@ def write(found: Comparison, out: Path) -> str:
             pictures.append((save(figure, stem)[0].relative_to(out), caption))
         ranked = found.ranking[found.ranking["metric"] == metric]
         sections.append(MetricSection(metric, own, ranked, pictures))
-    page = render(found.summary, sections, found.missing, found.notes, CONFIDENCE)
+    page = render(answers(found), found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
-    return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {MISSING}, {RANKING}, {len(used)} figures"
+    tables = [SUMMARY, PAIRS, MISSING, RANKING, CROSSOVER]
+    return f"{out / PAGE}: {', '.join(tables)}, {counted(len(used), 'figure')}"
 
 
 def answers(found: Comparison) -> list[str]:
     """Say in a sentence how each pair of models differs by the first metric, on each test set and structure.
 
-    By every other metric, how often which model is better.
+    All structures together come first. Then from how many cases on one model is ahead of another, and by every other
+    metric, how often which model is better.
     """
     from crossover.report.compare.page import of_cohorts
 
     (metric, pairs), *others = found.pairs.items()
-    every = [_answer(row, metric) for row in of_cohorts(pairs).itertuples()]
-    lines = every[:MOST_ANSWERS]
-    if more := len(every) - len(lines):
-        lines.append(f"{more} more differences by {metric}: {PAIRS}")
+    lines = _first([_answer(row, metric) for row in _whole_first(of_cohorts(pairs))], f"differences by {metric}", PAIRS)
+    rows = _whole_first(of_cohorts(found.crossover))
+    said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in rows]
+    lines += _first(said, "pairs whose curves may cross", CROSSOVER)
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
     if any(note.endswith(AS_WORST) for note in found.notes):
         lines.append(
             "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
         )
     return lines
+
+
+def _whole_first(table: pd.DataFrame) -> list[Any]:
+    """Return a table's rows, those of all structures together first."""
+    return [*table[table["structure"] == POOLED].itertuples(), *table[table["structure"] != POOLED].itertuples()]
+
+
+def _first(lines: list[str], what: str, where: str) -> list[str]:
+    """Return the first of many lines, and how many more stand where."""
+    more = len(lines) - MOST_ANSWERS
+    return [*lines[:MOST_ANSWERS], *([f"{more} more {what}: {where}"] if more > 0 else [])]
 
 
 def _answer(row: Any, metric: str) -> str:
@@ -145,11 +162,11 @@ def _answer(row: Any, metric: str) -> str:
 
 def _counted(rows: Sequence[Any], metric: str) -> str:
     """Say how many of a metric's differences are in favour of which model."""
-    counted = Counter(better for better, _ in (_verdict(row, metric) for row in rows) if better)
-    found = [f"{model} is better in {n}" for model, n in counted.most_common()]
-    rest = len(rows) - counted.total()
+    wins = Counter(better for better, _ in (_verdict(row, metric) for row in rows) if better)
+    found = [f"{model} is better in {n}" for model, n in wins.most_common()]
+    rest = len(rows) - wins.total()
     found += [f"{rest} can't be told"] if rest else []
-    return f"{metric}, of {len(rows)} difference{'s' * (len(rows) > 1)}: {', '.join(found)}"
+    return f"{metric}, of {counted(len(rows), 'difference')}: {', '.join(found)}"
 
 
 def _verdict(row: Any, metric: str) -> tuple[str, str]:
@@ -165,6 +182,18 @@ def _verdict(row: Any, metric: str) -> tuple[str, str]:
     if not sign:
         return "", "they differ; which values are better isn't known"
     return row.a if sign * row.difference > 0 else row.b, ""
+
+
+def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return from how many training cases on one model is ahead of another; no rows where models have no sizes."""
+    from crossover.statistics.learning_curves.crossing import CROSSOVER as COLUMNS
+    from crossover.statistics.learning_curves.crossing import crossovers
+
+    metric = next((m for m in metrics if m in KNOWN and scale(m) == SHARE and KNOWN[m].better == "higher"), None)
+    sizes = table[table["n_train"] > 0].groupby("family")["n_train"].nunique()
+    if metric is None or not (sizes > 1).any():
+        return pd.DataFrame(columns=COLUMNS)
+    return crossovers(table.dropna(subset=metric), metric, CONFIDENCE, 1 - CONFIDENCE)
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -184,12 +213,12 @@ def _structures(said: Sequence[str]) -> dict[str, str]:
 
 def _read_as(table: pd.DataFrame) -> str:
     counts = {
-        "models": table["family"].nunique(),
-        "cases": len(table.drop_duplicates(["cohort", "case"])),
-        "structures": table["structure"].nunique(),
-        "test sets": table["cohort"].nunique(),
+        "model": table["family"].nunique(),
+        "case": len(table.drop_duplicates(["cohort", "case"])),
+        "structure": table["structure"].nunique(),
+        "test set": table["cohort"].nunique(),
     }
-    return f"{len(table)} rows: " + ", ".join(f"{n} {what}" for what, n in counts.items())
+    return f"{counted(len(table), 'row')}: " + ", ".join(counted(n, what) for what, n in counts.items())
 
 
 def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[str], list[str]]:
@@ -203,7 +232,10 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
         TableError: one model, no two models with a case and structure in common, or none by a metric asked for.
     """
     if table["family"].nunique() < 2:
-        raise TableError("one model: there is nothing to compare it with")
+        sizes = sorted(set(table["n_train"]))
+        of_sizes = f"; it has n_train {', '.join(map(str, sizes))}, and models are compared at the same n"
+        same = of_sizes if len(sizes) > 1 else ""
+        raise TableError(f"one model, {table['family'].iloc[0]}: there is nothing to compare it with{same}")
     rows, as_read = compared(table), compared(read)
     metrics, notes, findings = [], [], []
     differing: dict[str, list[str]] = {}

@@ -26,7 +26,7 @@ from crossover.statistics.learning_curves.forms import FEWEST, MONOTONE, monoton
 
 CROSSES, CHANGES = "crosses", "leads change more than once"
 NONE, OPEN = "no crossover within the range", "can't tell"
-SECOND_DRAW = "a second draw of the nested subsets (splits.replicates.draws)"
+SECOND_DRAW = "trainings on a second draw of the labelled cases (in a study: splits.replicates.draws)"
 SIZE_BETWEEN = "a size between"
 CROSSOVER = [
     "test_set", "structure", "metric", "ahead", "overtakes", "verdict", "n", "ci_low", "ci_high",

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from crossover.core.cells import first_few
 from crossover.statistics.scores.metrics_table import SIZES, TableError, read_metrics, tested
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN
 
@@ -124,14 +125,14 @@ def notes(missing: pd.DataFrame, policy: Policy) -> list[str]:
     if missing.empty:
         return ["no prediction is missing"]
     out = []
-    for family, own in missing.groupby("family", sort=False):
+    for _, own in missing.groupby("family", sort=False):
         places = []
         for structure, part in own.groupby("structure", sort=False):
             names = list(dict.fromkeys(part["case"]))
-            more = " ..." if len(names) > _NAMED else ""
-            places.append(f"{structure} {len(names)} ({', '.join(names[:_NAMED])}{more})")
+            places.append(f"{len(names)} of {structure} ({first_few(names, _NAMED)})")
         done = f": {_DONE[policy]}" if _DONE[policy] else ""
-        out.append(f"no prediction of {family}, by structure: {'; '.join(places)}{done}")
+        models = first_few(list(own["model"].unique()), 3)
+        out.append(f"missing predictions of {models}: {'; '.join(places)}{done}")
     return out
 
 

@@ -269,7 +269,7 @@ def _reaches(row: dict) -> str:
             f"{farthest:.0f}, beyond which nothing is said{why}"
         )
     text += f" with {row['cases']:.0f} labelled cases, with an assurance of {row['assurance']:.0%}"
-    ends = [f"{end:.0f}" if np.isfinite(end) else "beyond what can be said" for end in (row["ci_low"], row["ci_high"])]
+    ends = [f"{end:.0f}" if np.isfinite(end) else "more than can be told" for end in (row["ci_low"], row["ci_high"])]
     text += f" ({row['confidence']:.0%} interval {ends[0]} to {ends[1]})"
     return text + (", an extrapolation beyond its largest size" if row["cases"] > largest else "")
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from crossover.statistics.estimates.effects import Spreads, TrainedScores
-from crossover.statistics.estimates.resampling import panel, resample
+from crossover.statistics.estimates.resampling import draws_as_trainings, panel, resample
+from crossover.statistics.learning_curves.crossing import crossover
 from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
+from crossover.statistics.scores.missing import missing_predictions
+from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.scales import SHARE, scale
 from crossover.statistics.study_planning.planning import (
     DRAWS,
@@ -89,6 +92,8 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
+    gone = missing_predictions(rows)
+    notes += [f"{note}: not among the pilot's cases" for note in lacking(gone, "error")] if len(gone) else []
     return as_table([*found, *curves]), [*_tells_nothing(rows, question.metric, pair), *notes, *more]
 
 
@@ -144,7 +149,8 @@ def _by_pair(rows: pd.DataFrame, asked: Question, pair: tuple, open_only: bool =
         found += differences(pilot, place, asked.difference, asked.rules)
         if pilot.training and not pilot.own:
             notes.add(
-                "with one training of each model here, no more trainings are taken to reduce the chance of patients"
+                "each model was trained once here: the plans assume that further trainings reduce the chance of "
+                "trainings alone, and not that of patients"
             )
     return found, sorted(notes)
 
@@ -168,14 +174,27 @@ def _by_curves(
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
         if set(pair) <= set(scores.families) and (open_yet or not first):
             places = scores.families.index(pair[0]), scores.families.index(pair[1])
-            at_sizes = crossings(scores, drawn_means, places, place | {"n_train": 0}, asked.rules)
+            at_sizes, note = _crossing(own, asked, places, place)
             open_yet = not at_sizes
             found += at_sizes
-            notes += [] if at_sizes else [f"{structure}: the pilot itself settles the crossover"]
+            notes += [f"{structure}: {note}"] if note else []
         if asked.reach is not None:
             found += scores_reached(drawn_means, place, asked.reach, asked.rules)
         found += next_cases(drawn_means, place, asked.more, asked.rules)
     return found, notes
+
+
+def _crossing(rows: pd.DataFrame, asked: Question, pair: tuple[int, int], place: dict) -> tuple[list[dict], str]:
+    """Plan what settles a pair's crossover; where the pilot does, say what it is.
+
+    Several trainings on one draw of the cases count as one, as in `crossing.crossovers`.
+    """
+    scores = panel(draws_as_trainings(rows), asked.metric)
+    drawn = resample(scores, DRAWS)
+    if planned := crossings(scores, drawn, pair, place | {"n_train": 0}, asked.rules):
+        return planned, ""
+    row = crossover(scores, drawn, pair, asked.rules.confidence, asked.rules.alpha)
+    return [], f"the pilot itself settles the crossover: {row['statement']}" if row else ""
 
 
 def _sizes_of(pair: Sequence[str], sizes: Sequence[set], asked: int | None) -> str:
