@@ -135,7 +135,7 @@ def test_the_page_shows_all_and_needs_nothing_from_elsewhere(tmp_path):
         "sizes-dsc-duct.svg",
     }
     assert {p.name for p in (out / "figures").glob("*.svg")} == pictures
-    assert "+" in page.text and "transfer-L1-n8" in page.text
+    assert "+" in page.text and "transfer-L1 minus" in page.text
 
 
 class Linked(HTMLParser):

@@ -52,7 +52,12 @@ def studies_in(results: Path, names: list[str], scale: str, config: Path) -> lis
     missing = [name for name in names if name not in known] or ([] if known else ["any study"])
     if missing:
         listed = ", ".join(known) or "none"
-        raise ConfigError(f"{results}: no {METRICS} of {', '.join(missing)}; there is that of: {listed}")
+        unknown = [name for name in missing if name in there]
+        more = f"; {', '.join(unknown)} is no study: config/studies/ has no such file" if unknown else ""
+        raise ConfigError(
+            f"{results}: no {METRICS} of {', '.join(missing)}; there is that of: {listed}{more} "
+            "(scores of any other tool: crossover compare)"
+        )
     studies = [load_study(name, scale or _scale(results / name), config) for name in names or known]
     for study in studies:
         models = _models(results / study.study / METRICS)

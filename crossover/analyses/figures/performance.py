@@ -145,7 +145,7 @@ def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
 def _title(rows: pd.DataFrame, study: Study) -> str:
     counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
     parts = [f"{style.test_set_label(study, c)} {counts.get(c, 0)}" for c in study.cohorts]
-    return f"All test cases (n = {counts.sum()}: {', '.join(parts)})"
+    return f"All test cases ({counts.sum()}: {', '.join(parts)})"
 
 
 def _handles(study: Study) -> list[Line2D]:

@@ -42,7 +42,7 @@ def figures(
             f"{label} of {cases} cases of {called}, each a light point, mean with {confidence:.0%} confidence "
             f"interval ({method(metric)}). Right: {shown} minus each other model on the same cases, mean "
             "difference with "
-            f"{confidence:.0%} confidence interval and p of the same inversion, uncorrected."
+            f"{confidence:.0%} confidence interval and p, which is not corrected for several tests."
         )
         text += f" Models with training sizes: at n = {study.sizes[-1]}." if study.sizes[-1] else ""
         yield f"scores-{metric}-{called}", text + left, organs.draw(rows, tests, study)
@@ -52,10 +52,8 @@ def figures(
         return
     study = _study(rows, labels, metric, confidence, next(iter(labels["cohort"])))
     for structure, called in labels["structure"].items():
-        text = (
-            f"{label} of {called} by number of training cases, all test cases: each a light point, mean ± SD. "
-            "Dotted: models without training sizes."
-        )
+        text = f"{label} of {called} by number of training cases, all test cases: each a light point, mean ± SD."
+        text += " Dotted: models without training sizes." if (rows["n_train"] == 0).any() else ""
         drawn = performance.draw(rows, study, structure)
         drawn.axes[0].set_xlabel("Training cases")  # of which cohort a table doesn't tell
         yield f"sizes-{metric}-{called}", text, drawn

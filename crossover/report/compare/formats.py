@@ -39,7 +39,9 @@ def _named(source: str) -> tuple[str, Path]:
 
 def _read(path: Path, name: str, said: Said) -> ScoreFile:
     if not path.is_file():
-        raise TableError("a folder, not a file" if path.is_dir() else "there is no such file")
+        summary = path / "summary.json"
+        inside = f": give its {summary.name}" if summary.exists() else ""
+        raise TableError(f"a folder, not a file{inside}" if path.is_dir() else "there is no such file")
     if path.suffix.lower() == ".json":
         return score_files.nnunet(path, name, said.metric)
     table = read_table(path, repeated=("mean",))

@@ -87,16 +87,16 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
         "Test set": pairs["test_set"],
         "Structure": pairs["structure"],
         "n": pairs["n_train"].astype(str),
-        "Models": pairs["a"] + " minus " + pairs["b"],
+        "Models": pairs["family_a"] + " minus " + pairs["family_b"],
         "Cases": pairs["cases"].astype(str),
         "Difference (CI)": [
             _signed(*row) for row in pairs[["difference", "ci_low", "ci_high"]].itertuples(index=False)
         ],
         "Median": [_signed(median, math.nan, math.nan) for median in pairs["median_difference"]],
         "Higher / lower": [f"{r.improved} / {r.worsened}" for r in pairs.itertuples()],
-        "p": [p_value(p) for p in pairs["p"]],
-        "p, Holm": [p_value(p) for p in pairs["p_holm"]],
-        "Signed rank": [p_value(p) for p in pairs["p_wilcoxon_exact"]],
+        "p": [_unbroken(p) for p in pairs["p"]],
+        "p, Holm": [_unbroken(p) for p in pairs["p_holm"]],
+        "Signed rank": [_unbroken(p) for p in pairs["p_wilcoxon_exact"]],
         "dz": [number(v) for v in pairs["cohen_dz"]],
     })  # fmt: skip
     return _varied(table, ["Test set", "Structure", "n"])
@@ -162,5 +162,9 @@ def _varied(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return table.drop(columns=[c for c in columns if table[c].nunique() == 1])
 
 
+def _unbroken(p: float) -> str:
+    return p_value(p).replace(" ", "\u00a0")
+
+
 def _signed(value: float, low: float, high: float) -> str:
-    return interval(value, low, high, signed).replace("inf", "∞")
+    return interval(value, low, high, signed).replace("inf", "∞").replace(" ", "\u00a0")

@@ -119,18 +119,18 @@ def write(found: Comparison, out: Path) -> str:
 
 
 def answers(found: Comparison) -> list[str]:
-    """Say in a sentence how each pair of models differs by the first metric, on each test set and structure.
+    """Say in a sentence from how many cases on which model is ahead, and how each pair differs by the first metric.
 
-    All structures together come first. Then from how many cases on one model is ahead of another, and by every other
-    metric, how often which model is better.
+    On each test set and structure, all structures together first. By every other metric, how often which is better.
     """
     from crossover.report.compare.page import of_cohorts
 
     (metric, pairs), *others = found.pairs.items()
-    lines = _first([_answer(row, metric) for row in _whole_first(of_cohorts(pairs))], f"differences by {metric}", PAIRS)
     rows = _whole_first(of_cohorts(found.crossover))
     said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in rows]
-    lines += _first(said, "pairs whose curves may cross", CROSSOVER)
+    lines = _first(said, "pairs whose curves may cross", CROSSOVER)
+    said = [_answer(row, metric) for row in _whole_first(of_cohorts(pairs))]
+    lines += _first(said, f"differences by {metric}", PAIRS)
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
     if any(note.endswith(AS_WORST) for note in found.notes):
         lines.append(
@@ -157,7 +157,9 @@ def _answer(row: Any, metric: str) -> str:
     holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 else ""
     size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}, p {p_value(row.p)}{holm}, {row.cases} cases"
     scope = " (these trained models only)" if row.about == MODELS else ""
-    return f"{metric}, {of}: {row.a} minus {row.b} {size}: {f'{better} is better' if better else why}{scope}"
+    return (
+        f"{metric}, {of}: {row.family_a} minus {row.family_b} {size}: {f'{better} is better' if better else why}{scope}"
+    )
 
 
 def _counted(rows: Sequence[Any], metric: str) -> str:
@@ -181,7 +183,7 @@ def _verdict(row: Any, metric: str) -> tuple[str, str]:
         return "", "which is better can't be told after the correction for several tests"
     if not sign:
         return "", "they differ; which values are better isn't known"
-    return row.a if sign * row.difference > 0 else row.b, ""
+    return row.family_a if sign * row.difference > 0 else row.family_b, ""
 
 
 def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
