@@ -71,7 +71,7 @@ def segment(
     package: Annotated[
         Path | None, typer.Option(help="In place of --study and --model: what `crossover package` wrote.")
     ] = None,
-    scale: MadeAt = "demo",
+    scale: MadeAt = "",
     rules: Annotated[Path | None, typer.Option(help="A YAML file with rules, in place of the study's.")] = None,
     dicom: Annotated[
         Path | None,
@@ -121,10 +121,10 @@ def _trained(
     from crossover.core.paths import CONFIG
     from crossover.exchange.packages import open_package
     from crossover.execution.segment import stage_of
-    from crossover.study.config import load_study
+    from crossover.study.config import load_made
 
     if package is None:
-        known = load_study(study, scale, CONFIG)
+        known = load_made(study, results or RESULTS, CONFIG, scale)
         yield known, model, stage_of(known, model, results or RESULTS)
         return
     with open_package(package) as taken:

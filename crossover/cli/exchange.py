@@ -32,9 +32,7 @@ export = typer.Typer(no_args_is_help=True, help="Give a study to another tool, o
 
 @export.command()
 @in_workflow_folder
-def nnunet(
-    study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None
-) -> None:
+def nnunet(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "", results: Results = None) -> None:
     """Write a study as a raw data set of nnU-Net 2, with the training cases of every training as folds.
 
     OUT is called DatasetNNN_Name, as nnU-Net asks. Exit status: 0, or 2 with all that is wrong.
@@ -46,7 +44,7 @@ def nnunet(
 
 @export.command()
 @in_workflow_folder
-def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None) -> None:
+def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "", results: Results = None) -> None:
     """Write a study as datalists for MONAI (Decathlon's form), one for the cases of every training.
 
     Exit status: 0, or 2 with all that is wrong.
@@ -58,7 +56,7 @@ def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "
 
 @export.command()
 @in_workflow_folder
-def bids(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None) -> None:
+def bids(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "", results: Results = None) -> None:
     """Write a study as a BIDS data set, with the manual masks as a derivative.
 
     Exit status: 0, or 2 with all that is wrong.
@@ -72,11 +70,11 @@ def _export(
     write: Callable[..., str], study: str, out: Path, structure: list[str] | None, scale: str, results: Path | None
 ) -> None:
     from crossover.core.paths import CONFIG
-    from crossover.study.config import load_study
+    from crossover.study.config import load_made
     from crossover.study.splits import SplitError
 
     with stop_where_not_writable(out), stop_on(ConfigError, SplitError):
-        typer.echo(write(load_study(study, scale, CONFIG), results or RESULTS, out, structure or []))
+        typer.echo(write(load_made(study, results or RESULTS, CONFIG, scale), results or RESULTS, out, structure or []))
 
 
 @in_workflow_folder
@@ -92,7 +90,7 @@ def score(
     out: Annotated[
         Path | None, typer.Option(help="The table to write, by default results/<study>/external/<model>.csv.")
     ] = None,
-    scale: MadeAt = "demo",
+    scale: MadeAt = "",
     results: Results = None,
     workers: Workers = CORES,
 ) -> None:
@@ -104,14 +102,14 @@ def score(
     """
     from crossover.core.paths import CONFIG
     from crossover.exchange.external_scores import score_predictions
-    from crossover.study.config import load_study
+    from crossover.study.config import load_made
     from crossover.study.splits import SplitError
 
     if n is not None and trained_on is not None:
         stop("give either --n or --trained-on")
     results = results or RESULTS
     with stop_on(ConfigError, SplitError):
-        known = load_study(study, scale, CONFIG)
+        known = load_made(study, results, CONFIG, scale)
         name = model or re.sub(r"\W", "_", predictions.resolve().name)
         found = score_predictions(predictions, known, results, name, n, trained_on, fold, workers)
     home = results / study / "external"
@@ -132,7 +130,7 @@ def package(
     study: Annotated[str, typer.Option(help="The study that trained it.")],
     out: Annotated[Path, typer.Option(help="The .zip, or the folder, to write.")],
     licence: Annotated[str, typer.Option(help="Under which you pass the model on, as CC-BY-4.0.")],
-    scale: MadeAt = "demo",
+    scale: MadeAt = "",
     results: Results = None,
 ) -> None:
     """Pack a trained model: weights, study, scores with intervals and a model card, for `crossover segment --package`.
@@ -144,12 +142,12 @@ def package(
     from crossover.core.paths import CONFIG
     from crossover.exchange.packages import WEIGHTS, pack
     from crossover.execution.segment import stage_of
-    from crossover.study.config import load_study
+    from crossover.study.config import load_made
     from crossover.study.plan import plan
 
     results = results or RESULTS
     with stop_where_not_writable(out), stop_on(ConfigError):
-        known = load_study(study, scale, CONFIG)
+        known = load_made(study, results, CONFIG, scale)
         stage = stage_of(known, model, results)
         record = read_json(stage / RECORD)
         digest = pack(known, plan(known).models[model], stage / WEIGHTS, record, results, out, licence)

@@ -50,7 +50,7 @@ def audit(
 def claims(
     studies: Annotated[list[str] | None, typer.Argument(help="By default all with claims and results.")] = None,
     results: Results = None,
-    scale: MadeAt = "demo",
+    scale: MadeAt = "",
     as_json: Json = False,
 ) -> None:
     """Print which of the papers' findings hold in the results that are there.

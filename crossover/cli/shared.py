@@ -12,7 +12,9 @@ Results = Annotated[Path | None, typer.Option(help="Where the studies' results a
 RESULTS = Path("results")
 Studies = Annotated[str, typer.Option(help="Comma-separated names, by default those in config.yaml.")]
 Scale = Annotated[str, typer.Option(help="smoke, demo or paper, by default that in config.yaml.")]
-MadeAt = Annotated[str, typer.Option(help="The scale at which the results were made.")]
+MadeAt = Annotated[
+    str, typer.Option(help="The scale at which the results were made, by default as their params.json says.")
+]
 Data = Annotated[str, typer.Option(help="Folder with the real data.")]
 Workers = Annotated[int, typer.Option(help="Number of processes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print every row as JSON instead of the table for people.")]

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from crossover.core.files import read_json_or_none
 from crossover.core.provenance import read_record
+from crossover.study.config import scale_of
 
 
 class Run(NamedTuple):
@@ -25,11 +25,6 @@ def made(results: Path) -> dict[str, str]:
         results: the folder with a folder for each study.
     """
     return {path.parent.name: scale_of(path.parent) for path in sorted(results.glob("*/params.json"))}
-
-
-def scale_of(folder: Path) -> str:
-    """Return the scale at which a study's results in its folder were made; "" where its params.json tells none."""
-    return str((read_json_or_none(folder / "params.json") or {}).get("scale", ""))
 
 
 def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) -> list[Run]:

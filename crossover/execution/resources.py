@@ -19,8 +19,8 @@ import pandas as pd
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import Amount, amount
 from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds, total_of
-from crossover.execution.made import scale_of
 from crossover.execution.requirements import output_bytes, peak_bytes, weight_bytes
+from crossover.study.config import scale_of
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
 

@@ -23,13 +23,11 @@ from crossover.core.tables import read_table
 from crossover.statistics.papers.published import numbers_of
 from crossover.statistics.scores.metrics_table import read_metrics
 from crossover.study import parameters
-from crossover.study.config import load_study
+from crossover.study.config import load_made
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 
 METRICS, CAPTIONS = "metrics.csv", "captions.md"
-LEAST_SCALE = "demo"
-"""Where nothing beside the tables says at which scale they were made."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def studies_in(results: Path, names: list[str], scale: str, config: Path) -> lis
             f"{results}: no {METRICS} of {', '.join(missing)}; there is that of: {listed}{more} "
             "(scores of any other tool: crossover compare)"
         )
-    studies = [load_study(name, scale or _scale(results / name), config) for name in names or known]
+    studies = [load_made(name, results, config, scale) for name in names or known]
     for study in studies:
         models = _models(results / study.study / METRICS)
         if others := sorted(models - set(plan(study).models)):
@@ -174,8 +172,3 @@ def _models(path: Path) -> set[str]:
         return set(read_table(path, needed=["model"]).rows["model"])
     except TableError as error:
         raise error.of(path) from None
-
-
-def _scale(results: Path) -> str:
-    params = results / "params.json"
-    return json.loads(params.read_text())["scale"] if params.exists() else LEAST_SCALE

@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field
 
 from crossover.core.configuration import ConfigError, ConfigSection, merge, read_extended, read_yaml, validate
+from crossover.core.files import read_json_or_none
 from crossover.core.paths import BASES
 from crossover.study.schema import Study
 
@@ -69,6 +70,23 @@ def keep_folder(study: str, data: Path, folder: Path = Path("config")) -> None:
     path = folder / FOLDERS
     folders = (read_yaml(path) if path.exists() else {}) | {study: str(data)}
     path.write_text(yaml.safe_dump(folders, allow_unicode=True))
+
+
+def load_made(name: str, results: Path, folder: Path = Path("config"), scale: str = "") -> Study:
+    """Read a study at a scale, by default that at which its results were made, and demo where nothing tells it.
+
+    Args:
+        results: the folder with a folder for each study. name, folder, scale: see `load_study`.
+
+    Raises:
+        ConfigError: see `load_study`.
+    """
+    return load_study(name, scale or scale_of(results / name) or "demo", folder)
+
+
+def scale_of(results: Path) -> str:
+    """Return the scale at which a study's results in its folder were made; "" where its params.json tells none."""
+    return str((read_json_or_none(results / "params.json") or {}).get("scale", ""))
 
 
 def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool = False) -> Study:

@@ -13,7 +13,7 @@ from crossover.statistics.papers.claims.check import check_claims
 from crossover.statistics.papers.claims.files import TABLES, judge_claims
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
 from crossover.statistics.papers.claims.words import effect, p
-from crossover.study.config import load_study
+from crossover.study.config import load_made
 
 COLOURS = {HOLDS: "green", FAILS: "red", OPEN: "yellow"}
 WIDE = 150  # columns of a terminal
@@ -24,6 +24,7 @@ def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dic
 
     Args:
         studies: by default all that have claims and results.
+        scale: at which the results were made; "" for what their params.json says.
 
     Raises:
         ConfigError: all that is missing or wrong: studies, claims, results.
@@ -39,7 +40,7 @@ def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dic
             findings.append(f"{results / name / TABLES[0]} does not exist; there is that of: {listed}")
     if findings:
         raise ConfigError("\n".join(findings))
-    loaded = {name: load_study(name, scale, config) for name in studies or there}
+    loaded = {name: load_made(name, results, config, scale) for name in studies or there}
     check_claims(loaded, config)
     return {name: judge_claims(study, _files(results / name), config) for name, study in loaded.items()}
 
