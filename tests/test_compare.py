@@ -632,3 +632,20 @@ def test_a_structure_that_is_in_no_reference_and_was_predicted_is_named(tmp_path
     (note,) = [n for n in notes if "in no reference" in n]
     assert note.startswith("dsc: 0 where another model has no value (b/case_005/label 2)")
     assert not any(n.startswith("iou") for n in notes)
+
+
+def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path):
+    rng = np.random.default_rng(4)
+    patients, rows = rng.normal(0, 0.05, 12), []
+    for model, means in {"scratch": (0.5, 0.7, 0.9), "tuned": (0.7, 0.75, 0.78)}.items():
+        for n, mean in zip((5, 10, 40), means):
+            for seed in (1, 2):
+                scores = (mean + patients + rng.normal(0, 0.01, 12)).clip(0, 1)
+                rows += [(model, n, seed, f"p{i}", score) for i, score in enumerate(scores)]
+    path = tmp_path / "scores.csv"
+    pd.DataFrame(rows, columns=["model", "n_train", "seed", "case", "dsc"]).to_csv(path, index=False)
+    verdicts = {
+        column: comparison([str(path)], columns=[column] if column else []).crossover["verdict"].unique().tolist()
+        for column in ("", "draw=seed")
+    }
+    assert verdicts == {"": ["can't tell"], "draw=seed": ["crosses"]}

@@ -71,6 +71,11 @@ def _tidy(table: Table, name: str, said: Said) -> ScoreFile:
     for column in ("model", "case", "structure", "cohort"):
         if column in rows and (blank := rows.index[rows[column] == ""].tolist()):
             findings.append(f"{column}: empty in {named_rows(blank)}")
+    if "replicate" in rows and "draw" not in rows and "seed" in table.rows and "replicate" not in table.rows:
+        rows = rows.assign(draw=0)
+        notes.append(
+            "seeds are taken for trainings on the same training cases: --column draw=seed if each has cases of its own"
+        )
     if name and "model" not in rows:
         rows, notes = rows.assign(model=name), [*notes, f"the model is {name!r}"]
     return ScoreFile(rows, set(table.rows), table.notes + notes, findings)
