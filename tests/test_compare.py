@@ -649,3 +649,14 @@ def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path)
         for column in ("", "draw=seed")
     }
     assert verdicts == {"": ["can't tell"], "draw=seed": ["crosses"]}
+
+
+def test_a_summary_beside_a_studys_table_has_its_size_from_its_name(tmp_path):
+    """The study's models have families of their own, whatever their names end in."""
+    rows = [("own-n5", "own", 5, f"case_{i:03d}", a) for i, a in enumerate(A)]
+    path = tmp_path / "metrics.csv"
+    table = pd.DataFrame(rows, columns=["model", "family", "n_train", "case", "dsc"]).assign(structure="label 1")
+    table.to_csv(path, index=False)
+    found = comparison([str(path), f"other-n5={nnunet(tmp_path / 'b.json', B)}"], ["dsc"])
+    assert set(found.table["family"]) == {"own", "other"} and set(found.table["n_train"]) == {5}
+    assert list(found.pairs["dsc"]["n_train"].unique()) == [5]

@@ -143,26 +143,34 @@ def _renamed(table: pd.DataFrame, structures: Mapping[str, str]) -> pd.DataFrame
 def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]:
     """Take size, replicate and fold from the ends of models' names ("tuned-n5-r1"), where no column has them.
 
-    A summary.json has one training's scores, of which only its NAME=PATH can tell these.
+    A summary.json has one training's scores, of which only its NAME=PATH can tell these. Rows with a family of their
+    own, as a study's, stay as they are.
     """
-    if "model" not in table or "family" in table:
+    if "model" not in table:
         return table, []
-    parts = table["model"].astype(str).str.extract(_TRAINING_NAME)
-    new = {
-        role: parts[role].astype("Int64").combine_first(table[role]) if role in table else parts[role].astype("Int64")
-        for role in ("n_train", "replicate", "fold")
-        if parts[role].notna().any() and not said.nowhere(role) and role not in said.columns
-    }
-    new = {role: values for role, values in new.items() if role not in table or table[role].isna().any()}
-    if not new:
+    of_study = table["family"].notna() if "family" in table else pd.Series(False, table.index)
+    parts = table["model"].where(~of_study).astype("string").str.extract(_TRAINING_NAME)
+    roles = [
+        role for role in ("n_train", "replicate", "fold")
+        if not said.nowhere(role) and (parts[role].notna() & _blank(table, role)).any()
+    ]  # fmt: skip
+    ends = parts[parts[roles].notna().any(axis=1)]
+    if not roles or ends.empty:
         return table, []
-    names = table["model"].where(parts[list(new)].isna().all(axis=1), parts["model"])
-    example = next(name for name, own in zip(table["model"], names) if name != own)
-    own = parts[table["model"] == example].iloc[0]
-    told = ", ".join(f"{role} {own[role]}" for role in new if pd.notna(own[role]))
-    listed = " ".join(f"--column {role}=" for role in new)
-    note = f"models' names tell their trainings: {example} is {own['model']}, {told}; if they don't: {listed}"
-    return table.assign(model=names, **new), [note]
+    new = {role: parts[role].astype("Int64") for role in roles}
+    new |= {role: table[role].combine_first(own) for role, own in new.items() if role in table}
+    bases = table["model"].mask(table.index.isin(ends.index), parts["model"])
+    first = ends.iloc[0]
+    told = ", ".join(f"{role} {first[role]}" for role in roles if pd.notna(first[role]))
+    undo = " ".join(f"--column {role}=" for role in roles)
+    example = table.loc[ends.index[0], "model"]
+    note = f"models' names tell their trainings: {example} is {first['model']}, {told}; if they don't: {undo}"
+    named = {"family": table["family"].fillna(bases)} if "family" in table else {"model": bases}
+    return table.assign(**named, **new), [note]
+
+
+def _blank(table: pd.DataFrame, column: str) -> pd.Series:
+    return table[column].isna() if column in table else pd.Series(True, table.index)
 
 
 def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
