@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossover.core.configuration import ConfigError
 from crossover.networks import Declared, architectures, declared, wrong_batch
 from crossover.study.sections import Augmentation, Device, Network, Recipe
 from crossover.training import engines
@@ -20,7 +21,7 @@ from torch import nn  # noqa: E402
 
 from crossover.networks.torch import replay  # noqa: E402
 from crossover.networks.torch.layers import BatchNorm, frozen_mode  # noqa: E402
-from crossover.training.engines.torch import Sgd  # noqa: E402
+from crossover.training.engines.torch import Sgd, check_built  # noqa: E402
 
 RESNET = declared("resnet101_cascaded")
 RECIPE = Recipe(
@@ -282,3 +283,23 @@ def test_on_a_gpu_replayed_steps_are_to_the_bit_those_computed(device, level, mo
         results.append((losses, engine.weights()))
     (once, weights), (again, others) = results
     assert once == again and all(np.array_equal(weights[n], others[n]) for n in weights)
+
+
+@pytest.mark.parametrize("names, part, told", [
+    (("encoder", "head"), nn.Conv2d(1, 1, 1), ""),
+    (("head", "encoder"), nn.Conv2d(1, 1, 1), "build returns the parts head, encoder; PARTS are encoder, head"),
+    (("encoder", "neck"), nn.Conv2d(1, 1, 1), "build returns the parts encoder, neck; PARTS are encoder, head"),
+    (("encoder", "head"), nn.Conv2d(1, 1, 1, bias=False), "the last convolution has no bias"),
+    (("encoder", "head"), nn.BatchNorm2d(1), "head.num_batches_tracked is no float32 number"),
+])  # fmt: skip
+def test_a_network_that_is_built_as_it_isnt_declared_is_refused(names, part, told):
+    """Levels freeze the first parts: in another order they would train what they are said to freeze."""
+    made = Declared("own", ("encoder", "head"), {}, declared("unet").settings, ["torch"], (1, 0), None)
+    model = nn.Sequential()
+    for name, module in zip(names, (nn.Conv2d(1, 1, 1), part), strict=True):
+        model.add_module(name, module)
+    if not told:
+        check_built(made, model)
+        return
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        check_built(made, model)

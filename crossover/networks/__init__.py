@@ -16,6 +16,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from crossover.core.configuration import ConfigError
+
 _FOLDER = Path(__file__).parent
 
 FrozenBatchNorm = Literal["inference", "batch"]
@@ -92,8 +94,18 @@ def architectures(dimensions: int | None = None) -> tuple[str, ...]:
 
 
 def declared(architecture: str) -> Declared:
-    """Return what the module of an architecture declares."""
+    """Return what the module of an architecture declares.
+
+    Raises:
+        ConfigError: a name is missing in the module, or a level begins with a part that there isn't.
+    """
     module = importlib.import_module(f"crossover.networks.{architecture}")
+    place = f"crossover/networks/{architecture}.py"
+    if missing := [name for name in ("PARTS", "LEVELS", "Settings") if not hasattr(module, name)]:
+        raise ConfigError(f"{place}: no {', '.join(missing)}; a network's file has PARTS, LEVELS and Settings")
+    if wrong := {level: part for level, part in module.LEVELS.items() if part not in module.PARTS}:
+        listed = ", ".join(f"{level}: {part!r}" for level, part in wrong.items())
+        raise ConfigError(f"{place}: LEVELS has {listed}, and PARTS are {', '.join(module.PARTS)}")
     return Declared(
         architecture,
         module.PARTS,
@@ -135,7 +147,9 @@ def wrong_size(architecture: str, size: tuple[int, ...]) -> list[str]:
     fitting = [n // multiple * multiple + plus for n in size]
     if list(size) == fitting:
         return []
-    return [f"{list(size)}: {architecture} needs multiples of {multiple} plus {plus}: {fitting}"]
+    larger = [n + multiple for n in fitting]
+    plus_text = f" plus {plus}" if plus else ""
+    return [f"{list(size)}: {architecture} needs multiples of {multiple}{plus_text}, as {fitting} or {larger}"]
 
 
 def wrong_batch(architecture: str, batch: int, size: tuple[int, int]) -> list[str]:

@@ -141,7 +141,8 @@ class Device(ConfigSection):
     """The number format: float32 throughout; tf32: float32 whose products are rounded, on GPUs that can; bfloat16:
     activations in bfloat16, weights in float32."""
     channels_last: bool = False
-    """Whether PyTorch stores the channels of a pixel side by side; TensorFlow has no other layout."""
+    """Whether PyTorch stores the channels of a pixel side by side; TensorFlow has no other layout. Of images of one
+    channel both are the same, and PyTorch goes on with the channels side by side on a processor."""
     compile: bool = False
     """Whether training steps are compiled, by torch.compile, which needs a C++ compiler, or by TensorFlow's XLA."""
     deterministic: bool = True

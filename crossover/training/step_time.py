@@ -7,6 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
+from crossover.core.configuration import ConfigError
 from crossover.study import backends
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -22,6 +23,9 @@ def measured(study: Study, network: Network, level: str | None, structures: int,
     Args:
         level: from which the network is trained; None for all of it.
         structures: number of channels of the masks.
+
+    Raises:
+        ConfigError: the network can't be built, fails, or returns another shape than that of the masks.
     """
     step = backends.backend_of(network).step(study, network)
     assert step, "its plan tells what a step sees"
@@ -31,6 +35,7 @@ def measured(study: Study, network: Network, level: str | None, structures: int,
     images = rng.normal(size=(batch, *size, len(study.channels))).astype("float32")
     masks = (rng.random((batch, *size, structures)) > 0.9).astype("float32")
     engine = engines.create(network, images.shape[1:], structures, threads)
+    _check_output(engine, network.architecture, images, structures)
     engine.start(recipe, 0, None, level)
     engines.whole_step(engine, images, masks, recipe.learning_rate)
     taken = []
@@ -39,3 +44,19 @@ def measured(study: Study, network: Network, level: str | None, structures: int,
         engines.whole_step(engine, images, masks, recipe.learning_rate)
         taken.append(perf_counter() - start)
     return median(taken) * recipe.batch / batch
+
+
+def _check_output(engine: engines.Engine, architecture: str, images: np.ndarray, structures: int) -> None:
+    wanted = (1, *images.shape[1:-1], structures)
+    try:
+        got = engine.predict(images[:1]).shape
+    except (RuntimeError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+        place = f"images of {images.shape[1:-1]} pixels and {images.shape[-1]} channels"
+        raise ConfigError(
+            f"network.architecture: {architecture} fails on {place}: {type(error).__name__}: {error}"
+        ) from error
+    if got != wanted:
+        raise ConfigError(
+            f"network.architecture: {architecture} returns {got} of an image, in place of {wanted} (images, pixels, "
+            "structures)"
+        )

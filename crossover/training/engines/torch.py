@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crossover.networks import builder, declared
+from crossover.core.configuration import ConfigError
+from crossover.networks import Declared, builder, declared
 from crossover.networks.torch.layers import frozen_mode
 from crossover.networks.torch.recomputed import CONVOLUTIONS, blocks, kept_bytes, recompute
 from crossover.networks.torch.replay import Replayed
@@ -37,6 +38,31 @@ def create(network: Network, shape: tuple[int, ...], structures: int, threads: i
     _numerics(network.device)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return TorchEngine(network, shape, structures, device)
+
+
+def check_built(architecture: Declared, model: nn.Module) -> None:
+    """Check that a network is built as it is declared.
+
+    Raises:
+        ConfigError: its parts have other names or another order than PARTS, since levels freeze the first of them; a
+            weight is no float32 number; or its last convolution has no bias.
+    """
+    place = f"crossover/networks/torch/{architecture.name}.py"
+    findings, children = [], [name for name, _ in model.named_children()]
+    if children != list(architecture.parts):
+        findings.append(
+            f"{place}: build returns the parts {', '.join(children)}; PARTS are {', '.join(architecture.parts)}"
+        )
+    if others := [name for name, weight in model.state_dict().items() if not weight.is_floating_point()]:
+        findings.append(
+            f"{place}: {others[0]} is no float32 number; for a normalisation's counter of batches, set its "
+            "num_batches_tracked to None"
+        )
+    *_, last = [None, *(module for module in model.modules() if isinstance(module, CONVOLUTIONS))]
+    if last is None or last.bias is None:
+        findings.append(f"{place}: the last convolution has no bias, in which recipe.initial_probability is put")
+    if findings:
+        raise ConfigError("\n".join(findings))
 
 
 def _numerics(settings: Device) -> None:
@@ -79,6 +105,7 @@ class TorchEngine:
         last = torch.channels_last if len(shape) == 3 else torch.channels_last_3d
         self._format = last if network.device.channels_last else torch.contiguous_format
         self._model = self._build().to(device, memory_format=self._format)
+        check_built(self._architecture, self._model)
         self._halves: dict[str | None, tuple] = {}
         self._kept_bytes: dict[tuple[int, str | None], int] = {}
         self._mode = ""
@@ -92,7 +119,7 @@ class TorchEngine:
             self._model.load_state_dict(self._build().state_dict())
             if recipe.initial_bias is not None:
                 *_, last = (m for m in self._model.modules() if isinstance(m, CONVOLUTIONS))
-                assert last.bias is not None, "every network's last layer has a bias"
+                assert last.bias is not None, "check_built"
                 nn.init.constant_(last.bias, recipe.initial_bias)
         else:
             self.load(weights)
