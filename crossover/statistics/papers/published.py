@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from crossover.core.configuration import ConfigSection, validate
 from crossover.core.paths import PACKAGED
+from crossover.statistics.papers.names import MetricName, TrainingSize, names_in
 from crossover.statistics.papers.printed import (
     Announcement,
     Architecture,
@@ -29,7 +31,7 @@ from crossover.statistics.papers.printed import (
     Value,
 )
 from crossover.statistics.papers.printed_number import Printed, read_printed
-from crossover.statistics.scores.scales import SHARE, scale
+from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 from crossover.study.families import Comparison
 from crossover.study.schema import Study
 
@@ -53,16 +55,20 @@ class Published(ConfigSection):
     """The paper, as it is cited."""
     sizes: list[int]
     """The numbers of training cases that models are named by; none where they have none."""
-    tabulated: list[int] = []
+    tabulated: list[TrainingSize] = []
     """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
-    confidence: float
-    """The confidence of printed intervals, 0.95 for 95%."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The confidence of printed intervals, 0.95 for 95%; needed where a `ci` is printed."""
     comparison: Comparison | None = None
     """How the paper tests its models; None where it doesn't."""
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
-    per_cent: list[str] = []
+    per_cent: list[MetricName] = []
     """Metrics printed in per cent, where that isn't evident (most of their means above 1)."""
+    other_metrics: dict[str, Literal["higher", "lower", "neither"]] = {}
+    """Metrics that docs/metrics.md doesn't have: which of their values are better."""
+    without_scores: list[str] = []
+    """Models and structures that the paper names and prints no score of."""
     values: list[Value]
     """Printed means and medians of scores."""
     test_sets: dict[str, TestSet] = {}
@@ -103,9 +109,17 @@ class Published(ConfigSection):
         named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
-        named |= {*self.tabulated}
+        named |= {gain.n_train for gain in self.gains if gain.n_train is not None} | {*self.tabulated}
         if unknown := sorted(named - {0, *self.sizes}):
             raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
+        return self
+
+    @model_validator(mode="after")
+    def _confidence_told(self) -> Published:
+        if self.confidence is None and (where := [v.where for v in self.values if v.ci]):
+            raise ValueError(f"confidence is needed, 0.95 for intervals of 95%: {where[0]} has a ci")
+        if known := sorted(KNOWN.keys() & self.other_metrics.keys()):
+            raise ValueError(f"other_metrics: {', '.join(known)} is known without it")
         return self
 
     @model_validator(mode="after")
@@ -151,6 +165,13 @@ class Published(ConfigSection):
         means = [v.mean for v in self.values if v.metric == metric] + grid
         return scale(metric) == SHARE and sum(m > 1 for m in means) > len(means) / 2
 
+    def better(self, metric: str) -> Literal["higher", "lower", "neither"]:
+        """Return which values of a metric are better; neither where those nearer to 0 are, or nothing tells."""
+        if metric in self.other_metrics:
+            return self.other_metrics[metric]
+        found = KNOWN[metric].better if metric in KNOWN else ""
+        return found if found in ("higher", "lower") else "neither"  # type: ignore[return-value]  # narrowed by the line
+
     def paired_table(self) -> pd.DataFrame:
         """Return the paired tests, with columns `PAIRED_TESTS`."""
         rows = [
@@ -195,7 +216,8 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
     """
     own = Path(name)
     path = own if own.suffix in (".yaml", ".yml") else folder / "published" / f"{name}.yaml"
-    return validate(Published, read_printed(path), path)
+    values = read_printed(path)
+    return validate(Published, values, path, context=names_in(values))
 
 
 def paper_of(study: Study) -> Published | None:

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from crossover.statistics.papers.printed import Value
+from crossover.statistics.papers.printed import PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 
 Key = tuple[str, int, str | None, str, str]
@@ -38,6 +38,19 @@ def at_size(
 
 def key_text(key: Key) -> str:
     """Return a key in words: "transfer-L1 at n = 51, uterus, dsc"."""
-    family, n, structure, test_set, metric = key
-    model = f"{family} at n = {n}" if n else family
-    return ", ".join([model, *([structure] if structure else []), test_set, metric])
+    family, n, *rest = key
+    return _joined(model_text(PublishedModel(family=family, n_train=n)), *rest)
+
+
+def model_text(model: PublishedModel) -> str:
+    """Return a model in words: "transfer-L1 at n = 51"."""
+    return f"{model.family} at n = {model.n_train}" if model.n_train else model.family
+
+
+def pair_text(test: PairedTest) -> str:
+    """Return what a p is of in words: "target at n = 50 against source, mandible, target_center, dsc"."""
+    return _joined(f"{model_text(test.a)} against {model_text(test.b)}", test.structure, test.test_set, test.metric)
+
+
+def _joined(*parts: str | None) -> str:
+    return ", ".join(filter(None, parts))

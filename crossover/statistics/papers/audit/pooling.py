@@ -7,6 +7,7 @@ from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import (
+    BOOTSTRAP,
     cases_of,
     normal_quantile,
     sd_of,
@@ -18,8 +19,6 @@ from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "pooled test set"
-BOOTSTRAP = 0.1
-"""How far a bootstrap interval's width may be from that of the normal one: resampling and skew."""
 
 
 def pooled(published: Published) -> list[AuditRow]:
@@ -31,7 +30,12 @@ def pooled(published: Published) -> list[AuditRow]:
             why = "structures are of other numbers of cases in each part"
             rows.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
             continue
-        cases = [cases_of(p, published) or published.test_sets[p.test_set].cases for p in parts]
+        cases = [n for p in parts if (n := cases_of(p, published))]
+        if len(cases) < len(parts):
+            about = f"Mean of {key_text(key_of(whole))}"
+            why = "the numbers of cases of the test sets that are pooled aren't printed"
+            rows.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
+            continue
         rows += [_mean(whole, parts, cases), _between(whole, parts)]
         if whole.ci and all(p.ci for p in parts):
             rows.append(_interval(whole, parts, cases, published.confidence))
@@ -85,7 +89,7 @@ def _between(whole: Value, parts: list[Value]) -> AuditRow:
     )  # fmt: skip
 
 
-def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> AuditRow:
+def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float | None) -> AuditRow:
     """Check a pooled interval: the pooled cases' SD follows from the parts' SDs and the distance of their means."""
     assert whole.ci is not None, "only values with an interval are pooled"
     low, high = whole.ci
@@ -107,7 +111,7 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
 
 
 def _pooled_half_width(
-    parts: list[Value], cases: list[int], confidence: float, quantile: Callable[[int, float], float]
+    parts: list[Value], cases: list[int], confidence: float | None, quantile: Callable[[int, float | None], float]
 ) -> Interval:
     sds = [sd_of_interval(p.ci, n, quantile(n, confidence)) for p, n in zip(parts, cases) if p.ci]
     total = sum(cases)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from crossover.statistics.papers.audit.interval import Interval, gap, unrounded
+from crossover.statistics.papers.audit.lookup import key_of, key_text
+from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 
 Verdict = Literal[
@@ -43,6 +45,13 @@ class AuditRow:
     off_by: float = math.nan
     """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
     note: str = ""
+    rests_on: tuple[str, ...] = ()
+    """What else is checked of the numbers behind it, as `about` names it: where that doesn't follow, nor need this."""
+
+
+def rests_on(*values: Value) -> tuple[str, ...]:
+    """Return the checks of values by themselves (`spread`) that a check of several of them rests on."""
+    return tuple(f"{name} of {key_text(key_of(v))}" for v in values for name in ("SD", "Mean"))
 
 
 def span(low: float, high: float) -> str:
