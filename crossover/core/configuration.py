@@ -109,9 +109,7 @@ def merge(base: dict, override: dict) -> dict:
     return out
 
 
-def validate(
-    model: type[Model], values: dict, path: Path, scale: str | None = None, context: object = None
-) -> Model:
+def validate(model: type[Model], values: dict, path: Path, scale: str | None = None, context: object = None) -> Model:
     """Return the checked settings of a file.
 
     Args:

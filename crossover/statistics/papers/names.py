@@ -1,4 +1,4 @@
-"""The names that a paper's file gives to its models, sizes, test sets, structures and metrics, and those that it may use.
+"""The names of a paper's file: of its models, sizes, test sets, structures and metrics.
 
 A name that stands nowhere else would make checks find no number and say nothing. So the types below look each name
 up among those that the file declares (`Names`, the context of the validation), and a wrong one is a finding.

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import Field, model_validator
 
-from crossover.core.configuration import ConfigSection, validate
+from crossover.core.configuration import ConfigError, ConfigSection, validate
 from crossover.core.paths import PACKAGED
 from crossover.statistics.papers.names import MetricName, TrainingSize, names_in
 from crossover.statistics.papers.printed import (
@@ -41,6 +41,8 @@ VALUES = [
 PAIRED_TESTS = [
     "structure", "test_set", "metric", "family_a", "n_train_a", "family_b", "n_train_b", "p", "where",
 ]  # fmt: skip
+FILES = (".yaml", ".yml")
+"""The endings of a paper's file."""
 KEYS = ["family", "n_train", "structure", "test_set", "metric"]
 """What a printed value is of; of a value that stands at several places the first in the file counts."""
 GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
@@ -169,8 +171,8 @@ class Published(ConfigSection):
         """Return which values of a metric are better; neither where those nearer to 0 are, or nothing tells."""
         if metric in self.other_metrics:
             return self.other_metrics[metric]
-        found = KNOWN[metric].better if metric in KNOWN else ""
-        return found if found in ("higher", "lower") else "neither"  # type: ignore[return-value]  # narrowed by the line
+        found = KNOWN[metric].better if metric in KNOWN else "neither"
+        return "neither" if found == "nearer to 0" else found
 
     def paired_table(self) -> pd.DataFrame:
         """Return the paired tests, with columns `PAIRED_TESTS`."""
@@ -214,10 +216,28 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
         ConfigError: there is no such file, or keys and values are wrong; the message has all of them with
             their places.
     """
-    own = Path(name)
-    path = own if own.suffix in (".yaml", ".yml") else folder / "published" / f"{name}.yaml"
+    path = published_path(name, folder)
+    if not path.exists():
+        raise ConfigError(_not_there(path, folder / "published"))
     values = read_printed(path)
     return validate(Published, values, path, context=names_in(values))
+
+
+def published_path(name: str, folder: Path) -> Path:
+    """Return the file of a paper: `published/<name>.yaml` in a folder, or the name where it ends in .yaml or .yml."""
+    own = Path(name)
+    return own if own.suffix in FILES else folder / "published" / f"{name}.yaml"
+
+
+def _not_there(path: Path, papers: Path) -> str:
+    """Say which papers, and which files of the folder, a name may have meant."""
+    ours = f"the papers that come along are {', '.join(sorted(p.stem for p in papers.glob('*.yaml'))) or 'none'}"
+    if path.parent == papers:
+        own = [own for suffix in FILES if (own := Path(f"{path.stem}{suffix}")).exists()]
+        hint = f"; a file of your own is named with its ending: {own[0]}" if own else ""
+        return f"no paper {path.stem!r}: {ours}{hint}"
+    there = sorted(p.name for p in path.parent.glob("*") if p.suffix in FILES)
+    return f"{path} does not exist; beside it are: {', '.join(there) or 'no such files'}; {ours}"
 
 
 def paper_of(study: Study) -> Published | None:

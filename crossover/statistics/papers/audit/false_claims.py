@@ -114,18 +114,22 @@ def _chance(better: Value, worse: Value, published: Published, scores: pd.DataFr
     sample = _sample(better, worse, published)
     if sample is None:
         return None
-    *sds, n = sample
-    if implied := _of_test(better, worse, sds, n, published):
+    one, two, n = sample
+    if implied := _of_test(better, worse, (one, two), n, published):
         return implied
-    middles = [sd.middle for sd in sds]
     assumed = OVERLAP if scale(better.metric) == SHARE else DISTANCES
     r = of_scores(scores, better.metric) or assumed
     sign = 1 if published.better(better.metric) == "higher" else -1
-    chances = [probability(sign * (better.mean - worse.mean), *middles, n, x) for x in (r.middle, r.low, r.high)]
-    return _Chance(r, *chances)
+    difference = sign * (better.mean - worse.mean)
+    at_middle, at_low, at_high = (
+        probability(difference, one.middle, two.middle, n, x) for x in (r.middle, r.low, r.high)
+    )
+    return _Chance(r, at_middle, at_low, at_high)
 
 
-def _of_test(better: Value, worse: Value, sds: list[Interval], n: int, published: Published) -> _Chance | None:
+def _of_test(
+    better: Value, worse: Value, sds: tuple[Interval, Interval], n: int, published: Published
+) -> _Chance | None:
     """Return what the p of a paired t test of the same numbers implies; None without one that can be had with them."""
     about = (better.structure, better.test_set, better.metric)
     same = [
@@ -143,9 +147,10 @@ def _of_test(better: Value, worse: Value, sds: list[Interval], n: int, published
         return None
     middle = _middle(better.mean - worse.mean, sds[0].middle, sds[1].middle, float(test.p), n)
     claimed = (better.mean > worse.mean) == (published.better(better.metric) == "higher")
-    chances = [half if claimed else 1 - half for half in (test.p / 2, p.high / 2, p.low / 2)]
-    source = f"implied by p {p_text(test.p, test.p_below)}" if test.p_below else f"implied by p = {test.p.text}"
-    return _Chance(Correlation(r.low, min(max(middle, r.low), r.high), r.high, source), *chances)
+    at_middle, at_low, at_high = (half if claimed else 1 - half for half in (test.p / 2, p.high / 2, p.low / 2))
+    source = f"implied by p {'' if test.p_below else '= '}{p_text(test.p, test.p_below)}"
+    given = Correlation(r.low, min(max(middle, r.low), r.high), r.high, source)
+    return _Chance(given, at_middle, at_low, at_high)
 
 
 def _middle(difference: float, a: float, b: float, p: float, n: int) -> float:

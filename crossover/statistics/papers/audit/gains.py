@@ -33,7 +33,7 @@ def gains(published: Published) -> list[AuditRow]:
 
 
 def _score(published: Published, gain: Gain, family: str) -> Value | None:
-    """Return the family's score on the gain's test set, at the gain's size; without one, if a single size is printed."""
+    """Return the family's score on the gain's test set, at the gain's size, or the only one printed."""
     if gain.n_train is not None:
         values = first_values(published)
         return at_size(values, family, gain.n_train, gain.structure, gain.test_set, gain.metric)
@@ -52,7 +52,7 @@ def _difference(gain: Gain, scores: list[Value], published: Published) -> AuditR
     points = exactly(100 / unit if per_cent else 1)
     readings = [Interpretation(DIFFERENCE, (mean - base) * points)]
     improved = mean - base
-    if gain.metric in KNOWN and KNOWN[gain.metric].better != "higher" or published.better(gain.metric) == "lower":
+    if (gain.metric in KNOWN and KNOWN[gain.metric].better != "higher") or published.better(gain.metric) == "lower":
         improved = -improved
         readings.append(Interpretation("reduction", improved * points))
     if base.low > 0:  # a share more than doubled may stand as a fraction, too

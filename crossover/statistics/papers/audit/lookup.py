@@ -48,8 +48,15 @@ def model_text(model: PublishedModel) -> str:
 
 
 def pair_text(test: PairedTest) -> str:
-    """Return what a p is of in words: "target at n = 50 against source, mandible, target_center, dsc"."""
-    return _joined(f"{model_text(test.a)} against {model_text(test.b)}", test.structure, test.test_set, test.metric)
+    """Return what a p is of in words: "target at n = 50 against source, mandible, center, dsc"."""
+    models = versus(test.a, "against", test.b)
+    return _joined(models, test.structure, test.test_set, test.metric)
+
+
+def versus(a: PublishedModel, word: str, b: PublishedModel) -> str:
+    """Return two models with a word between them, and their sizes: once, where both have the same."""
+    first = a.family if a.n_train == b.n_train else model_text(a)
+    return f"{first} {word} {model_text(b)}"
 
 
 def _joined(*parts: str | None) -> str:

@@ -178,7 +178,9 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
         yield replace(found, rests_on=rests_on(*(v for p in pairs.values() for v in (p.higher, p.lower))))
     else:
         pair = next(iter(pairs.values()))
-        yield unchecked("p and spread", f"p of {name}", said.where, f"p < {said.p_below.text}", _no_sample(pair, published))
+        yield unchecked(
+            "p and spread", f"p of {name}", said.where, f"p < {said.p_below.text}", _no_sample(pair, published)
+        )
 
 
 def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int] | None:

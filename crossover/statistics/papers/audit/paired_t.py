@@ -4,7 +4,7 @@ import math
 from itertools import product
 
 from crossover.statistics.papers.audit.interval import TOLERANCE, Interval, gap, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values, key_text, pair_text
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_text, pair_text
 from crossover.statistics.papers.audit.scores import (
     cases_of,
     least_correlation,
@@ -18,13 +18,14 @@ from crossover.statistics.papers.audit.verdicts import (
     NOT,
     READING,
     AuditRow,
+    Verdict,
     p_interval,
     p_text,
     places,
     rests_on,
     unchecked,
 )
-from crossover.statistics.papers.printed import PairedTest, Value
+from crossover.statistics.papers.printed import PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "paired t test"
@@ -36,20 +37,20 @@ def paired_t(published: Published) -> list[AuditRow]:
     """Check each p of a paired t test against its models' means and their SDs, standard errors or intervals."""
     values = first_values(published)
     return [
-        _p(test, *(values.get(_key(test, m)) for m in (test.a, test.b)), published)
+        _p(test, values.get(_key(test, test.a)), values.get(_key(test, test.b)), published)
         for test in published.paired
         if test.test == "t"
     ]
 
 
-def _key(test: PairedTest, model: object) -> tuple:
-    return model.family, model.n_train, test.structure, test.test_set, test.metric  # type: ignore[attr-defined]
+def _key(test: PairedTest, model: PublishedModel) -> Key:
+    return model.family, model.n_train, test.structure, test.test_set, test.metric
 
 
 def implied_correlation(difference: Interval, a: Interval, b: Interval, p: Interval, n: int) -> Interval | None:
     """Return the correlations of two models' scores with which the paired t test of n cases gives a p.
 
-    The p tells the SD of the differences, w = |difference| sqrt(n) / t(p), and w² = a² + b² - 2 r a b the correlation r.
+    The p tells the SD of the differences, w = |difference| sqrt(n) / t(p), and w² = a² + b² - 2 r a b tells r.
 
     Args:
         difference: of the means. a, b: the SDs. p: two-sided. n: cases.
@@ -87,6 +88,7 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     least = given.low if given else -1.0
     ends = (least, 1.0) if given and least > USUAL else (-1.0, 1.0) if not given or given.high < 0 else (0.0, USUAL)
     found = _p_range(difference, Interval(_spread(s, r, ends[1]).low, _spread(s, r, ends[0]).high), n)
+    verdict: Verdict
     verdict, reading = FOLLOWS, ""
     if given is None:
         verdict = NOT

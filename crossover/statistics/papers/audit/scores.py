@@ -9,7 +9,6 @@ from crossover.statistics.papers.printed import Pair, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import Scale, scale
 
-
 BOOTSTRAP = 0.1
 """How far a bootstrap interval's width may be from that of the normal one: resampling and skew."""
 
