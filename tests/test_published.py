@@ -176,7 +176,7 @@ def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):
     assert (wrong["about"], round(wrong["high"], 2)) == ("SD of C, external, dsc", 0.23)
     assert found["verdicts"]["follows"] == 6
     (read,) = [f for f in found["findings"] if f["verdict"].startswith("follows only")]
-    assert read["note"] == "The p needs scores of the two models that correlate with 0.97 or more"
+    assert read["reading"] == "scores of the two models that correlate with 0.97 or more"
     (claim,) = found["claims"]
     assert round(claim["probability"], 2) == 0.21
 

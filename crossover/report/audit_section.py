@@ -4,9 +4,8 @@ import pandas as pd
 
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.papers.audit.false_claims import LIKELY
-from crossover.statistics.papers.audit.show import claim_text, off_text
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, span
+from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
 from crossover.study.schema import Study
 
 TITLE = "Audit of the printed numbers"

@@ -5,33 +5,33 @@ correlation r of their scores, the mean of the differences has, with a flat prio
 
     t(n - 1) about m_a - m_b, of scale sqrt((s_a^2 + s_b^2 - 2 r s_a s_b) / n);
 
-the claim that a is better is false with the probability that lies on the wrong side of 0. Papers don't print r. Where they
-print the p of a paired t test that can be had with these numbers, it tells r, and the probability is p / 2; else a range
-of r is assumed. Only the chance of the cases is in it: not that of training again, of the choice among many
+the claim that a is better is false with the probability that lies on the wrong side of 0. Papers don't print r. The p
+of a paired t test that can be had with these numbers tells it, and the probability is p / 2; without one, a range of r
+is assumed. Only the chance of the cases is in it: not that of training again, of the choice among many
 comparisons, nor of rounding.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 import pandas as pd
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, at_size, first_values
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, at_size, first_values, versus
 from crossover.statistics.papers.audit.orderings import Claim, claim_of
 from crossover.statistics.papers.audit.paired_t import implied_correlation
 from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import p_interval, p_text, places
-from crossover.statistics.papers.printed import Ordering, PairedTest, Value
+from crossover.statistics.papers.printed import Ordering, PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import SHARE, scale
 
 COLUMNS = [
-    "study", "better", "better_n_train", "worse", "worse_n_train", "structure", "test_set", "metric", "where", "printed",
-    "cases", "probability", "lowest", "highest", "correlation", "correlation_low", "correlation_high", "correlation_of",
-    "untold",
+    "study", "better", "better_n_train", "worse", "worse_n_train", "structure", "test_set", "metric", "where",
+    "printed", "cases", "probability", "lowest", "highest", "correlation", "correlation_low", "correlation_high",
+    "correlation_of",
 ]  # fmt: skip
 ALPHA = 0.05
 """The p below which a tested difference is a claim, where the paper names none."""
@@ -61,6 +61,7 @@ class _Chance:
     """The probability that a claim is false, at a correlation, and the lowest and highest of the range."""
 
     correlation: Correlation
+    cases: int
     middle: float
     at_low: float
     at_high: float
@@ -69,34 +70,49 @@ class _Chance:
 def false_claims(published: Published, scores: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row for each claim that one model is better than another, with `COLUMNS`, the least sure first.
 
-    Claims are the paper's orderings, and pairs that it tests with a p below its alpha, of which the better mean is taken
-    as claimed. `lowest` and `highest` are at the ends of the correlations. Where nothing tells the probability it is NaN,
-    and `untold` says why.
+    Claims are the paper's orderings, and pairs that it tests with a p below its alpha, of which the better mean is
+    taken as claimed. `lowest` and `highest` are at the ends of the correlations. Where nothing tells the probability
+    it isn't in the table (`untold_claims`).
 
     Args:
         scores: the study's own metrics table, whose models' correlations are then used.
     """
     rows: dict[tuple, dict] = {}
     for better, worse, where in _claims(published):
-        test_set, metric, structure = better.test_set, better.metric, better.structure
-        models = (better.model.family, better.model.n_train, worse.model.family, worse.model.n_train)
         told = _chance(better, worse, published, scores)
-        sample = _sample(better, worse, published)
-        row = dict(zip(COLUMNS[1:5], models)) | {
-            "study": published.study, "structure": structure, "test_set": test_set, "metric": metric,
-            "where": places(where, better.where, worse.where),
-            "printed": f"{spread_text(better)} and {spread_text(worse)}", "cases": sample[2] if sample else None,
-            "untold": "" if told else "their spread over cases, or the number of cases, isn't printed",
-        }  # fmt: skip
-        if told:
-            r, ends = told.correlation, (told.middle, told.at_low, told.at_high)
-            row |= {
-                "probability": told.middle, "lowest": min(ends), "highest": max(ends), "correlation": r.middle,
-                "correlation_low": r.low, "correlation_high": r.high, "correlation_of": r.source,
-            }  # fmt: skip
-        rows.setdefault((*models, structure, test_set, metric), row)
+        if told is None:
+            continue
+        r, ends = told.correlation, (told.middle, told.at_low, told.at_high)
+        rows.setdefault(_about(better, worse), dict(zip(COLUMNS[1:], _about(better, worse))) | {
+            "study": published.study, "where": places(where, better.where, worse.where),
+            "printed": f"{spread_text(better)} and {spread_text(worse)}", "cases": told.cases,
+            "probability": told.middle, "lowest": min(ends), "highest": max(ends), "correlation": r.middle,
+            "correlation_low": r.low, "correlation_high": r.high, "correlation_of": r.source,
+        })  # fmt: skip
     table = pd.DataFrame(rows.values(), columns=COLUMNS)
     return table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)
+
+
+def _about(better: Value, worse: Value) -> tuple:
+    """Return what a claim is about, in the order of `COLUMNS` after the study."""
+    one, other = better.model, worse.model
+    return one.family, one.n_train, other.family, other.n_train, better.structure, better.test_set, better.metric
+
+
+def claim_text(claim: Mapping | pd.Series) -> str:
+    """Return the models of a claim in words, each with its size."""
+    models = [PublishedModel(family=claim[x], n_train=int(claim[f"{x}_n_train"])) for x in ("better", "worse")]
+    return versus(models[0], "better than", models[1])
+
+
+def untold_claims(published: Published) -> list[str]:
+    """Return the claims whose probability nothing tells, as no spread over cases is printed, or not how many cases."""
+    said = {}
+    for better, worse, _ in _claims(published):
+        if _sample(better, worse, published) is None:
+            row = dict(zip(COLUMNS[1:], about := _about(better, worse)))
+            said[about] = ", ".join([claim_text(row), *filter(None, about[-3:])])
+    return list(said.values())
 
 
 def no_claims(published: Published) -> list[PairedTest]:
@@ -124,7 +140,7 @@ def _chance(better: Value, worse: Value, published: Published, scores: pd.DataFr
     at_middle, at_low, at_high = (
         probability(difference, one.middle, two.middle, n, x) for x in (r.middle, r.low, r.high)
     )
-    return _Chance(r, at_middle, at_low, at_high)
+    return _Chance(r, n, at_middle, at_low, at_high)
 
 
 def _of_test(
@@ -150,7 +166,7 @@ def _of_test(
     at_middle, at_low, at_high = (half if claimed else 1 - half for half in (test.p / 2, p.high / 2, p.low / 2))
     source = f"implied by p {'' if test.p_below else '= '}{p_text(test.p, test.p_below)}"
     given = Correlation(r.low, min(max(middle, r.low), r.high), r.high, source)
-    return _Chance(given, at_middle, at_low, at_high)
+    return _Chance(given, n, at_middle, at_low, at_high)
 
 
 def _middle(difference: float, a: float, b: float, p: float, n: int) -> float:

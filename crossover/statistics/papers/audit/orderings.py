@@ -89,7 +89,7 @@ def _scores(said: Ordering, claim: Claim, published: Published) -> Iterator[Audi
         at = f" at n = {n}" if n else ""
         of = ", ".join(filter(None, (structure, said.test_set, said.metric)))
         name = f"{one} {claim.word} {other}{at}, {of}"
-        yield _order(said, claim, name, pairs)
+        yield _order(said, claim, name, pairs, published.better(said.metric) == "lower")
         yield from _printed_p(said, name, pairs, published)
         if said.test not in RANK_TESTS:
             yield from _with_spread(said, name, pairs, published)
@@ -117,7 +117,7 @@ def _word(claim: Claim) -> str:
     return "higher" if claim.word == "above" else "better"
 
 
-def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair]) -> AuditRow:
+def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair], lower_is_better: bool) -> AuditRow:
     readings = [
         Interpretation(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean))
         for test_set, p in pairs.items()
@@ -127,6 +127,10 @@ def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair]) -> 
     where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
     note = "" if said.test_set else "the sentence names no test set"
     found = judged(CHECK, name, where, _word(claim), text, exactly(0), readings, relation="at_most", note=note)
+    if found.verdict == NOT and claim.word == "above" and lower_is_better:
+        found = replace(
+            found, note=f"Lower {said.metric} is better: for models said to be better write better and worse"
+        )
     return replace(found, rests_on=rests_on(*(v for pair in ordered.values() for v in pair)))
 
 

@@ -70,7 +70,7 @@ def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
 
 def spread_text(value: Value) -> str:
     """Return the mean with what is printed of its spread, as text."""
-    if value.ci:
+    if value.ci and value.sd is None and value.se is None:
         return f"{value.mean.text}, interval {value.ci[0].text} to {value.ci[1].text}"
     spread = value.sd if value.sd is not None else value.se
     name = "" if value.sd is not None else " (standard error)"

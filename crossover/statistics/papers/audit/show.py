@@ -8,12 +8,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from crossover.core.cells import first_few
-from crossover.statistics.papers.audit.false_claims import LIKELY, no_claims
-from crossover.statistics.papers.audit.lookup import pair_text, versus
+from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text, no_claims, untold_claims
+from crossover.statistics.papers.audit.lookup import pair_text
 from crossover.statistics.papers.audit.orderings import CHECK as ORDERING
 from crossover.statistics.papers.audit.paired_t import CHECK as PAIRED_T
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, span
-from crossover.statistics.papers.printed import PairedTest, PublishedModel
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
 from crossover.statistics.papers.published import Published
 
 COUNTED = {
@@ -24,8 +23,6 @@ COUNTED = {
 }
 """A verdict -> words for one check and for several."""
 MOST_NAMED = 3
-WHOLE = 10
-"""From here on decimals of a distance tell nothing."""
 NOT_IN_IT = "Not in it: the chance of training again, and of the choice among comparisons."
 
 
@@ -53,7 +50,7 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     by_reading = [Text(f"{said.about}: {said.what}") for said in published.contradictions]
     _list("Found by reading: no check can", by_reading, console)
     heading = "Claims of superiority that may be false by the chance of the cases"
-    _list(heading, _claims(claims, no_claims(published)), console)
+    _list(heading, _claims(claims, published), console)
     console.print(Padding(Text("Every check with its numbers: --json"), (1, 0, 1, 2)))
 
 
@@ -75,16 +72,16 @@ def _unchecked(why: str, own: pd.DataFrame) -> Text:
     return text
 
 
-def _claims(claims: pd.DataFrame, without: list[PairedTest]) -> list[Text]:
+def _claims(claims: pd.DataFrame, published: Published) -> list[Text]:
     """Return how many claims may be false, each that is with more than `LIKELY`, and what is in none of these."""
-    told = claims[claims["probability"].notna()]
-    doubtful = told[told["probability"] > LIKELY]
-    said = f"{len(doubtful)} of {len(told)} with a probability above {LIKELY:.0%}. {NOT_IN_IT}"
-    out = [Text(said)] if len(told) else []
+    doubtful = claims[claims["probability"] > LIKELY]
+    said = f"{len(doubtful)} of {len(claims)} with a probability above {LIKELY:.0%}. {NOT_IN_IT}"
+    out = [Text(said)] if len(claims) else []
     out += [_claim(row) for _, row in doubtful.iterrows()]
-    for why, own in claims[claims["probability"].isna()].groupby("untold", sort=False):
-        out.append(Text(f"{len(own)} that can't be told: {why}"))
-    if without:
+    if untold := untold_claims(published):
+        named = first_few(untold, MOST_NAMED, "; ")
+        out.append(Text(f"{len(untold)} can't be told, without a spread over cases and their number: {named}"))
+    if without := no_claims(published):
         named = first_few([pair_text(test) for test in without], MOST_NAMED, "; ")
         out.append(Text(f"{len(without)} tested without a p that claims a difference: {named}"))
     return out
@@ -106,12 +103,6 @@ def _claim(row: pd.Series) -> Text:
     return text
 
 
-def claim_text(row: pd.Series) -> str:
-    """Return the models of a claim in words, each with its size."""
-    models = [PublishedModel(family=row[x], n_train=int(row[f"{x}_n_train"])) for x in ("better", "worse")]
-    return versus(models[0], "better than", models[1])
-
-
 def verdicts(table: pd.DataFrame) -> dict[str, int]:
     """Return the number of rows of each verdict."""
     return {verdict: int((table["verdict"] == verdict).sum()) for verdict in COUNTED}
@@ -126,6 +117,8 @@ def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame
         "verdicts": verdicts(table),
         "findings": rows.drop(columns="study").to_dict("records"),
         "claims": claimed.drop(columns="study").to_dict("records"),
+        "claims_untold": untold_claims(published),
+        "tested_without_a_claim": [pair_text(test) for test in no_claims(published)],
     }
 
 
@@ -141,15 +134,10 @@ def _entry(own: pd.DataFrame) -> Text:
         text.append(f"; recomputed {span(first['low'], first['high'])}", "not bold")
     if first["verdict"] == NOT and pd.notna(first["off_by"]):
         off = off_text(first["off_by"])
-        text.append(f", {off} the other way" if ordered else f", off by {off} beyond rounding", "not bold")
+        text.append(f", {off} the other way" if ordered else f", off by {off}", "not bold")
     if first["reading"]:
         near = "nearest reading" if first["verdict"] == NOT else "under"
         text.append(f"; {near}: {first['reading']}", "not bold italic")
     if first["note"] and len(names) == 1:
         text.append(f". {first['note']}", "not bold dim")
     return text
-
-
-def off_text(off: float) -> str:
-    """Return how far a number is off, with the digits that tell something."""
-    return f"{off:.0f}" if off >= WHOLE else f"{off:.2g}"

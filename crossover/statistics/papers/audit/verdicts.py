@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crossover.statistics.papers.audit.interval import Interval, gap, unrounded
+from crossover.statistics.papers.audit.interval import TOLERANCE, Interval, gap, unrounded
 from crossover.statistics.papers.audit.lookup import key_of, key_text
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
@@ -17,6 +17,8 @@ FOLLOWS: Final = "follows"
 READING: Final = "follows only under a reading"
 NOT: Final = "does not follow"
 UNCHECKED: Final = "can't be checked"
+WHOLE = 10
+"""From here on decimals of a distance tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -118,3 +120,10 @@ def places(*where: str) -> str:
 def short_text(value: float, decimals: int = 3) -> str:
     """Format a number for a note, a small one with two digits."""
     return f"{value:.{decimals}f}" if value >= 10**-decimals or value == 0 else f"{value:.2g}"
+
+
+def off_text(off: float) -> str:
+    """Return how far a number is off, with the digits that tell something; of counts nothing is rounded."""
+    if abs(off - round(off)) < TOLERANCE:
+        return f"{off:.0f}"
+    return f"{off:.0f} beyond rounding" if off >= WHOLE else f"{off:.2g} beyond rounding"
