@@ -6,8 +6,8 @@ correlation r of their scores, the mean of the differences has, with a flat prio
     t(n - 1) about m_a - m_b, of scale sqrt((s_a^2 + s_b^2 - 2 r s_a s_b) / n);
 
 the claim that a is better is false with the probability that lies on the wrong side of 0. Papers don't print r. The p
-of a paired t test that can be had with these numbers tells it, and the probability is p / 2; without one, a range of r
-is assumed. Only the chance of the cases is in it: not that of training again, of the choice among many
+of a paired t test that follows from these numbers tells it, and the probability is p / 2; without one, a range of r is
+assumed. Only the chance of the cases is in it: not that of training again, of the choice among many
 comparisons, nor of rounding.
 """
 
@@ -21,7 +21,7 @@ import pandas as pd
 from crossover.statistics.papers.audit.interval import Interval, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, at_size, first_values, versus
 from crossover.statistics.papers.audit.orderings import Claim, claim_of
-from crossover.statistics.papers.audit.paired_t import implied_correlation
+from crossover.statistics.papers.audit.paired_t import USUAL, implied_correlation
 from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import p_interval, p_text, places
 from crossover.statistics.papers.printed import Ordering, PairedTest, PublishedModel, Value
@@ -146,7 +146,7 @@ def _chance(better: Value, worse: Value, published: Published, scores: pd.DataFr
 def _of_test(
     better: Value, worse: Value, sds: tuple[Interval, Interval], n: int, published: Published
 ) -> _Chance | None:
-    """Return what the p of a paired t test of the same numbers implies; None without one that can be had with them."""
+    """Return what the p of a paired t test of the same numbers implies; None without one that follows from them."""
     about = (better.structure, better.test_set, better.metric)
     same = [
         t for t in published.paired
@@ -159,7 +159,7 @@ def _of_test(
     test = same[0]
     p = p_interval(test.p, test.p_below)
     r = implied_correlation(unrounded(better.mean) - unrounded(worse.mean), sds[0], sds[1], p, n)
-    if r is None:
+    if r is None or r.low > USUAL or r.high < 0:  # then the p itself is in doubt
         return None
     middle = _middle(better.mean - worse.mean, sds[0].middle, sds[1].middle, float(test.p), n)
     claimed = (better.mean > worse.mean) == (published.better(better.metric) == "higher")
