@@ -188,8 +188,10 @@ class Gain(Placed):
     @model_validator(mode="after")
     def _one_size(self, info: ValidationInfo) -> Gain:
         names = names_of(info)
-        for family in (*self.families, self.over) if names and self.n_train is None else ():
-            sizes = names.printed.get((family, self.structure, self.test_set, self.metric), set()) if names else set()
+        if names is None or self.n_train is not None:
+            return self
+        for family in (*self.families, self.over):
+            sizes = names.printed.get((family, self.structure, self.test_set, self.metric), set())
             if len(sizes) > 1:
                 raise ValueError(f"n_train is needed: scores of {family} are printed at {sorted(sizes)}")
         return self

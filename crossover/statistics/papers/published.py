@@ -197,9 +197,13 @@ class Published(ConfigSection):
 
         `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
         """
-        scores = {(v.model.family, v.structure, v.test_set, v.metric): v.mean for v in self.values}
         rows = []
         for stated in self.gains:
+            scores = {
+                (v.model.family, v.structure, v.test_set, v.metric): v.mean
+                for v in sorted(self.values, key=lambda v: v.model.n_train)
+                if stated.n_train is None or v.model.n_train in (0, stated.n_train)
+            }
             found = [
                 scores.get((family, stated.structure, stated.test_set, stated.metric), float("nan"))
                 for family in (*stated.families, stated.over)
