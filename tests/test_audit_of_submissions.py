@@ -39,7 +39,7 @@ def row(family: str, mean: str, sd: str, n: int = 0, **more: Any) -> dict[str, A
     return value(family, Printed(mean), n=n, sd=Printed(sd), **more)
 
 
-def tested(a: dict, b: dict, p: str, **more: Any) -> dict[str, Any]:
+def pair(a: dict, b: dict, p: str, **more: Any) -> dict[str, Any]:
     said = {"a": a, "b": b, "test_set": "t", "metric": "dsc", "p": Printed(p), "test": "t", "where": "Results"}
     return said | more
 
@@ -98,7 +98,7 @@ def test_every_wrong_name_is_a_finding_with_its_place_and_what_there_is_instead(
         f"orderings.0.worse.0: no model 'scrach'; {models}",
         "orderings.0.test_set: no test set 'tst'; there are: t",
         "gains.0: n_train is needed: scores of tuned are printed at [5, 10, 20, 40]",
-        "percentages.0.percent: a number is needed, not '12.5 percent', not '12.5 percent'",
+        "percentages.0.percent: a number is needed, not '12.5 percent'",
     ])  # fmt: skip
 
 
@@ -217,7 +217,11 @@ def test_a_gain_is_checked_at_its_size():
     said = {"families": ["tuned"], "over": "scratch", "metric": "dsc", "test_set": "t", "where": "A"}
     stated = [said | {"n_train": n, "gain": Printed("0.10")} for n in (5, 10, 20)]
     found = gains(paper(values=values, gains=stated, test_sets=SETS, sizes=SIZES))
-    assert [f.verdict for f in found] == [FOLLOWS, NOT, UNCHECKED]
+    assert [(f.about, f.verdict) for f in found] == [
+        ("Gain of tuned over scratch at n = 5, t, dsc", READING),  # as a difference
+        ("Gain of tuned over scratch at n = 10, t, dsc", NOT),
+        ("Gain of tuned over scratch at n = 20, t, dsc", UNCHECKED),
+    ]
     assert found[2].note == "no score, or more than one, of tuned, scratch is printed there"
 
 
@@ -234,7 +238,7 @@ def test_a_gain_is_checked_at_its_size():
 )
 def test_a_p_that_cannot_be_checked_says_why(change, why):
     values = [*scores(), value("external", Printed("0.60")), *(v | {"test_set": "u"} for v in scores())]
-    said = tested(model("tuned", 5), model("scratch", 5), "0.001") | change
+    said = pair(model("tuned", 5), model("scratch", 5), "0.001") | change
     found = paper(values=values, paired=[said], test_sets=SETS, sizes=SIZES)
     (row_,) = [*paired_t(found), *paired_tests(found)]
     assert (row_.verdict, row_.note) == (UNCHECKED, why)
@@ -256,8 +260,8 @@ def test_what_cannot_be_checked_stands_in_the_text_with_its_reason(tmp_path):
 
 
 def test_a_p_that_follows_tells_people_which_correlation_it_needs(tmp_path):
-    values = [{"model": model(f), "test_set": "t", "metric": "dsc", "mean": m, "sd": 0.1, "where": "T"}
-              for f, m in (("a", 0.66), ("b", 0.7))]  # fmt: skip
+    values = [{"model": model(f), "test_set": "t", "metric": "dsc", "mean": m, "sd": 0.14, "where": "T"}
+              for f, m in (("a", 0.66), ("b", 0.71))]  # fmt: skip
     test = {"a": model("a"), "b": model("b"), "test_set": "t", "metric": "dsc", "p": 0.03, "where": "R", "test": "t"}
     run = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, values=values, paired=[test]))])
     assert "The p needs scores of the two models that correlate with" in " ".join(run.output.split())
@@ -269,7 +273,7 @@ def test_a_p_that_follows_tells_people_which_correlation_it_needs(tmp_path):
 def test_another_finding_of_a_paper_that_cuts_off_does_not_change_what_follows_as_rounded():
     """A wrong p, right ones of the same models, and a share that only follows if it was cut off."""
     values = [*scores(5), *scores(10), *scores(20)]
-    pairs = [tested(model("tuned", n), model("scratch", n), p) for n, p in ((5, "0.900"), (10, "0.002"), (20, "0.003"))]
+    pairs = [pair(model("tuned", n), model("scratch", n), p) for n, p in ((5, "0.900"), (10, "0.002"), (20, "0.003"))]
     parts = {"values": values, "paired": pairs, "test_sets": SETS, "sizes": SIZES}
     share = {"about": "share", "key": "better", "value": 70, "unit": "%", "where": "A"}
     said = {"about": "patients", "left": "better * 24 / 100", "relation": "whole", "where": "A"}
@@ -286,8 +290,8 @@ def test_paired_tests_are_told_apart_by_size_metric_and_structure():
               row("scratch", "0.7", "0.1", 5, structure="s")]  # fmt: skip
     a, b = model("tuned", 5), model("scratch", 5)
     pairs = [
-        tested(a, b, "0.01"), tested(a, b, "0.01", metric="nsd"), tested(a, b, "0.01", structure="s"),
-        tested(model("tuned", 10), model("scratch", 10), "0.01"), tested(a, model("scratch", 10), "0.01"),
+        pair(a, b, "0.01"), pair(a, b, "0.01", metric="nsd"), pair(a, b, "0.01", structure="s"),
+        pair(model("tuned", 10), model("scratch", 10), "0.01"), pair(a, model("scratch", 10), "0.01"),
     ]  # fmt: skip
     found = paired_t(paper(values=values, paired=pairs, test_sets=SETS, sizes=SIZES))
     assert [f.about for f in found] == [
@@ -301,7 +305,7 @@ def test_paired_tests_are_told_apart_by_size_metric_and_structure():
 
 def test_a_finding_that_rests_on_an_impossible_sd_says_so():
     values = [row("a", "0.80", "0.70"), row("b", "0.70", "0.10")]
-    pairs = [tested(model("a"), model("b"), "0.001")]
+    pairs = [pair(model("a"), model("b"), "0.001")]
     found = audit(paper(values=values, paired=pairs, test_sets=SETS))
     wrong = [f for f in found if f.verdict == NOT]
     assert [f.check for f in wrong] == ["interval and spread", "paired t test"]
@@ -326,6 +330,21 @@ def test_sd_standard_error_and_interval_of_a_mean_go_together():
             assert only(spread(paper(values=[one], test_sets=SETS)), "Width of the interval").verdict == verdict
 
 
+def test_true_intervals_and_standard_errors_follow_however_they_are_rounded():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        n, decimals = int(rng.integers(5, 60)), int(rng.integers(1, 5))
+        x = rng.beta(8, 2, n)
+        mean, se = x.mean(), x.std(ddof=1) / np.sqrt(n)
+        half = se * (stats.norm.ppf(0.975) if rng.random() < 0.5 else stats.t.ppf(0.975, n - 1))
+        m, sd, error, low, high = (
+            Printed(f"{v:.{decimals}f}") for v in (mean, x.std(ddof=1), se, mean - half, mean + half)
+        )
+        one = value("a", m, sd=sd, se=error, ci=[low, high])
+        found = spread(paper(values=[one], test_sets={"t": {"cases": n, "where": "T"}}))
+        assert all(f.verdict == FOLLOWS for f in found if f.about.startswith(("Width", "Standard")))
+
+
 @pytest.mark.parametrize(("se", "verdict"), [("0.027", FOLLOWS), ("0.005", NOT), ("0.13", NOT)])
 def test_a_standard_error_is_the_sd_over_the_root_of_the_cases(se, verdict):
     printed = paper(values=[row("a", "0.69", "0.13", se=Printed(se))], test_sets=SETS)
@@ -340,11 +359,11 @@ def test_an_sd_of_runs_does_not_tell_a_standard_error():
 # ---- claims of superiority
 
 
-@pytest.mark.parametrize("p", ["0.02", "0.20", "0.40"])
+@pytest.mark.parametrize("p", ["0.20", "0.30", "0.40"])
 def test_the_p_of_a_paired_t_test_tells_the_probability_of_a_false_claim(p):
     values = [row("a", "0.8200", "0.1000"), row("b", "0.8000", "0.1100")]
     parts = {"values": values, "orderings": [ordered("a", "b", n=0)], "test_sets": SETS}
-    (claim,) = false_claims(paper(**parts, paired=[tested(model("b"), model("a"), p)])).itertuples()
+    (claim,) = false_claims(paper(**parts, paired=[pair(model("b"), model("a"), p)])).itertuples()
     assert claim.probability == pytest.approx(float(p) / 2)
     assert claim.lowest == pytest.approx(float(p) / 2 - 0.0025) and claim.highest == pytest.approx(
         float(p) / 2 + 0.0025
@@ -360,13 +379,13 @@ def test_the_p_of_a_paired_t_test_tells_the_probability_of_a_false_claim(p):
 def test_a_difference_that_is_not_significant_is_no_claim():
     values = [row("tuned", "0.80", "0.10", 20), row("scratch", "0.81", "0.10", 40)]
     a, b = model("tuned", 20), model("scratch", 40)
-    found = paper(values=values, paired=[tested(a, b, "0.62")], test_sets=SETS, sizes=SIZES)
+    found = paper(values=values, paired=[pair(a, b, "0.62")], test_sets=SETS, sizes=SIZES)
     assert false_claims(found).empty and len(no_claims(found)) == 1
     (claim,) = false_claims(
-        paper(values=values, paired=[tested(a, b, "0.04", test="other")], test_sets=SETS, sizes=SIZES)
+        paper(values=values, paired=[pair(a, b, "0.04", test="other")], test_sets=SETS, sizes=SIZES)
     ).itertuples()
     assert (claim.better, claim.better_n_train, claim.worse, claim.worse_n_train) == ("scratch", 40, "tuned", 20)
-    large = paper(values=values, paired=[tested(a, b, "0.04")], alpha=Printed("0.01"), sizes=SIZES, test_sets=SETS)
+    large = paper(values=values, paired=[pair(a, b, "0.04")], alpha=Printed("0.01"), sizes=SIZES, test_sets=SETS)
     assert false_claims(large).empty
 
 

@@ -47,13 +47,19 @@ def names_in(values: dict) -> Names:
         printed.setdefault(tuple(map(_text, key)), set()).add(n)
     sets = values.get("test_sets") or [one.get("test_set") for one in scores]
     return Names(
-        models=frozenset({*_texts(_model(one)[0] for one in (*scores, *ranges)), *without}),
-        structures=frozenset({*_texts(one.get("structure") for one in scores), *without}),
+        models=frozenset(_with(without, _texts(_model(one)[0] for one in (*scores, *ranges)))),
+        structures=frozenset(_with(without, _texts(one.get("structure") for one in scores))),
         test_sets=frozenset(_texts(sets)),
         sizes=frozenset(n for n in _list(values.get("sizes")) if isinstance(n, int)),
         metrics=frozenset(_texts(values.get("other_metrics"))),
         printed=printed,
     )
+
+
+def _with(more: set[str], names: Iterable[str]) -> set[str]:
+    """Return the names and more of them; none where there are no names, for then each will do."""
+    own = set(names)
+    return own | more if own else own
 
 
 def _list(found: Any) -> list:
