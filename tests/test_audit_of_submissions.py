@@ -20,8 +20,10 @@ from crossover.statistics.papers.audit.gains import gains
 from crossover.statistics.papers.audit.orderings import orderings
 from crossover.statistics.papers.audit.paired_t import paired_t
 from crossover.statistics.papers.audit.paired_tests import paired_tests
+from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text
+from crossover.statistics.papers.names import names_in
 from crossover.statistics.papers.printed import Percentage
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import load_published
@@ -267,6 +269,13 @@ def test_a_p_that_follows_tells_people_which_correlation_it_needs(tmp_path):
     assert "The p needs scores of the two models that correlate with" in " ".join(run.output.split())
 
 
+def test_a_p_that_takes_an_unusual_correlation_says_which_and_what_usual_ones_give():
+    values = [row("a", "0.85", "0.08"), row("b", "0.84", "0.09")]
+    (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), "0.0001")], test_sets=SETS))
+    assert found.reading == "scores of the two models that correlate with 0.97 or more"
+    assert found.note.startswith("A correlation of 0 to 0.9 gives a p of 0.0") and found.note.endswith(" to 1")
+
+
 # ---- one finding of one check
 
 
@@ -415,3 +424,17 @@ def test_counts_of_checks_are_sentences_and_ranges_run_forwards(tmp_path):
     (claim,) = false_claims(load_published(str(path))).itertuples()
     assert claim.probability > 0.5
     assert f"; {claim.lowest:.2f} at 0.50, {claim.highest:.2f} at 0.90" in text
+
+
+def test_a_pooled_mean_without_all_parts_is_counted():
+    sets = {"all": {"cases": 9, "where": "M", "pools": ["t", "u"]}} | {s: {"cases": 4, "where": "M"} for s in "tu"}
+    values = [value("a", Printed("0.80"), test_set=s) for s in ("all", "t")]
+    (found,) = pooled(paper(values=values, test_sets=sets))
+    assert (found.verdict, found.note) == (UNCHECKED, "not all parts of the pooled test set are printed")
+
+
+@pytest.mark.parametrize("junk", [3, "x", [1], [None], {"a": 1}])
+def test_names_are_read_from_a_file_of_any_shape(junk):
+    keys = ("values", "icc", "test_sets", "sizes", "other_metrics", "without_scores")
+    assert names_in(dict.fromkeys(keys, junk)) is not None
+    assert names_in({"values": [{"model": junk, "structure": junk, "test_set": junk, "metric": junk}]}) is not None

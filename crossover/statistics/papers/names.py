@@ -71,7 +71,8 @@ def _entries(values: dict, key: str) -> list[dict]:
 
 
 def _texts(found: Any) -> Iterator[str]:
-    return (one for one in ([] if found is None or isinstance(found, str) else found) if isinstance(one, str))
+    several = isinstance(found, Iterable) and not isinstance(found, str)
+    return (one for one in (found if several else ()) if isinstance(one, str))
 
 
 def _text(found: Any) -> str | None:

@@ -87,22 +87,25 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     given = implied_correlation(difference, s, r, p, n)
     least = given.low if given else -1.0
     ends = (least, 1.0) if given and least > USUAL else (-1.0, 1.0) if not given or given.high < 0 else (0.0, USUAL)
-    found = _p_range(difference, Interval(_spread(s, r, ends[1]).low, _spread(s, r, ends[0]).high), n)
-    verdict: Verdict
-    verdict, reading = FOLLOWS, ""
-    if given is None:
-        verdict = NOT
-    elif least > USUAL:
-        verdict, reading = READING, f"scores of the two models that correlate with {least:.2f} or more"
-    elif given.high < 0:
-        verdict, reading = READING, f"scores of the two models that correlate with {given.high:.2f} or less"
-    needs = f"The p needs scores of the two models that correlate with {least:.2f} or more"
+    found, usual = (_p_range(difference, _spreads(s, r, *of), n) for of in (ends, (0.0, USUAL)))
+    verdict, reading, note = _verdict(given, usual)
     return AuditRow(
         CHECK, about, places(test.where, a.where, b.where), printed,
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", verdict, found.low, found.high, reading,
-        gap(p, "equals", found) if given is None else math.nan,
-        needs if verdict == FOLLOWS and least > 0 else "", rests_on(a, b),
+        gap(p, "equals", found) if given is None else math.nan, note, rests_on(a, b),
     )  # fmt: skip
+
+
+def _verdict(given: Interval | None, usual: Interval) -> tuple[Verdict, str, str]:
+    """Return the verdict, its reading and a note, from the correlations that give a p, and p at the usual ones."""
+    if given is None:
+        return NOT, "", ""
+    needed = "scores of the two models that correlate with"
+    if given.low > USUAL or given.high < 0:
+        end = f"{given.low:.2f} or more" if given.low > USUAL else f"{given.high:.2f} or less"
+        note = f"A correlation of 0 to {USUAL} gives a p of {usual.low:.2g} to {usual.high:.2g}"
+        return READING, f"{needed} {end}", note
+    return FOLLOWS, "", f"The p needs {needed} {given.low:.2f} or more" if given.low > 0 else ""
 
 
 def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Published) -> str:
@@ -118,6 +121,11 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
         if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:
             return no_sd(value, n)
     return "" if counts[0] == counts[1] else f"{counts[0]} cases of one model and {counts[1]} of the other"
+
+
+def _spreads(a: Interval, b: Interval, low: float, high: float) -> Interval:
+    """Return the SD of the differences for correlations from low to high."""
+    return Interval(_spread(a, b, high).low, _spread(a, b, low).high)
 
 
 def _spread(a: Interval, b: Interval, correlation: float) -> Interval:

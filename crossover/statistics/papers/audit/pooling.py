@@ -41,19 +41,33 @@ def pooled(published: Published) -> list[AuditRow]:
             rows.append(_interval(whole, parts, cases, published.confidence))
         elif not whole.ci and whole.structure != POOLED_STRUCTURE:  # that is over structures, too
             rows += _spread(whole, parts, cases)
-    return rows + _one_weight(published)
+    return [*rows, *_without_parts(published), *_one_weight(published)]
+
+
+def _without_parts(published: Published) -> Iterator[AuditRow]:
+    """Yield a row for each mean of a pooled test set without those of all its parts."""
+    values = first_values(published)
+    for key, whole in values.items():
+        parts = _parts(whole, published)
+        if parts and whole.statistic == "mean" and not all(part in values for part in parts):
+            why = "not all parts of the pooled test set are printed"
+            yield unchecked(CHECK, f"Mean of {key_text(key)}", whole.where, whole.mean.text, why)
+
+
+def _parts(whole: Value, published: Published) -> list[Key]:
+    """Return the keys of the parts' means; none where the test set doesn't pool others."""
+    known = published.test_sets.get(whole.test_set)
+    model = whole.model
+    return [(model.family, model.n_train, whole.structure, p, whole.metric) for p in (known.pools if known else ())]
 
 
 def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
     values = first_values(published)
     for whole in published.values:
-        known = published.test_sets.get(whole.test_set)
+        keys = _parts(whole, published)
         # With `or_of` it may be of another test set; a median of all does not follow from medians.
-        if not known or not known.pools or whole.or_of or whole.statistic == "median":
+        if not keys or whole.or_of or whole.statistic == "median":
             continue
-        keys: list[Key] = [
-            (whole.model.family, whole.model.n_train, whole.structure, part, whole.metric) for part in known.pools
-        ]
         first = values[key_of(whole)]
         if all(key in values for key in keys) and (whole is first or _new(whole, first)):
             yield whole, [values[key] for key in keys]

@@ -130,7 +130,8 @@ def _entry(own: pd.DataFrame) -> Text:
     text.append(f" ({first['where']}): {'said to be' if ordered else 'printed'} {first['printed']}", "not bold")
     if first["follows_from"] and len(names) == 1:
         text.append(f"; from {first['follows_from']}", "not bold")
-    if pd.notna(first["low"]) and len(names) == 1 and not ordered:
+    anything = first["check"] == PAIRED_T and span(first["low"], first["high"]) == "0 to 1"
+    if pd.notna(first["low"]) and len(names) == 1 and not ordered and not anything:
         text.append(f"; recomputed {span(first['low'], first['high'])}", "not bold")
     if first["verdict"] == NOT and pd.notna(first["off_by"]):
         off = off_text(first["off_by"])
