@@ -221,7 +221,7 @@ def test_a_target_is_no_source_of_its_own():
         "gain": 0.1,
         "where": "x",
     }
-    verdicts = [gains(paper(gains=[stated | s]))[0].verdict for s in sources]
+    verdicts = [only(gains(paper(gains=[stated | s])), "Sources").verdict for s in sources]
     assert verdicts == [NOT, FOLLOWS]
 
 

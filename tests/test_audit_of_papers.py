@@ -36,7 +36,7 @@ FOUND = [
     ("uterus", "Oldest patient", NOT),
     ("nasopharynx", "Mean of source, all", READING),
     ("nasopharynx", '"significant improvement in all 10', READING),
-    ("nasopharynx", "p of spinal_cord, target against source", READING),  # 0.004 needs six ties
+    ("nasopharynx", "p of target at n = 50 against source, spinal_cord", READING),  # 0.004 needs six ties
     ("nasopharynx", "One form of the test", READING),
     ("nasopharynx", "Number of p values", READING),
     ("nasopharynx", "Layers of the network that are not", NOT),

@@ -167,9 +167,9 @@ def paired_paper(*p: str, cases: int = 10, **more):
 
 
 def test_a_p_that_ten_cases_cannot_give_does_not_follow():
-    assert only(paired_paper("0.005"), "p of s0").verdict == READING
-    assert only(paired_paper("0.001"), "p of s0").verdict == NOT
-    assert only(paired_paper("0.02", cases=5), "p of s0").verdict == NOT
+    assert only(paired_paper("0.005"), "p of a against b, s0").verdict == READING
+    assert only(paired_paper("0.001"), "p of a against b, s0").verdict == NOT
+    assert only(paired_paper("0.02", cases=5), "p of a against b, s0").verdict == NOT
 
 
 def test_one_form_must_give_all_p_values_of_a_place():

@@ -162,7 +162,7 @@ def test_what_a_check_found_is_told_without_the_checkers_words(tmp_path):
     path.write_text(f"study: x\ncitation: X\nsizes: [5]\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
     with pytest.raises(ConfigError) as error:
         load_published(str(path))
-    assert str(error.value) == f"{path}: n_train [9] not in sizes [5]"
+    assert str(error.value) == f"{path}: values.0.model.n_train: no size 9; there are: 0, 5 (0 where models have none)"
 
 
 def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):
@@ -176,7 +176,7 @@ def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):
     assert (wrong["about"], round(wrong["high"], 2)) == ("SD of C, external, dsc", 0.23)
     assert found["verdicts"]["follows"] == 6
     (read,) = [f for f in found["findings"] if f["verdict"].startswith("follows only")]
-    assert read["note"] == "The p needs scores of the two models that correlate with 0.97 or more"
+    assert read["reading"] == "scores of the two models that correlate with 0.97 or more"
     (claim,) = found["claims"]
     assert round(claim["probability"], 2) == 0.21
 

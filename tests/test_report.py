@@ -281,7 +281,7 @@ def test_the_audit_shows_the_claims_that_may_be_false():
     [table] = section.details
     assert table.title == "Claims of superiority that may be false by the chance of the cases (1 of 21)"
     text = cells(table.table)
-    assert "transfer-L1 better than aggregated, all, dsc, n = 51 | " in text
+    assert "transfer-L1 better than aggregated at n = 51, all, dsc | " in text
     assert "| 89 | 0.10 (0.02 to 0.18) | 0.75 (0.50 to 0.90)" in text
 
 

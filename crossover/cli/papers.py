@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from crossover.cli.clone import in_workflow_folder
-from crossover.cli.shared import RESULTS, Json, MadeAt, Results, stop_on
+from crossover.cli.shared import RESULTS, Json, MadeAt, Results, stop, stop_on
 from crossover.core.configuration import ConfigError
 
 
@@ -23,18 +23,26 @@ def audit(
 
     The audit needs no data; where there are results of the study, the correlation of two models' scores is
     taken from them for the probability that a claim of superiority is false. Exit status: 0, whatever is
-    found; 2 where there is no such paper.
+    found; 2 where there is no such paper, or its file is wrong.
     """
     from crossover.core.paths import CONFIG
     from crossover.statistics.papers.audit.false_claims import false_claims
     from crossover.statistics.papers.audit.show import for_machines, show
+    from crossover.statistics.papers.audit.statements import wrong_statements
     from crossover.statistics.papers.audit.table import audit_table
-    from crossover.statistics.papers.published import load_published
+    from crossover.statistics.papers.published import load_published, published_path
     from crossover.statistics.scores.metrics_table import TableError, read_metrics
 
     names = studies or sorted(path.stem for path in (CONFIG / "published").glob("*.yaml"))
     with stop_on(ConfigError, TableError):
         papers = [load_published(name, CONFIG) for name in names]
+        wrong = [
+            f"{published_path(name, CONFIG)}: {said}"
+            for name, paper in zip(names, papers)
+            for said in wrong_statements(paper)
+        ]
+        if wrong:
+            stop("\n".join(wrong))
         paths = [(results or RESULTS) / paper.study / "metrics.csv" for paper in papers]
         scores = [read_metrics(path) if path.exists() else None for path in paths]
     tables = [(audit_table(p), false_claims(p, own)) for p, own in zip(papers, scores)]

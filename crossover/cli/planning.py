@@ -72,6 +72,12 @@ def design(
     findings = wrong(asked, printed)
     if files and (mean or sd or cases or between_runs is not None):
         findings.append("give files, or printed numbers (--mean, --sd, --cases, --between-runs), not both")
+    findings += [
+        f"{name} holds settings or a paper's numbers, no scores. To plan by printed numbers, give them without a file: "
+        "--sd (once, or for each model), and --mean twice or --difference"
+        for name in files or []
+        if Path(name).suffix.lower() in (".yaml", ".yml")
+    ]
     if findings:
         stop("\n".join(findings))
     with stop_on(TableError, OSError):

@@ -12,6 +12,10 @@ from pydantic_core import ErrorDetails
 Model = TypeVar("Model", bound=BaseModel)
 
 
+_APART = 3
+"""The number of places up to which one thing that is wrong is told at each of them."""
+
+
 class ConfigError(ValueError):
     """The configuration is wrong; the message lists all findings."""
 
@@ -105,7 +109,7 @@ def merge(base: dict, override: dict) -> dict:
     return out
 
 
-def validate(model: type[Model], values: dict, path: Path, scale: str | None = None) -> Model:
+def validate(model: type[Model], values: dict, path: Path, scale: str | None = None, context: object = None) -> Model:
     """Return the checked settings of a file.
 
     Args:
@@ -113,27 +117,40 @@ def validate(model: type[Model], values: dict, path: Path, scale: str | None = N
         values: as read from the file.
         path: the file, for messages.
         scale: the scale at which the values hold, for messages; None where there is none.
+        context: what the model's own checks need besides the values.
 
     Raises:
         ConfigError: keys or values are wrong; the message names the file, each of them with its place, and
-            the valid keys.
+            the valid keys. What is wrong in one way at many places is one finding with the first of them.
     """
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context=context)
     except ValidationError as error:
         where = f"{path}" + (f" (scale {scale})" if scale else "")
-        lines = [f"{where}: {_finding(model, e, values)}" for e in error.errors()]
+        found: dict[str, list[str]] = {}
+        for e in error.errors():
+            place, said = _finding(model, e, values)
+            found.setdefault(said, []).append(place)
+        lines = [f"{where}: {line}" for said, places in found.items() for line in _lines(places, said)]
         raise ConfigError("\n".join(lines)) from None
 
 
-def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
+def _lines(places: list[str], said: str) -> list[str]:
+    """Return a finding's lines: one for each place, or a single one where there are many."""
+    if len(places) > _APART:
+        return [f"{places[0]} and {len(places) - 1} more: {said}"]
+    return [f"{place + ': ' if place else ''}{said}" for place in places]
+
+
+def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> tuple[str, str]:
+    """Return the place of a finding, "" for the file as a whole, and what is wrong there."""
     place = ".".join(_typed(error["loc"], values))
     if error["type"] == "extra_forbidden":
         valid = _fields(model, error["loc"][:-1])
-        return f"{place}: unknown key" + (f"; valid keys: {', '.join(valid)}" if valid else "")
+        return place, "unknown key" + (f"; valid keys: {', '.join(valid)}" if valid else "")
     given = "" if error["type"] in ("missing", "value_error") else f", not {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ")  # pydantic's word for what a check here raised
-    return f"{place + ': ' if place else ''}{message}{given}"
+    return place, f"{message}{given}"
 
 
 def _typed(place: tuple, values: Any) -> Iterator[str]:

@@ -4,8 +4,8 @@ import pandas as pd
 
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.papers.audit.false_claims import LIKELY
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, span
+from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
 from crossover.study.schema import Study
 
 TITLE = "Audit of the printed numbers"
@@ -46,8 +46,7 @@ def claims_layout(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
     shown = claims[claims["probability"] > LIKELY]
     parts = ("structure", "test_set", "metric")
     about = [
-        ", ".join([f"{row['better']} better than {row['worse']}", *(row[p] for p in parts if pd.notna(row[p]))])
-        + (f", n = {row['n_train']}" if row["n_train"] else "")
+        ", ".join([claim_text(row), *(row[p] for p in parts if pd.notna(row[p]))])
         for _, row in shown.iterrows()
     ]  # fmt: skip
     return pd.DataFrame({
@@ -73,7 +72,7 @@ def _layout(findings: pd.DataFrame) -> pd.DataFrame:
     ends = zip(findings["low"], findings["high"], strict=True)
     return findings[["about", "where", "printed", "follows_from"]].assign(
         recomputed=[span(low, high) for low, high in ends],
-        off_by=["" if pd.isna(value) else f"{value:.3g}" for value in findings["off_by"]],
+        off_by=["" if pd.isna(value) else off_text(value) for value in findings["off_by"]],
         reading=[_readings(text) for text in findings["reading"]],
     )
 

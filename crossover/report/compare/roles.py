@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from crossover.statistics.scores.metrics_table import METRICS, TableError
-from crossover.statistics.scores.scales import DIAGONAL, KNOWN
+from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, known_as, plain
 
 ROLES = {
     "model": ("model", "method", "algorithm"),
@@ -23,14 +23,14 @@ ROLES = {
     DIAGONAL: (DIAGONAL, "image_diagonal_mm"),
 }
 """What describes a row -> names by which a column is taken for it, the more likely first."""
-MEASURES = {metric: (metric, *known.also) for metric, known in KNOWN.items()}
-"""A metric -> names that tools give it, compared without blanks, signs and the case of letters."""
 _HINTS = {
     "n": "column {0} is not taken for the number of training cases: say --column n_train={0} if it is",
-    "hausdorff": "{0} may be the largest distance or a percentile: say --column hd_mm={0} or "
-    "--column hd95_mm={0} to have it compared",
 }
-_HINTS |= dict.fromkeys(("hd", "hausdorffdistance"), _HINTS["hausdorff"])
+_HINTS |= dict.fromkeys(
+    AMBIGUOUS,
+    "{0} may be the largest distance or a percentile: say --column hd_mm={0} or "
+    "--column hd95_mm={0} to have it compared",
+)
 _PREFIXES = re.compile(r"^(val|valid|validation|test|mean)[_ -]+", re.IGNORECASE)
 
 
@@ -46,7 +46,7 @@ class Said:
     """
 
     def __init__(self, columns: Iterable[str] = (), metrics: Sequence[str] = ()) -> None:
-        self.metrics = list(dict.fromkeys(map(_measure, metrics)))
+        self.metrics = list(dict.fromkeys(map(known_as, metrics)))
         self.columns: dict[str, list[str]] = {}
         findings = []
         for text in columns:
@@ -67,7 +67,7 @@ class Said:
                 return role if role not in ROLES else ""
         if name in self.metrics:
             return name
-        found = _measure(name) if _measure(name) in MEASURES else ""
+        found = known_as(name) if known_as(name) in KNOWN else ""
         if not found and (rest := _PREFIXES.sub("", name)) != name:
             return self.metric(rest)
         return "" if self.nowhere(found) else found
@@ -112,15 +112,15 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
 
 def hint(name: str) -> str:
     """Return what to say where a column or metric of this name is one of several things; "" for no such name."""
-    return _HINTS.get(_key(_PREFIXES.sub("", name)), "").format(name)
+    return _HINTS.get(plain(_PREFIXES.sub("", name)), "").format(name)
 
 
 def _candidates(table: pd.DataFrame, said: Said, taken: Mapping[str, str]) -> Mapping[str, list[str]]:
     out: dict[str, list[str]] = {}
-    free = {_key(column): column for column in table if column not in taken.values()}
+    free = {plain(column): column for column in table if column not in taken.values()}
     for role, names in ROLES.items():
         if role not in taken and not said.nowhere(role):
-            out[role] = [free[key] for key in map(_key, names) if key in free]
+            out[role] = [free[key] for key in map(plain, names) if key in free]
     for column in free.values():
         if (metric := said.metric(column)) and metric not in taken:
             out.setdefault(metric, []).append(column)
@@ -152,12 +152,3 @@ def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[st
             del taken[role]
             notes.append(f"column {column} {why}: not taken for the {role}; say --column {role}={column} if it is")
     return notes
-
-
-def _measure(name: str) -> str:
-    """Return the metric that a tool's name stands for; the name itself where none is known."""
-    return next((m for m, names in MEASURES.items() if _key(name) in map(_key, names)), name)
-
-
-def _key(name: object) -> str:
-    return re.sub(r"[^0-9a-z]", "", str(name).lower())

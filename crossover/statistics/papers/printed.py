@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from crossover.core.configuration import ConfigSection
+from crossover.statistics.papers.names import (
+    MetricName,
+    ModelName,
+    StructureName,
+    TestSetName,
+    TrainingSize,
+    names_of,
+)
 from crossover.statistics.papers.printed_number import Printed
 
 Share = Annotated[Printed, Field(ge=0, le=1)]
 NotNegative = Annotated[Printed, Field(ge=0)]
 Pair = tuple[Printed, Printed]
+
+
+def _without_sign(value: object) -> object:
+    """Return the number of "13.5%"; all else as it is."""
+    text = value.strip().removesuffix("%").rstrip() if isinstance(value, str) else ""
+    return Printed(text) if isinstance(value, str) and value.strip() != text and _is_number(text) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
+
+
+Percent = Annotated[Printed, Field(ge=0), BeforeValidator(_without_sign)]
+"""A percentage, with its sign or without."""
 Test = Literal[
     "t", "anova", "wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman", "other"
 ]  # fmt: skip
@@ -31,20 +57,20 @@ class Placed(ConfigSection):
 class PublishedModel(ConfigSection):
     """A model that the paper names: family and number of training patients."""
 
-    family: str
+    family: ModelName
     """The model's name in the paper, or the family of the study to which it corresponds."""
-    n_train: Annotated[int, Field(ge=0)]
+    n_train: TrainingSize
     """The number of training cases; 0 where models have none."""
 
 
 class Alternative(ConfigSection):
     """What else a printed value may be of, where its sentence doesn't say: only what differs."""
 
-    family: str | None = None
+    family: ModelName | None = None
     """The other model."""
-    n_train: int | None = None
+    n_train: TrainingSize | None = None
     """Its number of training cases."""
-    test_set: str | None = None
+    test_set: TestSetName | None = None
     """The other test set."""
 
 
@@ -52,9 +78,9 @@ class TestSet(Placed):
     """The cases that scores are of; a set that holds others names them in `pools`."""
 
     __test__ = False  # not one of pytest's
-    cases: Annotated[int, Field(ge=1)]
-    """The number of cases."""
-    pools: list[str] = []
+    cases: Annotated[int, Field(ge=1)] | None = None
+    """The number of cases, where the paper tells it."""
+    pools: list[TestSetName] = []
     """The test sets that this one holds."""
 
 
@@ -67,12 +93,13 @@ class Value(Placed):
 
     model: PublishedModel
     """The model that is scored."""
-    structure: str | None = None
+    structure: StructureName | None = None
     """The structure; None in a study of one structure; "all" for the average over several."""
-    test_set: str
-    """The test set, a key of `test_sets` where the paper tells its cases."""
-    metric: str
-    """The metric, by any name; `dsc`, `iou`, `hd95_mm` and the others of docs/metrics.md have their scales."""
+    test_set: TestSetName
+    """The test set, a key of `test_sets` where there are any."""
+    metric: MetricName
+    """The metric: `dsc`, `iou`, `hd95_mm`, another of docs/metrics.md by any of its names ("Dice", "HD95"), or one of
+    `other_metrics`."""
     mean: Printed
     """The mean, or the median, with the digits that are printed."""
     statistic: Literal["mean", "median"] = "mean"
@@ -99,24 +126,38 @@ class Value(Placed):
 
 
 class Ordering(Placed):
-    """The paper says that `higher` are above all of `lower` at each size, with p < `p_below`."""
+    """The paper says that `better` are better than all of `worse` at each size, with p < `p_below`.
 
-    metric: str
+    `higher` and `lower` stand instead where it says that numbers are higher: of a distance, those are the worse ones.
+    """
+
+    metric: MetricName
     """The metric that is compared."""
-    test_set: str | None
+    test_set: TestSetName | None
     """The test set; none where the paper names none."""
-    n_train: list[int]
+    n_train: list[TrainingSize]
     """The sizes at which it is said; 0 where models have none."""
-    structures: list[str | None] = [None]
+    structures: list[StructureName | None] = [None]
     """The structures of which it is said."""
-    higher: list[str]
+    better: list[ModelName] = []
     """The models that are said to be better."""
-    lower: list[str]
+    worse: list[ModelName] = []
     """The models that they are better than."""
+    higher: list[ModelName] = []
+    """The models whose numbers are said to be higher, whichever are better."""
+    lower: list[ModelName] = []
+    """The models whose numbers they are higher than."""
     p_below: Printed | None = None
     """The p below which the difference is said to be; none where no p is printed."""
     test: Test | None = None
     """The test that the paper names."""
+
+    @model_validator(mode="after")
+    def _one_pair(self) -> Ordering:
+        said = {key for key in ("better", "worse", "higher", "lower") if getattr(self, key)}
+        if said not in ({"better", "worse"}, {"higher", "lower"}):
+            raise ValueError("better and worse are needed, or higher and lower")
+        return self
 
 
 class Gain(Placed):
@@ -125,22 +166,35 @@ class Gain(Placed):
     `sources` are the cohorts that the sentence names as trained on before.
     """
 
-    metric: str
+    metric: MetricName
     """The metric."""
-    test_set: str
+    test_set: TestSetName
     """The test set."""
-    structure: str | None = None
+    structure: StructureName | None = None
     """The structure; none in a study of one."""
-    families: list[str]
+    families: list[ModelName]
     """The models that gain, whose mean is meant."""
-    over: str
+    over: ModelName
     """The model over which they gain."""
+    n_train: TrainingSize | None = None
+    """The size at which they gain; needed where scores of several sizes are printed."""
     gain: Printed
     """The gain, with the digits that are printed."""
     unit: Literal["%"] | None = None
     """Per cent, or percentage points, of scores that are printed as fractions."""
     sources: list[str] = []
     """The cohorts that the sentence names as trained on before."""
+
+    @model_validator(mode="after")
+    def _one_size(self, info: ValidationInfo) -> Gain:
+        names = names_of(info)
+        if names is None or self.n_train is not None:
+            return self
+        for family in (*self.families, self.over):
+            sizes = names.printed.get((family, self.structure, self.test_set, self.metric), set())
+            if len(sizes) > 1:
+                raise ValueError(f"n_train is needed: scores of {family} are printed at {sorted(sizes)}")
+        return self
 
 
 class GridCell(ConfigSection):
@@ -161,7 +215,7 @@ class PrintedGrid(Placed):
 
     cohort: str
     """The cohort that is validated on."""
-    metric: str
+    metric: MetricName
     """The metric."""
     folds: Annotated[int, Field(ge=2)]
     """The number of folds."""
@@ -169,6 +223,13 @@ class PrintedGrid(Placed):
     """The printed means and SDs."""
     selected: tuple[str, str]
     """The architecture and encoder of the network that the paper selected."""
+
+    @model_validator(mode="after")
+    def _selected_there(self) -> PrintedGrid:
+        there = [f"[{c.architecture}, {c.encoder}]" for c in self.cells]
+        if (said := f"[{', '.join(self.selected)}]") not in there:
+            raise ValueError(f"selected: no cell {said}; there are: {', '.join(there)}")
+        return self
 
 
 class CohortRow(Placed):
@@ -196,15 +257,15 @@ class Association(Placed):
 class PairedTest(Placed):
     """A printed p value of two models on the same cases; `a` is named first, as "a vs. b"."""
 
-    structure: str | None = None
+    structure: StructureName | None = None
     """The structure; none in a study of one."""
     a: PublishedModel
     """The model that is named first."""
     b: PublishedModel
     """The other model."""
-    test_set: str
+    test_set: TestSetName
     """The test set."""
-    metric: str
+    metric: MetricName
     """The metric."""
     p: Share
     """The p value, with the digits that are printed."""
@@ -223,9 +284,9 @@ class Improvement(Placed):
     """The model that is above."""
     over: list[PublishedModel]
     """The models of which one is meant."""
-    test_set: str
+    test_set: TestSetName
     """The test set."""
-    metric: str
+    metric: MetricName
     """The metric."""
 
 
@@ -282,9 +343,9 @@ class ContinuousRow(ConfigSection):
 class Category(ConfigSection):
     """[count, percent] of each part."""
 
-    training: tuple[int, Printed]
+    training: tuple[int, Percent]
     """Count and percentage of the patients who are trained on."""
-    testing: tuple[int, Printed]
+    testing: tuple[int, Percent]
     """Count and percentage of those who are tested on."""
 
 
@@ -353,8 +414,8 @@ class Percentage(Placed):
     """The printed count."""
     of: Annotated[int, Field(ge=1)]
     """The printed total."""
-    percent: NotNegative
-    """The printed percentage."""
+    percent: Percent
+    """The printed percentage: 13.5 or 13.5%."""
 
 
 class Statement(Placed):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from crossover.core.configuration import ConfigSection, validate
+from crossover.core.configuration import ConfigError, ConfigSection, validate
 from crossover.core.paths import PACKAGED
+from crossover.statistics.papers.names import MetricName, TrainingSize, names_in
 from crossover.statistics.papers.printed import (
     Announcement,
     Architecture,
@@ -29,7 +31,7 @@ from crossover.statistics.papers.printed import (
     Value,
 )
 from crossover.statistics.papers.printed_number import Printed, read_printed
-from crossover.statistics.scores.scales import SHARE, scale
+from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 from crossover.study.families import Comparison
 from crossover.study.schema import Study
 
@@ -39,6 +41,8 @@ VALUES = [
 PAIRED_TESTS = [
     "structure", "test_set", "metric", "family_a", "n_train_a", "family_b", "n_train_b", "p", "where",
 ]  # fmt: skip
+FILES = (".yaml", ".yml")
+"""The endings of a paper's file."""
 KEYS = ["family", "n_train", "structure", "test_set", "metric"]
 """What a printed value is of; of a value that stands at several places the first in the file counts."""
 GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
@@ -53,16 +57,20 @@ class Published(ConfigSection):
     """The paper, as it is cited."""
     sizes: list[int]
     """The numbers of training cases that models are named by; none where they have none."""
-    tabulated: list[int] = []
+    tabulated: list[TrainingSize] = []
     """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
-    confidence: float
-    """The confidence of printed intervals, 0.95 for 95%."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The confidence of printed intervals, 0.95 for 95%; needed where a `ci` is printed."""
     comparison: Comparison | None = None
     """How the paper tests its models; None where it doesn't."""
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
-    per_cent: list[str] = []
+    per_cent: list[MetricName] = []
     """Metrics printed in per cent, where that isn't evident (most of their means above 1)."""
+    other_metrics: dict[str, Literal["higher", "lower", "neither"]] = {}
+    """Metrics that docs/metrics.md doesn't have: which of their values are better."""
+    without_scores: list[str] = []
+    """Models and structures that the paper names and prints no score of."""
     values: list[Value]
     """Printed means and medians of scores."""
     test_sets: dict[str, TestSet] = {}
@@ -103,9 +111,17 @@ class Published(ConfigSection):
         named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
-        named |= {*self.tabulated}
+        named |= {gain.n_train for gain in self.gains if gain.n_train is not None} | {*self.tabulated}
         if unknown := sorted(named - {0, *self.sizes}):
             raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
+        return self
+
+    @model_validator(mode="after")
+    def _confidence_told(self) -> Published:
+        if self.confidence is None and (where := [v.where for v in self.values if v.ci]):
+            raise ValueError(f"confidence is needed, 0.95 for intervals of 95%: {where[0]} has a ci")
+        if known := sorted(KNOWN.keys() & self.other_metrics.keys()):
+            raise ValueError(f"other_metrics: {', '.join(known)} is known without it")
         return self
 
     @model_validator(mode="after")
@@ -151,6 +167,13 @@ class Published(ConfigSection):
         means = [v.mean for v in self.values if v.metric == metric] + grid
         return scale(metric) == SHARE and sum(m > 1 for m in means) > len(means) / 2
 
+    def better(self, metric: str) -> Literal["higher", "lower", "neither"]:
+        """Return which values of a metric are better; neither where those nearer to 0 are, or nothing tells."""
+        if metric in self.other_metrics:
+            return self.other_metrics[metric]
+        found = KNOWN[metric].better if metric in KNOWN else "neither"
+        return "neither" if found == "nearer to 0" else found
+
     def paired_table(self) -> pd.DataFrame:
         """Return the paired tests, with columns `PAIRED_TESTS`."""
         rows = [
@@ -174,9 +197,13 @@ class Published(ConfigSection):
 
         `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
         """
-        scores = {(v.model.family, v.structure, v.test_set, v.metric): v.mean for v in self.values}
         rows = []
         for stated in self.gains:
+            scores = {
+                (v.model.family, v.structure, v.test_set, v.metric): v.mean
+                for v in sorted(self.values, key=lambda v: v.model.n_train)
+                if stated.n_train is None or v.model.n_train in (0, stated.n_train)
+            }
             found = [
                 scores.get((family, stated.structure, stated.test_set, stated.metric), float("nan"))
                 for family in (*stated.families, stated.over)
@@ -193,9 +220,28 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
         ConfigError: there is no such file, or keys and values are wrong; the message has all of them with
             their places.
     """
+    path = published_path(name, folder)
+    if not path.exists():
+        raise ConfigError(_not_there(path, folder / "published"))
+    values = read_printed(path)
+    return validate(Published, values, path, context=names_in(values))
+
+
+def published_path(name: str, folder: Path) -> Path:
+    """Return the file of a paper: `published/<name>.yaml` in a folder, or the name where it ends in .yaml or .yml."""
     own = Path(name)
-    path = own if own.suffix in (".yaml", ".yml") else folder / "published" / f"{name}.yaml"
-    return validate(Published, read_printed(path), path)
+    return own if own.suffix in FILES else folder / "published" / f"{name}.yaml"
+
+
+def _not_there(path: Path, papers: Path) -> str:
+    """Say which papers, and which files of the folder, a name may have meant."""
+    ours = f"the papers that come along are {', '.join(sorted(p.stem for p in papers.glob('*.yaml'))) or 'none'}"
+    if path.parent == papers:
+        own = [own for suffix in FILES if (own := Path(f"{path.stem}{suffix}")).exists()]
+        hint = f"; a file of your own is named with its ending: {own[0]}" if own else ""
+        return f"no paper {path.stem!r}: {ours}{hint}"
+    there = sorted(p.name for p in path.parent.glob("*") if p.suffix in FILES)
+    return f"{path} does not exist; beside it are: {', '.join(there) or 'no such files'}; {ours}"
 
 
 def paper_of(study: Study) -> Published | None:

@@ -1,5 +1,6 @@
 """The metrics that are known by name, each declared once: name, unit, scale, which values are better, other names."""
 
+import re
 from dataclasses import dataclass
 from math import inf, isinf, nan
 from typing import Literal
@@ -75,10 +76,25 @@ KNOWN = {
 }  # fmt: skip
 """The metrics by the names of their columns. Those down to lesions_false are of a study's metrics.csv
 (`evaluation.metrics`)."""
+AMBIGUOUS = dict.fromkeys(("hausdorff", "hd", "hausdorffdistance"), ("hd_mm", "hd95_mm"))
+"""Names, as `plain` returns them, that papers and tools use for several metrics -> these."""
 DIAGONAL = "diagonal_mm"
 """The column with the length of the image's diagonal: what a distance to an empty mask counts as."""
 FAILED = 0.1
 """The DSC below which a prediction counts as failed."""
+
+
+def plain(name: object) -> str:
+    """Return a name as names are compared: without blanks, signs and the case of letters."""
+    return re.sub(r"[^0-9a-z]", "", str(name).lower())
+
+
+def known_as(name: str) -> str:
+    """Return the metric of `KNOWN` that a paper's or a tool's name stands for; the name itself where none is known."""
+    return _BY_NAME.get(plain(name), name)
+
+
+_BY_NAME = {plain(name): metric for metric, known in reversed(KNOWN.items()) for name in (metric, *known.also)}
 
 
 def scale(metric: str) -> Scale:

@@ -3,6 +3,8 @@
 Each module has one kind of check, a pure function from the printed numbers to rows of the audit.
 """
 
+from dataclasses import replace
+
 from crossover.statistics.papers.audit.averages import averages
 from crossover.statistics.papers.audit.counts import counts
 from crossover.statistics.papers.audit.cut_off import cut_off, under
@@ -29,7 +31,8 @@ CHECKS = (
 def audit(published: Published) -> list[AuditRow]:
     """Return all rows of the audit, in the order of `CHECKS`.
 
-    Where numbers do not follow as rounded ones, and fewer do not if all were cut off, the paper is read so.
+    Where numbers do not follow as rounded ones, and fewer do not if all were cut off, the paper is read so
+    (`cut_off.under`). A finding that rests on a number which doesn't follow itself says so.
 
     Raises:
         ExpressionError: a statement names something that isn't printed.
@@ -39,7 +42,18 @@ def audit(published: Published) -> list[AuditRow]:
     if not failed:
         return rounded
     cut = _found(cut_off(published))
-    return under(rounded, cut) if _failed(cut) < failed else rounded
+    return _one_cause(under(rounded, cut) if _failed(cut) < failed else rounded)
+
+
+def _one_cause(rows: list[AuditRow]) -> list[AuditRow]:
+    """Return the rows, those that rest on a number with a finding of its own with a remark."""
+    wrong = {row.about for row in rows if row.verdict == NOT}
+    return [
+        replace(row, note=". ".join(filter(None, (row.note, f"It rests on what doesn't follow itself: {causes}"))))
+        if row.verdict == NOT and (causes := ", ".join(c for c in dict.fromkeys(row.rests_on) if c in wrong))
+        else row
+        for row in rows
+    ]
 
 
 def _found(published: Published) -> list[AuditRow]:

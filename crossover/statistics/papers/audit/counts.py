@@ -27,10 +27,10 @@ def _percentage(printed: Percentage) -> AuditRow:
     # Cut off is a reading of its own only where rounding doesn't give the printed number.
     rounded = Interpretation("rounded", exactly(share))
     off = abs(share - printed.percent) > printed.percent.half_unit + 1e-9
-    value = exactly(printed.percent) if off else unrounded(printed.percent)
     return judged(
         CHECK, f"Percentage: {printed.about}", printed.where, f"{printed.percent.text}%",
-        f"{printed.count} of {printed.of}, {share:.3f}%", value, [rounded, cut] if off else [rounded],
+        f"{printed.count} of {printed.of}, {share:.3f}%", unrounded(printed.percent),
+        [rounded, cut] if off else [rounded],
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ through every check like a rounded one.
 """
 
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 
 WAY = "all of the paper's numbers cut off, not rounded"
+ROUNDED = "its numbers rounded, though others of the paper follow only as cut off"
 EXACT = ("alpha", "p_below")
 """The fields that hold thresholds, whose digits are all that there are."""
 
@@ -26,14 +28,31 @@ def cut_off(published: Published) -> Published:
 
 
 def under(rounded: list[AuditRow], cut: list[AuditRow]) -> list[AuditRow]:
-    """Return the rows of a paper that is read as cutting off, beside those of the same checks as rounding."""
-    failed = {(f.check, f.about, f.where) for f in rounded if f.verdict == NOT}
-    return [
-        replace(f, verdict=READING, reading=f"{WAY}; {f.reading}" if f.reading else WAY)
-        if f.verdict != NOT and (f.check, f.about, f.where) in failed
-        else f
-        for f in cut
-    ]
+    """Return the rows of a paper that is read as cutting off: what each check finds in one of the two ways.
+
+    What follows as rounded in either way stands as it does there, and so does what follows in none; what follows in
+    one of them only says in which.
+    """
+    there = _numbered(cut)
+    return [_either(row, there.get(key)) for key, row in _numbered(rounded).items()]
+
+
+def _numbered(rows: list[AuditRow]) -> dict[tuple, AuditRow]:
+    """Return the rows by their check, subject and place, those alike in all of these counted: one check in two ways."""
+    seen: Counter[tuple] = Counter()
+    found = {}
+    for row in rows:
+        key = (row.check, row.about, row.where)
+        found[(*key, seen[key])] = row
+        seen[key] += 1
+    return found
+
+
+def _either(rounded: AuditRow, cut: AuditRow | None) -> AuditRow:
+    if cut is None or (rounded.verdict == NOT) == (cut.verdict == NOT):
+        return rounded
+    found, way = (cut, WAY) if rounded.verdict == NOT else (rounded, ROUNDED)
+    return replace(found, verdict=READING, reading=f"{way}; {found.reading}" if found.reading else way)
 
 
 def _moved(part: Any) -> Any:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 
-from crossover.statistics.papers.audit.scores import better_when_higher
 from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
     NOT,
@@ -24,7 +23,7 @@ def design(published: Published) -> list[AuditRow]:
     """Check the printed grid, associations and announcements."""
     rows: list[AuditRow] = []
     if published.grid:
-        rows += [_highest(published.grid), _apart(published.grid)]
+        rows += [_highest(published.grid, published.better(published.grid.metric)), _apart(published.grid)]
         rows += _single_runs(published, published.grid)
     rows += _associations(published)
     for said in published.announcements:
@@ -40,9 +39,11 @@ def selected(grid: PrintedGrid) -> GridCell:
     return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 
 
-def _highest(grid: PrintedGrid) -> AuditRow:
-    higher = better_when_higher(grid.metric)
-    of, word = (max, "highest") if higher else (min, "lowest")
+def _highest(grid: PrintedGrid, better: str) -> AuditRow:
+    if better == "neither":
+        why = f"neither higher nor lower values of {grid.metric} are better, as far as is known"
+        return unchecked(CHECK, "The selected network has the best mean", grid.where, selected(grid).mean.text, why)
+    of, word = (max, "highest") if better == "higher" else (min, "lowest")
     best, chosen = of(grid.cells, key=lambda c: c.mean), selected(grid)
     follows = chosen.mean == best.mean
     return AuditRow(

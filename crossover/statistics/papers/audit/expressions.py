@@ -18,11 +18,13 @@ import math
 import operator
 from collections.abc import Callable
 
+from crossover.core.cells import first_few
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_text
 from crossover.statistics.papers.audit.places import fact_interval
 from crossover.statistics.papers.printed import GridCell
 from crossover.statistics.papers.published import PrintedGrid, Published, TableOne
+from crossover.statistics.scores.scales import known_as
 
 OPERATORS = {
     ast.Add: operator.add,
@@ -55,6 +57,8 @@ def evaluate(text: str, published: Published) -> Interval:
         StopIteration,
         ZeroDivisionError,
         AttributeError,
+        ValueError,
+        IndexError,
     ) as error:
         raise ExpressionError(f"{text}: {type(error).__name__} {error}") from None
 
@@ -94,7 +98,11 @@ def _score(published: Published) -> Callable[..., Interval]:
     values = first_values(published)
 
     def score(metric: str, family: str, n: int, test_set: str, structure: str | None = None) -> Interval:
-        return unrounded(values[family, n, structure, test_set, metric].mean)
+        key: Key = (family, n, structure, test_set, known_as(metric))
+        if key not in values:
+            there = first_few([key_text(one) for one in values], sign="; ")
+            raise ExpressionError(f"no mean of {key_text(key)}; there are: {there}")
+        return unrounded(values[key].mean)
 
     return score
 
@@ -143,7 +151,7 @@ FUNCTIONS: dict[str, Callable[[Published], Callable[..., Interval]]] = {
     "score": _score,
     "structures": _structures,
     "count": _count,
-    "cases": lambda p: lambda test_set: exactly(p.test_sets[test_set].cases),
+    "cases": lambda p: lambda test_set: exactly(_cases(p, test_set)),
     "average_of": lambda p: _continuous(p, 0),
     "spread_of": lambda p: _continuous(p, 1),
     "icc_low": lambda p: _icc(p, 0),
@@ -162,15 +170,22 @@ COMBINED: dict[str, Callable[[list[Interval]], Interval]] = {
 }
 
 
+def _cases(published: Published, test_set: str) -> int:
+    known = published.test_sets.get(test_set)
+    if known is None or known.cases is None:
+        raise ExpressionError(f"no number of cases of {test_set!r} is printed")
+    return known.cases
+
+
 def _grid(published: Published) -> PrintedGrid:
     if published.grid is None:
-        raise ValueError("the paper has no grid of networks")
+        raise ExpressionError("the paper has no grid of networks")
     return published.grid
 
 
 def _table_one(published: Published) -> TableOne:
     if published.table_one is None:
-        raise ValueError("the paper has no table of patients")
+        raise ExpressionError("the paper has no table of patients")
     return published.table_one
 
 

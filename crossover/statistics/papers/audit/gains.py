@@ -2,12 +2,12 @@
 
 from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, likely_average, unrounded
-from crossover.statistics.papers.audit.lookup import first_values, key_text
-from crossover.statistics.papers.audit.scores import better_when_higher, scale_of, unit_of
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places
+from crossover.statistics.papers.audit.lookup import at_size, first_values, key_text
+from crossover.statistics.papers.audit.scores import scale_of, unit_of
+from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
 from crossover.statistics.papers.printed import Gain, Value
 from crossover.statistics.papers.published import Published
-from crossover.statistics.scores.scales import SHARE
+from crossover.statistics.scores.scales import KNOWN, SHARE
 
 CHECK = "gain"
 DIFFERENCE = "difference (percentage points)"
@@ -15,20 +15,28 @@ RELATIVE = "relative to the lower score (per cent)"
 
 
 def gains(published: Published) -> list[AuditRow]:
-    """Check every printed gain whose scores are printed, and the sources that its sentence names."""
+    """Check every printed gain, and the sources that its sentence names."""
     rows = []
     for gain in published.gains:
         named = (*gain.families, gain.over)
-        scores = [score for family in named if (score := _only(published, gain, family))]
+        found = {family: _score(published, gain, family) for family in named}
+        scores = [score for score in found.values() if score]
         if len(scores) == len(named):
             rows.append(_difference(gain, scores, published))
+        else:
+            missing = ", ".join(family for family, score in found.items() if not score)
+            why = f"no score, or more than one, of {missing} is printed there"
+            rows.append(unchecked(CHECK, _about(gain), gain.where, gain.gain.text, why))
         if gain.sources:
             rows.append(_sources(gain))
     return rows
 
 
-def _only(published: Published, gain: Gain, family: str) -> Value | None:
-    """Return the family's score on the gain's test set, if one of its sizes is printed there."""
+def _score(published: Published, gain: Gain, family: str) -> Value | None:
+    """Return the family's score on the gain's test set, at the gain's size, or the only one printed."""
+    if gain.n_train is not None:
+        values = first_values(published)
+        return at_size(values, family, gain.n_train, gain.structure, gain.test_set, gain.metric)
     for quantity in (gain.metric, f"median {gain.metric}"):
         wanted = (family, gain.structure, gain.test_set, quantity)
         found = [v for k, v in first_values(published).items() if (k[0], *k[2:]) == wanted]
@@ -44,7 +52,7 @@ def _difference(gain: Gain, scores: list[Value], published: Published) -> AuditR
     points = exactly(100 / unit if per_cent else 1)
     readings = [Interpretation(DIFFERENCE, (mean - base) * points)]
     improved = mean - base
-    if not better_when_higher(gain.metric):
+    if (gain.metric in KNOWN and KNOWN[gain.metric].better != "higher") or published.better(gain.metric) == "lower":
         improved = -improved
         readings.append(Interpretation("reduction", improved * points))
     if base.low > 0:  # a share more than doubled may stand as a fraction, too
@@ -56,7 +64,7 @@ def _difference(gain: Gain, scores: list[Value], published: Published) -> AuditR
     terms = " + ".join(s.mean.text for s in scores[:-1])
     averaged = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
     return judged(
-        CHECK, f"Gain of {' and '.join(gain.families)} over {_name(gain)}",
+        CHECK, _about(gain),
         places(gain.where, *(s.where for s in scores)), gain.gain.text,
         f"{averaged} - {scores[-1].mean.text}", unrounded(gain.gain), readings,
         note="; ".join(f"{r.name}: {r.value.middle:.4f}" for r in readings),
@@ -68,8 +76,12 @@ def _of_rows(rows: list[list[Value]]) -> Interval:
     return average(means[:-1]) - means[-1]
 
 
+def _about(gain: Gain) -> str:
+    return f"Gain of {' and '.join(gain.families)} over {_name(gain)}"
+
+
 def _name(gain: Gain) -> str:
-    return key_text((gain.over, 0, gain.structure, gain.test_set, gain.metric))
+    return key_text((gain.over, gain.n_train or 0, gain.structure, gain.test_set, gain.metric))
 
 
 def _sources(gain: Gain) -> AuditRow:

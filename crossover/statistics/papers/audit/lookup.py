@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from crossover.statistics.papers.printed import Value
+from crossover.statistics.papers.printed import PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 
 Key = tuple[str, int, str | None, str, str]
@@ -38,6 +38,26 @@ def at_size(
 
 def key_text(key: Key) -> str:
     """Return a key in words: "transfer-L1 at n = 51, uterus, dsc"."""
-    family, n, structure, test_set, metric = key
-    model = f"{family} at n = {n}" if n else family
-    return ", ".join([model, *([structure] if structure else []), test_set, metric])
+    family, n, *rest = key
+    return _joined(model_text(PublishedModel(family=family, n_train=n)), *rest)
+
+
+def model_text(model: PublishedModel) -> str:
+    """Return a model in words: "transfer-L1 at n = 51"."""
+    return f"{model.family} at n = {model.n_train}" if model.n_train else model.family
+
+
+def pair_text(test: PairedTest) -> str:
+    """Return what a p is of in words: "target at n = 50 against source, mandible, center, dsc"."""
+    models = versus(test.a, "against", test.b)
+    return _joined(models, test.structure, test.test_set, test.metric)
+
+
+def versus(a: PublishedModel, word: str, b: PublishedModel) -> str:
+    """Return two models with a word between them, and their sizes: once, where both have the same."""
+    first = a.family if a.n_train == b.n_train else model_text(a)
+    return f"{first} {word} {model_text(b)}"
+
+
+def _joined(*parts: str | None) -> str:
+    return ", ".join(filter(None, parts))

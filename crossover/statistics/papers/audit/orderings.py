@@ -3,11 +3,21 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, at_size, first_values
-from crossover.statistics.papers.audit.scores import cases_of, least_correlation, sd_of, spread_text, t_quantile
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
+from crossover.statistics.papers.audit.scores import cases_of, least_correlation, no_sd, sd_of, spread_text, t_quantile
+from crossover.statistics.papers.audit.verdicts import (
+    NOT,
+    AuditRow,
+    Interpretation,
+    judged,
+    places,
+    rests_on,
+    unchecked,
+)
+from crossover.statistics.papers.names import ICC
 from crossover.statistics.papers.printed import RANK_TESTS, Ordering, Value
 from crossover.statistics.papers.published import Published
 
@@ -20,68 +30,108 @@ class _Pair:
     lower: Value
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What an ordering says: each of `first` stands before each of `second`.
+
+    Attributes:
+        word: between two of them, "above" or "better than".
+        higher: whether the first ones' numbers are said to be higher; None where better ones are neither.
+    """
+
+    first: list[str]
+    second: list[str]
+    word: str
+    higher: bool | None
+
+    @property
+    def text(self) -> str:
+        """All of it in words."""
+        return f"{', '.join(self.first)} {self.word} {', '.join(self.second)}"
+
+
+def claim_of(said: Ordering, published: Published) -> Claim:
+    """Return what an ordering says of the numbers: better ones of a distance are lower."""
+    if said.higher:
+        return Claim(said.higher, said.lower, "above", True)
+    direction = "higher" if said.metric == ICC else published.better(said.metric)
+    return Claim(said.better, said.worse, "better than", None if direction == "neither" else direction == "higher")
+
+
 def orderings(published: Published) -> list[AuditRow]:
     """Check every pair of an ordering whose scores are printed; name those that aren't in one line."""
     rows: list[AuditRow] = []
     for said in published.orderings:
-        rows += _icc(said, published) if said.metric == "icc" else _scores(said, published)
+        claim = claim_of(said, published)
+        if claim.higher is None:
+            why = f"neither higher nor lower means of {said.metric} are better, as far as is known"
+            rows.append(unchecked(CHECK, claim.text, said.where, _p_text(said, claim), why))
+        else:
+            rows += (_icc if said.metric == ICC else _scores)(said, claim, published)
     return rows
 
 
-def _scores(said: Ordering, published: Published) -> Iterator[AuditRow]:
+def _scores(said: Ordering, claim: Claim, published: Published) -> Iterator[AuditRow]:
     values = first_values(published)
-    sets = [said.test_set] if said.test_set else list(published.test_sets)
+    sets = [said.test_set] if said.test_set else list(dict.fromkeys(v.test_set for v in published.values))
     missing: dict[str, list[int]] = {}
     compared = 0
-    for n in said.n_train:
-        for structure in said.structures:
-            for high in said.higher:
-                for low in said.lower:
-                    pairs = {}
-                    for test_set in sets:
-                        a, b = (at_size(values, f, n, structure, test_set, said.metric) for f in (high, low))
-                        if a and b:
-                            pairs[test_set] = _Pair(a, b)
-                    name = _name(high, low, n, structure, said)
-                    if not pairs:
-                        missing.setdefault(f"{high} above {low}", []).append(n)
-                        continue
-                    compared += 1
-                    yield _order(said, name, pairs)
-                    yield from _printed_p(said, name, pairs, published)
-                    if said.test not in RANK_TESTS:
-                        yield from _with_spread(said, name, pairs, published)
+    for n, structure, one, other in product(said.n_train, said.structures, claim.first, claim.second):
+        pairs = {}
+        for test_set in sets:
+            a, b = (at_size(values, f, n, structure, test_set, said.metric) for f in (one, other))
+            if a and b:
+                pairs[test_set] = _Pair(a, b) if claim.higher else _Pair(b, a)
+        if not pairs:
+            missing.setdefault(f"{one} {claim.word} {other}", []).append(n)
+            continue
+        compared += 1
+        at = f" at n = {n}" if n else ""
+        of = ", ".join(filter(None, (structure, said.test_set, said.metric)))
+        name = f"{one} {claim.word} {other}{at}, {of}"
+        yield _order(said, claim, name, pairs, published.better(said.metric) == "lower")
+        yield from _printed_p(said, name, pairs, published)
+        if said.test not in RANK_TESTS:
+            yield from _with_spread(said, name, pairs, published)
     if said.p_below is not None and said.test in RANK_TESTS and compared:
         yield unchecked(
-            "p and spread", f"p of {', '.join(said.higher)} above {', '.join(said.lower)}", said.where,
-            _p_text(said), f"the {said.test} test is of ranks, which means and their spread don't tell",
+            "p and spread", f"p of {claim.text}", said.where, _p_text(said, claim),
+            f"the {said.test} test is of ranks, which means and their spread don't tell",
         )  # fmt: skip
     if missing:
-        named = [f"{pair} (n = {', '.join(map(str, sizes))})" for pair, sizes in missing.items()]
-        yield unchecked(
-            CHECK, f"{', '.join(said.higher)} above {', '.join(said.lower)}", said.where, _p_text(said),
-            f"not printed as numbers: {'; '.join(named)}",
-        )  # fmt: skip
+        yield _missing(said, claim, missing)
 
 
-def _name(high: str, low: str, n: int, structure: str | None, said: Ordering) -> str:
-    at = f" at n = {n}" if n else ""
-    return f"{high} above {low}{at}, " + ", ".join(filter(None, (structure, said.test_set, said.metric)))
+def _missing(said: Ordering, claim: Claim, missing: dict[str, list[int]]) -> AuditRow:
+    """Return one line for all pairs whose numbers aren't printed."""
+    sizes = {pair: f" (n = {', '.join(map(str, of))})" if any(of) else "" for pair, of in missing.items()}
+    named = "; ".join(f"{pair}{at}" for pair, at in sizes.items())
+    return unchecked(CHECK, claim.text, said.where, _p_text(said, claim), f"not printed as numbers: {named}")
 
 
-def _p_text(said: Ordering) -> str:
-    return f"p < {said.p_below.text}" if said.p_below is not None else "higher"
+def _p_text(said: Ordering, claim: Claim) -> str:
+    return f"p < {said.p_below.text}" if said.p_below is not None else _word(claim)
 
 
-def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> AuditRow:
+def _word(claim: Claim) -> str:
+    return "higher" if claim.word == "above" else "better"
+
+
+def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair], lower_is_better: bool) -> AuditRow:
     readings = [
         Interpretation(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean))
         for test_set, p in pairs.items()
     ]
-    text = "; ".join(f"{p.higher.mean.text} and {p.lower.mean.text} on {t}" for t, p in pairs.items())
+    ordered = {t: (p.higher, p.lower) if claim.higher else (p.lower, p.higher) for t, p in pairs.items()}
+    text = "; ".join(f"{first.mean.text} and {second.mean.text} on {t}" for t, (first, second) in ordered.items())
     where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
     note = "" if said.test_set else "the sentence names no test set"
-    return judged(CHECK, name, where, "higher", text, exactly(0), readings, relation="at_most", note=note)
+    found = judged(CHECK, name, where, _word(claim), text, exactly(0), readings, relation="at_most", note=note)
+    if found.verdict == NOT and claim.word == "above" and lower_is_better:
+        found = replace(
+            found, note=f"Lower {said.metric} is better: for models said to be better write better and worse"
+        )
+    return replace(found, rests_on=rests_on(*(v for pair in ordered.values() for v in pair)))
 
 
 def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[AuditRow]:
@@ -94,7 +144,7 @@ def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Pu
             same = (t.structure, t.test_set, t.metric) == (a.structure, test_set, said.metric)
             if same and {t.a, t.b} == {a.model, b.model} and t.where != said.where:
                 yield judged(
-                    "p and its threshold", f"p of {name}", places(said.where, t.where), _p_text(said),
+                    "p and its threshold", f"p of {name}", places(said.where, t.where), f"p < {said.p_below.text}",
                     f"p = {t.p.text}", exactly(said.p_below), [Interpretation("", unrounded(t.p))],
                     relation="at_least",
                 )  # fmt: skip
@@ -124,11 +174,17 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
         spreads += [spread_text(v) for v in (pair.higher, pair.lower)]
     if readings:
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
-        yield judged(
-            "p and spread", f"p of {name}", where, _p_text(said), "; ".join(spreads),
+        found = judged(
+            "p and spread", f"p of {name}", where, f"p < {said.p_below.text}", "; ".join(spreads),
             exactly(said.p_below), readings, relation="at_least",
             note=f"{'; '.join(notes)} (one comparison, uncorrected)",
         )  # fmt: skip
+        yield replace(found, rests_on=rests_on(*(v for p in pairs.values() for v in (p.higher, p.lower))))
+    else:
+        pair = next(iter(pairs.values()))
+        yield unchecked(
+            "p and spread", f"p of {name}", said.where, f"p < {said.p_below.text}", _no_sample(pair, published)
+        )
 
 
 def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int] | None:
@@ -142,6 +198,15 @@ def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int]
     over_rows = pair.higher.structure == POOLED_STRUCTURE and pair.higher.sd_of != "averages"
     several = over_rows and not (pair.higher.ci and pair.lower.ci)
     return (a, b, n) if a and b and not several else None
+
+
+def _no_sample(pair: _Pair, published: Published) -> str:
+    """Say why `_sample` returns None."""
+    for value in (pair.higher, pair.lower):
+        n = cases_of(value, published)
+        if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:
+            return no_sd(value, n)
+    return "the spread of averages over structures doesn't tell that of the cases"
 
 
 def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_below: float) -> tuple[Interval, float]:
@@ -169,24 +234,26 @@ def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_bel
     return Interval(*ends), least_correlation(errors[0], errors[1], wanted)
 
 
-def _icc(said: Ordering, published: Published) -> Iterator[AuditRow]:
+def _icc(said: Ordering, claim: Claim, published: Published) -> Iterator[AuditRow]:
     """Yield rows on the smallest and the largest ICC, which are higher if every feature's is."""
     ranges = {(i.model.family, i.model.n_train): i for i in reversed(published.icc)}
-    for n in said.n_train:
-        for high in said.higher:
-            for low in said.lower:
-                a, b = ranges.get((high, n)), ranges.get((low, n))
-                if not (a and b):
-                    continue
-                gaps = [unrounded(x) - unrounded(y) for x, y in zip(a.range, b.range)]
-                worst = min(gaps, key=lambda g: g.high)
-                found = judged(
-                    CHECK, f"Every ICC of {high} above that of {low} at n = {n}",
-                    places(said.where, a.where, b.where), "higher",
-                    f"{a.range[0].text} to {a.range[1].text}, {b.range[0].text} to {b.range[1].text}",
-                    exactly(0), [Interpretation("", worst)], relation="at_most",
-                )  # fmt: skip
-                if found.verdict != NOT:
-                    note = "the ends of the ranges allow it; the single features aren't printed"
-                    found = replace(found, note=note)
-                yield found
+    missing: dict[str, list[int]] = {}
+    for n, high, low in product(said.n_train, claim.first, claim.second):
+        a, b = ranges.get((high, n)), ranges.get((low, n))
+        if not (a and b):
+            missing.setdefault(f"{high} {claim.word} {low}", []).append(n)
+            continue
+        gaps = [unrounded(x) - unrounded(y) for x, y in zip(a.range, b.range)]
+        worst = min(gaps, key=lambda g: g.high)
+        found = judged(
+            CHECK, f"Every ICC of {high} above that of {low} at n = {n}",
+            places(said.where, a.where, b.where), "higher",
+            f"{a.range[0].text} to {a.range[1].text}, {b.range[0].text} to {b.range[1].text}",
+            exactly(0), [Interpretation("", worst)], relation="at_most",
+        )  # fmt: skip
+        if found.verdict != NOT:
+            note = "the ends of the ranges allow it; the single features aren't printed"
+            found = replace(found, note=note)
+        yield found
+    if missing:
+        yield _missing(said, claim, missing)

@@ -1,12 +1,31 @@
 """Printed p values of the paired t test against the means and SDs of the same cases."""
 
 import math
+from itertools import product
 
-from crossover.statistics.papers.audit.interval import Interval, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values
-from crossover.statistics.papers.audit.scores import cases_of, least_correlation, sd_of, spread_text, t_quantile
-from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, p_interval, p_text, places
-from crossover.statistics.papers.printed import PairedTest, Value
+from crossover.statistics.papers.audit.interval import TOLERANCE, Interval, gap, unrounded
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_text, pair_text
+from crossover.statistics.papers.audit.scores import (
+    cases_of,
+    least_correlation,
+    no_sd,
+    sd_of,
+    spread_text,
+    t_quantile,
+)
+from crossover.statistics.papers.audit.verdicts import (
+    FOLLOWS,
+    NOT,
+    READING,
+    AuditRow,
+    Verdict,
+    p_interval,
+    p_text,
+    places,
+    rests_on,
+    unchecked,
+)
+from crossover.statistics.papers.printed import PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "paired t test"
@@ -15,40 +34,98 @@ USUAL = 0.9
 
 
 def paired_t(published: Published) -> list[AuditRow]:
-    """Check each p of a paired t test whose models' means are printed with their SDs, standard errors or intervals."""
+    """Check each p of a paired t test against its models' means and their SDs, standard errors or intervals."""
     values = first_values(published)
-    rows = []
-    for test in published.paired:
-        pair = [values.get((m.family, m.n_train, test.structure, test.test_set, test.metric)) for m in (test.a, test.b)]
-        if test.test == "t" and pair[0] and pair[1] and test.structure != POOLED_STRUCTURE:
-            rows += _p(test, pair[0], pair[1], published)
-    return rows
-
-
-def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[AuditRow]:
-    """Check a p, which grows with the SD of the differences; that depends on the correlation of the scores."""
-    n = cases_of(a, published)
-    if not n or n < 2 or n != cases_of(b, published):
-        return []
-    s, r = (sd_of(v, n, t_quantile(n, published.confidence)) for v in (a, b))
-    if s is None or r is None:
-        return []
-    difference = unrounded(a.mean) - unrounded(b.mean)
-    readings = [
-        Interpretation(name, _p_range(difference, Interval(_spread(s, r, high).low, _spread(s, r, low).high), n))
-        for name, low, high in (
-            (f"correlation of the scores 0 to {USUAL}", 0.0, USUAL),
-            ("correlation of the scores 0 or more", 0.0, 1.0),
-            ("any correlation of the scores", -1.0, 1.0),
-        )
+    return [
+        _p(test, values.get(_key(test, test.a)), values.get(_key(test, test.b)), published)
+        for test in published.paired
+        if test.test == "t"
     ]
-    p = p_interval(test.p, test.p_below)
-    return [judged(
-        CHECK, f"p of {test.structure or test.test_set}, {test.a.family} against {test.b.family}",
-        places(test.where, a.where, b.where), p_text(test.p, test.p_below),
-        f"{spread_text(a)} and {spread_text(b)} of {n} cases", p, readings,
-        note=_correlation_text(difference, s, r, p, n),
-    )]  # fmt: skip
+
+
+def _key(test: PairedTest, model: PublishedModel) -> Key:
+    return model.family, model.n_train, test.structure, test.test_set, test.metric
+
+
+def implied_correlation(difference: Interval, a: Interval, b: Interval, p: Interval, n: int) -> Interval | None:
+    """Return the correlations of two models' scores with which the paired t test of n cases gives a p.
+
+    The p tells the SD of the differences, w = |difference| sqrt(n) / t(p), and w² = a² + b² - 2 r a b tells r.
+
+    Args:
+        difference: of the means. a, b: the SDs. p: two-sided. n: cases.
+
+    Returns:
+        All that rounding allows; None where no correlation from -1 to 1 does.
+    """
+    from scipy import stats
+
+    sizes = abs(difference.low), abs(difference.high)
+    near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
+    small, large = (float(stats.t.isf(end / 2, n - 1)) for end in (p.high, p.low))
+    widest = max(sizes) * math.sqrt(n) / small if small > 0 else math.inf
+    narrowest = near * math.sqrt(n) / large if large > 0 else (math.inf if near else 0.0)
+    low = max(least_correlation(a, b, widest), -1.0)
+    ends = [
+        (x * x + y * y - narrowest**2) / (2 * x * y) if x and y else math.copysign(math.inf, x + y - narrowest)
+        for x, y in product((a.low, a.high), (b.low, b.high))
+    ]
+    high = min(max(ends), 1.0)
+    return Interval(min(low, high), high) if low <= high + TOLERANCE else None
+
+
+def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published) -> AuditRow:
+    """Check a p, which grows with the SD of the differences; that depends on the correlation of the scores."""
+    about, printed = f"p of {pair_text(test)}", p_text(test.p, test.p_below)
+    n = cases_of(a, published) if a else None
+    if why := _why_not(test, a, b, published):
+        return unchecked(CHECK, about, test.where, printed, why)
+    assert a and b and n, "else `_why_not` says so"
+    s, r = (sd_of(v, n, t_quantile(n, published.confidence)) for v in (a, b))
+    assert s and r, "else `_why_not` says so"
+    difference, p = unrounded(a.mean) - unrounded(b.mean), p_interval(test.p, test.p_below)
+    given = implied_correlation(difference, s, r, p, n)
+    least = given.low if given else -1.0
+    ends = (least, 1.0) if given and least > USUAL else (-1.0, 1.0) if not given or given.high < 0 else (0.0, USUAL)
+    found, usual = (_p_range(difference, _spreads(s, r, *of), n) for of in (ends, (0.0, USUAL)))
+    verdict, reading, note = _verdict(given, usual)
+    return AuditRow(
+        CHECK, about, places(test.where, a.where, b.where), printed,
+        f"{spread_text(a)} and {spread_text(b)} of {n} cases", verdict, found.low, found.high, reading,
+        gap(p, "equals", found) if given is None else math.nan, note, rests_on(a, b),
+    )  # fmt: skip
+
+
+def _verdict(given: Interval | None, usual: Interval) -> tuple[Verdict, str, str]:
+    """Return the verdict, its reading and a note, from the correlations that give a p, and p at the usual ones."""
+    if given is None:
+        return NOT, "", ""
+    needed = "scores of the two models that correlate with"
+    if given.low > USUAL or given.high < 0:
+        end = f"{given.low:.2f} or more" if given.low > USUAL else f"{given.high:.2f} or less"
+        note = f"A correlation of 0 to {USUAL} gives a p of {usual.low:.2g} to {usual.high:.2g}"
+        return READING, f"{needed} {end}", note
+    return FOLLOWS, "", f"The p needs {needed} {given.low:.2f} or more" if given.low > 0 else ""
+
+
+def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Published) -> str:
+    """Say why a p can't be recomputed; "" where it can."""
+    for model, value in ((test.a, a), (test.b, b)):
+        if value is None:
+            return f"no mean of {key_text(_key(test, model))} is printed"
+    assert a and b
+    if test.structure == POOLED_STRUCTURE:
+        return "the spread of averages over structures doesn't tell that of the cases"
+    counts = [cases_of(v, published) for v in (a, b)]
+    for value, n in zip((a, b), counts):
+        if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:
+            return no_sd(value, n)
+    return "" if counts[0] == counts[1] else f"{counts[0]} cases of one model and {counts[1]} of the other"
+
+
+def _spreads(a: Interval, b: Interval, low: float, high: float) -> Interval:
+    """Return the SD of the differences for correlations from low to high."""
+    return Interval(_spread(a, b, high).low, _spread(a, b, low).high)
 
 
 def _spread(a: Interval, b: Interval, correlation: float) -> Interval:
@@ -58,16 +135,6 @@ def _spread(a: Interval, b: Interval, correlation: float) -> Interval:
     ends += [(x, min(max(correlation * x, b.low), b.high)) for x, _ in ends]
     squares = [max(0.0, x * x + y * y - 2 * correlation * x * y) for x, y in ends]
     return Interval(math.sqrt(min(squares)), math.sqrt(max(squares)))
-
-
-def _correlation_text(difference: Interval, a: Interval, b: Interval, p: Interval, n: int) -> str:
-    """Say with which correlation of the scores, at least, the p can be had; nothing where any above 0 will do."""
-    from scipy import stats
-
-    wanted = float(stats.t.isf(p.high / 2, n - 1))
-    sd = max(abs(difference.low), abs(difference.high)) * math.sqrt(n) / wanted if wanted > 0 else math.inf
-    least = least_correlation(a, b, sd)
-    return f"The p needs scores of the two models that correlate with {least:.2f} or more" if 0 < least <= 1 else ""
 
 
 def _p_range(difference: Interval, spread: Interval, n: int) -> Interval:

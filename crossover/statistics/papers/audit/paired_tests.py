@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap
+from crossover.statistics.papers.audit.lookup import pair_text
 from crossover.statistics.papers.audit.signed_rank import FORMS, Attainable, all_improve, attainable
 from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
@@ -20,7 +21,7 @@ from crossover.statistics.papers.audit.verdicts import (
     p_text,
     unchecked,
 )
-from crossover.statistics.papers.printed import Improvement, PairedTest
+from crossover.statistics.papers.printed import Improvement, PairedTest, PublishedModel
 from crossover.statistics.papers.published import Published
 
 CHECK = "signed-rank test"
@@ -36,13 +37,12 @@ def paired_tests(published: Published) -> list[AuditRow]:
     for test in published.paired:
         first.setdefault((test.structure, test.a, test.b, test.test_set, test.metric), test)
     groups: dict[tuple[str, str], list[PairedTest]] = {}
-    rows += _others(list(first.values()))
+    rows += _others(list(first.values()), published)
     for test in first.values():
-        known = published.test_sets.get(test.test_set)
-        if test.test == "wilcoxon" and known and known.cases <= MOST_CASES:
+        if test.test == "wilcoxon" and 0 < _cases(published, test.test_set) <= MOST_CASES:
             groups.setdefault((test.test_set, test.where), []).append(test)
     for (test_set, _), tests in groups.items():
-        n = published.test_sets[test_set].cases
+        n = _cases(published, test_set)
         rows += [_possible(test, n) for test in tests]
         rows.append(_one_form(tests, n))
         if published.alpha is not None:
@@ -52,17 +52,34 @@ def paired_tests(published: Published) -> list[AuditRow]:
     return rows
 
 
-def _others(tests: list[PairedTest]) -> Iterator[AuditRow]:
-    """Yield one line for each place's p values of a test that can't be recomputed."""
-    groups: dict[tuple[str, str], list[PairedTest]] = {}
+def _cases(published: Published, test_set: str) -> int:
+    """Return the number of cases of a test set; 0 where the paper doesn't tell it."""
+    known = published.test_sets.get(test_set)
+    return (known.cases if known else None) or 0
+
+
+def _others(tests: list[PairedTest], published: Published) -> Iterator[AuditRow]:
+    """Yield one line for each place's p values that can't be recomputed; those of t tests are of `paired_t`."""
+    groups: dict[tuple[str, str, str], list[PairedTest]] = {}
     for test in tests:
-        if test.test not in ("wilcoxon", "t"):
-            groups.setdefault((test.where, test.test or ""), []).append(test)
-    for (where, name), own in groups.items():
-        why = f"the {name} test needs more than is printed" if name else "the paper names no test of them"
-        about = f"{len(own)} p values of {own[0].test_set}"
+        if why := _why_not(test, _cases(published, test.test_set)):
+            groups.setdefault((test.where, test.test_set, why), []).append(test)
+    for (where, test_set, why), own in groups.items():
+        one = f"p of {pair_text(own[0])}"
+        about = one if len(own) == 1 else f"{len(own)} p values of {test_set}"
         printed = ", ".join(p_text(t.p, t.p_below) for t in own)
         yield unchecked("p of a comparison", about, where, printed, why)
+
+
+def _why_not(test: PairedTest, cases: int) -> str:
+    """Say why a p can't be recomputed; "" where it can, or where `paired_t` tells."""
+    if test.test is None:
+        return "the paper names no test of them"
+    if test.test != "wilcoxon":
+        return "" if test.test == "t" else f"the {test.test} test needs more than is printed"
+    if not cases:
+        return "p of the signed-rank test, and the number of cases isn't printed"
+    return "" if cases <= MOST_CASES else f"of {cases} cases the signed-rank test gives nearly every p"
 
 
 def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
@@ -75,7 +92,7 @@ def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
 
 
 def _name(test: PairedTest) -> str:
-    return f"{test.structure or test.test_set}, {test.a.family} against {test.b.family}"
+    return pair_text(test)
 
 
 def _possible(test: PairedTest, n: int) -> AuditRow:
@@ -141,12 +158,14 @@ def _number(tests: list[PairedTest], n: int, alpha: float) -> AuditRow:
 
 def _improvement(said: Improvement, tests: list[PairedTest], published: Published) -> AuditRow:
     """Check that p is at most the largest that any form gives where every case improves."""
-    n = published.test_sets[said.test_set].cases
+    n = _cases(published, said.test_set)
+    if not n or not any(_says(t, said, other) for t in tests for other in said.over):
+        why = "no p values of these models are printed" if n else "the number of cases isn't printed"
+        return unchecked(CHECK, said.about, said.where, f"all {n or ''} cases".replace("  ", " "), why)
     most = max(value.high for value in all_improve(n).values())
     readings, notes = [], []
     for other in said.over:
-        own = [t for t in tests if (t.a, t.b) == (said.model, other)
-               and (t.test_set, t.metric) == (said.test_set, said.metric)]  # fmt: skip
+        own = [t for t in tests if _says(t, said, other)]
         above = [t for t in own if gap(p_interval(t.p, t.p_below), "at_most", exactly(most)) > 0]
         if not own:
             continue
@@ -163,3 +182,9 @@ def _improvement(said: Improvement, tests: list[PairedTest], published: Publishe
         reading = "each case's average over the structures, which isn't printed"
         changed |= {"verdict": READING, "reading": reading, "off_by": math.nan}
     return replace(found, **changed)
+
+
+def _says(test: PairedTest, said: Improvement, other: PublishedModel) -> bool:
+    """Return whether a p is of the improvement of a model over the other one."""
+    own = (said.model, other, said.test_set, said.metric)
+    return (test.a, test.b, test.test_set, test.metric) == own

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
-from crossover.statistics.papers.audit.lookup import Key, first_values, key_of, key_text
+from crossover.statistics.papers.audit.lookup import Key, first_values, key_of, key_text, pair_text
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, READING, AuditRow, Interpretation, judged, places
 from crossover.statistics.papers.printed import Fact, Value
 from crossover.statistics.papers.printed_number import Printed
@@ -21,7 +21,7 @@ def same_numbers(published: Published) -> list[AuditRow]:
     for t in published.paired:
         key = (t.structure, t.a, t.b, t.test_set, t.metric)
         if key in tests:
-            about = f"p of {t.structure or t.test_set}, {t.a.family} against {t.b.family}"
+            about = f"p of {pair_text(t)}"
             rows.append(_same(about, t.p, t.where, tests[key], first_where[key]))
         tests.setdefault(key, t.p)
         first_where.setdefault(key, t.where)

@@ -7,6 +7,7 @@ from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import (
+    BOOTSTRAP,
     cases_of,
     normal_quantile,
     sd_of,
@@ -18,8 +19,6 @@ from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "pooled test set"
-BOOTSTRAP = 0.1
-"""How far a bootstrap interval's width may be from that of the normal one: resampling and skew."""
 
 
 def pooled(published: Published) -> list[AuditRow]:
@@ -31,25 +30,44 @@ def pooled(published: Published) -> list[AuditRow]:
             why = "structures are of other numbers of cases in each part"
             rows.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
             continue
-        cases = [cases_of(p, published) or published.test_sets[p.test_set].cases for p in parts]
+        cases = [n for p in parts if (n := cases_of(p, published))]
+        if len(cases) < len(parts):
+            about = f"Mean of {key_text(key_of(whole))}"
+            why = "the numbers of cases of the test sets that are pooled aren't printed"
+            rows.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
+            continue
         rows += [_mean(whole, parts, cases), _between(whole, parts)]
         if whole.ci and all(p.ci for p in parts):
             rows.append(_interval(whole, parts, cases, published.confidence))
         elif not whole.ci and whole.structure != POOLED_STRUCTURE:  # that is over structures, too
             rows += _spread(whole, parts, cases)
-    return rows + _one_weight(published)
+    return [*rows, *_without_parts(published), *_one_weight(published)]
+
+
+def _without_parts(published: Published) -> Iterator[AuditRow]:
+    """Yield a row for each mean of a pooled test set without those of all its parts."""
+    values = first_values(published)
+    for key, whole in values.items():
+        parts = _parts(whole, published)
+        if parts and whole.statistic == "mean" and not all(part in values for part in parts):
+            why = "not all parts of the pooled test set are printed"
+            yield unchecked(CHECK, f"Mean of {key_text(key)}", whole.where, whole.mean.text, why)
+
+
+def _parts(whole: Value, published: Published) -> list[Key]:
+    """Return the keys of the parts' means; none where the test set doesn't pool others."""
+    known = published.test_sets.get(whole.test_set)
+    model = whole.model
+    return [(model.family, model.n_train, whole.structure, p, whole.metric) for p in (known.pools if known else ())]
 
 
 def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
     values = first_values(published)
     for whole in published.values:
-        known = published.test_sets.get(whole.test_set)
+        keys = _parts(whole, published)
         # With `or_of` it may be of another test set; a median of all does not follow from medians.
-        if not known or not known.pools or whole.or_of or whole.statistic == "median":
+        if not keys or whole.or_of or whole.statistic == "median":
             continue
-        keys: list[Key] = [
-            (whole.model.family, whole.model.n_train, whole.structure, part, whole.metric) for part in known.pools
-        ]
         first = values[key_of(whole)]
         if all(key in values for key in keys) and (whole is first or _new(whole, first)):
             yield whole, [values[key] for key in keys]
@@ -85,7 +103,7 @@ def _between(whole: Value, parts: list[Value]) -> AuditRow:
     )  # fmt: skip
 
 
-def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> AuditRow:
+def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float | None) -> AuditRow:
     """Check a pooled interval: the pooled cases' SD follows from the parts' SDs and the distance of their means."""
     assert whole.ci is not None, "only values with an interval are pooled"
     low, high = whole.ci
@@ -107,7 +125,7 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
 
 
 def _pooled_half_width(
-    parts: list[Value], cases: list[int], confidence: float, quantile: Callable[[int, float], float]
+    parts: list[Value], cases: list[int], confidence: float | None, quantile: Callable[[int, float | None], float]
 ) -> Interval:
     sds = [sd_of_interval(p.ci, n, quantile(n, confidence)) for p, n in zip(parts, cases) if p.ci]
     total = sum(cases)

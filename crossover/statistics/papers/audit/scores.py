@@ -4,25 +4,29 @@ import math
 from functools import cache
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
+from crossover.statistics.papers.audit.lookup import key_of, key_text
 from crossover.statistics.papers.printed import Pair, Value
 from crossover.statistics.papers.published import Published
-from crossover.statistics.scores.scales import KNOWN, Scale, scale
+from crossover.statistics.scores.scales import Scale, scale
+
+BOOTSTRAP = 0.1
+"""How far a bootstrap interval's width may be from that of the normal one: resampling and skew."""
 
 
 @cache
-def t_quantile(n: int, confidence: float) -> float:
-    """Return Student's t quantile for a two-sided interval of a mean of n."""
+def t_quantile(n: int, confidence: float | None) -> float:
+    """Return Student's t quantile for a two-sided interval of a mean of n; NaN where the paper has no intervals."""
     from scipy import stats
 
-    return float(stats.t.ppf((1 + confidence) / 2, n - 1))
+    return math.nan if confidence is None else float(stats.t.ppf((1 + confidence) / 2, n - 1))
 
 
 @cache
-def normal_quantile(n: int, confidence: float) -> float:
+def normal_quantile(n: int, confidence: float | None) -> float:
     """Return the normal quantile for the same interval; it does not depend on n."""
     from scipy import stats
 
-    return float(stats.norm.ppf((1 + confidence) / 2))
+    return math.nan if confidence is None else float(stats.norm.ppf((1 + confidence) / 2))
 
 
 def scale_of(metric: str, published: Published) -> Scale:
@@ -35,11 +39,6 @@ def scale_of(metric: str, published: Published) -> Scale:
 def unit_of(metric: str, published: Published) -> float:
     """Return what 1 is printed as: 100 where the paper prints per cent."""
     return 100.0 if published.in_per_cent(metric) else 1.0
-
-
-def better_when_higher(metric: str) -> bool:
-    """Return whether higher values of a metric are better; a metric that isn't known counts as such."""
-    return metric not in KNOWN or KNOWN[metric].better == "higher"
 
 
 def cases_of(value: Value, published: Published) -> int | None:
@@ -71,11 +70,23 @@ def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
 
 def spread_text(value: Value) -> str:
     """Return the mean with what is printed of its spread, as text."""
-    if value.ci:
+    if value.ci and value.sd is None and value.se is None:
         return f"{value.mean.text}, interval {value.ci[0].text} to {value.ci[1].text}"
     spread = value.sd if value.sd is not None else value.se
     name = "" if value.sd is not None else " (standard error)"
     return value.mean.text if spread is None else f"{value.mean.text} ± {spread.text}{name}"
+
+
+def no_sd(value: Value, n: int | None) -> str:
+    """Say why no SD over cases follows from what is printed (`sd_of`)."""
+    name = key_text(key_of(value))
+    if value.statistic == "median":
+        return f"{name} is a median"
+    if value.sd_of == "runs":
+        return f"the spread of {name} is that of runs"
+    if not n or n < 2:
+        return f"the number of cases of {name} isn't printed" if not n else f"{name} is of a single case"
+    return f"no SD, standard error or interval of {name} is printed"
 
 
 def least_correlation(a: Interval, b: Interval, wanted: float) -> float:

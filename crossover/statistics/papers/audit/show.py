@@ -8,69 +8,99 @@ from rich.padding import Padding
 from rich.text import Text
 
 from crossover.core.cells import first_few
-from crossover.statistics.papers.audit.false_claims import LIKELY
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, span
+from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text, no_claims, untold_claims
+from crossover.statistics.papers.audit.lookup import pair_text
+from crossover.statistics.papers.audit.orderings import CHECK as ORDERING
+from crossover.statistics.papers.audit.paired_t import CHECK as PAIRED_T
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
 from crossover.statistics.papers.published import Published
 
 COUNTED = {
-    FOLLOWS: "follow",
-    READING: "only under a reading",
-    NOT: "don't follow",
-    UNCHECKED: "can't be checked",
+    FOLLOWS: ("follows", "follow"),
+    READING: ("follows only under a reading", "follow only under a reading"),
+    NOT: ("doesn't follow", "don't follow"),
+    UNCHECKED: ("can't be checked", "can't be checked"),
 }
+"""A verdict -> words for one check and for several."""
 MOST_NAMED = 3
+NOT_IN_IT = "Not in it: the chance of training again, and of the choice among comparisons."
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
     """Print a line of counts, then what does not follow, entry by entry.
 
-    What follows only under a reading, what no check finds, and which claims of superiority may be false
-    (`false_claims.false_claims`) come after it.
+    What follows only under a reading, what follows with a remark on the correlation that it takes, what can't be
+    checked and why, what no check finds, and which claims of superiority may be false (`false_claims.false_claims`)
+    come after it.
 
-    Rows of one check with the same reading for the same printed number are one entry.
+    Rows of one check with the same reading for the same printed number are one entry, and those that can't be checked
+    for one reason.
     """
-    counts = ", ".join(f"{n} {COUNTED[verdict]}" for verdict, n in verdicts(table).items())
+    counts = ", ".join(f"{n} {COUNTED[verdict][n != 1]}" for verdict, n in verdicts(table).items())
     console.print(Text(f"{published.study} ({published.citation}): {len(table)} checked: {counts}", "bold"))
+    alike = ["check", "printed", "reading", "where"]
     for verdict, heading in ((NOT, "Doesn't follow"), (READING, "Follows only under a reading")):
         chosen = table[table["verdict"] == verdict]
-        if len(chosen):
-            console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
-        alike = ["check", "printed", "reading", "where"]
         single = [own for _, own in chosen.groupby(chosen.index if verdict == NOT else alike, sort=False)]
-        for own in single:
-            console.print(Padding(_entry(own), (0, 0, 0, 4)))
-    if published.contradictions:
-        heading = "Found by reading: no check can"
-        console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
-    for said in published.contradictions:
-        console.print(Padding(Text(f"{said.about}: {said.what}"), (0, 0, 0, 4)))
-    if len(claims):
-        _show_claims(claims, console)
-    console.print()
-
-
-def _show_claims(claims: pd.DataFrame, console: Console) -> None:
-    """Print how many claims may be false, and each that is with more than `LIKELY`."""
-    doubtful = claims[claims["probability"] > LIKELY]
+        _list(heading, [_entry(own) for own in single], console)
+    needing = table[(table["verdict"] == FOLLOWS) & (table["check"] == PAIRED_T) & (table["note"] != "")]
+    _list("Follows, if the scores go together", [_entry(own) for _, own in needing.groupby(needing.index)], console)
+    why = table[table["verdict"] == UNCHECKED].groupby("note", sort=False)
+    _list("Can't be checked", [_unchecked(str(note), own) for note, own in why], console)
+    by_reading = [Text(f"{said.about}: {said.what}") for said in published.contradictions]
+    _list("Found by reading: no check can", by_reading, console)
     heading = "Claims of superiority that may be false by the chance of the cases"
-    console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
-    said = (
-        f"{len(doubtful)} of {len(claims)} with a probability above {LIKELY:.0%}. Not in it: the chance of training "
-        "again, and of the choice among comparisons."
+    _list(heading, _claims(claims, published), console)
+    console.print(Padding(Text("Every check with its numbers: --json"), (1, 0, 1, 2)))
+
+
+def _list(heading: str, entries: list[Text], console: Console) -> None:
+    """Print entries below their heading; nothing without any."""
+    if entries:
+        console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
+    for entry in entries:
+        console.print(Padding(entry, (0, 0, 0, 4)))
+
+
+def _unchecked(why: str, own: pd.DataFrame) -> Text:
+    """Return what can't be checked for one reason, and the reason."""
+    names = list(dict.fromkeys(own["about"]))
+    text = Text(f"{len(own)}: " if len(own) > 1 else "", "bold")
+    text.append(first_few(names, MOST_NAMED, "; "))
+    where = list(dict.fromkeys(own["where"]))
+    text.append(f" ({first_few(where, MOST_NAMED, '; ')}): {why}", "not bold")
+    return text
+
+
+def _claims(claims: pd.DataFrame, published: Published) -> list[Text]:
+    """Return how many claims may be false, each that is with more than `LIKELY`, and what is in none of these."""
+    doubtful = claims[claims["probability"] > LIKELY]
+    said = f"{len(doubtful)} of {len(claims)} with a probability above {LIKELY:.0%}. {NOT_IN_IT}"
+    out = [Text(said)] if len(claims) else []
+    out += [_claim(row) for _, row in doubtful.iterrows()]
+    if untold := untold_claims(published):
+        named = first_few(untold, MOST_NAMED, "; ")
+        out.append(Text(f"{len(untold)} can't be told, without a spread over cases and their number: {named}"))
+    if without := no_claims(published):
+        named = first_few([pair_text(test) for test in without], MOST_NAMED, "; ")
+        out.append(Text(f"{len(without)} tested without a p that claims a difference: {named}"))
+    return out
+
+
+def _claim(row: pd.Series) -> Text:
+    of = ", ".join(str(row[x]) for x in ("structure", "test_set", "metric") if pd.notna(row[x]))
+    text = Text(f"{claim_text(row)}, {of}", "bold")
+    text.append(
+        f" ({row['where']}): {row['printed']} of {row['cases']:.0f} cases; false with a probability of "
+        f"{row['probability']:.2f} where the scores correlate by {row['correlation']:.2f} ({row['correlation_of']})",
+        "not bold",
     )
-    console.print(Padding(Text(said), (0, 0, 0, 4)))
-    for _, row in doubtful.iterrows():
-        of = ", ".join(str(x) for x in (row["structure"], row["test_set"], row["metric"]) if pd.notna(x))
-        at = f" at n = {row['n_train']}" if row["n_train"] else ""
-        text = Text(f"{row['better']} better than {row['worse']}{at}, {of}", "bold")
-        text.append(
-            f" ({row['where']}): {row['printed']} of {row['cases']} cases; false with a probability of "
-            f"{row['probability']:.2f} where the scores correlate by {row['correlation']:.2f}, {row['lowest']:.2f} to "
-            f"{row['highest']:.2f} for {row['correlation_high']:.2f} to {row['correlation_low']:.2f} "
-            f"({row['correlation_of']})",
-            "not bold",
-        )
-        console.print(Padding(text, (0, 0, 0, 4)))
+    # With little correlation the difference varies most, and the probability is nearest to a half.
+    ends = [row["highest"], row["lowest"]] if row["probability"] <= 0.5 else [row["lowest"], row["highest"]]
+    at = [f"{p:.2f} at {r:.2f}" for p, r in zip(ends, (row["correlation_low"], row["correlation_high"]))]
+    if row["correlation_high"] - row["correlation_low"] >= 0.01:  # else both are printed alike
+        text.append(f"; {at[0]}, {at[1]}", "not bold")
+    return text
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, int]:
@@ -87,20 +117,25 @@ def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame
         "verdicts": verdicts(table),
         "findings": rows.drop(columns="study").to_dict("records"),
         "claims": claimed.drop(columns="study").to_dict("records"),
+        "claims_untold": untold_claims(published),
+        "tested_without_a_claim": [pair_text(test) for test in no_claims(published)],
     }
 
 
 def _entry(own: pd.DataFrame) -> Text:
     first = own.iloc[0]
     names = list(dict.fromkeys(own["about"]))
+    ordered = first["check"] == ORDERING and first["printed"] in ("higher", "better")
     text = Text(first_few(names, MOST_NAMED, "; "), "bold")
-    text.append(f" ({first['where']}): printed {first['printed']}", "not bold")
+    text.append(f" ({first['where']}): {'said to be' if ordered else 'printed'} {first['printed']}", "not bold")
     if first["follows_from"] and len(names) == 1:
         text.append(f"; from {first['follows_from']}", "not bold")
-    if pd.notna(first["low"]) and len(names) == 1:
+    anything = first["check"] == PAIRED_T and span(first["low"], first["high"]) == "0 to 1"
+    if pd.notna(first["low"]) and len(names) == 1 and not ordered and not anything:
         text.append(f"; recomputed {span(first['low'], first['high'])}", "not bold")
     if first["verdict"] == NOT and pd.notna(first["off_by"]):
-        text.append(f", off by {first['off_by']:.3g}", "not bold")
+        off = off_text(first["off_by"])
+        text.append(f", {off} the other way" if ordered else f", off by {off}", "not bold")
     if first["reading"]:
         near = "nearest reading" if first["verdict"] == NOT else "under"
         text.append(f"; {near}: {first['reading']}", "not bold italic")

@@ -3,9 +3,16 @@
 import math
 from collections.abc import Iterator
 
-from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
+from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, key_of, key_text
-from crossover.statistics.papers.audit.scores import cases_of, scale_of, sd_of, t_quantile
+from crossover.statistics.papers.audit.scores import (
+    BOOTSTRAP,
+    cases_of,
+    normal_quantile,
+    scale_of,
+    sd_of,
+    t_quantile,
+)
 from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, unchecked
 from crossover.statistics.papers.printed import Pair, Value
 from crossover.statistics.papers.printed_number import Printed
@@ -44,6 +51,11 @@ def spread(published: Published) -> list[AuditRow]:
             rows.append(_median(value, value.iqr))
         if n and n > 1 and not several:
             rows += _possible(value, n, published)
+        elif not n and _printed_spread(value) and not several and value.statistic == "mean":
+            printed = " to ".join(x.text for x in _printed_spread(value))
+            why = "the number of cases isn't printed"
+            rows.append(unchecked(CHECK, f"SD of {key_text(key_of(value))}", value.where, printed, why))
+        rows += _together(value, n, published)
     return rows
 
 
@@ -121,6 +133,57 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
         CHECK, about, value.where, printed, f"at most what {n} {kind} with this mean can have", sd,
         [Interpretation("", exactly(most))], relation="at_most",
         note="" if value.sd is not None else f"SD behind it {short_range(sd)}",
+    )  # fmt: skip
+
+
+def _together(value: Value, n: int | None, published: Published) -> Iterator[AuditRow]:
+    """Yield rows for a standard error and an interval that stand beside an SD, or beside each other.
+
+    SE = SD / sqrt(n), and the interval is mean ± quantile x SE, by Student's t with n - 1 degrees of freedom or the
+    normal distribution.
+    """
+    about = key_text(key_of(value))
+    spreads = [x for x in (value.sd, value.se) if x is not None]
+    if len(spreads) + bool(value.ci) < 2 or value.statistic == "median":
+        return
+    if why := _not_together(value, n):
+        printed = " and ".join(x.text for x in spreads)
+        yield unchecked(CHECK, f"SD, standard error and interval of {about}", value.where, printed, why)
+        return
+    assert n, "else `_not_together` says so"
+    error = unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)) if value.sd is not None else None
+    if value.se is not None and error:
+        yield judged(
+            CHECK, f"Standard error of {about}", value.where, value.se.text,
+            f"an SD of {spreads[0].text} over the root of {n} cases", unrounded(value.se), [Interpretation("", error)],
+        )  # fmt: skip
+    if value.ci:
+        yield _width(value, value.ci, error or unrounded(spreads[0]).clipped(), n, published)
+
+
+def _not_together(value: Value, n: int | None) -> str:
+    """Say why a standard error or interval can't be had from an SD, or from each other; "" where it can."""
+    if value.sd_of == "runs":
+        return "the number of runs that they are of isn't printed"
+    if value.structure == POOLED_STRUCTURE and value.sd_of != "averages":
+        return "an SD over several structures isn't one of independent cases"
+    return "" if n and n > 1 else "the number of cases isn't printed"
+
+
+def _width(value: Value, ci: Pair, error: Interval, n: int, published: Published) -> AuditRow:
+    """Return the row for half the width of an interval, by a standard error."""
+    t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
+    usual = Interval(error.low * normal, error.high * t)
+    half = (unrounded(ci[1]) - unrounded(ci[0])) * exactly(0.5)
+    readings = [Interpretation("a t or normal interval", usual)]
+    if gap(half, "equals", usual):
+        wider = Interval(usual.low * (1 - BOOTSTRAP), usual.high * (1 + BOOTSTRAP))
+        readings.append(Interpretation("a bootstrap or transformed interval", wider))
+    of = f"an SD of {value.sd.text}" if value.sd is not None else f"a standard error of {value.se.text}"  # type: ignore[union-attr]  # one of both
+    return judged(
+        CHECK, f"Width of the interval of {key_text(key_of(value))}", value.where,
+        f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, readings,
+        note="half the interval's width",
     )  # fmt: skip
 
 

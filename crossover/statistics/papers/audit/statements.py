@@ -2,7 +2,7 @@
 
 import math
 
-from crossover.statistics.papers.audit.expressions import evaluate, named, whole_number
+from crossover.statistics.papers.audit.expressions import ExpressionError, evaluate, named, whole_number
 from crossover.statistics.papers.audit.interval import Interval
 from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
@@ -35,6 +35,18 @@ def statements(published: Published) -> list[AuditRow]:
     """
     return [_whole(s, published) if s.relation == "whole" else _relation(s, published)
             for s in published.statements]  # fmt: skip
+
+
+def wrong_statements(published: Published) -> list[str]:
+    """Return the place of each side that can't be evaluated, with what is wrong there."""
+    found = []
+    for k, said in enumerate(published.statements):
+        for place, text in (("left", said.left), *((f"right.{name}", text) for name, text in said.right.items())):
+            try:
+                evaluate(text, published)
+            except ExpressionError as error:
+                found.append(f"statements.{k}.{place}: {error}")
+    return found
 
 
 def _relation(said: Statement, published: Published) -> AuditRow:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crossover.statistics.papers.audit.interval import Interval, gap, unrounded
+from crossover.statistics.papers.audit.interval import TOLERANCE, Interval, gap, unrounded
+from crossover.statistics.papers.audit.lookup import key_of, key_text
+from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 
 Verdict = Literal[
@@ -15,6 +17,8 @@ FOLLOWS: Final = "follows"
 READING: Final = "follows only under a reading"
 NOT: Final = "does not follow"
 UNCHECKED: Final = "can't be checked"
+WHOLE = 10
+"""From here on decimals of a distance tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,13 @@ class AuditRow:
     off_by: float = math.nan
     """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
     note: str = ""
+    rests_on: tuple[str, ...] = ()
+    """What else is checked of the numbers behind it, as `about` names it: where that doesn't follow, nor need this."""
+
+
+def rests_on(*values: Value) -> tuple[str, ...]:
+    """Return the checks of values by themselves (`spread`) that a check of several of them rests on."""
+    return tuple(f"{name} of {key_text(key_of(v))}" for v in values for name in ("SD", "Mean"))
 
 
 def span(low: float, high: float) -> str:
@@ -109,3 +120,10 @@ def places(*where: str) -> str:
 def short_text(value: float, decimals: int = 3) -> str:
     """Format a number for a note, a small one with two digits."""
     return f"{value:.{decimals}f}" if value >= 10**-decimals or value == 0 else f"{value:.2g}"
+
+
+def off_text(off: float) -> str:
+    """Return how far a number is off, with the digits that tell something; of counts nothing is rounded."""
+    if abs(off - round(off)) < TOLERANCE:
+        return f"{off:.0f}"
+    return f"{off:.0f} beyond rounding" if off >= WHOLE else f"{off:.2g} beyond rounding"

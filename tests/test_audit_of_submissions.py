@@ -1,0 +1,440 @@
+"""The audit of a file that a reviewer typed: what is wrong in it is named, and what can't be checked is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from scipy import stats
+from typer.testing import CliRunner
+
+from crossover.cli.app import app
+from crossover.core.configuration import ConfigError
+from crossover.statistics.papers.audit import audit
+from crossover.statistics.papers.audit.cut_off import WAY
+from crossover.statistics.papers.audit.false_claims import false_claims, no_claims, untold_claims
+from crossover.statistics.papers.audit.gains import gains
+from crossover.statistics.papers.audit.orderings import orderings
+from crossover.statistics.papers.audit.paired_t import paired_t
+from crossover.statistics.papers.audit.paired_tests import paired_tests
+from crossover.statistics.papers.audit.pooling import pooled
+from crossover.statistics.papers.audit.spread import spread
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text
+from crossover.statistics.papers.names import names_in
+from crossover.statistics.papers.printed import Percentage
+from crossover.statistics.papers.printed_number import Printed
+from crossover.statistics.papers.published import load_published
+from tests.printed_papers import only, paper, value
+
+SETS = {"t": {"cases": 24, "where": "Methods"}}
+SIZES = [5, 10, 20, 40]
+
+
+def model(family: str, n: int = 0) -> dict[str, Any]:
+    return {"family": family, "n_train": n}
+
+
+def row(family: str, mean: str, sd: str, n: int = 0, **more: Any) -> dict[str, Any]:
+    return value(family, Printed(mean), n=n, sd=Printed(sd), **more)
+
+
+def pair(a: dict, b: dict, p: str, **more: Any) -> dict[str, Any]:
+    said = {"a": a, "b": b, "test_set": "t", "metric": "dsc", "p": Printed(p), "test": "t", "where": "Results"}
+    return said | more
+
+
+def ordered(first: str, second: str, metric: str = "dsc", n: int = 5, words: tuple = ("better", "worse")) -> dict:
+    sides = dict(zip(words, ([first], [second])))
+    return {"metric": metric, "test_set": "t", "n_train": [n], "where": "Abstract"} | sides
+
+
+def scores(n: int = 5, metric: str = "dsc") -> list[dict]:
+    return [row("tuned", "0.80", "0.10", n, metric=metric), row("scratch", "0.70", "0.10", n, metric=metric)]
+
+
+def plain_file(folder: Path, **parts: Any) -> Path:
+    """A file of plain numbers."""
+    values = [
+        {"model": model(f, n), "test_set": "t", "metric": "dsc", "mean": 0.8, "sd": 0.1, "where": "T"}
+        for f in ("tuned", "scratch")
+        for n in SIZES
+    ]
+    whole = {"study": "x", "citation": "X", "sizes": SIZES, "test_sets": SETS, "values": values} | parts
+    path = folder / "submission.yaml"
+    path.write_text(yaml.safe_dump(whole))
+    return path
+
+
+# ---- what is wrong in the file
+
+
+def test_every_wrong_name_is_a_finding_with_its_place_and_what_there_is_instead(tmp_path):
+    a, b = model("tuned", 5), model("scratch", 5)
+    test = {"a": a, "b": b, "test_set": "t", "metric": "dsc", "p": 0.5, "test": "t", "where": "R"}
+    path = plain_file(
+        tmp_path,
+        paired=[
+            test | {"a": model("tunned", 5)},
+            test | {"test_set": "tst", "structure": "liver"},
+            test | {"metric": "hd96", "test": "wilcox", "b": model("scratch", 15)},
+            test | {"metric": "Hausdorff"},
+        ],
+        orderings=[ordered("tuned", "scrach") | {"test_set": "tst"}],
+        gains=[{"families": ["tuned"], "over": "scratch", "metric": "dsc", "test_set": "t", "gain": 0.1, "where": "A"}],
+        percentages=[{"about": "x", "count": 1, "of": 8, "percent": "12.5 percent", "where": "R"}],
+    )
+    with pytest.raises(ConfigError) as error:
+        load_published(str(path))
+    found = [line.removeprefix(f"{path}: ") for line in str(error.value).splitlines()]
+    models = "there are: scratch, tuned (or declared in without_scores)"
+    assert sorted(found) == sorted([
+        f"paired.0.a.family: no model 'tunned'; {models}",
+        "paired.1.test_set: no test set 'tst'; there are: t",
+        next(line for line in found if line.startswith("paired.2.metric: no metric 'hd96'; known are: dsc, iou, hd95")),
+        next(line for line in found if line.startswith("paired.2.test: Input should be 't', 'anova', 'wilcoxon'")),
+        "paired.2.b.n_train: no size 15; there are: 0, 5, 10, 20, 40 (0 where models have none)",
+        "paired.3.metric: 'Hausdorff' may be hd_mm or hd95_mm: write which",
+        f"orderings.0.worse.0: no model 'scrach'; {models}",
+        "orderings.0.test_set: no test set 'tst'; there are: t",
+        "gains.0: n_train is needed: scores of tuned are printed at [5, 10, 20, 40]",
+        "percentages.0.percent: a number is needed, not '12.5 percent'",
+    ])  # fmt: skip
+
+
+def test_a_structure_is_one_of_those_with_scores(tmp_path):
+    values = [row_ | {"structure": "liver"} for row_ in yaml.safe_load(plain_file(tmp_path).read_text())["values"]]
+    test = {"a": model("tuned", 5), "b": model("scratch", 5), "test_set": "t", "metric": "dsc", "p": 0.5, "where": "R"}
+    path = plain_file(tmp_path, values=values, paired=[test | {"structure": "lver"}])
+    with pytest.raises(ConfigError, match=r"paired\.0\.structure: no structure 'lver'; there are: liver"):
+        load_published(str(path))
+    assert load_published(str(plain_file(tmp_path, paired=[test | {"structure": "liver"}], without_scores=["lver"])))
+
+
+def test_what_is_wrong_at_many_places_is_one_finding(tmp_path):
+    values = yaml.safe_load(plain_file(tmp_path).read_text())["values"]
+    path = plain_file(tmp_path, values=[v | {"metric": "hd96"} for v in values])
+    with pytest.raises(ConfigError) as error:
+        load_published(str(path))
+    (line,) = str(error.value).splitlines()
+    assert "values.0.metric and 7 more: no metric 'hd96'" in line and "other_metrics: {hd96: higher}" in line
+
+
+def test_models_without_scores_and_other_metrics_are_declared(tmp_path):
+    values = yaml.safe_load(plain_file(tmp_path).read_text())["values"]
+    said = ordered("tuned", "external", "auc")
+    declared = {"without_scores": ["external"], "other_metrics": {"auc": "lower"}}
+    path = plain_file(tmp_path, values=[v | {"metric": "auc"} for v in values], orderings=[said], **declared)
+    found = load_published(str(path))
+    assert (found.better("auc"), found.better("dsc"), found.better("volume_error_percent")) == (
+        "lower", "higher", "neither",
+    )  # fmt: skip
+    assert only(orderings(found), "tuned better than external").verdict == UNCHECKED
+
+
+def test_the_confidence_is_needed_where_an_interval_is_printed_only(tmp_path):
+    values = yaml.safe_load(plain_file(tmp_path).read_text())["values"]
+    assert load_published(str(plain_file(tmp_path))).confidence is None
+    path = plain_file(tmp_path, values=[values[0] | {"ci": [0.7, 0.9]}])
+    with pytest.raises(ConfigError, match=r"confidence is needed, 0.95 for intervals of 95%: T has a ci"):
+        load_published(str(path))
+
+
+def test_a_statement_that_names_what_is_not_printed_is_told_with_its_place(tmp_path):
+    said = {"about": "s", "relation": "whole", "where": "A"}
+    wrong = [said | {"left": "share * 24"}, said | {"left": 'score("Dice", "tunned", 5, "t")'}]
+    run = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, statements=wrong))])
+    assert run.exit_code == 2
+    assert "submission.yaml: statements.0.left: share * 24: no fact has the key 'share'" in run.output
+    assert "statements.1.left" in run.output and "no mean of tunned at n = 5, t, dsc; there are: tuned" in run.output
+
+
+def test_a_missing_paper_is_told_with_the_names_that_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain_file(tmp_path)
+    other = " ".join(CliRunner().invoke(app, ["audit", "nosuch.yaml"]).output.split())
+    assert "nosuch.yaml does not exist; beside it are: submission.yaml; the papers" in other
+    bare = " ".join(CliRunner().invoke(app, ["audit", "submission"]).output.split())
+    assert "no paper 'submission'" in bare and "named with its ending: submission.yaml" in bare
+
+
+def test_a_paper_is_no_table_of_scores_to_plan_by(tmp_path):
+    run = CliRunner().invoke(app, ["design", str(plain_file(tmp_path))])
+    text = " ".join(run.output.split())
+    assert run.exit_code == 2 and "no scores" in text and "--sd" in text and "--mean" in text and "column" not in text
+
+
+def test_a_percentage_may_have_its_sign():
+    said = {"about": "x", "count": 3, "of": 24, "where": "R"}
+    assert Percentage.model_validate(said | {"percent": "13.5%"}).percent.text == "13.5"
+    (found,) = audit(paper(percentages=[said | {"percent": "12.5%"}]))
+    assert found.verdict == FOLLOWS
+
+
+# ---- metrics by their usual names
+
+
+@pytest.mark.parametrize("name", ["hd95", "HD95", "Hausdorff distance 95", "hd95_mm"])
+def test_a_metric_has_the_names_that_compare_takes(name):
+    values = [row("a", "6.7", "51", metric=name), row("b", "26.0", "20.7", metric=name)]
+    found = paper(values=values, orderings=[ordered("a", "b", name, 0)], test_sets=SETS)
+    assert only(spread(found), "SD of a, t, hd95_mm").verdict == NOT
+    assert [f.verdict for f in orderings(found)] == [FOLLOWS]
+    (claim,) = false_claims(found).itertuples()
+    assert claim.better == "a" and claim.probability < 0.1
+
+
+def test_a_dice_score_is_a_dsc():
+    found = paper(values=[row("a", "0.80", "0.70", metric="Dice")], test_sets=SETS)
+    assert only(spread(found), "SD of a, t, dsc").verdict == NOT
+
+
+# ---- better and worse, higher and lower
+
+
+def test_better_models_have_the_lower_distances_and_higher_ones_the_higher():
+    values = [row("a", "13.8", "7.9", metric="hd95_mm"), row("b", "26.0", "20.7", metric="hd95_mm")]
+    said = [ordered("a", "b", "hd95_mm", 0), ordered("a", "b", "hd95_mm", 0, ("higher", "lower"))]
+    found = orderings(paper(values=values, orderings=said, test_sets=SETS))
+    assert [(f.about, f.verdict) for f in found] == [
+        ("a better than b, t, hd95_mm", FOLLOWS),
+        ("a above b, t, hd95_mm", NOT),
+    ]
+    assert "write better and worse" in found[1].note
+
+
+@pytest.mark.parametrize("words", [("better", "lower"), ("better",), ()])
+def test_an_ordering_has_one_pair_of_sides(words):
+    with pytest.raises(ValueError, match="better and worse are needed, or higher and lower"):
+        paper(orderings=[ordered("a", "b", words=words)])
+
+
+# ---- nothing is dropped
+
+
+def test_a_gain_is_checked_at_its_size():
+    values = [*scores(5), row("tuned", "0.90", "0.10", 10), row("scratch", "0.88", "0.10", 10)]
+    said = {"families": ["tuned"], "over": "scratch", "metric": "dsc", "test_set": "t", "where": "A"}
+    stated = [said | {"n_train": n, "gain": Printed("0.10")} for n in (5, 10, 20)]
+    found = gains(paper(values=values, gains=stated, test_sets=SETS, sizes=SIZES))
+    assert [(f.about, f.verdict) for f in found] == [
+        ("Gain of tuned over scratch at n = 5, t, dsc", READING),  # as a difference
+        ("Gain of tuned over scratch at n = 10, t, dsc", NOT),
+        ("Gain of tuned over scratch at n = 20, t, dsc", UNCHECKED),
+    ]
+    assert found[2].note == "no score, or more than one, of tuned, scratch is printed there"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"test": "wilcoxon"}, "of 24 cases the signed-rank test gives nearly every p"),
+        ({"test": "other"}, "the other test needs more than is printed"),
+        ({"metric": "nsd"}, "no mean of tuned at n = 5, t, nsd is printed"),
+        ({"b": model("scratch", 10)}, "no mean of scratch at n = 10, t, dsc is printed"),
+        ({"b": model("external")}, "no SD, standard error or interval of external, t, dsc is printed"),
+        ({"test_set": "u"}, "the number of cases of tuned at n = 5, u, dsc isn't printed"),
+    ],
+)
+def test_a_p_that_cannot_be_checked_says_why(change, why):
+    values = [*scores(), value("external", Printed("0.60")), *(v | {"test_set": "u"} for v in scores())]
+    said = pair(model("tuned", 5), model("scratch", 5), "0.001") | change
+    found = paper(values=values, paired=[said], test_sets=SETS, sizes=SIZES)
+    (row_,) = [*paired_t(found), *paired_tests(found)]
+    assert (row_.verdict, row_.note) == (UNCHECKED, why)
+
+
+def test_an_ordering_with_a_model_that_has_no_size_is_checked():
+    values = [row("tuned", "0.80", "0.10", 10), row("shelf", "0.69", "0.13")]
+    found = orderings(paper(values=values, orderings=[ordered("tuned", "shelf", n=10)], sizes=SIZES, test_sets=SETS))
+    assert [f.verdict for f in found] == [FOLLOWS]
+
+
+def test_what_cannot_be_checked_stands_in_the_text_with_its_reason(tmp_path):
+    a, b = model("tuned", 5), model("scratch", 5)
+    test = {"a": a, "b": b, "test_set": "t", "metric": "dsc", "p": 0.5, "where": "R", "test": "wilcoxon"}
+    run = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, paired=[test]))])
+    text = " ".join(run.output.split())
+    assert "1 can't be checked" in text and "--json" in text
+    assert "p of tuned against scratch at n = 5, t, dsc (R): of 24 cases the signed-rank test gives nearly" in text
+
+
+def test_a_p_that_follows_tells_people_which_correlation_it_needs(tmp_path):
+    values = [{"model": model(f), "test_set": "t", "metric": "dsc", "mean": m, "sd": 0.14, "where": "T"}
+              for f, m in (("a", 0.66), ("b", 0.71))]  # fmt: skip
+    test = {"a": model("a"), "b": model("b"), "test_set": "t", "metric": "dsc", "p": 0.03, "where": "R", "test": "t"}
+    run = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, values=values, paired=[test]))])
+    assert "The p needs scores of the two models that correlate with" in " ".join(run.output.split())
+
+
+def test_a_p_that_takes_an_unusual_correlation_says_which_and_what_usual_ones_give():
+    values = [row("a", "0.85", "0.08"), row("b", "0.84", "0.09")]
+    (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), "0.0001")], test_sets=SETS))
+    assert found.reading == "scores of the two models that correlate with 0.97 or more"
+    assert found.note.startswith("A correlation of 0 to 0.9 gives a p of 0.0") and found.note.endswith(" to 1")
+
+
+# ---- one finding of one check
+
+
+def test_another_finding_of_a_paper_that_cuts_off_does_not_change_what_follows_as_rounded():
+    """A wrong p, right ones of the same models, and a share that only follows if it was cut off."""
+    values = [*scores(5), *scores(10), *scores(20)]
+    pairs = [pair(model("tuned", n), model("scratch", n), p) for n, p in ((5, "0.900"), (10, "0.002"), (20, "0.003"))]
+    parts = {"values": values, "paired": pairs, "test_sets": SETS, "sizes": SIZES}
+    share = {"about": "share", "key": "better", "value": 70, "unit": "%", "where": "A"}
+    said = {"about": "patients", "left": "better * 24 / 100", "relation": "whole", "where": "A"}
+    alone = audit(paper(**parts))
+    both = audit(paper(**parts, facts=[share], statements=[said]))
+    (statement,) = [f for f in both if f.about == "patients"]
+    assert (statement.verdict, statement.reading) == (READING, WAY)
+    assert [f for f in both if f.about != "patients"] == alone
+    assert [f.verdict for f in alone if f.check == "paired t test"] == [NOT, FOLLOWS, FOLLOWS]
+
+
+def test_paired_tests_are_told_apart_by_size_metric_and_structure():
+    values = [*scores(5), *scores(10), *scores(5, "nsd"), row("tuned", "0.8", "0.1", 5, structure="s"),
+              row("scratch", "0.7", "0.1", 5, structure="s")]  # fmt: skip
+    a, b = model("tuned", 5), model("scratch", 5)
+    pairs = [
+        pair(a, b, "0.01"), pair(a, b, "0.01", metric="nsd"), pair(a, b, "0.01", structure="s"),
+        pair(model("tuned", 10), model("scratch", 10), "0.01"), pair(a, model("scratch", 10), "0.01"),
+    ]  # fmt: skip
+    found = paired_t(paper(values=values, paired=pairs, test_sets=SETS, sizes=SIZES))
+    assert [f.about for f in found] == [
+        "p of tuned against scratch at n = 5, t, dsc",
+        "p of tuned against scratch at n = 5, t, nsd",
+        "p of tuned against scratch at n = 5, s, t, dsc",
+        "p of tuned against scratch at n = 10, t, dsc",
+        "p of tuned at n = 5 against scratch at n = 10, t, dsc",
+    ]
+
+
+def test_a_finding_that_rests_on_an_impossible_sd_says_so():
+    values = [row("a", "0.80", "0.70"), row("b", "0.70", "0.10")]
+    pairs = [pair(model("a"), model("b"), "0.001")]
+    found = audit(paper(values=values, paired=pairs, test_sets=SETS))
+    wrong = [f for f in found if f.verdict == NOT]
+    assert [f.check for f in wrong] == ["interval and spread", "paired t test"]
+    assert "It rests on what doesn't follow itself: SD of a, t, dsc" in wrong[1].note
+
+
+# ---- SD, standard error and interval of one mean
+
+
+def test_sd_standard_error_and_interval_of_a_mean_go_together():
+    se = 0.13 / np.sqrt(24)
+    t, normal = stats.t.ppf(0.975, 23) * se, stats.norm.ppf(0.975) * se
+    about = {
+        FOLLOWS: (t, normal), READING: (0.93 * normal, 1.07 * t), NOT: (0.01, 0.1),
+    }  # fmt: skip
+    for verdict, widths in about.items():
+        for half in widths:
+            ci = [Printed(f"{0.69 - half:.4f}"), Printed(f"{0.69 + half:.4f}")]
+            printed = paper(values=[row("a", "0.6900", "0.1300", ci=ci)], test_sets=SETS)
+            assert only(spread(printed), "Width of the interval").verdict == verdict
+            one = value("a", Printed("0.6900"), se=Printed(f"{se:.5f}"), ci=ci)
+            assert only(spread(paper(values=[one], test_sets=SETS)), "Width of the interval").verdict == verdict
+
+
+def test_true_intervals_and_standard_errors_follow_however_they_are_rounded():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        n, decimals = int(rng.integers(5, 60)), int(rng.integers(1, 5))
+        x = rng.beta(8, 2, n)
+        mean, se = x.mean(), x.std(ddof=1) / np.sqrt(n)
+        half = se * (stats.norm.ppf(0.975) if rng.random() < 0.5 else stats.t.ppf(0.975, n - 1))
+        m, sd, error, low, high = (
+            Printed(f"{v:.{decimals}f}") for v in (mean, x.std(ddof=1), se, mean - half, mean + half)
+        )
+        one = value("a", m, sd=sd, se=error, ci=[low, high])
+        found = spread(paper(values=[one], test_sets={"t": {"cases": n, "where": "T"}}))
+        assert all(f.verdict == FOLLOWS for f in found if f.about.startswith(("Width", "Standard")))
+
+
+@pytest.mark.parametrize(("se", "verdict"), [("0.027", FOLLOWS), ("0.005", NOT), ("0.13", NOT)])
+def test_a_standard_error_is_the_sd_over_the_root_of_the_cases(se, verdict):
+    printed = paper(values=[row("a", "0.69", "0.13", se=Printed(se))], test_sets=SETS)
+    assert only(spread(printed), "Standard error of a").verdict == verdict
+
+
+def test_an_sd_of_runs_does_not_tell_a_standard_error():
+    printed = paper(values=[row("a", "0.69", "0.13", se=Printed("0.005"), sd_of="runs")], test_sets=SETS)
+    assert only(spread(printed), "SD, standard error and interval").verdict == UNCHECKED
+
+
+# ---- claims of superiority
+
+
+@pytest.mark.parametrize("p", ["0.20", "0.30", "0.40"])
+def test_the_p_of_a_paired_t_test_tells_the_probability_of_a_false_claim(p):
+    values = [row("a", "0.8200", "0.1000"), row("b", "0.8000", "0.1100")]
+    parts = {"values": values, "orderings": [ordered("a", "b", n=0)], "test_sets": SETS}
+    (claim,) = false_claims(paper(**parts, paired=[pair(model("b"), model("a"), p)])).itertuples()
+    assert claim.probability == pytest.approx(float(p) / 2)
+    assert claim.lowest == pytest.approx(float(p) / 2 - 0.0025) and claim.highest == pytest.approx(
+        float(p) / 2 + 0.0025
+    )
+    assert claim.correlation_of == f"implied by p = {p}"
+    sd = np.sqrt(0.1**2 + 0.11**2 - 2 * claim.correlation * 0.1 * 0.11)
+    assert 2 * stats.t.sf(0.02 * np.sqrt(24) / sd, 23) == pytest.approx(float(p))
+    assert claim.correlation_low < claim.correlation < claim.correlation_high
+    (assumed,) = false_claims(paper(**parts)).itertuples()
+    assert assumed.correlation_of == "assumed"
+
+
+def test_a_difference_that_is_not_significant_is_no_claim():
+    values = [row("tuned", "0.80", "0.10", 20), row("scratch", "0.81", "0.10", 40)]
+    a, b = model("tuned", 20), model("scratch", 40)
+    found = paper(values=values, paired=[pair(a, b, "0.62")], test_sets=SETS, sizes=SIZES)
+    assert false_claims(found).empty and len(no_claims(found)) == 1
+    (claim,) = false_claims(
+        paper(values=values, paired=[pair(a, b, "0.04", test="other")], test_sets=SETS, sizes=SIZES)
+    ).itertuples()
+    assert (claim.better, claim.better_n_train, claim.worse, claim.worse_n_train) == ("scratch", 40, "tuned", 20)
+    large = paper(values=values, paired=[pair(a, b, "0.04")], alpha=Printed("0.01"), sizes=SIZES, test_sets=SETS)
+    assert false_claims(large).empty
+
+
+def test_a_claim_without_a_spread_is_named():
+    values = [value("a", Printed("0.80")), value("b", Printed("0.70"))]
+    found = paper(values=values, orderings=[ordered("a", "b", n=0)], test_sets=SETS)
+    assert false_claims(found).empty and untold_claims(found) == ["a better than b, t, dsc"]
+
+
+# ---- words
+
+
+@pytest.mark.parametrize(
+    ("off", "text"),
+    [(12.1, "12 beyond rounding"), (0.000493, "0.00049 beyond rounding"), (161.0, "161"), (1.0, "1")],
+)
+def test_how_far_a_number_is_off_has_the_digits_that_tell_something(off, text):
+    assert off_text(off) == text
+
+
+def test_counts_of_checks_are_sentences_and_ranges_run_forwards(tmp_path):
+    values = [{"model": model(f), "test_set": "t", "metric": "dsc", "mean": m, "sd": s, "where": "T"}
+              for f, m, s in (("a", 0.7, 0.1), ("b", 0.71, 0.9))]  # fmt: skip
+    path = plain_file(tmp_path, values=values, orderings=[ordered("a", "b", n=0)])
+    text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
+    assert "2 follow, 0 follow only under a reading, 1 doesn't follow, 0 can't be checked" in text
+    (claim,) = false_claims(load_published(str(path))).itertuples()
+    assert claim.probability > 0.5
+    assert f"; {claim.lowest:.2f} at 0.50, {claim.highest:.2f} at 0.90" in text
+
+
+def test_a_pooled_mean_without_all_parts_is_counted():
+    sets = {"all": {"cases": 9, "where": "M", "pools": ["t", "u"]}} | {s: {"cases": 4, "where": "M"} for s in "tu"}
+    values = [value("a", Printed("0.80"), test_set=s) for s in ("all", "t")]
+    (found,) = pooled(paper(values=values, test_sets=sets))
+    assert (found.verdict, found.note) == (UNCHECKED, "not all parts of the pooled test set are printed")
+
+
+@pytest.mark.parametrize("junk", [3, "x", [1], [None], {"a": 1}])
+def test_names_are_read_from_a_file_of_any_shape(junk):
+    keys = ("values", "icc", "test_sets", "sizes", "other_metrics", "without_scores")
+    assert names_in(dict.fromkeys(keys, junk)) is not None
+    assert names_in({"values": [{"model": junk, "structure": junk, "test_set": junk, "metric": junk}]}) is not None
