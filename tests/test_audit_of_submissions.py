@@ -23,7 +23,7 @@ from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text
-from crossover.statistics.papers.names import names_in
+from crossover.statistics.papers.paper_names import names_in
 from crossover.statistics.papers.printed import Percentage
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import load_published

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from crossover.core.configuration import ConfigSection
-from crossover.statistics.papers.names import (
+from crossover.statistics.papers.paper_names import (
     MetricName,
     ModelName,
     StructureName,

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from crossover.core.configuration import ConfigError, ConfigSection, validate
 from crossover.core.paths import PACKAGED
-from crossover.statistics.papers.names import MetricName, TrainingSize, names_in
+from crossover.statistics.papers.paper_names import MetricName, TrainingSize, names_in
 from crossover.statistics.papers.printed import (
     Announcement,
     Architecture,

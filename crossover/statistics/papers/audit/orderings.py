@@ -17,7 +17,7 @@ from crossover.statistics.papers.audit.verdicts import (
     rests_on,
     unchecked,
 )
-from crossover.statistics.papers.names import ICC
+from crossover.statistics.papers.paper_names import ICC
 from crossover.statistics.papers.printed import RANK_TESTS, Ordering, Value
 from crossover.statistics.papers.published import Published
 
