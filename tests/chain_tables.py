@@ -134,7 +134,7 @@ def chain_records(
             "stage": asdict(stage), "steps": 400, "best_step": 300 + i % 3, "seconds": 60.0 + i % 7,
             "best_validation_dsc": float(mean + rng.normal(0, 0.015)),
             "initial": _initial(stage, encoder in missing), "threads": 1, "device": "CPU",
-            "network": {"architecture": architecture, "settings": {"encoder": encoder}},
+            "network": {"architecture": architecture, "engine": "torch", "settings": {"encoder": encoder}},
             "parameters": {"total": 13_624_073, "trained": 13_624_073}, "versions": {"torch": "2.13"},
         })  # fmt: skip
     return records

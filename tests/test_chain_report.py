@@ -387,6 +387,7 @@ def test_weights_that_could_not_be_had_are_told_first(study, tmp_path, missing, 
 def test_the_run_says_which_network_and_weights_it_had(study, tmp_path):
     facts = run_facts(records(write_records(study, tmp_path, ("resnet18",))))
     assert facts["network"] == "U-Net++ with EfficientNet-B3"
+    assert facts["network_settings"].startswith("engine torch")
     assert facts["began_with"] == {"ImageNet (a package)": "80 trainings", "random": "35 trainings"}
 
 

@@ -101,10 +101,20 @@ def _began_with(initial: pd.DataFrame) -> dict[str, str]:
 
 
 def _network(record: dict[str, Any]) -> dict[str, str]:
-    """Return which network a selection chose."""
-    network = record.get("network", {})
-    encoder = network.get("settings", {}).get("encoder")
-    if not encoder:
+    """Return the network of the study's models, with its settings and, where it plans itself, its plan."""
+    network = dict(record.get("network", {}))
+    if not network:
         return {}
+    settings = dict(network.get("settings") or network.get("trainer") or {})
+    encoder = settings.pop("encoder", None)
     name = style.architecture_label(network["architecture"])
-    return {"network": f"{name} with {style.encoder_label(encoder)}"}
+    settings |= {key: value for key, value in record.get("plan", {}).items() if key not in ("of", "network")}
+    listed = "; ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in settings.items())
+    return {
+        "network": f"{name} with {style.encoder_label(encoder)}" if encoder else name,
+        "network_settings": "; ".join(filter(None, [f"engine {network['engine']}", listed])),
+    }
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

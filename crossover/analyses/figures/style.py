@@ -59,6 +59,11 @@ ARCHITECTURES = {
     "unetplusplus": "U-Net++",
     "manet": "MA-Net",
     "deeplabv3": "DeepLabV3",
+    "deeplabv3plus_xception": "DeepLabV3+ (Xception)",
+    "resnet101_cascaded": "ResNet-101 with cascaded atrous convolution",
+    "nnunet": "nnU-Net",
+    "segresnet": "SegResNet",
+    "dynunet": "DynUNet",
 }
 ENCODERS = {
     r"efficientnet-(b\d)": "EfficientNet-{}",
