@@ -116,7 +116,8 @@ def records(study: Study) -> list[dict]:
     return [
         {"stage": asdict(stage), "steps": 100, "best_step": 80, "best_validation_dsc": 0.6,
          "parameters": {"total": 10, "trained": 5}, "threads": 1, "device": "CPU", "seconds": 9.0,
-         "versions": {"keras": "3"}, "initial": None, "network": {"architecture": "x", "settings": {}}}
+         "versions": {"keras": "3"}, "initial": None,
+         "network": {"architecture": "x", "engine": "keras", "settings": {}}}
         for stage in plan(study).stages.values()
     ]  # fmt: skip
 

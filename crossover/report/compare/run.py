@@ -24,8 +24,8 @@ from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
 RANKING, CROSSOVER = "ranking.csv", "crossover.csv"
-MOST_ANSWERS = 12
-"""How many differences the terminal shows."""
+MOST_ANSWERS, SPELT = 12, 3
+"""How many differences the terminal shows, and how many pairs of curves that can't be told each in a line."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,7 @@ def answers(found: Comparison) -> list[str]:
     from crossover.report.compare.page import of_cohorts
 
     (metric, pairs), *others = found.pairs.items()
-    rows = _whole_first(of_cohorts(found.crossover))
-    said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in rows]
-    lines = _first(said, "pairs whose curves may cross", CROSSOVER)
+    lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
     said = [_answer(row, metric) for row in _whole_first(of_cohorts(pairs))]
     lines += _first(said, f"differences by {metric}", PAIRS)
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
@@ -142,6 +140,17 @@ def answers(found: Comparison) -> list[str]:
 def _whole_first(table: pd.DataFrame) -> list[Any]:
     """Return a table's rows, those of all structures together first."""
     return [*table[table["structure"] == POOLED].itertuples(), *table[table["structure"] != POOLED].itertuples()]
+
+
+def _crossings(rows: list[Any]) -> list[str]:
+    """Say from how many cases on which model is ahead; of more than `SPELT` pairs that can't be told, how many."""
+    from crossover.statistics.learning_curves.crossing import OPEN
+
+    left = [row for row in rows if row.verdict == OPEN]
+    spelt = rows if len(left) <= SPELT else [row for row in rows if row.verdict != OPEN]
+    said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in spelt]
+    of = f"{len(left)} of {counted(len(rows), 'pair')} of curves"
+    return said if len(left) <= SPELT else [*said, f"{of}: can't tell whether one overtakes the other: {CROSSOVER}"]
 
 
 def _first(lines: list[str], what: str, where: str) -> list[str]:
