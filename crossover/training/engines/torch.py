@@ -58,11 +58,15 @@ def check_built(architecture: Declared, model: nn.Module) -> None:
             f"{place}: {others[0]} is no float32 number; for a normalisation's counter of batches, set its "
             "num_batches_tracked to None"
         )
-    *_, last = [None, *(module for module in model.modules() if isinstance(module, CONVOLUTIONS))]
-    if last is None or last.bias is None:
+    if _last_bias(model) is None:
         findings.append(f"{place}: the last convolution has no bias, in which recipe.initial_probability is put")
     if findings:
         raise ConfigError("\n".join(findings))
+
+
+def _last_bias(model: nn.Module) -> Tensor | None:
+    """Return the bias of the convolution that was added last; None where there is no such."""
+    return next((m.bias for m in reversed(list(model.modules())) if isinstance(m, CONVOLUTIONS)), None)
 
 
 def _numerics(settings: Device) -> None:
@@ -118,9 +122,9 @@ class TorchEngine:
             torch.manual_seed(seed)
             self._model.load_state_dict(self._build().state_dict())
             if recipe.initial_bias is not None:
-                *_, last = (m for m in self._model.modules() if isinstance(m, CONVOLUTIONS))
-                assert last.bias is not None, "check_built"
-                nn.init.constant_(last.bias, recipe.initial_bias)
+                bias = _last_bias(self._model)
+                assert bias is not None, "else `check_built` refuses the network"
+                nn.init.constant_(bias, recipe.initial_bias)
         else:
             self.load(weights)
         for name, part in self._model.named_children():
