@@ -150,8 +150,9 @@ def _nodes(t: float, first: float, second: float, df_1: float, df_2: float) -> t
     """Return (x, df, slope): P(X > t) is the mean of P(T < x) of a Student variable T, and `slope` is -dx / dt."""
     if not second or not first:
         return np.array([-t]), df_1 if first else df_2, 1.0
-    # the broader of the two is smoothed by the narrower, whose quantiles are the nodes
-    if df_1 < df_2:
+    # the broader of the two is smoothed by the narrower, whose quantiles are the nodes; degrees of freedom
+    # are equal in many studies, where the last digit must not decide which is which
+    if (round(df_1, 6), -first) < (round(df_2, 6), -second):
         first, second, df_1, df_2 = second, first, df_2, df_1
     slope = np.hypot(first, second) / second
     return first / second * _quantiles(df_1) - t * slope, df_2, slope
