@@ -7,6 +7,7 @@ Editors with a YAML language server complete and check a study by it, as its fir
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 import textwrap
@@ -50,6 +51,7 @@ def explained_schema(model: type[BaseModel] = Study) -> dict:
     return schema
 
 
+@functools.cache
 def explained(model: type[BaseModel]) -> dict[str, str]:
     """Return a type's keys with the texts that stand below them in its source, those of its bases included."""
     out: dict[str, str] = {}

@@ -8,7 +8,9 @@ which a clone does not have. `gpu`: needs a GPU. What needs something that is no
 import gc
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,13 @@ os.environ.update(dict.fromkeys(POOLS, "1"))
 # Else each job of a workflow's copy compiles the library anew, and each run of pytest its tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# The runs of the workflow write tens of thousands of small files, which takes memory half the time that a disk takes.
+MEMORY = Path("/dev/shm")
+ROOM = 8e9  # bytes; the tests need a quarter of it
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+    os.environ.setdefault("TMPDIR", str(MEMORY))
+    tempfile.tempdir = None  # pytest has asked for it before
 
 SHARED = Path(__file__).parents[2] / "shared"
 LONGEST = (

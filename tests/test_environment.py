@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import re
 import subprocess
 import sys
@@ -155,6 +156,7 @@ PACKAGE = {
 ENGINES = ("keras", "torch", "patches", "nnunet")
 
 
+@functools.cache
 def imported(path: str) -> set[str]:
     """Top-level names of packages that a source file imports, anywhere in it."""
     found = set()

@@ -1,6 +1,7 @@
 """Items behind a manifest, and what results are made from: digests and the closure of the code."""
 
 import ast
+import functools
 import json
 import re
 from hashlib import sha256
@@ -231,6 +232,7 @@ def test_the_package_of_an_entry_runs_before_it_and_belongs_to_it(project: Path)
     assert "lib/__init__.py" in closure("lib/two.py")
 
 
+@functools.cache
 def imported(path: str) -> set[str]:
     """Top-level names that a file of this repository imports."""
     names = set()

@@ -1,5 +1,6 @@
 """What `crossover check` tells of a study before anything runs."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.execution.readiness import readiness
-from tests.dry_runs import copy_workflow
+from tests.dry_runs import ROOT, WORKFLOW
 from tests.two_sites import write_two_sites
 
 
@@ -16,7 +17,11 @@ from tests.two_sites import write_two_sites
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone of the workflow, and eight patients of two sites in folders with a table."""
     folder, data = tmp_path / "clone", tmp_path / "data"
-    copy_workflow(folder)
+    folder.mkdir()
+    for name in WORKFLOW:  # a study is added to the configuration only
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "config").unlink()
+    shutil.copytree(ROOT / "config", folder / "config")
     write_two_sites(data)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")

@@ -1,6 +1,7 @@
 """The packages of the library, and which of them may import which."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,17 +84,20 @@ def test_modules_import_each_other_in_no_circle():
     assert not waiting, waiting
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
+@functools.cache
+def imported(path: Path) -> list[tuple[int, str]]:
     """Line and dotted name of everything of the library that a file imports, wherever the statement stands."""
     tree = ast.parse(path.read_text())
     tree.body = [node for node in tree.body if not _for_types_only(node)]
+    found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, a.name) for a in node.names if _is_ours(a.name))
+            found += [(node.lineno, a.name) for a in node.names if _is_ours(a.name)]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}:{node.lineno}: imports are absolute"
             if _is_ours(node.module or ""):
-                yield from ((node.lineno, f"{node.module}.{a.name}") for a in node.names)
+                found += [(node.lineno, f"{node.module}.{a.name}") for a in node.names]
+    return found
 
 
 def needed(path: Path) -> Iterator[str]:

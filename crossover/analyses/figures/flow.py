@@ -31,6 +31,7 @@ ANALYSIS = Analysis(
 GAP = 4.0  # mm between boxes, also between rows of boxes without arrows
 LINE = 3.7  # mm of a line of text
 SMALLEST = 2.5  # points of letters that stay legible
+SHRINK = 0.95  # of the size at each step
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,20 @@ def _box(axes: Axes, box: Box, lines: list[str], face: str = "white", bold: bool
 
 
 def _fit(text: Text, width_mm: float) -> None:
-    """Make a text smaller until its place holds it, or it is `SMALLEST`; letters don't shrink in proportion."""
+    """Make a text smaller in steps until its place holds it, or it is `SMALLEST`.
+
+    Letters don't shrink in proportion, so that what the first measure says is tried from one step before it.
+    """
     assert text.axes is not None
     to_mm = text.axes.transData.inverted()
-    while (
-        float(text.get_fontsize()) > SMALLEST
-        and np.ptp(to_mm.transform(text.get_window_extent().get_points())[:, 0]) > width_mm
-    ):
-        text.set_fontsize(0.95 * float(text.get_fontsize()))
+    full, step = float(text.get_fontsize()), 0
+    while full * SHRINK**step > SMALLEST:
+        text.set_fontsize(full * SHRINK**step)
+        excess = np.ptp(to_mm.transform(text.get_window_extent().get_points())[:, 0]) / width_mm
+        if excess <= 1:
+            return
+        step += max(1, int(np.log(excess) / -np.log(SHRINK)) - 1)
+    text.set_fontsize(SMALLEST)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
