@@ -191,10 +191,10 @@ def _fit(text: Text, width_mm: float) -> None:
     full, step = float(text.get_fontsize()), 0
     while full * SHRINK**step > SMALLEST:
         text.set_fontsize(full * SHRINK**step)
-        excess = np.ptp(to_mm.transform(text.get_window_extent().get_points())[:, 0]) / width_mm
-        if excess <= 1:
+        drawn_mm = np.ptp(to_mm.transform(text.get_window_extent().get_points())[:, 0])
+        if drawn_mm <= width_mm:
             return
-        step += max(1, int(np.log(excess) / -np.log(SHRINK)) - 1)
+        step += max(1, int(np.log(max(width_mm, 1) / drawn_mm) / np.log(SHRINK)) - 1)
     text.set_fontsize(SMALLEST)
 
 
