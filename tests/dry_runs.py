@@ -222,6 +222,8 @@ def _ordered(dag) -> list:
     return [job for level in dag.toposorted() for job in level if job.output]
 
 
+OF_TABLES = ("crossover.sources.openkbp", "crossover.sources.volumes")
+"""What the graphs of real patients in tables import as well."""
 _PARSED: dict[tuple, object] = {}
 """Text of rules, or of YAML, with its reader -> what was read: the same in every graph but for the file that a
 test writes."""
@@ -277,7 +279,7 @@ def _warm(configs: list[dict]) -> None:
         names, parsed = pickle.load(told)
     os.waitpid(child, 0)
     _PARSED.update(parsed)
-    for name in names:
+    for name in (*names, *OF_TABLES):
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     _read_what_stays(configs)
