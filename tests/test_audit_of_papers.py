@@ -166,6 +166,7 @@ def test_the_command_tells_people_and_machines():
     assert CliRunner().invoke(app, ["audit", "nothing"]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_command_takes_the_correlation_from_the_results_that_are_there():
     results = ROOT / "docs" / "demo"
     run = CliRunner().invoke(app, ["audit", "uterus", "--results", str(results)])

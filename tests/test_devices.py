@@ -99,6 +99,7 @@ def test_small_jobs_share_a_device_and_a_whole_one_waits_for_all_of_its_tickets(
         job.wait()
 
 
+@pytest.mark.slow
 def test_many_at_once_never_hold_more_than_a_device_has(tmp_path: Path):
     """Twelve processes claim 4 of 12 tickets of one device at the same time: three hold them."""
     jobs = [

@@ -258,6 +258,7 @@ def test_tensorboard_reads_what_was_written(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_resumed_training_goes_on_in_the_same_curve(tmp_path):
     told(tmp_path, "key", [10, 20, 30])
     told(tmp_path, "key", [20, 30, 40], shift=1.0)  # from a checkpoint after step 10
@@ -266,6 +267,7 @@ def test_a_resumed_training_goes_on_in_the_same_curve(tmp_path):
     assert len(list((tmp_path / "a").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_training_made_from_something_else_begins_a_new_curve(tmp_path):
     told(tmp_path, "key", [10, 20, 30])
     told(tmp_path, "other", [50])

@@ -233,6 +233,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_exports_make_a_study_of_few_lines_whose_cases_are_all_made(tmp_path: Path, clone: Path):
     from crossover.study.config import load_settings, load_study
 

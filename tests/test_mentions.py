@@ -71,6 +71,11 @@ def texts() -> dict[str, str]:
     return {path: prose(path) for path in FILES if path.endswith((".py", *PROSE))}
 
 
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {path: prose(path) for path in FILES if path.endswith(".md")}
+
+
 def said(texts: dict[str, str], pattern: re.Pattern) -> list[tuple[str, str]]:
     """(where, what), enough of them that the pattern finds what it is for."""
     found = sorted({(path, name) for path, text in texts.items() for name in pattern.findall(text)})
@@ -93,14 +98,14 @@ def test_modules_that_are_mentioned_exist(texts):
     assert [(path, name) for path, name in ours if name not in own and not is_name(name, ROOT)] == []
 
 
+@pytest.mark.slow
 def test_names_within_packages_that_are_mentioned_exist(texts):
     assert not is_key("statistics.comparison") and is_key("statistics.metric")
     ours = [(path, name) for path, name in said(texts, WITHIN) if not name.endswith((".csv", ".yaml"))]
     assert [(p, name) for p, name in ours if not (is_name(name, LIBRARY) or is_key(name))] == []
 
 
-def test_commands_that_pages_name_exist(texts):
-    pages = {path: text for path, text in texts.items() if path.endswith(".md")}
+def test_commands_that_pages_name_exist(pages):
     known = {command.__name__.replace("_", "-") for command in COMMANDS} | {*GROUPS}
     gone = [(page, name) for page, name in said(pages, COMMAND) if name not in known]
     assert {page for page, _ in gone} <= {"CHANGELOG.md"} and {name for _, name in gone} <= {*RENAMED}
