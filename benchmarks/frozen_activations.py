@@ -29,9 +29,9 @@ from crossover.study.schema import Study
 from crossover.study.sections import Augmentation, Recipe
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
+from crossover.training.batches import Batches, SliceSet
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
-from crossover.training.data import Batches, SliceSet
 from crossover.training.inputs import Validation, inputs
 from crossover.training.stage import train, validation_dsc
 

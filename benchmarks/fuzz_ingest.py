@@ -49,7 +49,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import of_patient, parted
 from crossover.sources.dicom.scan import gather

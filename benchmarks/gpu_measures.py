@@ -20,8 +20,8 @@ from crossover.study.schema import Study
 from crossover.study.sections import Device, Network
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
+from crossover.training.batches import Batches
 from crossover.training.clock import Clock
-from crossover.training.data import Batches
 from crossover.training.devices import TICKETS, claim, gpus
 from crossover.training.inputs import Inputs
 

@@ -47,8 +47,8 @@ from crossover.study.sections import SELECTED, Network, Training
 from crossover.study.splits import split
 from crossover.training import engines
 from crossover.training import stage as course
-from crossover.training.files import SliceFiles
-from crossover.training.run import Trainer
+from crossover.training.loop import Trainer
+from crossover.training.stage_files import SliceFiles
 
 STUDIES = ("uterus", "nasopharynx", "prostate")
 COLUMNS = ["study", "scale", "architecture", "encoder", "parameters", "peak_gb", "machine"]

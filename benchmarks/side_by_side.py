@@ -26,7 +26,7 @@ def train(study_name: str, scale: str, steps: int, threads: int) -> None:
     from crossover.study.config import load_study
     from crossover.training import engines
     from crossover.training.augmentation import augmenter
-    from crossover.training.data import Batches, SliceSet
+    from crossover.training.batches import Batches, SliceSet
 
     study = load_study(study_name, scale)
     recipe, shape = study.recipe, (*study.preparation.slices.size, len(study.channels))

@@ -42,8 +42,8 @@ from crossover.study.schema import Study
 from crossover.study.sections import Network
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
+from crossover.training.batches import Batches
 from crossover.training.clock import Clock
-from crossover.training.data import Batches
 from crossover.training.inputs import Inputs
 
 LEVELS = {"uterus": [None, "L3"], "prostate": [None], "nasopharynx": [None, "conv5"]}

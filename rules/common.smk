@@ -22,7 +22,7 @@ from crossover.analyses.registry import Registered
 from crossover.report import first_page
 from crossover.execution.scratch import keep_activations_in
 from crossover.execution.preflight import check, check_results, check_weights
-from crossover.sources.inventory import listing_digest
+from crossover.sources.folder_state import listing_digest
 from crossover.study.plan import Model, plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.training.devices import TICKETS, gpus

@@ -14,7 +14,7 @@ from crossover.sources import ingest_report
 from crossover.sources.cases import IngestError
 from crossover.sources.dicom import scan
 from crossover.sources.dicom.choose import Chosen, channel
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.findings import Finding, Refused

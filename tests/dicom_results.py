@@ -13,7 +13,7 @@ from dicom_reading import headers
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from crossover.exchange.described import Producer, targets
+from crossover.exchange.object_attributes import Producer, targets
 from crossover.exchange.original_series import Original, original
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.settings import Structure, StructureCode

@@ -24,8 +24,8 @@ from crossover.imaging.volumes import write, write_case
 from crossover.study.plan import Stage
 from crossover.training import backends
 from crossover.training.backends.nnunet.environment import environment
-from crossover.training.files import Place
 from crossover.training.job import Stages
+from crossover.training.stage_files import Place
 
 CASES = {"s": 3, "t": 3}
 STRUCTURES = ("bright", "dark")

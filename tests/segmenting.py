@@ -14,7 +14,7 @@ from crossover.execution import segment as segmenting
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.training import engines
-from crossover.training.files import WEIGHTS
+from crossover.training.stage_files import WEIGHTS
 
 SEGMENT = ["--study", "prostate", "--scale", "smoke"]
 

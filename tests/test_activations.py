@@ -18,9 +18,9 @@ from crossover.study.sections import Augmentation, Drawn, Recipe
 from crossover.training import activations, stage
 from crossover.training.activations import Activations, ItemArray
 from crossover.training.augmentation import Cuts, augmenter
+from crossover.training.batches import Batches, SliceSet
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
-from crossover.training.data import Batches, SliceSet
 from crossover.training.failure import TrainingFailed
 from crossover.training.inputs import Validation, inputs
 

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from crossover.study.sections import Augmentation, Drawn
 from crossover.training.augmentation import Cut, Cuts, Versions, augmenter
-from crossover.training.data import Batches, SliceSet
+from crossover.training.batches import Batches, SliceSet
 
 CHEN = Drawn(scales=[0.5, 0.75, 1, 1.25, 1.5], rotation_deg=10)
 

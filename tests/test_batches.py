@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from crossover.study.sections import Augmentation
 from crossover.training.augmentation import Versions
-from crossover.training.data import Batches, SliceSet
+from crossover.training.batches import Batches, SliceSet
 
 UTERUS = yaml.safe_load((Path(__file__).parent.parent / "config/studies/uterus.yaml").read_text())
 RECIPE = Augmentation(**UTERUS["recipe"]["augmentation"])

@@ -35,9 +35,9 @@ from crossover.report.chain_tables import (
     stated_gains,
 )
 from crossover.report.formats import points
-from crossover.report.layout import table
 from crossover.report.page import StudyResults, render
 from crossover.report.run_facts import initial_weights, notices, run_facts
+from crossover.report.table_layout import table
 from crossover.statistics.differences.chains import (
     METRICS,
     Scores,

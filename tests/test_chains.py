@@ -18,14 +18,14 @@ from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Augmentation, Prediction
 from crossover.study.splits import evaluation_cases, split, stage_cases
-from crossover.training import run
+from crossover.training import loop
 from crossover.training.augmentation import augmenter
-from crossover.training.data import Batches, Moments, SliceSet
+from crossover.training.batches import Batches, Moments, SliceSet
 from crossover.training.failure import TrainingFailed
-from crossover.training.files import with_selected
 from crossover.training.job import what
-from crossover.training.run import Trainer
+from crossover.training.loop import Trainer
 from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
+from crossover.training.stage_files import with_selected
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDY = load_study("prostate", "paper", CONFIG)
@@ -219,10 +219,10 @@ def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch, u
     trainer = Trainer(settings, None, None, tmp_path, tmp_path / "cache", 1)
     cases = pd.DataFrame({"cohort": "a", "case": ["t", "v"], "use": ["train", "validation"]})
     empty = replace(slices(), large=np.zeros((4, 1), bool))
-    monkeypatch.setattr(run, "stage_cases", lambda *_: cases)
+    monkeypatch.setattr(loop, "stage_cases", lambda *_: cases)
     of_case = {"t": "train", "v": "validation"}
-    monkeypatch.setattr(run, "load", lambda _, own, __: empty if of_case[own[0].case] == use else slices())
+    monkeypatch.setattr(loop, "load", lambda _, own, __: empty if of_case[own[0].case] == use else slices())
     with pytest.raises(TrainingFailed, match=r"none of the slices of its 1 cases .*smallest_mask_px"):
         trainer._data(stage, "key")
-    monkeypatch.setattr(run, "load", lambda *_: slices())
+    monkeypatch.setattr(loop, "load", lambda *_: slices())
     assert trainer._data(stage, "key")[1].has_structure.sum() == 2

@@ -23,11 +23,11 @@ from crossover.statistics.differences.chains import Scores, gains
 from crossover.statistics.differences.paired import paired
 from crossover.statistics.estimates.agreement import agreement, check_radiomics
 from crossover.statistics.papers.claims.check import check_claims
-from crossover.statistics.papers.claims.evaluate import COLUMNS, evaluate_claims
-from crossover.statistics.papers.claims.files import judge_claims, read_claims
+from crossover.statistics.papers.claims.feature_parts import _p, _percentiles
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, JudgedEffect, decisive, verdict
-from crossover.statistics.papers.claims.reliability import _p, _percentiles
 from crossover.statistics.papers.claims.statements import Claim, Untested
+from crossover.statistics.papers.claims.verdict_files import judge_claims, read_claims
+from crossover.statistics.papers.claims.verdicts import COLUMNS, evaluate_claims
 from crossover.statistics.papers.published import load_published
 from crossover.statistics.scores.cross_validation import validation
 from crossover.statistics.scores.metrics_table import check_metrics
@@ -297,7 +297,7 @@ def test_iccs_are_those_of_the_table_and_their_differences():
 
 def test_the_interval_of_an_icc_at_another_confidence_is_near_the_exact_one():
     table = check_radiomics(simulated_radiomics(cases={"cervix": 6, "uterus": 40}))
-    from crossover.statistics.papers.claims.reliability import _at_confidence
+    from crossover.statistics.papers.claims.feature_parts import _at_confidence
 
     icc95, icc99 = (agreement(table, "ICC(A,1)", c).query("test_set == 'uterus'") for c in (0.95, 0.99))
     for given_, exact in zip(icc95.itertuples(), icc99.itertuples(), strict=True):

@@ -19,8 +19,8 @@ from crossover.study.config import load_study
 from crossover.study.sections import Network, Recipe
 from crossover.training import engines, stage
 from crossover.training.augmentation import Versions
+from crossover.training.batches import Batches, SliceSet
 from crossover.training.clock import Clock
-from crossover.training.data import Batches, SliceSet
 from crossover.training.inputs import Inputs
 
 pytestmark = pytest.mark.slow
@@ -420,7 +420,7 @@ def test_nothing_but_engines_and_their_networks_imports_a_framework():
 
 def test_planning_and_training_import_no_framework_before_an_engine_is_made():
     code = (
-        "import sys; from crossover.study.config import load_study; import crossover.training.run\n"
+        "import sys; from crossover.study.config import load_study; import crossover.training.loop\n"
         "load_study('uterus', 'demo')\n"
         "sys.exit(' '.join({'torch', 'tensorflow', 'keras'} & set(sys.modules)) or 0)"
     )

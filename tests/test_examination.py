@@ -17,7 +17,7 @@ from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.cases import make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.findings import KINDS, table
 from crossover.sources.ingest import ingest, study_rules

@@ -29,7 +29,7 @@ from crossover.core.files import read_json
 from crossover.core.paths import ROOT
 from crossover.core.source_code import closure
 from crossover.sources.fetching import cohort as whole
-from crossover.sources.fetching import registry, transfers
+from crossover.sources.fetching import cohort_registry, transfers
 from crossover.sources.ingest import ingest
 from crossover.sources.openkbp import rows as openkbp_rows
 from crossover.sources.settings import OpenKbpSource, RulesFile, VolumesSource
@@ -432,17 +432,17 @@ def test_an_unknown_cohort_and_wrong_entries_are_told_with_all_that_is_wrong(clo
 
 
 def test_the_registry_is_whole_and_claims_no_try_that_was_not_made():
-    for name in registry.names(ROOT / registry.FOLDER):
-        entry = registry.load(name, ROOT / registry.FOLDER)
+    for name in cohort_registry.names(ROOT / cohort_registry.FOLDER):
+        entry = cohort_registry.load(name, ROOT / cohort_registry.FOLDER)
         assert not entry.confirmed, f"{name}: say in docs/public-cohorts.md when and how it was tried"
         if entry.bucket:
-            found = registry.series_of(name, ROOT / registry.FOLDER)
+            found = cohort_registry.series_of(name, ROOT / cohort_registry.FOLDER)
             assert len({each.patient for each in found}) == entry.patients
             assert len({each.series for each in found}) == len({each.folder for each in found}) == len(found)
         if entry.study:
             load_study(entry.study, "smoke", ROOT / "config")
     with pytest.raises(ConfigError, match="there are cc_tumor_heterogeneity"):
-        registry.load("nobody", ROOT / registry.FOLDER)
+        cohort_registry.load("nobody", ROOT / cohort_registry.FOLDER)
 
 
 def test_no_module_that_the_workflows_jobs_import_can_download():

@@ -16,7 +16,7 @@ from crossover.study.plan import Stage, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
 from crossover.training.job import Initials
-from crossover.training.run import fitting
+from crossover.training.loop import fitting
 
 CONFIG = Path(__file__).parent.parent / "config"
 STAGE = Stage("transfer-n5", (("b", 5),), None, None, ("gland",), initial="model")

@@ -23,13 +23,13 @@ from crossover.phantoms.head_neck.examination import (
     examine,
     patient_id,
 )
-from crossover.phantoms.head_neck.organs import ORGANS
+from crossover.phantoms.head_neck.organ_shapes import ORGANS
 from crossover.phantoms.head_neck.patients import write_patient
 from crossover.phantoms.head_neck.scan import place_stack
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.sources.cases import make_cases
 from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.ingest import study_rules
 from crossover.sources.receive import receive

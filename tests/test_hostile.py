@@ -46,7 +46,7 @@ from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
 from crossover.sources.cases import CaseSource, make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
-from crossover.sources.dicom.files import MAX_DEPTH, FileRef, list_files
+from crossover.sources.dicom.export_files import MAX_DEPTH, FileRef, list_files
 from crossover.sources.dicom.header import Instance, read_header
 from crossover.sources.dicom.scan import Examination, scan
 from crossover.sources.findings import KINDS, Finding
@@ -397,7 +397,7 @@ def test_a_sequence_that_runs_to_the_end_of_the_file_is_named(slices: list[bytes
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.header import read_header
 
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

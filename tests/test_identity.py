@@ -37,7 +37,7 @@ from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
 from crossover.sources.cases import CaseSource
 from crossover.sources.dicom.examination import facts
-from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.header import Instance, read_header
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import Examination

@@ -17,8 +17,8 @@ from crossover.statistics.estimates.agreement import MANUAL, check_radiomics, in
 from crossover.statistics.estimates.chance import effect
 from crossover.statistics.estimates.summary import summarise
 from crossover.statistics.learning_curves.curves import learning_curves
-from crossover.statistics.papers.claims.effects import mean_part, part
-from crossover.statistics.papers.claims.reliability import icc_differences
+from crossover.statistics.papers.claims.feature_parts import icc_differences
+from crossover.statistics.papers.claims.score_parts import mean_part, part
 from crossover.statistics.papers.claims.statements import Better
 from crossover.statistics.scores.intervals import interval_around, mean_interval
 from crossover.statistics.scores.metrics_table import check_metrics

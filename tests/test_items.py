@@ -292,7 +292,7 @@ def test_training_reaches_its_own_engine_and_no_other(engine: str):
     files = closure(
         "workflow_scripts/train.py", *backends.backend_of(network).files("training", network.architecture, network)
     )
-    assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(files)
+    assert {"crossover/training/batches.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(files)
     frameworks = {"torch", "tensorflow", "keras"} & set().union(*map(imported, files))
     assert frameworks == ({"torch"} if engine == "torch" else {"tensorflow", "keras"})
     other = {"torch": "keras", "keras": "torch"}[engine]

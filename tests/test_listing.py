@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crossover.sources.inventory import listing_digest
+from crossover.sources.folder_state import listing_digest
 from crossover.sources.settings import DicomSource
 
 

@@ -17,7 +17,7 @@ from mask_exports import SHAPE, body, image, mask
 from pydicom import Dataset, dcmread
 from pydicom.uid import JPEGLSLossless, RLELossless
 
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.dicom.pixels import volume

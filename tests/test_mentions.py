@@ -85,7 +85,7 @@ def said(texts: dict[str, str], pattern: re.Pattern) -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 def test_files_that_are_mentioned_exist(texts):
-    assert not is_file("crossover/figures.py") and is_file("training/run.py")
+    assert not is_file("crossover/figures.py") and is_file("training/loop.py")
     ours = [(path, name) for path, name in said(texts, FILE) if not name.startswith(OF_OTHERS)]
     assert [(path, name) for path, name in ours if not is_file(name)] == []
 

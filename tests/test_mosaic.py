@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, RLELossless, generate_uid
 from scipy.spatial.transform import Rotation
 
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.mosaic import Tiles
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import read_headers

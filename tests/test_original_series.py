@@ -10,7 +10,7 @@ from dicom_reading import headers
 
 from crossover.exchange.original_series import NoOriginal, Originals
 from crossover.sources.dicom.choose import channel, matching_stacks
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.stacks import Stack, stacks
 from crossover.sources.pseudonyms import secret

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.path import Path as Curve
 from skimage.measure import points_in_poly
 
-from crossover.exchange.outline import outlines
+from crossover.exchange.polygons import outlines
 from crossover.sources.dicom.raster import filled, rasterise
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))

@@ -35,8 +35,7 @@ from crossover.exchange.packages import (
 from crossover.execution import segment as segmenting
 from crossover.study.config import load_study
 from crossover.study.plan import plan
-from crossover.training import engines
-from crossover.training import files as training_files
+from crossover.training import engines, stage_files
 
 NAME = "b_a-f0"
 
@@ -107,7 +106,7 @@ def test_a_package_holds_plain_files_with_their_digests(results):
     assert "of this machine" not in (folder / MODEL).read_text()
     scores = pd.read_csv(folder / SCORES)
     assert set(scores.model) == {NAME} and len(scores) == 2
-    assert WEIGHTS == training_files.WEIGHTS
+    assert WEIGHTS == stage_files.WEIGHTS
 
 
 def test_what_its_structures_are_by_code_goes_with_it(results):

@@ -23,8 +23,8 @@ from crossover.study.sections import Augmentation, Device, Network, Patches, Rec
 from crossover.training import backends, engines, stage
 from crossover.training.backends.patches import volumes
 from crossover.training.failure import TrainingFailed
-from crossover.training.files import Place
 from crossover.training.job import Initials
+from crossover.training.stage_files import Place
 from tests.nnunet_trained import STRUCTURES, write_cases
 
 monai = pytest.importorskip("monai", reason="MONAI is not installed: pip install 'crossover[monai]'")

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from pydicom import Dataset, dcmread
 
 from crossover.phantoms.kit.structures import contours
-from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid, Grid
 from crossover.phantoms.pelvis.clinical import write_clinical
 from crossover.phantoms.pelvis.examination import Examination, clinical_record, examine, patient_id
+from crossover.phantoms.pelvis.label_canvas import Canvas, Ellipsoid, Grid
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.phantoms.pelvis.uterus import draw_uterus, draw_volume

@@ -25,7 +25,7 @@ from crossover.core.files import read_json
 from crossover.core.incremental import RECORD
 from crossover.imaging.volumes import image_path, on_grid, structure_path
 from crossover.sources.cases import IngestError, make_cases
-from crossover.sources.dicom.files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import candidates, of_patient, parted
 from crossover.sources.dicom.scan import read_headers

@@ -17,7 +17,7 @@ from crossover.imaging.volumes import image_path, structure_path
 from crossover.sources import ingest_report
 from crossover.sources.cases import IngestError
 from crossover.sources.dicom.choose import channel
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import read_headers

@@ -18,7 +18,7 @@ from segmenting import SEGMENT, pretend_trained
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.exchange.described import targets
+from crossover.exchange.object_attributes import targets
 from crossover.exchange.original_series import original
 from crossover.exchange.segmentation_object import segmentation
 from crossover.exchange.structure_set import structure_set

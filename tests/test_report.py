@@ -22,11 +22,11 @@ from crossover.report.audit_section import audit_section
 from crossover.report.claims_section import ENTRIES, claims_section
 from crossover.report.crossover_section import crossover_section, crossover_sentences, statement
 from crossover.report.failures_section import failures_in_short, failures_section
-from crossover.report.layout import TextTable, table
 from crossover.report.overview import found as found_of
 from crossover.report.overview import how_sure, is_not, overview, patients_tested
 from crossover.report.provenance_note import ProvenanceNote, provenance_note
 from crossover.report.results import Answer, StudyResults
+from crossover.report.table_layout import TextTable, table
 from crossover.statistics.differences.repeated import CORRECTION, PAIRING
 from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE

@@ -91,7 +91,7 @@ def of_study(name: str, jobs: list[dict]) -> set[str]:
 COHORTS = {c: name for name in STUDIES for c in load_study(name, SCALE).cohorts}
 
 
-@pytest.mark.parametrize("path", ["crossover/training/run.py", "workflow_scripts/_job.py"])
+@pytest.mark.parametrize("path", ["crossover/training/loop.py", "workflow_scripts/_job.py"])
 def test_a_remark_in_source_reruns_nothing(all_studies: Pretended, path: str):
     text = (all_studies.folder / path).read_text()
     assert all_studies.after(path, text + "\n# a remark\n") == set()

@@ -8,7 +8,7 @@ from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.training.clock import Clock
 from crossover.training.failure import Collapsed, TrainingFailed
-from crossover.training.run import Trainer
+from crossover.training.loop import Trainer
 from crossover.training.stage import Trained
 
 STUDY = load_study("uterus", "smoke")

@@ -18,7 +18,7 @@ from crossover.core.files import file_digest
 from crossover.imaging import prepare
 from crossover.sources.dicom.rtstruct import roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask
-from crossover.training.files import WEIGHTS
+from crossover.training.stage_files import WEIGHTS
 
 
 def said(*arguments: str) -> str:

@@ -29,7 +29,7 @@ from dicom_results import (
 )
 from pydicom import Dataset, dcmread
 
-from crossover.exchange.described import targets
+from crossover.exchange.object_attributes import targets
 from crossover.exchange.original_series import Original, original
 from crossover.exchange.segmentation_object import segmentation
 from crossover.sources.dicom.segmentation import segment_mask, segments

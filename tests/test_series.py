@@ -18,7 +18,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from crossover.sources.dicom.derived import Origin, added_name, origin_of
-from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.header import read_header
 from crossover.sources.findings import Finding
 from crossover.sources.settings import RulesFile

@@ -8,8 +8,8 @@ import pytest
 from crossover.study.sections import Augmentation, Recipe
 from crossover.training import stage
 from crossover.training.augmentation import Versions
+from crossover.training.batches import Batches, SliceSet
 from crossover.training.clock import Clock
-from crossover.training.data import Batches, SliceSet
 from crossover.training.failure import TrainingFailed
 from crossover.training.inputs import Inputs
 

@@ -13,12 +13,12 @@ from test_engines import levels, small_engine
 from crossover.core.files import write_json
 from crossover.imaging import stored
 from crossover.imaging.stored import IMAGES, Stored, mask_name
-from crossover.training import data
+from crossover.training import batches
 from crossover.training.augmentation import augmenter
-from crossover.training.data import Batches, Moments, SliceSet, Standardised, load
-from crossover.training.files import Place, SliceFiles
+from crossover.training.batches import Batches, Moments, SliceSet, Standardised, load
 from crossover.training.prediction import _cut
 from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
+from crossover.training.stage_files import Place, SliceFiles
 
 COUNTS = (3, 1, 4)
 FEW = {"steps": (6, 6), "validations": 2}
@@ -126,7 +126,7 @@ def test_files_that_do_not_belong_together_or_end_early_are_named(tmp_path: Path
 @pytest.mark.parametrize("channels", [1, 2, 3, 9])
 @pytest.mark.parametrize("at_once", [16, 256, 1000, 2**21])
 def test_mean_and_sd_are_numpys_to_the_bit(channels, at_once, monkeypatch):
-    monkeypatch.setattr(data, "PIXELS_AT_ONCE", at_once)
+    monkeypatch.setattr(batches, "PIXELS_AT_ONCE", at_once)
     images = np.random.default_rng(channels).normal(900, 70, (11, 13, 17, channels))
     images = images.astype(np.float32)
     which = np.arange(11) % 3 > 0

@@ -18,7 +18,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from crossover.sources.dicom.files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import read_headers

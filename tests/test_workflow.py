@@ -39,7 +39,7 @@ def test_test_patients_were_trained_on_by_nobody(smoke):
 
 
 def test_a_second_run_does_nothing_whatever_was_touched_or_reordered(smoke):
-    for path in (smoke / "crossover/training/data.py", smoke / "results/uterus/splits.csv"):
+    for path in (smoke / "crossover/training/batches.py", smoke / "results/uterus/splits.csv"):
         path.touch()
     study = smoke / "config/studies/uterus.yaml"
     text = study.read_text()

@@ -7,8 +7,8 @@ from crossover.study.plan import Model
 from crossover.study.splits import read_splits
 from crossover.training import backends
 from crossover.training.devices import claim, gpus
-from crossover.training.files import by_cohort
 from crossover.training.prediction import predict_models
+from crossover.training.stage_files import by_cohort
 from workflow_scripts._job import Job, run
 
 

@@ -13,8 +13,8 @@ from crossover.study.splits import read_splits
 from crossover.training import backends
 from crossover.training.cache import Cache
 from crossover.training.devices import TICKETS, claim, gpus
-from crossover.training.files import by_cohort
 from crossover.training.job import Initials, train_stages
+from crossover.training.stage_files import by_cohort
 from crossover.training.tensorboard import Curves
 from workflow_scripts._job import Job, run
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pandas as pd
 
-from crossover.analyses import design
+from crossover.analyses import predicates
 from crossover.analyses.analysis import Analysis, Frames, Inputs, Part
 from crossover.core.paths import ROOT
 from crossover.core.source_code import STUDY
@@ -24,7 +24,7 @@ SUFFIXES = ("svg", "png", "pdf")
 CONTRACT = ("metrics.csv", "splits.csv", "left_out.csv")
 """Tables of every study that no analysis makes; with radiomics there is radiomics.csv too."""
 PLACE = ROOT / "crossover/analyses"
-_NAMES = {**vars(design), "Analysis": Analysis}
+_NAMES = {**vars(predicates), "Analysis": Analysis}
 
 
 @dataclass(frozen=True)

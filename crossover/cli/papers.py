@@ -66,7 +66,7 @@ def claims(
     Exit status: 0 whatever the verdicts are; 2 where a file is missing or wrong.
     """
     from crossover.core.paths import CONFIG
-    from crossover.statistics.papers.claims.table import records, show, verdicts
+    from crossover.statistics.papers.claims.verdict_table import records, show, verdicts
     from crossover.statistics.scores.metrics_table import TableError
 
     with stop_on(ConfigError, TableError):

@@ -15,8 +15,8 @@ from crossover.cli.shared import stop, stop_on
 from crossover.core.configuration import ConfigError
 
 if TYPE_CHECKING:
+    from crossover.sources.fetching.cohort_registry import BucketSeries, PublicCohort
     from crossover.sources.fetching.records import FetchRecords
-    from crossover.sources.fetching.registry import BucketSeries, PublicCohort
 
 PUBLIC = Path("data/public")
 
@@ -36,9 +36,9 @@ def fetch(
     """
     from crossover.core.disk import as_disk_full
     from crossover.sources.fetching.cohort import fetch as fetched
+    from crossover.sources.fetching.cohort_registry import load, series_of
     from crossover.sources.fetching.errors import FetchError
     from crossover.sources.fetching.records import FetchRecords
-    from crossover.sources.fetching.registry import load, series_of
 
     if not name:
         return _list()
@@ -60,7 +60,7 @@ def fetch(
 
 
 def _list() -> None:
-    from crossover.sources.fetching.registry import load, names
+    from crossover.sources.fetching.cohort_registry import load, names
 
     table = Table("cohort", "what", "patients", "licence", "tried")
     with stop_on(ConfigError):
@@ -111,8 +111,8 @@ def _shown(cohort: PublicCohort, series: list[BucketSeries]) -> list[str]:
 
 def _next(name: str, cohort: PublicCohort, folder: Path) -> list[str]:
     """Return what is left to do by hand, and the commands that follow; put a study's folder on record."""
+    from crossover.sources.fetching.cohort_registry import of_study
     from crossover.sources.fetching.records import FetchRecords
-    from crossover.sources.fetching.registry import of_study
     from crossover.study.config import keep_folder
 
     lines = [

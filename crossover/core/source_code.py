@@ -21,7 +21,7 @@ needs it of up to 350 files, and to parse them takes more than a second. It can 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {
-    "crossover/analyses/design.py",
+    "crossover/analyses/predicates.py",
     "crossover/core/configuration.py",
     "crossover/core/paths.py",
     "crossover/imaging/settings.py",

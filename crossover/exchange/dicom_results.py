@@ -13,7 +13,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from crossover.exchange.described import Producer, Target
+from crossover.exchange.object_attributes import Producer, Target
 from crossover.exchange.original_series import Originals
 from crossover.exchange.segmentation_object import segmentation
 from crossover.exchange.structure_set import structure_set

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from crossover.imaging.grids import same_grid
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.examination import without_copies
-from crossover.sources.dicom.files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import STRUCTURES, Frame, Instance
 from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.scan import patient_of, read_headers

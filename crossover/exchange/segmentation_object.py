@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import DSfloat
 
-from crossover.exchange.described import (
+from crossover.exchange.object_attributes import (
     CATEGORIES,
     LONG,
     MANUFACTURER,

@@ -11,7 +11,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
-from crossover.exchange.described import (
+from crossover.exchange.object_attributes import (
     LONG,
     MANUFACTURER,
     SIDES,
@@ -24,7 +24,7 @@ from crossover.exchange.described import (
     uid_of,
 )
 from crossover.exchange.original_series import Original, SeriesSlice
-from crossover.exchange.outline import outlines
+from crossover.exchange.polygons import outlines
 
 SHORT = 16
 """The most characters of a value of VR SH."""
@@ -40,7 +40,7 @@ def structure_set(
 ) -> Dataset:
     """Return an RTSTRUCT with the masks, ready to be saved; its structures are unapproved.
 
-    Contours run along the edges of pixels, see `crossover.exchange.outline.outlines`.
+    Contours run along the edges of pixels, see `crossover.exchange.polygons.outlines`.
 
     Args:
         masks: structure -> voxels (slices, rows, columns) on the grid of the series; none of them empty.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossover.core.files import read_json_or_none
-from crossover.sources.forms import form_of
 from crossover.sources.settings import DicomSource, Phantom, VolumesSource
+from crossover.sources.table_readers import form_of
 from crossover.study.schema import Study
 
 LARGEST_IMAGE = 512**2

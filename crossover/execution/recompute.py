@@ -18,7 +18,7 @@ from crossover.core.configuration import canonical
 from crossover.core.files import read_json
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import imported_versions, read_record
-from crossover.training.files import HISTORY, WEIGHTS
+from crossover.training.stage_files import HISTORY, WEIGHTS
 
 DSC_TOLERANCE = 0.02
 """By how much the best validation DSC may differ where machines do: rounding in another order moves it."""

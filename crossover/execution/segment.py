@@ -16,8 +16,8 @@ from crossover.core.configuration import ConfigError
 from crossover.core.files import file_digest, read_json, write_json
 from crossover.core.source_code import code_digest
 from crossover.evaluation.metrics import score
-from crossover.exchange.described import Producer, targets
 from crossover.exchange.dicom_results import DicomResults
+from crossover.exchange.object_attributes import Producer, targets
 from crossover.exchange.original_series import NoOriginal, Originals
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.volumes import image_path, structure_path, write
@@ -29,7 +29,7 @@ from crossover.study import backends as backends_of_studies
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
-from crossover.training.files import WEIGHTS
+from crossover.training.stage_files import WEIGHTS
 
 
 def stage_of(study: Study, model: str, results: Path) -> Path:
@@ -205,7 +205,7 @@ def _predicted(
     if not cases:
         return
     from crossover.training import backends
-    from crossover.training.files import Place
+    from crossover.training.stage_files import Place
 
     record = read_json(stage / incremental.RECORD)
     structures, network = record["stage"]["structures"], Network.model_validate(record["network"])

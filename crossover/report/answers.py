@@ -10,10 +10,10 @@ from crossover.analyses.figures.subgroups import tukey_p
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value, points
-from crossover.report.layout import table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
+from crossover.report.table_layout import table
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import (
     ALL_DATA,

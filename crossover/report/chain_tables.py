@@ -14,9 +14,9 @@ from crossover.report.formats import (
     points,
     spread,
 )
-from crossover.report.layout import across
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import folds_layout
+from crossover.report.table_layout import across
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import BASELINE, Chain, chains, kinds
 from crossover.study.families import at_largest

@@ -7,9 +7,9 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.learning_curves import shown_pairs
-from crossover.report.layout import across
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
+from crossover.report.table_layout import across
 from crossover.statistics.learning_curves.crossing import (
     CHANGES,
     CROSSES,

@@ -13,9 +13,9 @@ from crossover.report.best_by_size import answer_in_short, rests_on
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences, crossovers_found
 from crossover.report.failures_section import failures_in_short
-from crossover.report.layout import TextTable
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
+from crossover.report.table_layout import TextTable
 from crossover.statistics.estimates.chance import METHODS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.papers.claims.parts import VERDICTS

@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from crossover.report.layout import TextTable, table
 from crossover.report.prose import statements
 from crossover.report.provenance_note import ProvenanceNote
+from crossover.report.table_layout import TextTable, table
 from crossover.study.schema import Study
 
 OF_THE_PAPER = ("audit", "false_claims", "contradictions", "table1_published")

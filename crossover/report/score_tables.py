@@ -7,7 +7,7 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.report.formats import duration, interval, number, p_value, share, spread, whole
-from crossover.report.layout import across
+from crossover.report.table_layout import across
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import baseline, fine_tuned, in_study_order

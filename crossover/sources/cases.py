@@ -18,7 +18,7 @@ from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.places import (
     Candidates,
@@ -29,7 +29,6 @@ from crossover.sources.dicom.places import (
 )
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, describe_unforeseen
-from crossover.sources.forms import form_of
 from crossover.sources.ingest_report import CaseRecord, Report
 from crossover.sources.pseudonyms import case_names, key_of
 from crossover.sources.reading import Reading
@@ -44,6 +43,7 @@ from crossover.sources.settings import (
     VolumesSource,
 )
 from crossover.sources.sides import swapped_sides
+from crossover.sources.table_readers import form_of
 
 
 class CaseError(RuntimeError):

@@ -18,11 +18,11 @@ from typing import TypedDict
 
 from crossover.core import incremental
 from crossover.core.files import digest, file_digest, read_json, write_json
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.places import parted
-from crossover.sources.forms import form_of
 from crossover.sources.pseudonyms import key_of, token
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
+from crossover.sources.table_readers import form_of
 
 SEEN = "seen.json"
 """Beside the manifest: the state and digest of each file, so that only new files are read."""

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
-from crossover.sources.dicom.files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.rtstruct import rois

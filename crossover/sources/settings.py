@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, StrictInt, Tag, field_validator, model_validator
 
-from crossover.core.names import file_name
+from crossover.core.file_names import file_name
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.phantoms.prostate.settings import ProstateSource

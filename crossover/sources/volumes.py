@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, uncomputed_cells
-from crossover.core.names import equal_ignoring_case, unsafe
+from crossover.core.file_names import equal_ignoring_case, unsafe
 from crossover.core.tables import Table, read_table
 from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from crossover import networks
-from crossover.core.names import equal_ignoring_case
+from crossover.core.file_names import equal_ignoring_case
 from crossover.study import backends
 from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays
 

@@ -41,7 +41,7 @@ def kinds(arrays: list[np.ndarray]) -> list[ItemArray]:
 
 
 class Activations:
-    """The activations of a training's items (see `crossover.training.data.Batches`).
+    """The activations of a training's items (see `crossover.training.batches.Batches`).
 
     Args:
         folder: of this frozen part.

@@ -14,9 +14,9 @@ import numpy as np
 
 from crossover.imaging.stored import Stack
 from crossover.training.activations import Activations, Spill, kinds
+from crossover.training.batches import Batches, in_turn
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
-from crossover.training.data import Batches, in_turn
 from crossover.training.engines import Engine, Features
 from crossover.training.failure import Collapsed
 

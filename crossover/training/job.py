@@ -20,7 +20,7 @@ from crossover.study.sections import Network
 from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.failure import TrainingFailed
-from crossover.training.files import HISTORY, WEIGHTS, record_of
+from crossover.training.stage_files import HISTORY, WEIGHTS, record_of
 
 UNMADE = "its parent failed"
 """The key of a stage that can't be made; no record has it."""

@@ -24,8 +24,8 @@ from crossover.study.plan import Model
 from crossover.study.sections import Network, Prediction
 from crossover.study.splits import evaluation_cases
 from crossover.training import engines
-from crossover.training.data import Moments, Standardised, in_turn
-from crossover.training.files import WEIGHTS, Cases, Place, SliceFiles, places, record_of
+from crossover.training.batches import Moments, Standardised, in_turn
+from crossover.training.stage_files import WEIGHTS, Cases, Place, SliceFiles, places, record_of
 
 
 class Predictor(Protocol):

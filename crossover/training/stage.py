@@ -20,8 +20,8 @@ from safetensors.numpy import save_file
 
 from crossover.evaluation.overlap import dice_of
 from crossover.study.sections import Recipe
+from crossover.training.batches import SliceSet
 from crossover.training.clock import Clock
-from crossover.training.data import SliceSet
 from crossover.training.engines import Arrays, Engine, Loss
 from crossover.training.failure import Collapsed
 from crossover.training.inputs import LOWER_RATE, Inputs

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import fine_tuned_and_scratch, several_sizes
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import fine_tuned_and_scratch, several_sizes
 from crossover.study.families import baseline, main_question
 from crossover.study.schema import Study
 

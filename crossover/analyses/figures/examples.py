@@ -19,10 +19,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
 from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
-from crossover.analyses.figures.planes import (
+from crossover.analyses.figures.slice_view import (
     aspect,
     cell_grid,
     draw_contour,
@@ -33,6 +32,7 @@ from crossover.analyses.figures.planes import (
     square_around,
     write_on_image,
 )
+from crossover.analyses.predicates import chained
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study.chains import BASELINE, COUNTED, Chain, chains
 from crossover.study.families import at_largest
@@ -89,7 +89,7 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    from crossover.analyses.figures.planes import BAR_MM
+    from crossover.analyses.figures.slice_view import BAR_MM
 
     method = study.preparation.bias_field.method
     corrected = "after N4 correction; " if method != "none" else ""

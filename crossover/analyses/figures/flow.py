@@ -14,8 +14,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.text import Text
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import sized
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import sized
 from crossover.core.wording import counted
 from crossover.study.families import chain_text, families, tested, trained_part
 from crossover.study.schema import Study

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import chained
 from crossover.study.chains import (
     ALL_DATA,
     ARROW,

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import has_selection
 from crossover.analyses.figures import style
+from crossover.analyses.predicates import has_selection
 from crossover.statistics.scores.cross_validation import by_cell, select
 from crossover.study.schema import Study
 

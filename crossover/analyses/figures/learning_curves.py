@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.scores.metrics_table import tested

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import planes, style
+from crossover.analyses.figures import slice_view, style
 from crossover.analyses.figures.anatomy import view
 
 MANUAL: tuple[str, Any] = ("#c964f5", "-")
@@ -32,16 +32,16 @@ def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) ->
     hung = view(image)
     values = sitk.GetArrayFromImage(image)
     limits = tuple(np.percentile(values, [1, 99.5]))
-    crop = planes.square_around([hung.turn(np.any(either, axis=0))], hung)
-    ratio = planes.aspect(hung.turn(values[0])[crop], hung.spacing)
-    figure, grid, _ = planes.cell_grid([ratio] * math.ceil(len(shown) / COLUMNS), COLUMNS, 0)
+    crop = slice_view.square_around([hung.turn(np.any(either, axis=0))], hung)
+    ratio = slice_view.aspect(hung.turn(values[0])[crop], hung.spacing)
+    figure, grid, _ = slice_view.cell_grid([ratio] * math.ceil(len(shown) / COLUMNS), COLUMNS, 0)
     for i, k in enumerate(shown):
         axes = figure.add_subplot(grid[divmod(i, COLUMNS)])
-        planes.draw_slice(axes, hung.turn(values[k])[crop], hung, limits)
+        slice_view.draw_slice(axes, hung.turn(values[k])[crop], hung, limits)
         for mask, (colour, line) in ((manual, MANUAL), (predicted, PREDICTED)):
             if mask is not None:
-                planes.draw_contour(axes, hung.turn(mask[k])[crop], hung, colour, line)
-        planes.write_on_image(axes, 0.97, 0.03, f"slice {k + 1}", ha="right", va="bottom")
+                slice_view.draw_contour(axes, hung.turn(mask[k])[crop], hung, colour, line)
+        slice_view.write_on_image(axes, 0.97, 0.03, f"slice {k + 1}", ha="right", va="bottom")
     kinds = {"manual": MANUAL, "predicted": PREDICTED}
     handles = [
         Line2D([], [], color=colour, linestyle=line, label=name)

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_families, sized
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import (

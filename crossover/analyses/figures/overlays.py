@@ -21,10 +21,9 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import has_overlays, sized
 from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
-from crossover.analyses.figures.planes import (
+from crossover.analyses.figures.slice_view import (
     aspect,
     cell_grid,
     draw_contour,
@@ -35,6 +34,7 @@ from crossover.analyses.figures.planes import (
     square_around,
     write_on_image,
 )
+from crossover.analyses.predicates import has_overlays, sized
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
@@ -74,7 +74,7 @@ def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     # these read images, for which the base has no package
     from crossover.analyses.figures.overlays import judge
-    from crossover.analyses.figures.planes import BAR_MM
+    from crossover.analyses.figures.slice_view import BAR_MM
 
     chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.scores.intervals import clip_to_scale
 from crossover.statistics.scores.missing import completed
 from crossover.statistics.scores.scales import scale

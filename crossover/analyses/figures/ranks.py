@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_families, sized
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import several_families, sized
 from crossover.statistics.differences.ranking import DRAWS
 from crossover.study.schema import Study
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import has_overlays, has_radiomics, sized
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import has_overlays, has_radiomics, sized
 from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
 

@@ -18,8 +18,8 @@ from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
 from matplotlib.path import Path
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
 from crossover.analyses.figures import style
+from crossover.analyses.predicates import chained
 from crossover.core.wording import counted
 from crossover.study.chains import chains
 from crossover.study.plan import Plan, plan

@@ -16,8 +16,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_families, several_sizes
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import SCORES, several_families, several_sizes
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of

@@ -18,8 +18,8 @@ from matplotlib.lines import Line2D
 
 from crossover import networks
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import (
     baseline,

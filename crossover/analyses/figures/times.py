@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import fine_tuned_and_scratch
 from crossover.analyses.figures import captions, style
+from crossover.analyses.predicates import fine_tuned_and_scratch
 from crossover.study.families import baseline, fine_tuned, main_question, main_rows, references
 from crossover.study.schema import Study
 

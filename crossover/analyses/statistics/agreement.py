@@ -1,7 +1,7 @@
 """Agreement of radiomics features between manual and predicted masks."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import has_radiomics
+from crossover.analyses.predicates import has_radiomics
 from crossover.statistics.estimates.agreement import agreement, read_radiomics
 from crossover.study.schema import Study
 

@@ -1,7 +1,7 @@
 """How many cases each family needs for a score."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_sizes
+from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.learning_curves.crossing import cases_needed
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study

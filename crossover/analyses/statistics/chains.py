@@ -1,7 +1,7 @@
 """Each chain of trainings against its target's baseline, on the same cases; with sizes, at the largest."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, chained
+from crossover.analyses.predicates import SCORES, chained
 from crossover.statistics.differences.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.chains import chains

@@ -1,8 +1,8 @@
 """Whether each of the paper's findings holds in the study's tables."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import has_claims
-from crossover.statistics.papers.claims.files import judge_claims
+from crossover.analyses.predicates import has_claims
+from crossover.statistics.papers.claims.verdict_files import judge_claims
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -32,5 +32,5 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """Return the table of `findings.claims.files.judge_claims`."""
+    """Return the table of `statistics.papers.claims.verdict_files.judge_claims`."""
     return {"claims": judge_claims(study, given.tables)}

@@ -1,7 +1,7 @@
 """Models as independent groups: analysis of variance and Tukey's test."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_families
+from crossover.analyses.predicates import SCORES, several_families
 from crossover.statistics.differences.comparisons import compare
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study

@@ -1,7 +1,7 @@
 """The validation scores of every network that the selection tried."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import has_selection
+from crossover.analyses.predicates import has_selection
 from crossover.core.incremental import records_of
 from crossover.statistics.scores.cross_validation import cross_validation
 from crossover.study.schema import Study

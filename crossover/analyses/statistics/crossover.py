@@ -1,7 +1,7 @@
 """The number of cases from which one family stays ahead of another."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_sizes
+from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.learning_curves.crossing import crossovers
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study

@@ -1,7 +1,7 @@
 """The score of each family as a function of the number of cases, fitted."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_sizes
+from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.learning_curves.curves import learning_curves
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study

@@ -1,7 +1,7 @@
 """Models in pairs on the same cases."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_families
+from crossover.analyses.predicates import SCORES, several_families
 from crossover.statistics.differences.paired import paired
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.families import main_question

@@ -1,7 +1,7 @@
 """Every pair of families at every size on the same cases, corrected, beside the paper's way of comparing."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES
+from crossover.analyses.predicates import SCORES
 from crossover.statistics.differences.repeated import pairwise
 from crossover.statistics.papers.published import comparison
 from crossover.statistics.scores.missing import read_completed

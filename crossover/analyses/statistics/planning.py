@@ -1,7 +1,7 @@
 """What would make a study's answers surer: more test cases, more trainings, more labelled cases."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, fine_tuned_and_scratch
+from crossover.analyses.predicates import SCORES, fine_tuned_and_scratch
 from crossover.statistics.scores.missing import read_completed
 from crossover.statistics.study_planning.planning import Rules
 from crossover.statistics.study_planning.plans import surer

@@ -1,7 +1,7 @@
 """How stable the ranks of the models are over bootstrap samples of the patients."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_families
+from crossover.analyses.predicates import SCORES, several_families
 from crossover.statistics.differences.ranking import rank_shares, ranking
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study

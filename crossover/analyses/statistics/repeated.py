@@ -1,7 +1,7 @@
 """All families at once on the same cases: repeated measures, Friedman's test and a mixed model."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES
+from crossover.analyses.predicates import SCORES
 from crossover.statistics.differences.repeated import repeated
 from crossover.statistics.papers.published import comparison
 from crossover.statistics.scores.missing import read_completed

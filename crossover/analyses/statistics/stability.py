@@ -1,7 +1,7 @@
 """Whether the models of the folds differ."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES
+from crossover.analyses.predicates import SCORES
 from crossover.statistics.differences.stability import stability
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study

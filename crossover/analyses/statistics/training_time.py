@@ -1,7 +1,7 @@
 """The time of every training, and what fine-tuning saved against training from scratch."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import fine_tuned_and_scratch
+from crossover.analyses.predicates import fine_tuned_and_scratch
 from crossover.core.incremental import records_of
 from crossover.statistics.scores.training_time import savings, training_times
 from crossover.study.families import baseline

@@ -1,7 +1,7 @@
 """How the model of each fold validated."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
+from crossover.analyses.predicates import chained
 from crossover.core.incremental import failed_of, records_of
 from crossover.statistics.scores.cross_validation import validation
 from crossover.study.plan import plan

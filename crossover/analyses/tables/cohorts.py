@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
+from crossover.analyses.predicates import chained
 from crossover.core.files import read_json
 from crossover.statistics.papers.published import Published, paper_of
 from crossover.study.schema import Study

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
+from crossover.analyses.predicates import chained
 from crossover.statistics.papers.published import Published, paper_of
 from crossover.statistics.scores.cross_validation import CELLS, by_cell, select
 from crossover.study.schema import Study

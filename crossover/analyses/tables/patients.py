@@ -3,7 +3,7 @@
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import sized
+from crossover.analyses.predicates import sized
 from crossover.statistics.scores.table_one import table_one
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits

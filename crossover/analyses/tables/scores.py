@@ -3,7 +3,7 @@
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import one_structure, sized
+from crossover.analyses.predicates import one_structure, sized
 from crossover.statistics.papers.published import Published, beside, paper_of
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.schema import Study

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
+from crossover.analyses.predicates import chained
 from crossover.statistics.papers.published import Published, at_sizes, first_printed, paper_of, printed_metric
 from crossover.study.families import at_largest
 from crossover.study.schema import Study

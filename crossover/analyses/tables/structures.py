@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_structures, sized
+from crossover.analyses.predicates import several_structures, sized
 from crossover.statistics.papers.published import Published, at_sizes, corresponding, first_printed, paper_of
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import main_question, pairs_of, references

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from crossover.phantoms.head_neck.centers import CENTERS, Contour, contour_of
-from crossover.phantoms.head_neck.organs import ORGANS, Organs
+from crossover.phantoms.head_neck.organ_shapes import ORGANS, Organs
 from crossover.phantoms.head_neck.person import Person
 from crossover.phantoms.head_neck.scan import Slab
 from crossover.phantoms.head_neck.settings import Center

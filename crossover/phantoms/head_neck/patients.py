@@ -8,7 +8,7 @@ from pydicom import Dataset
 from crossover.phantoms.head_neck.centers import CENTERS
 from crossover.phantoms.head_neck.clinical import write_clinical
 from crossover.phantoms.head_neck.examination import Examination, examine, patient_id
-from crossover.phantoms.head_neck.organs import ORGANS
+from crossover.phantoms.head_neck.organ_shapes import ORGANS
 from crossover.phantoms.head_neck.settings import Center, HeadNeckSource
 from crossover.phantoms.kit.dicom import (
     Subject,

@@ -11,8 +11,8 @@ from crossover.phantoms.head_neck import skeleton, soft_tissue
 from crossover.phantoms.head_neck.body import Body, draw_body
 from crossover.phantoms.head_neck.clinical import Clinical
 from crossover.phantoms.head_neck.layer import Layer
-from crossover.phantoms.head_neck.organs import Organs, draw_organs
-from crossover.phantoms.head_neck.outline import SKIN_MM, Outline, draw_outline
+from crossover.phantoms.head_neck.organ_shapes import Organs, draw_organs
+from crossover.phantoms.head_neck.skin import SKIN_MM, Outline, draw_outline
 from crossover.phantoms.head_neck.tissues import Tissue
 from crossover.phantoms.head_neck.tumour import Tumour, draw_tumour
 from crossover.phantoms.kit.canvas import EVERYWHERE, Canvas

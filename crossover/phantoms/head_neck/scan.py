@@ -10,9 +10,9 @@ from scipy import ndimage
 
 from crossover.phantoms.head_neck.body import Body
 from crossover.phantoms.head_neck.centers import CENTERS, Scanner
-from crossover.phantoms.head_neck.outline import Profile
 from crossover.phantoms.head_neck.person import Person
 from crossover.phantoms.head_neck.settings import HeadNeckSource
+from crossover.phantoms.head_neck.skin import Profile
 from crossover.phantoms.head_neck.tissues import Tissue
 from crossover.phantoms.kit.canvas import Canvas, Field
 from crossover.phantoms.kit.geometry import Geometry, pool

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from crossover.phantoms.head_neck.layer import Layer
-from crossover.phantoms.head_neck.organs import CANAL_BEHIND, Eye, Jaw, Organs
+from crossover.phantoms.head_neck.organ_shapes import CANAL_BEHIND, Eye, Jaw, Organs
 from crossover.phantoms.head_neck.tissues import Tissue
 from crossover.phantoms.kit.draw import SIDES, Draw, Triple, mirrored, on
 from crossover.phantoms.kit.shapes import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from crossover.phantoms.head_neck.layer import Layer
-from crossover.phantoms.head_neck.organs import Organs, tentorium
+from crossover.phantoms.head_neck.organ_shapes import Organs, tentorium
 from crossover.phantoms.head_neck.tissues import Tissue
 from crossover.phantoms.kit.draw import SIDES, Draw, mirrored, on
 from crossover.phantoms.kit.shapes import (

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from crossover.phantoms.kit import clinical
 from crossover.phantoms.kit.geometry import SAGITTAL, Geometry, pool
 from crossover.phantoms.pelvis import signal
-from crossover.phantoms.pelvis.anatomy import Rectum, draw_rectum, paint_pelvis
-from crossover.phantoms.pelvis.canvas import Canvas, Grid
 from crossover.phantoms.pelvis.clinical import Clinical, draw_clinical
+from crossover.phantoms.pelvis.label_canvas import Canvas, Grid
 from crossover.phantoms.pelvis.scanners import PROFILES
 from crossover.phantoms.pelvis.settings import PhantomSource
+from crossover.phantoms.pelvis.surroundings import Rectum, draw_rectum, paint_pelvis
 from crossover.phantoms.pelvis.tissues import draw_values, tumour_means
 from crossover.phantoms.pelvis.uterus import Uterus, draw_uterus, paint_tumour, paint_uterus
 

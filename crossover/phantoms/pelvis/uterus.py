@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from crossover.phantoms.kit.canvas import Box
 from crossover.phantoms.kit.shapes import Vector, ball_radius
-from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid
 from crossover.phantoms.pelvis.clinical import Clinical
+from crossover.phantoms.pelvis.label_canvas import Canvas, Ellipsoid
 from crossover.phantoms.pelvis.settings import Anatomy
 from crossover.phantoms.pelvis.tissues import Tissue
 

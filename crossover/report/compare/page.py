@@ -10,8 +10,8 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.report.formats import interval, number, p_value, signed
-from crossover.report.layout import across
 from crossover.report.prose import environment
+from crossover.report.table_layout import across
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.scales import KNOWN, method
 

@@ -21,7 +21,7 @@ from pydicom.uid import (
 
 from crossover.sources.dicom.diffusion import Diffusion, diffusion
 from crossover.sources.dicom.elements import kinds, number, numbers, text
-from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.mosaic import Tiles, tiles
 from crossover.sources.dicom.mosaic import frames as mosaic_frames
 from crossover.sources.dicom.object_class import no_image

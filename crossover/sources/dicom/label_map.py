@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.landing import contradictory, land_with_findings
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.findings import Finding

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.header import STRUCTURES, Frame, Instance, read_header
 from crossover.sources.dicom.landing import LISTED, inside, land_with_findings, values_text
 from crossover.sources.dicom.pixels import stored

@@ -14,7 +14,7 @@ import pydicom
 from crossover.core import incremental
 from crossover.sources.dicom.choose import matches
 from crossover.sources.dicom.elements import text
-from crossover.sources.dicom.files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance, read_header
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.findings import Finding, join_findings

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import requests
 
-from crossover.core.names import unsafe
+from crossover.core.file_names import unsafe
+from crossover.sources.fetching.cohort_registry import BucketSeries
 from crossover.sources.fetching.errors import FetchError, Moved
-from crossover.sources.fetching.registry import BucketSeries
 from crossover.sources.fetching.transfers import GONE, TIMEOUT_S, TRIES, download
 
 _MD5 = re.compile(r"[0-9a-f]{32}")

@@ -14,9 +14,9 @@ from crossover.core.files import file_digest
 from crossover.core.locks import held
 from crossover.sources.fetching.archives import unpack
 from crossover.sources.fetching.buckets import fetch_series
+from crossover.sources.fetching.cohort_registry import BucketSeries, PublicCohort, RemoteFile
 from crossover.sources.fetching.errors import FetchError, Moved
 from crossover.sources.fetching.records import FetchRecords
-from crossover.sources.fetching.registry import BucketSeries, PublicCohort, RemoteFile
 from crossover.sources.fetching.repositories import fetch_commit
 from crossover.sources.fetching.transfers import download, size_of
 

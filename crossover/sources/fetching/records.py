@@ -14,8 +14,8 @@ from datetime import date
 from pathlib import Path
 
 from crossover.core.files import file_digest, read_json_or_none, write_json
+from crossover.sources.fetching.cohort_registry import Licence, PublicCohort
 from crossover.sources.fetching.errors import WrongChecksum
-from crossover.sources.fetching.registry import Licence, PublicCohort
 
 THREADS = 8
 SHOWN = 3

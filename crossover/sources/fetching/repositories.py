@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from crossover.sources.fetching.cohort_registry import Repository
 from crossover.sources.fetching.errors import FetchError
-from crossover.sources.fetching.registry import Repository
 
 
 def fetch_commit(repository: Repository, folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 
 from crossover.core.wording import counted
-from crossover.sources.dicom.files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import first_folder

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossover.sources.dicom.choose import matching_stacks
-from crossover.sources.dicom.files import list_files
+from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import STRUCTURES
 from crossover.sources.dicom.places import of_patient, parted
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import normal_name
 from crossover.sources.findings import Refused
-from crossover.sources.forms import form_of
 from crossover.sources.inspection.dicom import structure_names
 from crossover.sources.pseudonyms import case_names, key_of
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, VolumesSource
+from crossover.sources.table_readers import form_of
 
 
 @dataclass

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
-from crossover.statistics.papers.claims.files import read_claims
 from crossover.statistics.papers.claims.statements import (
     ICC,
     BestNetwork,
@@ -17,6 +16,7 @@ from crossover.statistics.papers.claims.statements import (
     Time,
     Untested,
 )
+from crossover.statistics.papers.claims.verdict_files import read_claims
 from crossover.statistics.papers.published import load_published
 from crossover.study.plan import plan
 from crossover.study.schema import Study

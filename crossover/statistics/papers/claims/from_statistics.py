@@ -8,9 +8,9 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Spread, effect
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
-from crossover.statistics.papers.claims.effects import part
 from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
-from crossover.statistics.papers.claims.scores import Sizes
+from crossover.statistics.papers.claims.run_scores import Sizes
+from crossover.statistics.papers.claims.score_parts import part
 from crossover.statistics.papers.claims.statements import BestNetwork, Crossover, Time
 from crossover.statistics.scores.intervals import clip_to_scale, half_width
 from crossover.statistics.scores.metrics_table import POOLED

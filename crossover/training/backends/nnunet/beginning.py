@@ -14,7 +14,7 @@ from crossover.networks.nnunet import HEAD
 from crossover.training.backends.nnunet import checkpoints, levels
 from crossover.training.backends.nnunet.dataset import DATASET
 from crossover.training.backends.nnunet.prediction import PLANS
-from crossover.training.files import WEIGHTS
+from crossover.training.stage_files import WEIGHTS
 
 NAMED = 3
 """Weights that a message names."""

@@ -10,7 +10,7 @@ from crossover.exchange.label_maps import LabelValues, Overlap, label_map
 from crossover.exchange.study_cases import StudyCase, hand_over, write_ordered
 from crossover.imaging.volumes import image_path, read_grid, write
 from crossover.training.failure import TrainingFailed
-from crossover.training.files import Cases, Place
+from crossover.training.stage_files import Cases, Place
 
 ENDING = ".nii.gz"
 DATASET = "dataset.json"

@@ -17,7 +17,7 @@ from crossover.study.sections import CasePrediction
 from crossover.training.backends import Job
 from crossover.training.backends.nnunet.dataset import DATASET, labels_of, link_images
 from crossover.training.backends.nnunet.environment import environment
-from crossover.training.files import WEIGHTS, Cases, Place, record_of
+from crossover.training.stage_files import WEIGHTS, Cases, Place, record_of
 
 PLANS = "plans.json"
 READ = (WEIGHTS, PLANS, DATASET)

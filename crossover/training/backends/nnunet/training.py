@@ -29,8 +29,8 @@ from crossover.training.clock import Clock
 from crossover.training.devices import gpus, processor
 from crossover.training.engines import out_of_memory
 from crossover.training.failure import Collapsed, TrainingFailed
-from crossover.training.files import HISTORY, WEIGHTS, Cases, Place, places
 from crossover.training.job import Stages, seed_of
+from crossover.training.stage_files import HISTORY, WEIGHTS, Cases, Place, places
 
 if TYPE_CHECKING:
     from crossover.training.backends.nnunet.beginning import Beginning

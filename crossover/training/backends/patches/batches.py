@@ -11,7 +11,7 @@ import numpy as np
 from crossover.study.sections import Augmentation
 from crossover.training.augmentation import augmenter, widened
 from crossover.training.backends.patches.volumes import IMAGES, MASKS, StoredCase
-from crossover.training.data import Moments
+from crossover.training.batches import Moments
 
 ANYWHERE = -1
 """In place of a structure: the patch lies anywhere in its volume."""
@@ -41,7 +41,7 @@ class _Epoch(NamedTuple):
 
 
 class PatchBatches:
-    """Batch `step` of a training, a function of the seed and the step alone, as `crossover.training.data.Batches`.
+    """Batch `step` of a training, a function of the seed and the step alone, as `crossover.training.batches.Batches`.
 
     An epoch has as many patches as hold all voxels of the volumes once, each in all versions, in random order. Of `1 +
     background` patches one has its middle in a structure, an equal share in each, in a voxel and a volume drawn for it;

@@ -16,9 +16,9 @@ from crossover.study.backends import patches_of
 from crossover.study.sections import PatchPrediction
 from crossover.training.backends import Job
 from crossover.training.backends.patches.volumes import images_of
-from crossover.training.data import Moments
-from crossover.training.files import WEIGHTS, Cases, Place, record_of
+from crossover.training.batches import Moments
 from crossover.training.prediction import OwnPredictor
+from crossover.training.stage_files import WEIGHTS, Cases, Place, record_of
 
 
 def predictor(job: Job) -> PatchPredictor:

@@ -20,11 +20,11 @@ from crossover.training.backends import Job
 from crossover.training.backends.patches import volumes
 from crossover.training.backends.patches.batches import PatchBatches
 from crossover.training.backends.patches.volumes import StoredCase
-from crossover.training.data import Moments
+from crossover.training.batches import Moments
 from crossover.training.failure import Collapsed, TrainingFailed
-from crossover.training.files import Cases, places
 from crossover.training.inputs import LOWER_RATE
-from crossover.training.run import USES, Loop
+from crossover.training.loop import USES, Loop
+from crossover.training.stage_files import Cases, places
 
 
 def stages(job: Job) -> PatchTrainer:
@@ -42,7 +42,7 @@ class _Data(NamedTuple):
 
 
 class PatchTrainer(Loop):
-    """See `crossover.training.run.Loop`."""
+    """See `crossover.training.loop.Loop`."""
 
     settings: PatchTraining
     batch = "network.patches.batch or size"

@@ -14,8 +14,8 @@ from crossover.imaging.settings import Normalisation
 from crossover.imaging.slices import normalise, to_network
 from crossover.imaging.volumes import image_path, read, read_grid, structure_path
 from crossover.study.sections import Patches
-from crossover.training.data import Moments
-from crossover.training.files import Cases, Place
+from crossover.training.batches import Moments
+from crossover.training.stage_files import Cases, Place
 
 IMAGES, MASKS = "images.npy", "masks.npy"
 MOST_PLACES = 10_000

@@ -1,1 +1,1 @@
-"""This library's own loop over slices, by either engine: `crossover.training.run` and `.prediction` are what it is."""
+"""This library's own loop over slices, by either engine: `crossover.training.loop` and `.prediction` are what it is."""

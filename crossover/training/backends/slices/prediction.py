@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from crossover.study.sections import Prediction
 from crossover.training.backends import Job
-from crossover.training.files import Cases, SliceFiles, with_selected
 from crossover.training.prediction import SlicePredictor
+from crossover.training.stage_files import Cases, SliceFiles, with_selected
 
 
 def predictor(job: Job) -> SlicePredictor:

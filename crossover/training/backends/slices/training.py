@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from crossover.study.sections import Training
 from crossover.training.backends import Job
-from crossover.training.files import SliceFiles, with_selected
-from crossover.training.run import Trainer
+from crossover.training.loop import Trainer
+from crossover.training.stage_files import SliceFiles, with_selected
 
 
 def stages(job: Job) -> Trainer:

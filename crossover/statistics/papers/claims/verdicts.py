@@ -8,7 +8,7 @@ import pandas as pd
 from crossover.core.cells import first_few
 from crossover.statistics.estimates.agreement import Form
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.papers.claims import effects, from_statistics, reliability
+from crossover.statistics.papers.claims import feature_parts, from_statistics, score_parts
 from crossover.statistics.papers.claims.parts import (
     FAILS,
     HOLDS,
@@ -21,7 +21,7 @@ from crossover.statistics.papers.claims.parts import (
     sides,
     verdict,
 )
-from crossover.statistics.papers.claims.scores import Scores
+from crossover.statistics.papers.claims.run_scores import Scores
 from crossover.statistics.papers.claims.statements import (
     ICC,
     Above,
@@ -55,7 +55,7 @@ def evaluate_claims(
     confidence: float,
     sizes: Mapping[int, int],
     icc: Form = "ICC(A,1)",
-    controls: effects.Controls = effects.NO_CONTROLS,
+    controls: score_parts.Controls = score_parts.NO_CONTROLS,
 ) -> pd.DataFrame:
     """Judge claims by a run's tables, with the columns `COLUMNS`.
 
@@ -82,7 +82,7 @@ def evaluate_claims(
 
 def _row(
     claim: Claim, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
-    controls: effects.Controls,
+    controls: score_parts.Controls,
 ) -> dict:  # fmt: skip
     statement = claim.statement
     row = claim.model_dump(include={"id", "words", "where", "reading", "published"})
@@ -106,7 +106,7 @@ def _row(
     if found != OPEN and any(part.about == MODELS for part in parts):
         because = f"of these trained models it {found}; another training of each is needed ({because})"
         found = OPEN
-    without_control = effects.missing_controls(statement, tables.get("scores"), controls)
+    without_control = score_parts.missing_controls(statement, tables.get("scores"), controls)
     if found == HOLDS and without_control:
         found, because = OPEN, f"{_longer(without_control)} ({because})"
     low, high = shown.shown_interval or shown.interval(confidence)
@@ -132,7 +132,7 @@ def _longer(pairs: list[tuple[str, str]]) -> str:
 
 def _parts(
     statement: Testable, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
-    controls: effects.Controls,
+    controls: score_parts.Controls,
 ) -> tuple[list[JudgedEffect], Interval]:  # fmt: skip
     def table(name: str):
         if name not in tables:
@@ -147,15 +147,15 @@ def _parts(
     elif isinstance(statement, BestNetwork):
         found = from_statistics.best_network(statement, table("cross_validation"))
     elif isinstance(statement, Rises):
-        found = effects.rises(statement, table("scores"))
+        found = score_parts.rises(statement, table("scores"))
     elif isinstance(statement, Better) and statement.metric == ICC:
-        found = reliability.icc_differences(statement, table("radiomics"), icc, sizes)
+        found = feature_parts.icc_differences(statement, table("radiomics"), icc, sizes)
     elif isinstance(statement, Above | Below | Within) and statement.metric == ICC:
-        found = reliability.icc_values(statement, table("icc"), sizes, confidence)
+        found = feature_parts.icc_values(statement, table("icc"), sizes, confidence)
     elif isinstance(statement, Above | Below | Within):
-        found = effects.values(statement, table("scores"))
+        found = score_parts.values(statement, table("scores"))
     else:
-        found = effects.differences(statement, table("scores"), controls)
+        found = score_parts.differences(statement, table("scores"), controls)
     return list(found), statement.region
 
 

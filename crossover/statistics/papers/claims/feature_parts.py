@@ -19,9 +19,9 @@ import pandas as pd
 from scipy.stats import norm
 
 from crossover.statistics.estimates.agreement import MANUAL, Form, estimate
-from crossover.statistics.papers.claims.effects import Values
 from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
-from crossover.statistics.papers.claims.scores import Sizes
+from crossover.statistics.papers.claims.run_scores import Sizes
+from crossover.statistics.papers.claims.score_parts import Values
 from crossover.statistics.papers.claims.statements import Better
 
 DRAWS = 4999

@@ -24,15 +24,15 @@ from crossover.study.sections import Recipe, Training
 from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.augmentation import Cuts, Versions, augmenter
+from crossover.training.batches import Batches, Moments, SliceSet, load
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
-from crossover.training.data import Batches, Moments, SliceSet, load
 from crossover.training.devices import processor
 from crossover.training.failure import Collapsed, TrainingFailed
-from crossover.training.files import HISTORY, WEIGHTS, SliceFiles, places
 from crossover.training.inputs import Validation, inputs
 from crossover.training.job import Initials, Stages, seed_of
 from crossover.training.stage import Trained, planned_steps, scored_slices, train, validation_dsc
+from crossover.training.stage_files import HISTORY, WEIGHTS, SliceFiles, places
 
 log = logging.getLogger(__name__)
 USES = {"train": "train on", "validation": "validate on"}
@@ -322,7 +322,7 @@ class Trainer(Loop):
         for name, value in sorted(engine.frozen().items()):
             weights.update(name.encode() + np.ascontiguousarray(value).tobytes())
         files = network_files(s.network.architecture, s.network.engine)
-        code = code_digest(*files, "crossover/training/data.py", "crossover/training/activations.py")
+        code = code_digest(*files, "crossover/training/batches.py", "crossover/training/activations.py")
         drawn = recipe.augmentation.drawn and recipe.seed
         how = [recipe.augmentation, drawn, recipe.batch, recipe.activations, s.size, s.channels]
         machine = [self.threads, engine.versions, engine.device, processor()]

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, Field, model_validator
 
 from crossover.core.configuration import ConfigError, ConfigSection, read_yaml, validate
-from crossover.core.names import unsafe
+from crossover.core.file_names import unsafe
 from crossover.sources.settings import below
 
 FOLDER = Path("config/cohorts")

@@ -14,7 +14,7 @@ from scipy.interpolate import make_interp_spline
 
 from crossover.phantoms.kit.draw import SIDES
 from crossover.phantoms.kit.shapes import Vector, ball_radius, tube, turned
-from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid
+from crossover.phantoms.pelvis.label_canvas import Canvas, Ellipsoid
 from crossover.phantoms.pelvis.tissues import Tissue
 
 # Sacrum and coccyx from L5 down: y, z and the half-sizes front to back and along, mm.

@@ -10,7 +10,7 @@ import numpy as np
 
 from crossover.imaging.stored import IMAGES, Stack, Stored, StoredMasks, mask_name
 from crossover.training.augmentation import Cuts, Draws, Versions
-from crossover.training.files import Place, SliceFiles
+from crossover.training.stage_files import Place, SliceFiles
 
 GOLDEN = (5**0.5 - 1) / 2
 """Of whose multiples the fractions fill the unit interval evenly."""

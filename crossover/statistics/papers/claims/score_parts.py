@@ -18,7 +18,7 @@ import pandas as pd
 from crossover.statistics.estimates.chance import Effect
 from crossover.statistics.estimates.effects import effect_of, mean_interval, unbounded_effect
 from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
-from crossover.statistics.papers.claims.scores import Scores
+from crossover.statistics.papers.claims.run_scores import Scores
 from crossover.statistics.papers.claims.statements import (
     ICC,
     Above,

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from crossover.core.configuration import ConfigError
 from crossover.statistics.papers.claims.check import check_claims
-from crossover.statistics.papers.claims.files import TABLES, judge_claims
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
+from crossover.statistics.papers.claims.verdict_files import TABLES, judge_claims
 from crossover.statistics.papers.claims.words import effect, p
 from crossover.study.config import load_made
 

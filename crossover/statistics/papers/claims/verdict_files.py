@@ -47,7 +47,7 @@ def judge_claims(study: Study, files: Iterable[Path], folder: Path = Path("confi
         TableError: a table is not what it has to be.
     """
     from crossover.statistics.estimates.agreement import Form, read_radiomics
-    from crossover.statistics.papers.claims.evaluate import evaluate_claims
+    from crossover.statistics.papers.claims.verdicts import evaluate_claims
     from crossover.statistics.scores.missing import read_completed
 
     scores = partial(read_completed, policy=study.statistics.missing)
