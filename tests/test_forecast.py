@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.core import provenance
+from crossover.core.wording import duration
 from crossover.execution.forecast import (
     ABSENT,
     Planned,
@@ -17,7 +18,7 @@ from crossover.execution.forecast import (
     reasons,
     wall_seconds,
 )
-from crossover.execution.forecast_table import duration, show
+from crossover.execution.forecast_table import show
 from crossover.execution.workflow import GraphJob
 from crossover.sources.redaction import without_places
 
@@ -121,10 +122,11 @@ def test_the_table_tells_causes_once_and_jobs_by_rule(capsys):
     show(rows, 2, Console(width=150))
     said = capsys.readouterr().out
     assert said.count("alpha") == 1 and "figure (3)" in said and "and 1 more file" in said
-    assert "3 jobs, 0 trainings; about 2.0 s on 2 cores" in said
+    assert "3 jobs, 0 trainings; about 2 s on 2 cores" in said
     show([], 2, Console())
     assert "Nothing to be done" in capsys.readouterr().out
 
 
 def test_durations_are_told_in_the_unit_that_suits():
-    assert [duration(s) for s in (None, 0.42, 120, 36000)] == ["-", "0.4 s", "2 min", "10.0 h"]
+    seconds = (0.42, 41.6, 120, 5300, 9000, 36000, 3.6e6)
+    assert [*map(duration, seconds)] == ["0.4 s", "42 s", "2 min", "88 min", "2.5 h", "10 h", "1,000 h"]

@@ -23,6 +23,7 @@ from crossover.cli.shared import (
     workflow_settings,
 )
 from crossover.core.configuration import ConfigError
+from crossover.core.wording import duration
 
 if TYPE_CHECKING:
     from crossover.execution.recompute import Recomputed
@@ -86,11 +87,11 @@ def status(as_json: Json = False) -> None:
         typer.echo("no run was begun in this folder")
     for own in found:
         waiting = own.stages - own.done - len(own.running)
-        left = f"; about {progress.duration_text(own.seconds_left)} of training left" if own.seconds_left else ""
+        left = f"; about {duration(own.seconds_left)} of training left" if own.seconds_left else ""
         counts = f"{own.done} of {own.stages} trainings done, {len(own.running)} running, {waiting} waiting"
         typer.echo(f"{own.study}: {counts}{left}")
         for each in own.running:
-            heard = f"on {each.host}, last heard of {progress.duration_text(each.seconds_ago)} ago"
+            heard = f"on {each.host}, last heard of {duration(each.seconds_ago)} ago"
             typer.echo(f"  {each.stage}: {each.course}, {heard}")
     typer.echo(failed, nl=False)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from crossover.core.wording import counted
+from crossover.core.wording import counted, duration
 from crossover.execution.forecast import Planned, Reason, wall_seconds
 from crossover.execution.live import kind
 
@@ -36,15 +36,6 @@ def show(rows: list[Planned], cores: int, console: Console) -> None:
     if unknown:
         line += f"; not counted: {counted(unknown, 'job')} of unknown time, since nothing like them has run here"
     console.print(line)
-
-
-def duration(seconds: float | None) -> str:
-    """Format a time in the unit that suits: 0.4 s, 12 min, 3.5 h; a dash where it is unknown."""
-    if seconds is None:
-        return "-"
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
 def _causes(rows: list[Planned]) -> Table:
@@ -106,7 +97,7 @@ def _reason(row: Planned) -> str:
 def _total(seconds: list[float | None]) -> str:
     """Return the sum of the times that are known as text; a dash where none is."""
     known = [each for each in seconds if each is not None]
-    return duration(sum(known) if known else None)
+    return duration(sum(known)) if known else "-"
 
 
 def _made(group: list[Planned], most: int = 2) -> str:

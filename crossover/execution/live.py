@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.core.paths import ROOT
+from crossover.core.wording import duration
 from crossover.execution import progress
 from crossover.execution.workflow import ENDING
 
@@ -108,7 +109,7 @@ class Run:
         lines = []
         found = progress.statuses() if self.total["trainings"] else []
         for own in (own for own in found if progress.begun(own.study) >= self._since):
-            left = f", about {progress.duration_text(own.seconds_left)} left" if own.seconds_left else ""
+            left = f", about {duration(own.seconds_left)} left" if own.seconds_left else ""
             lines.append(f"{own.study}: {own.done} of {own.stages} trainings done{left}")
             lines += [f"  {each.stage} on {each.host}: {each.course}" for each in own.running[:SHOWN]]
         return lines

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossover.core.files import read_json, write_json
+from crossover.core.wording import duration
 
 FOLDER = Path(".cache/progress")
 FAILURES = FOLDER / "failures"
@@ -104,7 +105,7 @@ class Watched:
         self._write(stage, step, steps, float(dsc))
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
-            text += f", about {duration_text((now - begun) / (step - first) * (steps - step))} left of it"
+            text += f", about {duration((now - begun) / (step - first) * (steps - step))} left of it"
         print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
 
 
@@ -204,7 +205,7 @@ def line(took: list[float], what: str, stages: int, jobs: int) -> str:
         what: what was done last.
         stages, jobs: how many there are, and how many are trained side by side.
     """
-    left = duration_text(seconds_left(took, stages, jobs))
+    left = duration(seconds_left(took, stages, jobs))
     return f"stage {len(took)} of {stages} done, about {left} of training left: {what}"
 
 
@@ -212,8 +213,3 @@ def seconds_left(took: list[float], stages: int, jobs: int) -> float:
     """Return how long the rest takes, in seconds, by the mean of what was trained so far."""
     trained = [t for t in took if t > 0]
     return (stages - len(took)) * sum(trained) / max(len(trained), 1) / jobs
-
-
-def duration_text(seconds: float) -> str:
-    """Return a time (s) in words."""
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

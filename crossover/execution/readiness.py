@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.core.configuration import ConfigError
-from crossover.core.wording import counted
+from crossover.core.wording import counted, duration
 from crossover.execution import requirements
 from crossover.execution.estimate import CPU, estimate
 from crossover.execution.preflight import check, check_weights
@@ -154,7 +154,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
         taking = UNKNOWN
     else:
         steps = "; ".join(f"{_called(row)} {row.seconds:.2g} s" for row in seconds.fillna("").itertuples())
-        taking = f"{_duration(about.hours / beside)} {_clock(beside)} (a step, measured here: {steps})"
+        taking = f"about {duration(3600 * about.hours / beside)} {_clock(beside)} (a step, measured here: {steps})"
     lines = [
         f"{len(workflow.jobs)} jobs; {counted(about.stages, 'training')}: {taking}",
         *_at_paper_scale(study, values, cores),
@@ -212,17 +212,12 @@ def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[st
     if hours is None:
         return [f"at {whole.scale} scale: not known before its networks are planned"]
     beside = max(1, cores // whole.execution.threads)
-    return [
-        f"at {whole.scale} scale: {counted(len(own.stages), 'training')}, {_duration(hours / beside)} {_clock(beside)}"
-    ]
+    long = duration(3600 * hours / beside)
+    return [f"at {whole.scale} scale: {counted(len(own.stages), 'training')}, about {long} {_clock(beside)}"]
 
 
 def _clock(beside: int) -> str:
     return f"by the clock on this machine without a GPU, {beside} side by side"
-
-
-def _duration(hours: float) -> str:
-    return f"about {hours:,.{0 if hours >= 10 else 1}f} h" if hours >= 1.5 else f"about {max(1, round(hours * 60))} min"
 
 
 UNKNOWN = "of unknown length until the cases are there, since the number of steps follows from their slices"
