@@ -17,10 +17,12 @@ from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
+from crossover.sources.inspection.inventory import Inventory, StructureKind, identifier
 from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.names import group_names
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
+from crossover.study.draft_names import merged
 from crossover.study.suggested import test_and_sizes as divided
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
@@ -94,6 +96,23 @@ def test_names_that_mean_the_same_are_one_structure():
         (("Brainstem", "Brain Stem"), [0, 1]),
         (("Parotid_R",), [2]),
     ]
+
+
+@pytest.mark.parametrize("names", [["Lésion", "LESION", "le\u0301sion"], ["Läsion", "lasion"], ["前列腺"]])
+def test_accents_part_no_names_and_any_script_has_some(names: list[str]):
+    (only,) = group_names([[name] for name in names])
+    assert set(only.names) == set(names) and len(only.patients) == len(names)
+    assert identifier("Lésion à gauche", "structure") == "lesion_a_gauche"
+
+
+def test_names_that_are_asked_for_together_are_one_structure_whatever_it_is_called():
+    kinds = [StructureKind(name, [word], 1, {"names": [word]}) for name, word in (("a", "A"), ("b", "B"), ("c", "C"))]
+    cases = {"1": {"b": "none", "c": "none"}, "2": {"a": "none", "c": "none"}, "3": {"a": "none", "b": "none"}}
+    found = Inventory("a DICOM export", cases, [], kinds, [], {"kind": "dicom"})
+    for asked, names, patients in (("b=a+b", ["A", "B"], 2), ("c=a+b", ["A", "B"], 2), ("d=c+b+a", ["A", "B", "C"], 3)):
+        own = merged(found, [asked])
+        (kind,) = [k for k in own.structures if k.name == asked[0]]
+        assert kind.names == names and own.count_having(asked[0]) == patients
 
 
 def written(path: Path, array: np.ndarray, slice_mm: float = 3.0) -> None:
@@ -276,6 +295,16 @@ def hospital(folder: Path, image: str, structures: list[str], patients: int = 8,
         for name in structures:
             written(folder / f"p{i}/{name}.nii.gz", np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2))))
     return str(folder)
+
+
+def test_masks_of_1_in_some_files_and_255_in_others_are_one_structure(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "South", "t2", ["gland"], hu=False))
+    mask = np.pad(np.full((2, 2, 3), 255, np.uint8), ((0, 4), (0, 4), (0, 2)))
+    written(folder / "p3/gland.nii.gz", mask)
+    (gland,) = inspect(folder, 1).structures
+    assert (gland.name, gland.rule, gland.patients) == ("gland", {"file": "{patient}/gland.nii.gz"}, 8)
+    written(folder / "p4/gland.nii.gz", np.where(mask, mask, 1))  # two structures in one file
+    assert {kind.rule["label"] for kind in inspect(folder, 1).structures} == {1, 255}
 
 
 def study_of(clone: Path) -> dict:

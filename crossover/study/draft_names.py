@@ -65,11 +65,13 @@ def merged(found: Inventory, names: Sequence[str]) -> Inventory:
         if len(said) < 2 or not kinds or not found.dicom:
             continue
         called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
-        structures = [kind for kind in structures if kind not in kinds]
+        structures = [kind for kind in structures if kind not in kinds and kind.name != own]
         structures.append(StructureKind(own, called, 0, {"label": own, "names": called}))
         for lacks in cases.values():
-            if all(kind.name in lacks for kind in kinds):
-                lacks[own] = lacks[kinds[0].name]
+            why = [lacks.get(kind.name) for kind in kinds]
+            lacks.pop(own, None)  # it may be one of these kinds, or another that the new one takes the name of
+            if all(why):
+                lacks[own] = str(why[0])
     return replace(found, structures=structures, cases=cases)
 
 
