@@ -17,12 +17,12 @@ from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
-from crossover.sources.inspection.inventory import Inventory, StructureKind, identifier
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.names import group_names
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
-from crossover.study.draft_names import merged
+from crossover.study.draft_names import Chosen, FoundCohort, matched_channels, merged, names_told
 from crossover.study.suggested import test_and_sizes as divided
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
@@ -113,6 +113,23 @@ def test_names_that_are_asked_for_together_are_one_structure_whatever_it_is_call
         own = merged(found, [asked])
         (kind,) = [k for k in own.structures if k.name == asked[0]]
         assert kind.names == names and own.count_having(asked[0]) == patients
+
+
+def channel(name: str, drawn_on: int = 0) -> ChannelKind:
+    return ChannelKind(name, "", [], 2, 0, "", "", {}, "MR", drawn_on=drawn_on)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "chosen", "warned"), [(["adc", "t2"], ["t2"], False), (["adc", "tse"], ["adc"], True)]
+)
+def test_the_channel_is_the_one_that_either_cohort_is_known_to_have_drawn_on(theirs, chosen, warned: bool):
+    kinds = {"source": [channel("t2", 2), channel("adc"), channel("b0")], "target": [channel(name) for name in theirs]}
+    found = {c: Inventory("", {"1": {}, "2": {}}, own, [], [], {"kind": "dicom"}) for c, own in kinds.items()}
+    cohorts = {c: FoundCohort(Path(c), own, c.capitalize()) for c, own in found.items()}
+    channels = matched_channels(cohorts, [])
+    assert [*channels.names] == chosen
+    told = [note for note in names_told(cohorts, channels, Chosen(), []) if "were drawn on t2" in note]
+    assert bool(told) == warned and all("--channels t2=NAME" in note for note in told)
 
 
 def written(path: Path, array: np.ndarray, slice_mm: float = 3.0) -> None:
