@@ -20,6 +20,7 @@ from crossover.sources.inspection import inspect
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.names import group_names
+from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
 from crossover.study.draft_names import Chosen, FoundCohort, matched_channels, merged, names_told
@@ -249,6 +250,22 @@ def test_folders_tell_patients_where_no_identifier_does(tmp_path: Path):
     found = inspect(folder, 1)
     assert found.source == {"kind": "dicom", "patients": "folder"} and len(found.cases) == 2
     assert any("patients: folder" in what for what in found.odd)
+
+
+def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_differ(tmp_path: Path, monkeypatch):
+    import pydicom
+
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    folder = head_neck(tmp_path / "export", "source", 2)
+    drawn = next(path for path in sorted(folder.rglob("*.dcm")) if pydicom.dcmread(path).Modality == "RTSTRUCT")
+    second = pydicom.dcmread(drawn)
+    second.SOPInstanceUID += ".1"
+    second.file_meta.MediaStorageSOPInstanceUID = second.SOPInstanceUID
+    second.save_as(drawn.with_name("second.dcm"))
+    rules = IngestRules(series={"ct": {"modality": "CT"}}, structures={"Brainstem": {"label": "Brainstem"}})
+    taken = would_take(DicomSource(kind="dicom", folder="."), rules, folder, 1)
+    (note,) = [note for note in taken.notes if "structure-doubled" in note]
+    assert taken.patients == 2 and note.startswith("structure Brainstem: several have its name in p")
 
 
 def new(*words: str):
