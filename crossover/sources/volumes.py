@@ -26,6 +26,9 @@ from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
 from crossover.sources.volume_file import read_image, read_mask
 
+MISSING = {"channel": "series-missing", "structure": "structure-missing"}
+"""What a file is -> the finding of a case without it, as `allow` names it."""
+
 
 class VolumesError(ValueError):
     """What the folder or its table lack, all findings at once."""
@@ -65,6 +68,9 @@ def rows(source: VolumesSource, root: Path) -> Rows:
         findings.append(_nobody(source, lacking))
     if findings:
         findings += [f.what for f in passed]
+        lenient = source.model_copy(update={"allow": [*MISSING.values()]})
+        if any(_may_lack(lenient, root, row) for row in taken.to_dict("index").values()):
+            findings.append(f"`allow: [{', '.join(MISSING.values())}]` leaves out the rows without a file")
         raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
     notes = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
     return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)], left_out)
@@ -99,9 +105,8 @@ def _may_lack(source: VolumesSource, root: Path, row: Mapping[str, str]) -> str:
         return ""
     files = _files(source, row)
     lacks = [what for what, file in files.items() if leads_out(file) or not (root / file).is_file()]
-    codes = {"channel": "series-missing", "structure": "structure-missing"}
     allowed = all(
-        codes[what.partition(" ")[0]] in source.allow
+        MISSING[what.partition(" ")[0]] in source.allow
         and not leads_out(files[what])
         and not _instead(root, row, source.files[what])
         for what in lacks
