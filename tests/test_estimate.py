@@ -6,9 +6,17 @@ import pandas as pd
 import pytest
 
 from crossover.core.files import write_json
-from crossover.execution.estimate import TIMES, estimate, estimates_text, stage_steps, step_seconds
+from crossover.execution.estimate import (
+    TIMES,
+    estimate,
+    estimates_text,
+    stage_steps,
+    step_seconds,
+    training_patients,
+)
 from crossover.study.config import load_study
 from crossover.study.plan import plan
+from crossover.study.sections import Cohort
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = ("uterus", "nasopharynx", "prostate")
@@ -50,6 +58,14 @@ def test_slices_that_are_there_are_counted(tmp_path):
     write_json(tmp_path / "slices/prostate/site_a/manifest.json", {"items": made})
     first = plan(study).stages["a-f0"]
     assert stage_steps(first, study, tmp_path) == 200 * round(24 * 0.8 * 20 / 16)
+
+
+@pytest.mark.parametrize("test", [0, 0.2, 3])
+def test_the_patients_of_an_export_are_counted_once_it_was_read(tmp_path: Path, test: float):
+    cohort = Cohort(label="Ours", role="target", source={"kind": "dicom"}, test=test)
+    assert training_patients(cohort, tmp_path) is None
+    (tmp_path / "patients.csv").write_text("case,patient\n" + "".join(f"p{i},p{i}\n" for i in range(10)))
+    assert training_patients(cohort, tmp_path) == {0: 10, 0.2: 8, 3: 7}[test]
 
 
 def test_every_network_of_the_published_designs_is_timed():

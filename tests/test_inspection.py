@@ -17,10 +17,13 @@ from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.names import group_names
+from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
+from crossover.study.draft_names import Chosen, FoundCohort, matched_channels, merged, names_told
 from crossover.study.suggested import test_and_sizes as divided
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
@@ -94,6 +97,40 @@ def test_names_that_mean_the_same_are_one_structure():
         (("Brainstem", "Brain Stem"), [0, 1]),
         (("Parotid_R",), [2]),
     ]
+
+
+@pytest.mark.parametrize("names", [["Lésion", "LESION", "le\u0301sion"], ["Läsion", "lasion"], ["前列腺"]])
+def test_accents_part_no_names_and_any_script_has_some(names: list[str]):
+    (only,) = group_names([[name] for name in names])
+    assert set(only.names) == set(names) and len(only.patients) == len(names)
+    assert identifier("Lésion à gauche", "structure") == "lesion_a_gauche"
+
+
+def test_names_that_are_asked_for_together_are_one_structure_whatever_it_is_called():
+    kinds = [StructureKind(name, [word], 1, {"names": [word]}) for name, word in (("a", "A"), ("b", "B"), ("c", "C"))]
+    cases = {"1": {"b": "none", "c": "none"}, "2": {"a": "none", "c": "none"}, "3": {"a": "none", "b": "none"}}
+    found = Inventory("a DICOM export", cases, [], kinds, [], {"kind": "dicom"})
+    for asked, names, patients in (("b=a+b", ["A", "B"], 2), ("c=a+b", ["A", "B"], 2), ("d=c+b+a", ["A", "B", "C"], 3)):
+        own = merged(found, [asked])
+        (kind,) = [k for k in own.structures if k.name == asked[0]]
+        assert kind.names == names and own.count_having(asked[0]) == patients
+
+
+def channel(name: str, drawn_on: int = 0) -> ChannelKind:
+    return ChannelKind(name, "", [], 2, 0, "", "", {}, "MR", drawn_on=drawn_on)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "chosen", "warned"), [(["adc", "t2"], ["t2"], False), (["adc", "tse"], ["adc"], True)]
+)
+def test_the_channel_is_the_one_that_either_cohort_is_known_to_have_drawn_on(theirs, chosen, warned: bool):
+    kinds = {"source": [channel("t2", 2), channel("adc"), channel("b0")], "target": [channel(name) for name in theirs]}
+    found = {c: Inventory("", {"1": {}, "2": {}}, own, [], [], {"kind": "dicom"}) for c, own in kinds.items()}
+    cohorts = {c: FoundCohort(Path(c), own, c.capitalize()) for c, own in found.items()}
+    channels = matched_channels(cohorts, [])
+    assert [*channels.names] == chosen
+    told = [note for note in names_told(cohorts, channels, Chosen(), []) if "were drawn on t2" in note]
+    assert bool(told) == warned and all("--channels t2=NAME" in note for note in told)
 
 
 def written(path: Path, array: np.ndarray, slice_mm: float = 3.0) -> None:
@@ -215,6 +252,24 @@ def test_folders_tell_patients_where_no_identifier_does(tmp_path: Path):
     assert any("patients: folder" in what for what in found.odd)
 
 
+def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_differ(tmp_path: Path, monkeypatch):
+    import pydicom
+
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    folder = head_neck(tmp_path / "export", "source", 2)
+    drawn = next(path for path in sorted(folder.rglob("*.dcm")) if pydicom.dcmread(path).Modality == "RTSTRUCT")
+    second = pydicom.dcmread(drawn)
+    second.SOPInstanceUID += ".1"
+    second.file_meta.MediaStorageSOPInstanceUID = second.SOPInstanceUID
+    second.save_as(drawn.with_name("second.dcm"))
+    rules = IngestRules(series={"ct": {"modality": "CT"}}, structures={"Brainstem": {"label": "Brainstem"}})
+    taken = would_take(DicomSource(kind="dicom", folder="."), rules, folder, 1)
+    (note,) = [note for note in taken.notes if "structure-doubled" in note]
+    assert taken.patients == 2 and note.startswith("structure Brainstem: several have its name in p")
+    told = [what for what in inspect(folder, 1).odd if "several structures called 'Brainstem'" in what]
+    assert len(told) == 1 and f"({second.PatientID})" in told[0]
+
+
 def new(*words: str):
     return CliRunner().invoke(app, ["new", *words, "--workers", "1"])
 
@@ -276,6 +331,16 @@ def hospital(folder: Path, image: str, structures: list[str], patients: int = 8,
         for name in structures:
             written(folder / f"p{i}/{name}.nii.gz", np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2))))
     return str(folder)
+
+
+def test_masks_of_1_in_some_files_and_255_in_others_are_one_structure(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "South", "t2", ["gland"], hu=False))
+    mask = np.pad(np.full((2, 2, 3), 255, np.uint8), ((0, 4), (0, 4), (0, 2)))
+    written(folder / "p3/gland.nii.gz", mask)
+    (gland,) = inspect(folder, 1).structures
+    assert (gland.name, gland.rule, gland.patients) == ("gland", {"file": "{patient}/gland.nii.gz"}, 8)
+    written(folder / "p4/gland.nii.gz", np.where(mask, mask, 1))  # two structures in one file
+    assert {kind.rule["label"] for kind in inspect(folder, 1).structures} == {1, 255}
 
 
 def study_of(clone: Path) -> dict:

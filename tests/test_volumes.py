@@ -29,6 +29,7 @@ HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
 real = pytest.mark.real
 RULES = IngestRules()
+OPTION = "`allow: [series-missing, structure-missing]` leaves out the rows without a file"
 PATIENTS = {"MUSTERMANN-01": "A", "MUSTERMANN-02": "B", "MUSTERMANN-03": "A"}
 
 
@@ -99,6 +100,32 @@ def given(root: Path, text: str, encoding: str = "utf-8") -> None:
     (root / "patients.csv").write_bytes(text.encode(encoding))
 
 
+def test_a_row_whose_file_is_missing_is_left_out_where_that_is_allowed_and_told(own_secret, root: Path):
+    made = source(structures={"parotid": {"file": "{patient}/labels.nii.gz"}})
+    (root / "MUSTERMANN-02/labels.nii.gz").unlink()
+    assert "row 3" in refusal(made, root) and "no file there" in refusal(made, root)
+    assert refusal(made, root).endswith(
+        "`allow: [series-missing, structure-missing]` leaves out the rows without a file"
+    )
+    allowed = made.model_copy(update={"allow": ["structure-missing"]})
+    found = rows(allowed, root)
+    assert len(found.cases) == 2 and found.left_out == {"MUSTERMANN-02": "no structure parotid"}
+    (note,) = [f.what for f in found.findings if f.code == "files-missing"]
+    assert note == "left out, though the table has them: 1 patient: 1 with no structure parotid"
+    (root / "MUSTERMANN-01/ct.nii.gz").unlink()  # the structure's code allows no other file to be missing
+    assert "row 2" in refusal(allowed, root) and "channel ct" in refusal(allowed, root)
+    for patient in PATIENTS:
+        (root / patient / "labels.nii.gz").unlink(missing_ok=True)
+    both = made.model_copy(update={"allow": ["structure-missing", "series-missing"]})
+    assert "has all of these files" in refusal(both, root) and "3 patients" in refusal(both, root)
+
+
+def test_a_file_of_which_the_table_says_the_name_wrong_is_no_missing_one(own_secret, root: Path):
+    allowed = source(allow=["structure-missing", "series-missing"])
+    (root / "MUSTERMANN-02").rename(root / "Mustermann-02")
+    assert "differs by case or blanks only" in refusal(allowed, root) and "leaves out" not in refusal(allowed, root)
+
+
 @pytest.mark.parametrize("ids", [["007", "1e3", "02"], ["NA", "nan", "None"]])
 def test_identifiers_stay_the_text_they_are(root: Path, ids: list[str]):
     retable(root, lambda t: t.assign(patient=ids))
@@ -147,6 +174,7 @@ def test_the_findings_in_a_table_are_told_at_once_by_row_and_pattern_not_by_iden
             "the files of two scans by a column that tells them apart"
             for p, rows in (("MUSTERMANN-01", "2 and 5"), ("MUSTERMANN-03", "4 and 7"))
         ],
+        f"  {OPTION}",
     ]
 
 

@@ -95,6 +95,7 @@ def segment(
     from crossover.execution.segment import dicom_results, rules_of, segment
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules
+    from crossover.study.config import SCALES
 
     if bool(study and model) == (package is not None) or bool(study) != bool(model):
         stop("give either --study <name> and --model <name>, or --package <path>")
@@ -110,6 +111,12 @@ def segment(
             typer.echo(f"error: {caught}", err=True)
             raise typer.Exit(1) from None
     table.to_csv(out / "scores.csv", index=False)
+    if known.scale == SCALES[0]:
+        typer.echo(
+            f"look: the model was trained at the scale {known.scale}, which only checks that every step runs: its "
+            "masks mean nothing",
+            err=True,
+        )
     _report_segmented(table, out, dicom)
 
 

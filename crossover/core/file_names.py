@@ -1,8 +1,9 @@
-"""Which names can be those of files, on any file system."""
+"""Which names can be those of files, on any file system; names without their accents."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 LONGEST = 100
@@ -23,6 +24,11 @@ def unsafe(name: str) -> str:
     if not name.isprintable() or len(name.encode(errors="replace")) > LONGEST:
         return f"is longer than {LONGEST} bytes" if name.isprintable() else "holds invisible characters"
     return "is reserved by Windows" if _RESERVED.fullmatch(name) else ""
+
+
+def unaccented(text: str) -> str:
+    """Return a text whose Latin, Greek and Cyrillic letters have no accents: "Lésion" becomes "Lesion"."""
+    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text)))
 
 
 def equal_ignoring_case(names: Iterable[str]) -> list[list[str]]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from crossover.core.files import read_json
 from crossover.core.paths import ROOT
+from crossover.sources.settings import Phantom
 from crossover.study import backends
 from crossover.study.plan import Plan, Stage
 from crossover.study.schema import Study
@@ -115,7 +116,7 @@ def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | 
 
 def training_patients(cohort: Cohort, cases: Path) -> int | None:
     """Count patients not held out for testing; of cohorts that are not read yet, only phantoms' numbers are known."""
-    patients = getattr(cohort.source, "patients", None)
+    patients = cohort.source.patients if isinstance(cohort.source, Phantom) else None
     if (cases / "patients.csv").exists():
         patients = pd.read_csv(cases / "patients.csv", dtype=str)["patient"].nunique()
     if patients is None:

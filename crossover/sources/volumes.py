@@ -26,6 +26,9 @@ from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
 from crossover.sources.volume_file import read_image, read_mask
 
+MISSING = {"channel": "series-missing", "structure": "structure-missing"}
+"""What a file is -> the finding of a case without it, as `allow` names it."""
+
 
 class VolumesError(ValueError):
     """What the folder or its table lack, all findings at once."""
@@ -37,29 +40,37 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     Such a case is called after its patient and what names its files, so that neither the table's order nor a
     further row changes its name.
 
+    Rows that lack files only of what `allow` lets a case lack (`series-missing`, `structure-missing`) are left out.
+
     Raises:
         VolumesError: for a table that can't be read, a missing column, identifiers that can't name files,
             doubled rows, no row, or missing files: all of them, by row, without text of the table.
     """
     root /= source.folder
     table, lacks = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
-    complete = {*table.rows[source.patient]}
-    left_out = {patient: why for patient, why in lacks if patient not in complete}
-    lacking = _lacking([*left_out.values()], [why for patient, why in lacks if patient in complete])
     own, passed = _of_cohort(source, table.rows)
+    missing = {n: why for n, row in own.to_dict("index").items() if (why := _may_lack(source, root, row))}
+    lacks += [(own.at[number, source.patient], why) for number, why in missing.items()]
+    complete = {*table.rows[source.patient].drop(index=[*missing])}
+    left_out = {patient: why for patient, why in lacks if patient not in complete}
+    lacking = _lacking(source, [*left_out.values()], [why for patient, why in lacks if patient in complete])
     findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
         findings += _unsafe(source, own[source.patient])
     named = _named(source, own)
-    cases = {case: CaseRow(patient, dict(own.loc[n])) for n, (case, patient) in named.items()}
-    for number, row in own.to_dict("index").items():
+    taken = own.drop(index=[*missing])
+    cases = {case: CaseRow(patient, dict(own.loc[n])) for n, (case, patient) in named.items() if n in taken.index}
+    for number, row in taken.to_dict("index").items():
         who = f"row {number}" + (f", patient {named[number][1]}" if number in named else "")
         findings += [f"{who}: {wrong}" for wrong in _wrong_row(source, root, row)]
     findings += _copies(named)
-    if own.empty:
+    if taken.empty:
         findings.append(_nobody(source, lacking))
     if findings:
         findings += [f.what for f in passed]
+        lenient = source.model_copy(update={"allow": [*MISSING.values()]})
+        if any(_may_lack(lenient, root, row) for row in taken.to_dict("index").values()):
+            findings.append(f"`allow: [{', '.join(MISSING.values())}]` leaves out the rows without a file")
         raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
     notes = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
     return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)], left_out)
@@ -88,21 +99,37 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[tupl
     return Table(table, []), lacks
 
 
-def _lacking(patients: list[str], scans: list[str]) -> list[Finding]:
+def _may_lack(source: VolumesSource, root: Path, row: Mapping[str, str]) -> str:
+    """Return which files a row of the table lacks; "" where it lacks none, or where that is an error."""
+    if not source.table or not row[source.patient] or not all(row[column] for column in _asked(source)):
+        return ""
+    files = _files(source, row)
+    lacks = [what for what, file in files.items() if leads_out(file) or not (root / file).is_file()]
+    allowed = all(
+        MISSING[what.partition(" ")[0]] in source.allow
+        and not leads_out(files[what])
+        and not _instead(root, row, source.files[what])
+        for what in lacks
+    )
+    return "no " + ", no ".join(lacks) if lacks and allowed else ""
+
+
+def _lacking(source: VolumesSource, patients: list[str], scans: list[str]) -> list[Finding]:
     """Return warnings of patients, and of further scans of others, that lack files: why, without whose they are."""
     out = []
     for whys, what, about in ((patients, "patient", ""), (scans, "further scan", "scans")):
         number = counted(len(whys), what)
         found = "; ".join(f"{n} with {why}" for why, n in Counter(whys).items())
         if whys:
-            text = f"left out, though the first channel is there: {number}: {found}"
+            there = "the table has them" if source.table else "the first channel is there"
+            text = f"left out, though {there}: {number}: {found}"
             out.append(Finding("files-missing", text, about=about))
     return out
 
 
 def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
     """Return words that the cohort has no patient, and why that may be."""
-    if source.table:
+    if source.table and not lacking:
         return f"no row with {source.where}"
     where = f" with {source.where}" if source.where else ""
     listed = "".join(f"; {f.what}" for f in lacking)

@@ -65,16 +65,18 @@ def merged(found: Inventory, names: Sequence[str]) -> Inventory:
         if len(said) < 2 or not kinds or not found.dicom:
             continue
         called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
-        structures = [kind for kind in structures if kind not in kinds]
+        structures = [kind for kind in structures if kind not in kinds and kind.name != own]
         structures.append(StructureKind(own, called, 0, {"label": own, "names": called}))
         for lacks in cases.values():
-            if all(kind.name in lacks for kind in kinds):
-                lacks[own] = lacks[kinds[0].name]
+            why = [lacks.get(kind.name) for kind in kinds]
+            lacks.pop(own, None)  # it may be one of these kinds, or another that the new one takes the name of
+            if all(why):
+                lacks[own] = str(why[0])
     return replace(found, structures=structures, cases=cases)
 
 
 def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
-    """Find the channels that are asked for in every cohort; else the likeliest of the target.
+    """Find the channels that are asked for in every cohort; else the likeliest, which structures were drawn on.
 
     A channel that another cohort has by no name is the only one of its modality there that the other cohort
     lacks, where there is one; the study's name is the source's then. The only channel of a study of CT is
@@ -83,8 +85,7 @@ def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
     Raises:
         DraftError: a cohort lacks one; the message has the option that says which is meant.
     """
-    proposed = cohorts["target"].found.proposed_channels()
-    wanted = _asked(names) or {name: [name] for name in proposed}
+    wanted = _asked(names) or {name: [name] for name in _likeliest_channels(cohorts)}
     if not wanted:
         raise DraftError(f"the target has no channels: {cohorts['target'].path}")
     found = {own: _paired(cohorts, _there(cohorts, "channels", own, said)) for own, said in wanted.items()}
@@ -96,6 +97,14 @@ def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
     if [cohorts["target"].channel(there["target"]).modality for there in whole.values()] == ["CT"]:
         whole = dict(zip([CT_CHANNEL], whole.values()))
     return Chosen(whole)
+
+
+def _likeliest_channels(cohorts: Cohorts) -> list[str]:
+    """Return the target's likeliest channel; the source's, where only the source knows what it drew on."""
+    proposed = cohorts["target"].found.proposed_channels()
+    known = [k for c in ("target", "source") if c in cohorts for k in cohorts[c].found.channels if k.drawn_on][:1]
+    there = [_paired(cohorts, _there(cohorts, "channels", kind.name, [kind.name])) for kind in known]
+    return [kind.name for kind, own in zip(known, there) if all(own.values())] or proposed
 
 
 def matched_structures(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
@@ -222,6 +231,7 @@ def names_told(cohorts: Cohorts, channels: Chosen, structures: Chosen, asked: Se
     ]
     notes += [f"structure {name}: {_called(cohorts, own)}" for name, own in structures.names.items()]
     notes += [note for name, own in structures.names.items() for note in _sides(cohorts, name, own)]
+    notes += _drawn_elsewhere(cohorts, channels)
     return notes + _several(cohorts, asked) + _not_chosen(cohorts, channels, structures, asked)
 
 
@@ -247,6 +257,21 @@ def _sides(cohorts: Cohorts, name: str, own: Mapping[str, str]) -> list[str]:
         return []
     both = "; ".join(f"{side}: {', '.join(dict.fromkeys(found[side]))}" for side in ("left", "right"))
     return [f"look: the sides of structure {name} differ ({both})"]
+
+
+def _drawn_elsewhere(cohorts: Cohorts, channels: Chosen) -> list[str]:
+    """Warn of cohorts whose structures were drawn on a channel that was not chosen."""
+    notes = []
+    for c, given in cohorts.items():
+        drawn_on = [kind.name for kind in given.found.channels if kind.drawn_on]
+        if drawn_on and not {*drawn_on} & {*channels.of(c)}:
+            took = ", ".join(channels.names)
+            option = drawn_on[0] + ("" if len(cohorts) == 1 else "=NAME, NAME as the other cohort calls it")
+            notes.append(
+                f"look: the structures of {given.label} were drawn on {drawn_on[0]}, and land on {took} only where "
+                f"that has the same grid; to take {drawn_on[0]}: --channels {option}"
+            )
+    return notes
 
 
 def _several(cohorts: Cohorts, asked: Sequence[str]) -> list[str]:

@@ -202,15 +202,21 @@ def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[Structure
 
 
 def _doubled(patients: Iterable[Patient]) -> list[str]:
-    """Count the patients of whom several structures have one name, as two readers' have."""
-    counts: Counter[str] = Counter()
+    """Name the patients of whom several structures have one name, as two readers' have."""
+    whose: dict[str, list[str]] = defaultdict(list)
     for patient in patients:
-        counts.update(name for name, n in Counter(map(str.strip, patient.structures)).items() if n > 1)
+        for name, n in Counter(map(str.strip, patient.structures)).items():
+            if n > 1:
+                whose[name].append(patient.name)
     return [
-        f"{counted(n, 'patient')} with several structures called {name!r}: a colour, reader, series, file or order "
-        f"tells which is meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
-        for name, n in counts.most_common()
+        f"{counted(len(own), 'patient')} with several structures called {name!r} ({_first(own)}): where they differ, a "
+        f"colour, reader, series, file or order tells which is meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
+        for name, own in sorted(whose.items(), key=lambda item: -len(item[1]))
     ]
+
+
+def _first(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _refused(patients: Iterable[Patient]) -> list[str]:

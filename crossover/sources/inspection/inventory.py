@@ -10,6 +10,8 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from crossover.core.names import unaccented
+
 
 @dataclass
 class ChannelKind:
@@ -177,7 +179,7 @@ def identifier(words: str, otherwise: str) -> str:
         words: the text.
         otherwise: what the name begins with where the text doesn't begin with a letter.
     """
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", unaccented(words))
     name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
     return name if name and name[0].isalpha() else f"{otherwise}_{name}".rstrip("_")
 

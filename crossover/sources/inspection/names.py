@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from crossover.core.names import unaccented
+
 SIDES = {
     "l": "left",
     "lt": "left",
@@ -38,8 +40,8 @@ Key = tuple[str, str]
 
 def key_of(name: str) -> Key:
     """Return what names that mean the same share: "Parotid_L" and "LEFT PAROTID" have ("left", "parotid")."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", name)
-    found = [SIDES.get(w, w) for w in re.split(r"[^a-z0-9]+", parted.lower()) if w]
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", unaccented(name))
+    found = [SIDES.get(w, w) for w in re.split(r"[\W_]+", parted.lower()) if w]
     kept = [w for w in found if w not in FILLING] or found
     sides = sorted({w for w in kept if w in SIDES.values()})
     return "".join(sides), "".join(w for w in kept if w not in sides)

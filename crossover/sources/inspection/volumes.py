@@ -207,7 +207,7 @@ class _Inspection:
         for pattern in masks:
             maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
             times = Counter(label for own in maps for label in own)
-            labels = [None] if usual(times, len(maps)) == [None] else sorted(times)
+            labels = [None] if _one_structure(maps, times) else sorted(times)
             out += [self._structure(pattern, label, maps, len(labels) > 1) for label in labels]
         for kind, name in zip(out, unique_names(kind.name for kind in out)):
             kind.name = name
@@ -265,11 +265,17 @@ class _Inspection:
         odd = [f"{counted(n, 'patient')}: {what}" for what, n in counts.items()]
         if self.found.loose:
             some = ", ".join(self.found.loose[:3])
+            fits, it = ("fits", "it") if len(self.found.loose) == 1 else ("fit", "them")
             odd.append(
-                f"{len(self.found.loose)} volumes fit no pattern: {some}"
+                f"{counted(len(self.found.loose), 'volume')} {fits} no pattern, and no study reads {it}: {some}"
                 + (", ..." if len(self.found.loose) > 3 else "")
             )
         return odd
+
+
+def _one_structure(maps: Sequence[Mapping[int, float]], times: Mapping[int, int]) -> bool:
+    """Return whether all that isn't 0 is one structure: no label is usual, or each map has 1 alone or 255 alone."""
+    return usual(times, len(maps)) == [None] or ({*times} == {1, 255} and all(len(own) == 1 for own in maps))
 
 
 def _by_column(rule: Any, column: str) -> Any:

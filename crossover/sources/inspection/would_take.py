@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.export_files import list_files
-from crossover.sources.dicom.header import STRUCTURES
+from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.places import of_patient, parted
-from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
+from crossover.sources.dicom.scan import gather, patient_of, read_headers
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import normal_name
 from crossover.sources.findings import Refused
 from crossover.sources.inspection.dicom import structure_names
 from crossover.sources.pseudonyms import case_names, key_of
-from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, VolumesSource
+from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Structure, VolumesSource
 from crossover.sources.table_readers import form_of
+
+SHOWN = 5
+"""The number of cases that a note names."""
 
 
 @dataclass
@@ -59,30 +63,48 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, lambda p: case_names(source, [p])[p], workers)
     out = Taken({case: patient_of(case) for case in found}, notes=[f"{f.code}, {f.what}" for f in findings])
+    doubled: dict[str, list[str]] = defaultdict(list)
     for case, examination in found.items():
         with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
-        if why := _excluded(examination, rules, with_maps, case):
+        instances = examination.instances or read_headers(examination.files, 1)[0]
+        objects = [i for i in instances if i.modality in STRUCTURES]
+        names = Counter(normal_name(name) for i in objects for name in structure_names(i))
+        if why := _excluded(instances, names, rules, with_maps, case):
             out.left_out[case] = why
+            continue
+        for structure, known in rules.structures.items():
+            if structure not in with_maps and sum(names[name] for name in _wanted(structure, known)) > 1:
+                doubled[structure].append(case)
+    out.notes += [
+        f"structure {structure}: several have its name in {', '.join(cases[:SHOWN])}"
+        + (f" and {len(cases) - SHOWN} more" if len(cases) > SHOWN else "")
+        + ": where they differ, structure-doubled refuses the case; a colour, reader, series, file or order under "
+        "`names` tells which is meant"
+        for structure, cases in doubled.items()
+    ]
     return out
 
 
-def _excluded(examination: Examination, rules: IngestRules, maps: Mapping[str, bool], case: str) -> str:
-    instances = examination.instances or read_headers(examination.files, 1)[0]
+def _wanted(structure: str, known: Structure) -> set[str]:
+    """Return the names that stand for a structure, as they are compared."""
+    return {normal_name(name) for name in known.names or [structure] if isinstance(name, str)}
+
+
+def _excluded(
+    instances: Sequence[Instance], names: Collection[str], rules: IngestRules, maps: Mapping[str, bool], case: str
+) -> str:
     there = stacks(instances)
-    objects = [i for i in instances if i.modality in STRUCTURES]
-    drawn_on = {uid for i in objects for uid in i.references}
+    drawn_on = {uid for i in instances if i.modality in STRUCTURES for uid in i.references}
     for channel, rule in rules.series.items():
         try:
             matching_stacks(there, rule.of(case, patient_of(case)), drawn_on)
         except Refused as refused:
             return f"{refused.finding.code}, channel {channel}: {refused.finding.what}"
-    names = {normal_name(name) for i in objects for name in structure_names(i)}
     for structure, known in rules.structures.items():
         about = f"structure-missing, structure {structure}"
-        wanted = {normal_name(str(name)) for name in known.names or [structure]}
         numbered = any(not isinstance(name, str) for name in known.names)  # and what else only its object tells
         if structure in maps and not maps[structure]:
             return f"{about}: its label map is not there"
-        if structure not in maps and not (names & wanted or numbered):
+        if structure not in maps and not ({*names} & _wanted(structure, known) or numbered):
             return f"{about}: none of {len(names)} structures has its name"
     return ""
