@@ -630,7 +630,7 @@ def test_a_structure_that_is_in_no_reference_and_was_predicted_is_named(tmp_path
     b.write_text(json.dumps(summary))
     notes = comparison([f"a={a}", f"b={b}"], ["dsc"]).notes
     (note,) = [n for n in notes if "in no reference" in n]
-    assert note.startswith("dsc: 0 where another model has no value (b/case_005/label 2)")
+    assert note.startswith("dsc: 0 where another model or training has no value (b/case_005/label 2)")
     assert not any(n.startswith("iou") for n in notes)
 
 

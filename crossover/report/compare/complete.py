@@ -10,7 +10,6 @@ from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, Said
 from crossover.statistics.scores.metrics_table import METRICS, POOLED, TableError, check_metrics
-from crossover.statistics.scores.missing import OVERLAPS
 
 DEFAULTS = {
     "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
@@ -23,7 +22,6 @@ _SAID = {
 _NEEDED = ("model", "case")
 _TRAINING_NAME = r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?:-f(?P<fold>\d+))?$"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
-_PLACE = ["cohort", "case", "structure"]
 _KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
 
 
@@ -226,11 +224,7 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
 
 
 def without_value(table: pd.DataFrame, said: Said) -> list[str]:
-    """Return notes that count the missing and infinite scores of each metric by model.
-
-    Absent structures that were found are named too: a structure without a value in one model's file and with 0 in
-    another's is in no reference mask, and was predicted.
-    """
+    """Return notes that count the missing and infinite scores of each metric by model."""
     notes = []
     for metric in said.metrics or metrics_in(table, said):
         missing, infinite = table[metric].isna(), np.isinf(table[metric])
@@ -245,14 +239,6 @@ def without_value(table: pd.DataFrame, said: Said) -> list[str]:
                 counts = ", ".join(f"{n} of {m}" for m, n in own.groupby("family", sort=False).size().items())
                 listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in own.itertuples()], 5)
                 notes.append(f"{metric}: {counts} ({listed}): {text}")
-        absent = pd.MultiIndex.from_frame(table.loc[missing & has, _PLACE])
-        found = table[pd.MultiIndex.from_frame(table[_PLACE]).isin(absent) & table[metric].eq(0)]
-        if metric in OVERLAPS and len(found):
-            listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in found.itertuples()], 5)
-            notes.append(
-                f"{metric}: 0 where another model has no value ({listed}): the structure is in no reference and was "
-                "predicted; such a case counts in no difference"
-            )
     return notes
 
 

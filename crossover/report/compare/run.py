@@ -17,7 +17,7 @@ from crossover.report.compare.roles import Said
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import POOLED, TableError, compared
-from crossover.statistics.scores.missing import AS_WORST, Policy, completed, counts
+from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 
@@ -77,7 +77,8 @@ def comparison(
     said = Said(columns, metrics)
     read, notes = read_all(sources, said, _structures(structures))
     table, gone = completed(read, missing)
-    notes += [*lacking(gone, missing), *without_value(table, said)]
+    of = said.metrics or metrics_in(read, said)
+    notes += [*lacking(gone, missing), *without_value(table, said), *absent_notes(read, of)]
     several, shared = _shared(table, read, said)
     summary = summarise(table, CONFIDENCE, several)
     pairs = {metric: comparisons(table, metric) for metric in several}
