@@ -600,6 +600,34 @@ def test_names_that_end_like_a_size_stay_as_they_are_where_the_person_says_so(tm
     assert set(found.table["family"]) == {"unet-n5", "unet-n10"} and set(found.table["n_train"]) == {0}
 
 
+@pytest.mark.parametrize("names, written", [
+    (["unet_n5_r0", "unet_n5_r1"], "unet-n5-r0"),
+    (["n5-unet-r0", "n10-unet-r0"], "unet-n5"),
+    (["unet_a", "unet_b"], ""),
+])  # fmt: skip
+def test_sizes_and_trainings_elsewhere_in_names_are_told_how_to_be_written(tmp_path, names, written):
+    sources = [
+        f"{name}={nnunet(tmp_path / f'{i}.json', scores)}" for i, (name, scores) in enumerate(zip(names, (A, B)))
+    ]
+    found = [note for note in comparison(sources).notes if "stay apart" in note]
+    assert [note.rpartition(" as ")[2] for note in found] == ([written] if written else [])
+    assert not [note for note in comparison(sources, columns=["n_train="]).notes if "stay apart" in note]
+
+
+def test_rows_are_not_called_repeated_where_it_is_the_model_that_is_not_known(tmp_path):
+    path = by_hand(tmp_path, "modell,patient,dice\na,p1,0.5\nb,p1,0.6\n")
+    with pytest.raises(TableError) as error:
+        comparison([str(path)])
+    (line,) = str(error.value).splitlines()
+    assert "no column model" in line
+
+
+def test_a_table_with_a_column_for_each_model_is_told_what_shape_is_read(tmp_path):
+    path = by_hand(tmp_path, "patient,unet dice n5,unet dice n10\np1,0.5,0.6\n")
+    with pytest.raises(TableError, match=r"one row for each model, case and structure.*Unpivot Columns"):
+        comparison([str(path)])
+
+
 def test_a_size_in_a_column_goes_before_one_in_a_name(tmp_path):
     text = "model,case,dsc,n_train\n" + "".join(f"{m}-n7,p{i},0.{5 + i},9\n" for m in "ab" for i in range(3))
     table, notes = read_all([str(by_hand(tmp_path, text))], Said())

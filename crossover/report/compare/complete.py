@@ -1,5 +1,6 @@
 """Scores of several files as one table with the columns that they lack: what is filled in is said."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -20,7 +21,13 @@ _SAID = {
     "structure": "no column structure: every case has one, 'structure'",
 }
 _NEEDED = ("model", "case")
+_REPEATED = "more than one row"
+_SHAPE = (
+    "a table has one row for each model, case and structure, and a column for each metric; one with a column for each "
+    "model or structure has to be turned into such rows first (as by pandas.melt, or in Excel by Unpivot Columns)"
+)
 _TRAINING_NAME = r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?:-f(?P<fold>\d+))?$"
+_TAG = r"(?:^|[-_. ])[nrf]\d+(?=$|[-_. ])"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
 _KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
 
@@ -81,7 +88,7 @@ def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
 
 
 def _advice(finding: str) -> str:
-    if not finding.startswith("more than one row"):
+    if not finding.startswith(_REPEATED):
         return ""
     return (
         "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train), or of "
@@ -97,7 +104,9 @@ def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said
         try:
             _complete(_filled(table)[0], said)
         except TableError as error:
-            yield from (f"{source}: {line}" for line in str(error).splitlines())
+            lines = str(error).splitlines()
+            known = {*_NEEDED} <= {*table}  # else rows seem repeated only because a column of theirs isn't known
+            yield from (f"{source}: {line}" for line in lines if known or not line.startswith(_REPEATED))
 
 
 def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
@@ -107,7 +116,7 @@ def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
             others = ", ".join(name for name in ROLES[column] if name != column)
             found.append(f"no column {column} (nor {others}); say which is it, as --column {column}=NAME")
     if not metrics_in(table, said):
-        found.append(f"no column of a metric; known are {', '.join(METRICS)}")
+        found.append(f"no column of a metric; known are {', '.join(METRICS)}; {_SHAPE}")
     if table.empty:
         found.append("the table has no rows")
     return found
@@ -154,7 +163,7 @@ def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str
     ]  # fmt: skip
     ends = parts[parts[roles].notna().any(axis=1)]
     if not roles or ends.empty:
-        return table, []
+        return table, _tagged_elsewhere(table["model"][~of_study], said)
     new = {role: parts[role].astype("Int64") for role in roles}
     new |= {role: table[role].combine_first(own) for role, own in new.items() if role in table}
     bases = table["model"].mask(table.index.isin(ends.index), parts["model"])
@@ -164,7 +173,22 @@ def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str
     example = table.loc[ends.index[0], "model"]
     note = f"models' names tell their trainings: {example} is {first['model']}, {told}; if they don't: {undo}"
     named = {"family": table["family"].fillna(bases)} if "family" in table else {"model": bases}
-    return table.assign(**named, **new), [note]
+    return table.assign(**named, **new), [note, *_tagged_elsewhere(bases[~of_study], said)]
+
+
+def _tagged_elsewhere(models: pd.Series, said: Said) -> list[str]:
+    """Return a note where models' names differ only by what looks like sizes and trainings, but not at their ends."""
+    names = pd.Series(models.dropna().unique(), dtype="string")
+    bases = names.str.replace(_TAG, "", regex=True)
+    same = bases.duplicated(keep=False) & (bases != names)
+    if not same.any() or said.nowhere("n_train") or said.nowhere("replicate"):
+        return []
+    name, base = names[same].iloc[0], bases[same].iloc[0].strip("-_. ")
+    tags = "".join("-" + tag.strip("-_. ") for tag in re.findall(_TAG, name))
+    return [
+        f"models' names such as {name} stay apart; if they tell sizes (n), trainings (r) and folds (f) of one model, "
+        f"write these at the end, as {base}{tags}"
+    ]
 
 
 def _blank(table: pd.DataFrame, column: str) -> pd.Series:

@@ -76,7 +76,10 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     ]
     asked = len({*question.models}) if question.models else len(families)
     if asked != 2 or len(question.models) not in (0, 2):
-        findings.append(f"--model names the two models to compare; there are {', '.join(families)}")
+        findings.append(
+            f"--model names the two models to compare; there are {', '.join(families)}"
+            + ("; files of one model's sizes and trainings are named as scratch-n20-r1=PATH" if asked > 2 else "")
+        )
     if findings:
         raise TableError("\n".join(findings))
     whole = sets[question.test_set]
