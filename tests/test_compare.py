@@ -586,6 +586,21 @@ def test_a_summarys_name_tells_the_size_and_training_and_so_where_curves_cross(t
     assert page.index(answer) < page.index("What was read")
 
 
+def test_seeds_in_names_are_trainings_of_one_draw_and_settle_no_crossover(tmp_path):
+    seeds = [source.replace("-r", "-s", 1) for source in of_sizes(tmp_path, 2)]
+    found = comparison(seeds, ["dsc"])
+    assert set(found.table["draw"]) == {0} and set(found.table["replicate"]) == {0, 1}
+    assert set(found.crossover["verdict"]) == {"can't tell"}
+
+
+def test_seeds_of_several_draws_are_numbered_on(tmp_path):
+    names = ("r0-s0", "r0-s1", "r1-s0", "r1-s1")
+    of = {"a": A, "b": B}
+    sources = [f"{m}-n5-{name}={nnunet(tmp_path / f'{m}{name}.json', of[m])}" for m in of for name in names]
+    table = comparison(sources, ["dsc"]).table
+    assert list(table.groupby(["draw", "replicate"], sort=False).groups) == [(0, 0), (0, 1), (1, 2), (1, 3)]
+
+
 def test_one_training_a_size_leaves_the_crossover_open_and_says_what_is_missing(tmp_path, only_svg):
     found = comparison(of_sizes(tmp_path, 1), ["dsc"])
     (said,) = [line for line in answers(found) if "overtakes" in line]

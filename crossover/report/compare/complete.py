@@ -26,8 +26,11 @@ _SHAPE = (
     "a table has one row for each model, case and structure, and a column for each metric; one with a column for each "
     "model or structure has to be turned into such rows first (as by pandas.melt, or in Excel by Unpivot Columns)"
 )
-_TRAINING_NAME = r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?:-f(?P<fold>\d+))?$"
-_TAG = r"(?:^|[-_. ])[nrf]\d+(?=$|[-_. ])"
+_TRAINING_NAME = (
+    r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?(n_train)(?:-s(?P<seed>\d+))?)"
+    r"(?:-f(?P<fold>\d+))?$"
+)
+_TAG = r"(?:^|[-_. ])[nrsf]\d+(?=$|[-_. ])"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
 _KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
 
@@ -157,9 +160,10 @@ def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str
         return table, []
     of_study = table["family"].notna() if "family" in table else pd.Series(False, table.index)
     parts = table["model"].where(~of_study).astype("string").str.extract(_TRAINING_NAME)
+    parts = _with_draws(parts) if parts["seed"].notna().any() else parts
     roles = [
-        role for role in ("n_train", "replicate", "fold")
-        if not said.nowhere(role) and (parts[role].notna() & _blank(table, role)).any()
+        role for role in ("n_train", "replicate", "draw", "fold") if role in parts
+        and not said.nowhere(role) and (parts[role].notna() & _blank(table, role)).any()
     ]  # fmt: skip
     ends = parts[parts[roles].notna().any(axis=1)]
     if not roles or ends.empty:
@@ -174,6 +178,15 @@ def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str
     note = f"models' names tell their trainings: {example} is {first['model']}, {told}; if they don't: {undo}"
     named = {"family": table["family"].fillna(bases)} if "family" in table else {"model": bases}
     return table.assign(**named, **new), [note, *_tagged_elsewhere(bases[~of_study], said)]
+
+
+def _with_draws(parts: pd.DataFrame) -> pd.DataFrame:
+    """Return the parts of names with seeds, which are trainings on the same cases: what -r counts is their draw."""
+    seeded = parts["seed"].notna()
+    draw = parts["replicate"].fillna("0").where(parts["replicate"].notna() | seeded)
+    seed = pd.to_numeric(parts["seed"])
+    numbered = (pd.to_numeric(draw) * (seed.max() + 1) + seed).astype("Int64").astype("string")  # on over the draws
+    return parts.assign(draw=draw, replicate=parts["replicate"].mask(seeded, numbered))
 
 
 def _tagged_elsewhere(models: pd.Series, said: Said) -> list[str]:
@@ -199,7 +212,10 @@ def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """With a column for each of `DEFAULTS`; files that lack it among others have the default."""
     notes = [text for column, text in _SAID.items() if column not in table]
     if {"replicate", "n_train"} <= set(table) and "draw" not in table:
-        notes.append("no column draw: each training of a size is taken for one on training cases of its own")
+        notes.append(
+            "no column draw: each training of a size is taken for one on training cases of its own; if "
+            "some share theirs, say so by such a column, or of files by names as scratch-n5-s0, scratch-n5-s1"
+        )
     if "draw" in table and "replicate" not in table:
         table = table.assign(replicate=table["draw"])
     for column in {"family", "strategy"} & set(table):
