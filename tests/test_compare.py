@@ -601,6 +601,14 @@ def test_seeds_of_several_draws_are_numbered_on(tmp_path):
     assert list(table.groupby(["draw", "replicate"], sort=False).groups) == [(0, 0), (0, 1), (1, 2), (1, 3)]
 
 
+def test_means_over_trainings_that_are_counted_from_one_bear_no_trainings_number(tmp_path):
+    rows = [f"{m},{r},p{i},0.{5 + i}{r}" for m in "ab" for r in (1, 2) for i in range(3)]
+    path = by_hand(tmp_path, "\n".join(["model,replicate,case,dsc", *rows, ""]))
+    found = comparison([str(path)])
+    assert set(found.summary["model"]) == {"a", "b"} and set(found.summary["replicates"]) == {2}
+    assert set(found.table["model"]) == {"a", "a-r2", "b", "b-r2"}
+
+
 def test_one_training_a_size_leaves_the_crossover_open_and_says_what_is_missing(tmp_path, only_svg):
     found = comparison(of_sizes(tmp_path, 1), ["dsc"])
     (said,) = [line for line in answers(found) if "overtakes" in line]

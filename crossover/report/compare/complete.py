@@ -291,5 +291,8 @@ def _with_trainings(table: pd.DataFrame) -> pd.DataFrame:
     for column, letter in (("n_train", "n"), ("replicate", "r"), ("fold", "f")):
         values = table[column].astype("string").fillna("")
         first = values == "" if column == "fold" else values.isin(["", "0"])
+        if column == "replicate":  # tables name the means over trainings by the first, whatever it is counted from
+            own = pd.to_numeric(table[column], errors="coerce")
+            first |= own == own.groupby(model).transform("min")
         model += ("-" + letter + values).where(~first, "")
     return table.assign(model=model, family=family, strategy=names)
