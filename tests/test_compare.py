@@ -651,6 +651,13 @@ def test_a_table_with_a_column_for_each_model_is_told_what_shape_is_read(tmp_pat
         comparison([str(path)])
 
 
+def test_networks_whose_names_end_like_a_training_are_told_how_to_be_kept_apart(tmp_path):
+    sources = [f"resnet-r{depth}={nnunet(tmp_path / f'{depth}.json', s)}" for depth, s in ((50, A), (101, B))]
+    with pytest.raises(TableError, match=r"one model, resnet: .* trainings 50, 101; .* --column replicate=$"):
+        comparison(sources)
+    assert set(comparison(sources, columns=["replicate="]).table["family"]) == {"resnet-r50", "resnet-r101"}
+
+
 def test_a_size_in_a_column_goes_before_one_in_a_name(tmp_path):
     text = "model,case,dsc,n_train\n" + "".join(f"{m}-n7,p{i},0.{5 + i},9\n" for m in "ab" for i in range(3))
     table, notes = read_all([str(by_hand(tmp_path, text))], Said())

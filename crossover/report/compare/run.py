@@ -247,6 +247,10 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
         sizes = sorted(set(table["n_train"]))
         of_sizes = f"; it has n_train {', '.join(map(str, sizes))}, and models are compared at the same n"
         same = of_sizes if len(sizes) > 1 else ""
+        runs = sorted(set(table["replicate"]))
+        if len(runs) > 1:
+            same += f"; it has the trainings {', '.join(map(str, runs))}; if they are models of their own, whose names "
+            same += "only end in -r and a number: --column replicate="
         raise TableError(f"one model, {table['family'].iloc[0]}: there is nothing to compare it with{same}")
     rows, as_read = compared(table), compared(read)
     metrics, notes, findings = [], [], []

@@ -171,7 +171,7 @@ def _by_curves(
     if sized.empty:
         return [], []
     if scale(asked.metric) != SHARE:
-        return [], [f"{asked.metric}: only learning curves of metrics from 0 to 1 are planned by"]
+        return [], [f"{asked.metric}: the crossover, --reach and --next are answered by metrics from 0 to 1 only"]
     open_yet = True
     for structure, own in sized.groupby("structure", sort=False):
         scores = panel(own, asked.metric)
