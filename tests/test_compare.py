@@ -586,6 +586,29 @@ def test_a_summarys_name_tells_the_size_and_training_and_so_where_curves_cross(t
     assert page.index(answer) < page.index("What was read")
 
 
+def test_seeds_in_names_are_trainings_of_one_draw_and_settle_no_crossover(tmp_path):
+    seeds = [source.replace("-r", "-s", 1) for source in of_sizes(tmp_path, 2)]
+    found = comparison(seeds, ["dsc"])
+    assert set(found.table["draw"]) == {0} and set(found.table["replicate"]) == {0, 1}
+    assert set(found.crossover["verdict"]) == {"can't tell"}
+
+
+def test_seeds_of_several_draws_are_numbered_on(tmp_path):
+    names = ("r0-s0", "r0-s1", "r1-s0", "r1-s1")
+    of = {"a": A, "b": B}
+    sources = [f"{m}-n5-{name}={nnunet(tmp_path / f'{m}{name}.json', of[m])}" for m in of for name in names]
+    table = comparison(sources, ["dsc"]).table
+    assert list(table.groupby(["draw", "replicate"], sort=False).groups) == [(0, 0), (0, 1), (1, 2), (1, 3)]
+
+
+def test_means_over_trainings_that_are_counted_from_one_bear_no_trainings_number(tmp_path):
+    rows = [f"{m},{r},p{i},0.{5 + i}{r}" for m in "ab" for r in (1, 2) for i in range(3)]
+    path = by_hand(tmp_path, "\n".join(["model,replicate,case,dsc", *rows, ""]))
+    found = comparison([str(path)])
+    assert set(found.summary["model"]) == {"a", "b"} and set(found.summary["replicates"]) == {2}
+    assert set(found.table["model"]) == {"a", "a-r2", "b", "b-r2"}
+
+
 def test_one_training_a_size_leaves_the_crossover_open_and_says_what_is_missing(tmp_path, only_svg):
     found = comparison(of_sizes(tmp_path, 1), ["dsc"])
     (said,) = [line for line in answers(found) if "overtakes" in line]
@@ -598,6 +621,41 @@ def test_names_that_end_like_a_size_stay_as_they_are_where_the_person_says_so(tm
         comparison([f"unet-n5={a}", f"unet-n10={b}"])
     found = comparison([f"unet-n5={a}", f"unet-n10={b}"], columns=["n_train="])
     assert set(found.table["family"]) == {"unet-n5", "unet-n10"} and set(found.table["n_train"]) == {0}
+
+
+@pytest.mark.parametrize("names, written", [
+    (["unet_n5_r0", "unet_n5_r1"], "unet-n5-r0"),
+    (["n5-unet-r0", "n10-unet-r0"], "unet-n5"),
+    (["unet_a", "unet_b"], ""),
+])  # fmt: skip
+def test_sizes_and_trainings_elsewhere_in_names_are_told_how_to_be_written(tmp_path, names, written):
+    sources = [
+        f"{name}={nnunet(tmp_path / f'{i}.json', scores)}" for i, (name, scores) in enumerate(zip(names, (A, B)))
+    ]
+    found = [note for note in comparison(sources).notes if "stay apart" in note]
+    assert [note.rpartition(" as ")[2] for note in found] == ([written] if written else [])
+    assert not [note for note in comparison(sources, columns=["n_train="]).notes if "stay apart" in note]
+
+
+def test_rows_are_not_called_repeated_where_it_is_the_model_that_is_not_known(tmp_path):
+    path = by_hand(tmp_path, "modell,patient,dice\na,p1,0.5\nb,p1,0.6\n")
+    with pytest.raises(TableError) as error:
+        comparison([str(path)])
+    (line,) = str(error.value).splitlines()
+    assert "no column model" in line
+
+
+def test_a_table_with_a_column_for_each_model_is_told_what_shape_is_read(tmp_path):
+    path = by_hand(tmp_path, "patient,unet dice n5,unet dice n10\np1,0.5,0.6\n")
+    with pytest.raises(TableError, match=r"one row for each model, case and structure.*Unpivot Columns"):
+        comparison([str(path)])
+
+
+def test_networks_whose_names_end_like_a_training_are_told_how_to_be_kept_apart(tmp_path):
+    sources = [f"resnet-r{depth}={nnunet(tmp_path / f'{depth}.json', s)}" for depth, s in ((50, A), (101, B))]
+    with pytest.raises(TableError, match=r"one model, resnet: .* trainings 50, 101; .* --column replicate=$"):
+        comparison(sources)
+    assert set(comparison(sources, columns=["replicate="]).table["family"]) == {"resnet-r50", "resnet-r101"}
 
 
 def test_a_size_in_a_column_goes_before_one_in_a_name(tmp_path):
@@ -630,7 +688,7 @@ def test_a_structure_that_is_in_no_reference_and_was_predicted_is_named(tmp_path
     b.write_text(json.dumps(summary))
     notes = comparison([f"a={a}", f"b={b}"], ["dsc"]).notes
     (note,) = [n for n in notes if "in no reference" in n]
-    assert note.startswith("dsc: 0 where another model has no value (b/case_005/label 2)")
+    assert note.startswith("dsc: 0 where another model or training has no value (b/case_005/label 2)")
     assert not any(n.startswith("iou") for n in notes)
 
 

@@ -9,19 +9,22 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.paths import ROOT
-from crossover.report.compare.run import comparison
+from crossover.report.compare.run import comparison, comparisons
 from crossover.report.overview import how_sure
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import failures_layout, missing_layout
 from crossover.statistics.estimates.summary import summarise
 from crossover.statistics.scores.metrics_table import TableError, check_metrics, read_metrics
 from crossover.statistics.scores.missing import (
+    absent_notes,
     completed,
     counts,
+    false_positives,
     missing_predictions,
     notes,
     read_completed,
 )
+from crossover.statistics.study_planning.plans import Question, design
 from crossover.study.config import load_study
 from tests.chain_tables import chain_metrics, chain_study
 from tests.chen_tables import chen_metrics, chen_study
@@ -29,8 +32,8 @@ from tests.tables import simulated_metrics
 
 
 def table(*rows: tuple, **columns: list) -> pd.DataFrame:
-    """Rows (model, case, dsc, hd95_mm, fold or None) of one test set and structure."""
-    named = pd.DataFrame([(*row, None)[:5] for row in rows], columns=["model", "case", "dsc", "hd95_mm", "fold"])
+    """Rows (model, case, dsc, hd95_mm or None, fold or None) of one test set and structure."""
+    named = pd.DataFrame([(*row, None, None)[:5] for row in rows], columns=["model", "case", "dsc", "hd95_mm", "fold"])
     about = {"level": "", "n_train": 0, "replicate": 0, "cohort": "test", "structure": "liver"}
     return check_metrics(named.assign(**(about | columns)), ["model"], infinite=True)
 
@@ -105,7 +108,41 @@ def test_an_empty_overlap_is_missing_only_where_another_model_shows_the_structur
                  ("b", "p1", 0.5, 4.0), ("b", "p2", 0.0, np.nan), ("b", "p3", 0.6, 3.0))  # fmt: skip
     whole, found = completed(rows, "worst")
     assert found[["model", "case", "row"]].values.tolist() == [["a", "p1", 0]]
-    np.testing.assert_array_equal(whole["dsc"], [0.0, np.nan, 0.6, 0.5, 0.0, 0.6])
+    np.testing.assert_array_equal(whole["dsc"], [0.0, np.nan, 0.6, 0.5, np.nan, 0.6])
+
+
+def test_a_false_positive_of_one_training_counts_in_no_mean_over_trainings():
+    """p3 has no reference mask: each model has a training that predicted it and one that didn't."""
+    trainings = [(m, r) for m in "ab" for r in (0, 1)]
+    zero = {("a", 0), ("b", 1)}
+    rows = table(
+        *[(f"{m}{r}", p, 0.5 + 0.1 * (m == "b")) for m, r in trainings for p in ("p1", "p2")],
+        *[(f"{m}{r}", "p3", 0.0 if (m, r) in zero else np.nan) for m, r in trainings],
+        family=[m for m, _ in trainings for _ in "12"] + [m for m, _ in trainings],
+        replicate=[r for _, r in trainings for _ in "12"] + [r for _, r in trainings],
+    ).drop(columns="hd95_mm")
+    whole, found = completed(rows, "worst")
+    assert found.empty and whole.loc[whole["case"] == "p3", "dsc"].isna().all()
+    pairs = comparisons(whole, "dsc").query("test_set == 'test'")
+    assert pairs[["cases", "difference"]].round(12).abs().values.tolist() == [[2, 0.1]]
+    (note,) = absent_notes(rows, ["dsc"])
+    assert note.startswith("dsc: 0 where another model or training has no value (a0/p3/liver, b1/p3/liver)")
+
+
+def test_a_zero_beside_a_score_is_no_false_positive():
+    rows = table(("a", "p1", np.nan), ("b", "p1", 0.0), ("c", "p1", 0.4), ("a", "p2", 0.5), ("b", "p2", 0.0))
+    assert not false_positives(rows, "dsc").any() and not absent_notes(rows, ["dsc"])
+
+
+def test_a_plan_takes_no_case_without_the_structure_for_a_missing_prediction():
+    values = np.linspace(0.4, 0.8, 6)
+    rows = table(
+        *[(m, f"p{i}", v + 0.01 * i * (m == "b")) for m in "ab" for i, v in enumerate(values)],
+        ("a", "p6", 0.0), ("b", "p6", np.nan),
+    ).drop(columns="hd95_mm")  # fmt: skip
+    _, found = design(rows, Question("dsc", difference=0.05))
+    assert not any("missing predictions" in note for note in found)
+    assert any("(a/p6/liver): the structure is in no reference" in note for note in found)
 
 
 def test_a_case_that_nobody_has_a_score_for_is_missed_by_none():

@@ -382,3 +382,13 @@ def test_without_two_models_those_that_are_there_are_listed(tmp_path):
     for call in ([], ["--model", "a"]):
         done = CliRunner().invoke(app, ["design", str(path), *call])
         assert done.exit_code == 2 and "there are a, b, c" in done.output
+
+
+def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
+    row = {
+        "question": DIFFERENCE, "difference": 0.03, "given": True, "a": "scratch", "b": "tuned", "n_train": 80,
+        "about": "methods", "refused": "", "trainings": 3.0, "cases": 1000, "hours": None,
+        "assurance": 0.8, "reached": 0.7964,
+    }  # fmt: skip
+    assert planning.statement(row).endswith("with an assurance of 79% only")
+    assert planning.statement(row | {"reached": 0.29}).endswith("with an assurance of 29% only")

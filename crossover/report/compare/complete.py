@@ -1,5 +1,6 @@
 """Scores of several files as one table with the columns that they lack: what is filled in is said."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,6 @@ from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, Said
 from crossover.statistics.scores.metrics_table import METRICS, POOLED, TableError, check_metrics
-from crossover.statistics.scores.missing import OVERLAPS
 
 DEFAULTS = {
     "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
@@ -21,9 +21,17 @@ _SAID = {
     "structure": "no column structure: every case has one, 'structure'",
 }
 _NEEDED = ("model", "case")
-_TRAINING_NAME = r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?:-f(?P<fold>\d+))?$"
+_REPEATED = "more than one row"
+_SHAPE = (
+    "a table has one row for each model, case and structure, and a column for each metric; one with a column for each "
+    "model or structure has to be turned into such rows first (as by pandas.melt, or in Excel by Unpivot Columns)"
+)
+_TRAINING_NAME = (
+    r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?(n_train)(?:-s(?P<seed>\d+))?)"
+    r"(?:-f(?P<fold>\d+))?$"
+)
+_TAG = r"(?:^|[-_. ])[nrsf]\d+(?=$|[-_. ])"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
-_PLACE = ["cohort", "case", "structure"]
 _KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
 
 
@@ -83,7 +91,7 @@ def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
 
 
 def _advice(finding: str) -> str:
-    if not finding.startswith("more than one row"):
+    if not finding.startswith(_REPEATED):
         return ""
     return (
         "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train), or of "
@@ -99,7 +107,9 @@ def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said
         try:
             _complete(_filled(table)[0], said)
         except TableError as error:
-            yield from (f"{source}: {line}" for line in str(error).splitlines())
+            lines = str(error).splitlines()
+            known = {*_NEEDED} <= {*table}  # else rows seem repeated only because a column of theirs isn't known
+            yield from (f"{source}: {line}" for line in lines if known or not line.startswith(_REPEATED))
 
 
 def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
@@ -109,7 +119,7 @@ def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
             others = ", ".join(name for name in ROLES[column] if name != column)
             found.append(f"no column {column} (nor {others}); say which is it, as --column {column}=NAME")
     if not metrics_in(table, said):
-        found.append(f"no column of a metric; known are {', '.join(METRICS)}")
+        found.append(f"no column of a metric; known are {', '.join(METRICS)}; {_SHAPE}")
     if table.empty:
         found.append("the table has no rows")
     return found
@@ -150,13 +160,14 @@ def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str
         return table, []
     of_study = table["family"].notna() if "family" in table else pd.Series(False, table.index)
     parts = table["model"].where(~of_study).astype("string").str.extract(_TRAINING_NAME)
+    parts = _with_draws(parts) if parts["seed"].notna().any() else parts
     roles = [
-        role for role in ("n_train", "replicate", "fold")
-        if not said.nowhere(role) and (parts[role].notna() & _blank(table, role)).any()
+        role for role in ("n_train", "replicate", "draw", "fold") if role in parts
+        and not said.nowhere(role) and (parts[role].notna() & _blank(table, role)).any()
     ]  # fmt: skip
     ends = parts[parts[roles].notna().any(axis=1)]
     if not roles or ends.empty:
-        return table, []
+        return table, _tagged_elsewhere(table["model"][~of_study], said)
     new = {role: parts[role].astype("Int64") for role in roles}
     new |= {role: table[role].combine_first(own) for role, own in new.items() if role in table}
     bases = table["model"].mask(table.index.isin(ends.index), parts["model"])
@@ -166,7 +177,31 @@ def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str
     example = table.loc[ends.index[0], "model"]
     note = f"models' names tell their trainings: {example} is {first['model']}, {told}; if they don't: {undo}"
     named = {"family": table["family"].fillna(bases)} if "family" in table else {"model": bases}
-    return table.assign(**named, **new), [note]
+    return table.assign(**named, **new), [note, *_tagged_elsewhere(bases[~of_study], said)]
+
+
+def _with_draws(parts: pd.DataFrame) -> pd.DataFrame:
+    """Return the parts of names with seeds, which are trainings on the same cases: what -r counts is their draw."""
+    seeded = parts["seed"].notna()
+    draw = parts["replicate"].fillna("0").where(parts["replicate"].notna() | seeded)
+    seed = pd.to_numeric(parts["seed"])
+    numbered = (pd.to_numeric(draw) * (seed.max() + 1) + seed).astype("Int64").astype("string")  # on over the draws
+    return parts.assign(draw=draw, replicate=parts["replicate"].mask(seeded, numbered))
+
+
+def _tagged_elsewhere(models: pd.Series, said: Said) -> list[str]:
+    """Return a note where models' names differ only by what looks like sizes and trainings, but not at their ends."""
+    names = pd.Series(models.dropna().unique(), dtype="string")
+    bases = names.str.replace(_TAG, "", regex=True)
+    same = bases.duplicated(keep=False) & (bases != names)
+    if not same.any() or said.nowhere("n_train") or said.nowhere("replicate"):
+        return []
+    name, base = names[same].iloc[0], bases[same].iloc[0].strip("-_. ")
+    tags = "".join("-" + tag.strip("-_. ") for tag in re.findall(_TAG, name))
+    return [
+        f"models' names such as {name} stay apart; if they tell sizes (n), trainings (r) and folds (f) of one model, "
+        f"write these at the end, as {base}{tags}"
+    ]
 
 
 def _blank(table: pd.DataFrame, column: str) -> pd.Series:
@@ -177,7 +212,10 @@ def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """With a column for each of `DEFAULTS`; files that lack it among others have the default."""
     notes = [text for column, text in _SAID.items() if column not in table]
     if {"replicate", "n_train"} <= set(table) and "draw" not in table:
-        notes.append("no column draw: each training of a size is taken for one on training cases of its own")
+        notes.append(
+            "no column draw: each training of a size is taken for one on training cases of its own; if "
+            "some share theirs, say so by such a column, or of files by names as scratch-n5-s0, scratch-n5-s1"
+        )
     if "draw" in table and "replicate" not in table:
         table = table.assign(replicate=table["draw"])
     for column in {"family", "strategy"} & set(table):
@@ -226,11 +264,7 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
 
 
 def without_value(table: pd.DataFrame, said: Said) -> list[str]:
-    """Return notes that count the missing and infinite scores of each metric by model.
-
-    Absent structures that were found are named too: a structure without a value in one model's file and with 0 in
-    another's is in no reference mask, and was predicted.
-    """
+    """Return notes that count the missing and infinite scores of each metric by model."""
     notes = []
     for metric in said.metrics or metrics_in(table, said):
         missing, infinite = table[metric].isna(), np.isinf(table[metric])
@@ -245,14 +279,6 @@ def without_value(table: pd.DataFrame, said: Said) -> list[str]:
                 counts = ", ".join(f"{n} of {m}" for m, n in own.groupby("family", sort=False).size().items())
                 listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in own.itertuples()], 5)
                 notes.append(f"{metric}: {counts} ({listed}): {text}")
-        absent = pd.MultiIndex.from_frame(table.loc[missing & has, _PLACE])
-        found = table[pd.MultiIndex.from_frame(table[_PLACE]).isin(absent) & table[metric].eq(0)]
-        if metric in OVERLAPS and len(found):
-            listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in found.itertuples()], 5)
-            notes.append(
-                f"{metric}: 0 where another model has no value ({listed}): the structure is in no reference and was "
-                "predicted; such a case counts in no difference"
-            )
     return notes
 
 
@@ -265,5 +291,8 @@ def _with_trainings(table: pd.DataFrame) -> pd.DataFrame:
     for column, letter in (("n_train", "n"), ("replicate", "r"), ("fold", "f")):
         values = table[column].astype("string").fillna("")
         first = values == "" if column == "fold" else values.isin(["", "0"])
+        if column == "replicate":  # tables name the means over trainings by the first, whatever it is counted from
+            own = pd.to_numeric(table[column], errors="coerce")
+            first |= own == own.groupby(model).transform("min")
         model += ("-" + letter + values).where(~first, "")
     return table.assign(model=model, family=family, strategy=names)

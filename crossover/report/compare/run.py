@@ -17,7 +17,7 @@ from crossover.report.compare.roles import Said
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import POOLED, TableError, compared
-from crossover.statistics.scores.missing import AS_WORST, Policy, completed, counts
+from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 
@@ -77,7 +77,8 @@ def comparison(
     said = Said(columns, metrics)
     read, notes = read_all(sources, said, _structures(structures))
     table, gone = completed(read, missing)
-    notes += [*lacking(gone, missing), *without_value(table, said)]
+    of = said.metrics or metrics_in(read, said)
+    notes += [*lacking(gone, missing), *without_value(table, said), *absent_notes(read, of)]
     several, shared = _shared(table, read, said)
     summary = summarise(table, CONFIDENCE, several)
     pairs = {metric: comparisons(table, metric) for metric in several}
@@ -246,6 +247,10 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
         sizes = sorted(set(table["n_train"]))
         of_sizes = f"; it has n_train {', '.join(map(str, sizes))}, and models are compared at the same n"
         same = of_sizes if len(sizes) > 1 else ""
+        runs = sorted(set(table["replicate"]))
+        if len(runs) > 1:
+            same += f"; it has the trainings {', '.join(map(str, runs))}; if they are models of their own, whose names "
+            same += "only end in -r and a number: --column replicate="
         raise TableError(f"one model, {table['family'].iloc[0]}: there is nothing to compare it with{same}")
     rows, as_read = compared(table), compared(read)
     metrics, notes, findings = [], [], []

@@ -4,9 +4,14 @@ A prediction is missing where a model that is tested on a structure has no row f
 same cases has a score for; and where its overlap is empty though another model's shows that the case has the structure.
 A distance that is infinite, or empty beside a DSC of 0 or another model's finite one, is of a prediction that is there:
 one mask is empty. It counts as the image's diagonal (`diagonal_mm`) where the table has it and else as infinite.
+
+A case in which one training's overlap is empty and no other's is above 0 has no reference mask: zeros there are false
+positives as nnU-Net scores them, and the case is left out of the metric for all trainings. A mean over trainings of
+which some have a 0 and some no value would else count as a score of 0 under both models.
 """
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +59,8 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
 def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Complete a table by the policy for missing predictions, and give distances to empty masks their worst value.
 
+    Structures that are in no reference are left out first (`without_absent`).
+
     Args:
         table: as of `metrics_table.check_metrics`.
         policy: what a comparison does about missing predictions.
@@ -64,6 +71,7 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
     Raises:
         TableError: predictions are missing and the policy is "error".
     """
+    table = without_absent(table)
     found = missing_predictions(table)
     if table.empty:
         return table, found
@@ -75,6 +83,51 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
     elif len(found):
         table = _with_worst(table, found)
     return _with_distances(table), found
+
+
+def without_absent(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave the cases without a reference mask out of each overlap: their false positives have no value either.
+
+    Args:
+        table: as of `metrics_table.check_metrics`.
+
+    Returns:
+        A table of the same rows; itself where there is no such case.
+    """
+    found = {m: zeros for m in OVERLAPS if m in table and (zeros := false_positives(table, m)).any()}
+    return table.assign(**{m: table[m].mask(zeros) for m, zeros in found.items()}) if found else table
+
+
+def false_positives(table: pd.DataFrame, metric: str) -> pd.Series:
+    """Return whether each row's overlap is 0 in a case that has no reference mask.
+
+    That is where another training has no value, and none is above 0. Shape (rows,), with the table's index.
+    """
+    scores = table[metric]
+    if not scores.isna().any():
+        return pd.Series(False, table.index)
+    by_case = [table[c] for c in _CASE]
+    empty = scores.isna().groupby(by_case).transform("any")
+    above = scores.gt(0).groupby(by_case).transform("any")
+    return scores.eq(0) & empty & ~above
+
+
+def absent_notes(table: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
+    """Return a sentence for each metric that names the false positives in cases without a reference mask.
+
+    Args:
+        table: the table before `without_absent`.
+    """
+    out = []
+    for metric in [m for m in metrics if m in OVERLAPS and m in table]:
+        found = table[false_positives(table, metric)]
+        if len(found):
+            listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in found.itertuples()], _NAMED)
+            out.append(
+                f"{metric}: 0 where another model or training has no value ({listed}): the structure is in no "
+                "reference and was predicted; such a case is left out of the metric for all models"
+            )
+    return out
 
 
 def missing_predictions(table: pd.DataFrame) -> pd.DataFrame:

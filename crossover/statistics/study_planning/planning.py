@@ -5,6 +5,7 @@ assurance stands in `assurance` (differences), `planned_crossing` and `extrapola
 test set's patients; numbers of labelled cases, n, of those trained on.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -254,7 +255,8 @@ def _plan(row: dict, with_: str, what: str) -> str:
     """Return a plan in words: "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
     if reaches_assurance(row):
         return f"{row['cases']:.0f} test cases{with_} settle {what} with an assurance of {row['assurance']:.0%}"
-    return f"even {row['cases']:,.0f} test cases{with_} settle {what} with an assurance of {row['reached']:.0%} only"
+    below = math.floor(100 * row["reached"] + 1e-9)  # rounded, 79.6 would read as the 80 that it doesn't reach
+    return f"even {row['cases']:,.0f} test cases{with_} settle {what} with an assurance of {below}% only"
 
 
 def _reaches(row: dict) -> str:

@@ -12,7 +12,7 @@ from crossover.statistics.estimates.effects import Spreads, TrainedScores
 from crossover.statistics.estimates.resampling import draws_as_trainings, panel, resample
 from crossover.statistics.learning_curves.crossing import crossover
 from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
-from crossover.statistics.scores.missing import missing_predictions
+from crossover.statistics.scores.missing import absent_notes, missing_predictions, without_absent
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.scales import SHARE, scale
 from crossover.statistics.study_planning.planning import (
@@ -76,11 +76,15 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     ]
     asked = len({*question.models}) if question.models else len(families)
     if asked != 2 or len(question.models) not in (0, 2):
-        findings.append(f"--model names the two models to compare; there are {', '.join(families)}")
+        findings.append(
+            f"--model names the two models to compare; there are {', '.join(families)}"
+            + ("; files of one model's sizes and trainings are named as scratch-n20-r1=PATH" if asked > 2 else "")
+        )
     if findings:
         raise TableError("\n".join(findings))
-    rows = sets[question.test_set].dropna(subset=question.metric)
-    rows = rows[rows["structure"] == question.structure] if question.structure else rows
+    whole = sets[question.test_set]
+    whole = whole[whole["structure"] == question.structure] if question.structure else whole
+    rows = without_absent(whole).dropna(subset=question.metric)
     pair = tuple(question.models or families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
@@ -94,6 +98,7 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         raise TableError("the two models have fewer than two cases in common")
     gone = missing_predictions(rows)
     notes += [f"{note}: not among the pilot's cases" for note in lacking(gone, "error")] if len(gone) else []
+    notes += absent_notes(whole, [question.metric])
     return as_table([*found, *curves]), [*_tells_nothing(rows, question.metric, pair), *notes, *more]
 
 
@@ -166,7 +171,7 @@ def _by_curves(
     if sized.empty:
         return [], []
     if scale(asked.metric) != SHARE:
-        return [], [f"{asked.metric}: only learning curves of metrics from 0 to 1 are planned by"]
+        return [], [f"{asked.metric}: the crossover, --reach and --next are answered by metrics from 0 to 1 only"]
     open_yet = True
     for structure, own in sized.groupby("structure", sort=False):
         scores = panel(own, asked.metric)
