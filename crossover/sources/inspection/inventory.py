@@ -10,7 +10,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from crossover.core.names import unaccented
+from crossover.core.file_names import unaccented
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crossover.core.names import unaccented
+from crossover.core.file_names import unaccented
 
 SIDES = {
     "l": "left",
