@@ -273,6 +273,8 @@ class PairedTest(Placed):
     """Whether only "p < ..." is printed."""
     test: Test | None = None
     """The test that the paper names."""
+    corrected: bool = False
+    """Whether the p is corrected for several comparisons (Bonferroni, Holm): the test's own is as large at most."""
 
 
 class Improvement(Placed):

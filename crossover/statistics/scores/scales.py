@@ -62,7 +62,7 @@ KNOWN = {
     "iou_structure_slices": Metric("IoU" + _SLICES),
     "dsc_mean_of_slices": Metric("DSC, mean of slices with the structure"),
     "assd_mm": _distance("ASSD", "assd", "average_symmetric_surface_distance", "avg_symmetric_surface_distance"),
-    "volume_error_percent": Metric("Volume error", ("relative_volume_difference_percent",), "%", PERCENT_MORE,
+    "volume_error_percent": Metric("Volume error", ("relative_volume_difference_percent", "rvd_percent"), "%", PERCENT_MORE,
                                    "nearer to 0", -100.0),
     "lesion_f1": Metric("Lesion F1", ("lesionwise_f1", "lesion_f1_score")),
     "lesion_sensitivity": Metric("Lesion sensitivity", ("lesionwise_sensitivity",)),
@@ -72,6 +72,7 @@ KNOWN = {
     "sensitivity": Metric("Sensitivity", ("recall", "true_positive_rate")),
     "precision": Metric("Precision", ("positive_predictive_value",)),
     "specificity": Metric("Specificity", ("true_negative_rate",)),
+    "volumetric_similarity": Metric("Volumetric similarity", ("vs", "volume_similarity")),
     "hd_mm": _distance("Hausdorff distance", "hd100", "maximum_hausdorff_distance", "max_hausdorff_distance"),
 }  # fmt: skip
 """The metrics by the names of their columns. Those down to lesions_false are of a study's metrics.csv

@@ -84,11 +84,15 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     s, r = (sd_of(v, n, t_quantile(n, published.confidence)) for v in (a, b))
     assert s and r, "else `_why_not` says so"
     difference, p = unrounded(a.mean) - unrounded(b.mean), p_interval(test.p, test.p_below)
+    if test.corrected:
+        p = Interval(0.0, p.high)
     given = implied_correlation(difference, s, r, p, n)
     least = given.low if given else -1.0
     ends = (least, 1.0) if given and least > USUAL else (-1.0, 1.0) if not given or given.high < 0 else (0.0, USUAL)
     found, usual = (_p_range(difference, _spreads(s, r, *of), n) for of in (ends, (0.0, USUAL)))
     verdict, reading, note = _verdict(given, usual)
+    if given is None and p.low > found.high:
+        note = "A p corrected for several comparisons may be larger: where the paper says so, write corrected: true"
     return AuditRow(
         CHECK, about, places(test.where, a.where, b.where), printed,
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", verdict, found.low, found.high, reading,
