@@ -62,7 +62,7 @@ KNOWN = {
     "iou_structure_slices": Metric("IoU" + _SLICES),
     "dsc_mean_of_slices": Metric("DSC, mean of slices with the structure"),
     "assd_mm": _distance("ASSD", "assd", "average_symmetric_surface_distance", "avg_symmetric_surface_distance"),
-    "volume_error_percent": Metric("Volume error", ("relative_volume_difference_percent", "rvd_percent"), "%", PERCENT_MORE,
+    "volume_error_percent": Metric("Volume error", ("relative_volume_difference_percent",), "%", PERCENT_MORE,
                                    "nearer to 0", -100.0),
     "lesion_f1": Metric("Lesion F1", ("lesionwise_f1", "lesion_f1_score")),
     "lesion_sensitivity": Metric("Lesion sensitivity", ("lesionwise_sensitivity",)),

@@ -150,7 +150,8 @@ def _of_test(
     about = (better.structure, better.test_set, better.metric)
     same = [
         t for t in published.paired
-        if t.test == "t" and not t.corrected and (t.structure, t.test_set, t.metric) == about and {t.a, t.b} == {better.model, worse.model}
+        if t.test == "t" and not t.corrected
+        and (t.structure, t.test_set, t.metric) == about and {t.a, t.b} == {better.model, worse.model}
     ]  # fmt: skip
     if not same or better.mean == worse.mean or better.structure == POOLED_STRUCTURE:
         return None
