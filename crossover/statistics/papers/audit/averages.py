@@ -116,7 +116,9 @@ def _of_averages(found: AuditRow, printed: Interval, possible: Interval, same_ca
         return found if found.verdict == NOT else judged(
             CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", possible)]
         )  # fmt: skip
-    why = f"of each case's average over the rows, as it seems; {found.note}"
+    why = "each case's own average over the rows isn't printed, and they allow the SD of it"
+    if found.verdict == NOT:
+        why = f"of each case's average over the rows, as it seems; {found.note}"
     return unchecked(CHECK, found.about, found.where, found.printed, why)
 
 
