@@ -178,12 +178,12 @@ def _together(value: Value, n: int | None, published: Published) -> Iterator[Aud
     assert n, "else `_not_together` says so"
     error = unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)) if value.sd is not None else None
     if value.se is not None and error:
-        printed, readings = unrounded(value.se), [Interpretation("an SD over n - 1", error)]
-        if gap(printed, "equals", error):
+        own, readings = unrounded(value.se), [Interpretation("an SD over n - 1", error)]
+        if gap(own, "equals", error):
             readings.append(Interpretation("an SD over n", error * exactly(math.sqrt(n / (n - 1)))))
         yield judged(
             CHECK, f"Standard error of {about}", value.where, value.se.text,
-            f"an SD of {spreads[0].text} over the root of {n} cases", printed, readings,
+            f"an SD of {spreads[0].text} over the root of {n} cases", own, readings,
         )  # fmt: skip
     if value.ci:
         yield _width(value, value.ci, error or unrounded(spreads[0]).clipped(), n, published)
