@@ -519,6 +519,18 @@ def test_a_claim_without_a_spread_is_named():
 # ---- words
 
 
+def test_the_p_values_that_need_the_largest_correlations_are_named(tmp_path):
+    values = [{"model": model(f, n), "test_set": "t", "metric": "dsc", "mean": m, "sd": 0.14, "where": "T"}
+              for n in SIZES for f, m in (("tuned", 0.66), ("scratch", 0.71))]  # fmt: skip
+    pairs = [{"a": model("tuned", n), "b": model("scratch", n), "test_set": "t", "metric": "dsc", "p": p, "where": "R",
+              "test": "t"} for n, p in zip(SIZES, (0.03, 0.09, 0.01, 0.05))]  # fmt: skip
+    text = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, values=values, paired=pairs))]).output
+    text = " ".join(text.split())
+    at = [text.index(f"p of tuned against scratch at n = {n}, t, dsc (R; T)") for n in (20, 5, 40)]
+    assert at == sorted(at) and "n = 10, t, dsc (R; T)" not in text
+    assert "1 more needs a correlation as large at most" in text
+
+
 def test_many_numbers_of_a_table_under_one_reading_are_one_entry(tmp_path):
     printed = [(n, m, [round(m - 0.056, 3), round(m + 0.03, 3)]) for n, m in zip(SIZES, (0.805, 0.81, 0.82, 0.84))]
     values = [{"model": model("tuned", n), "test_set": "t", "metric": "dsc", "mean": m, "ci": ci, "where": "T"}

@@ -94,7 +94,7 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
     )  # fmt: skip
     if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
         possible = Interval(_least_of_averages(rows), mean_sd.high)
-        return _of_averages(found, printed, possible, len(set(cases)) == 1)
+        return _of_averages(found, printed, possible, len(set(cases)) == 1, value.sd_of == "averages")
     return found
 
 
@@ -106,18 +106,22 @@ def _least_of_averages(rows: list[Value]) -> float:
     return max(0.0, largest.low - others) / len(sds)
 
 
-def _of_averages(found: AuditRow, printed: Interval, possible: Interval, same_cases: bool) -> AuditRow:
+def _of_averages(found: AuditRow, printed: Interval, possible: Interval, same_cases: bool, told: bool) -> AuditRow:
     """Check whether an SD of each case's average over the rows is possible, which is all that can be checked.
 
     By the triangle inequality it is at most the mean of the rows' SDs.
+
+    Args:
+        found: the row of what else the SD may be. printed: the SD. possible: SDs of averages that the rows allow.
+        same_cases: whether all rows have as many cases. told: whether the paper says that it is of averages.
     """
     if same_cases and gap(printed, "equals", possible):
         source = "what the rows' SDs allow an SD of each case's average to be"
         return found if found.verdict == NOT else judged(
             CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", possible)]
         )  # fmt: skip
-    why = "each case's own average over the rows isn't printed, and they allow the SD of it"
-    if found.verdict == NOT:
+    why = "the rows allow it as the SD of each case's average over them, which isn't printed"
+    if not told:
         why = f"of each case's average over the rows, as it seems; {found.note}"
     return unchecked(CHECK, found.about, found.where, found.printed, why)
 

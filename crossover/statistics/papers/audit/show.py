@@ -43,7 +43,7 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     of_readings = table[table["verdict"] == READING].groupby(["check", "reading", "where"], sort=False)
     _list("Follows only under a reading", [entry for _, own in of_readings for entry in _under(own)], console)
     needing = table[(table["verdict"] == FOLLOWS) & (table["check"] == PAIRED_T) & (table["note"] != "")]
-    _list("Follows, if the scores go together", [_entry(own) for _, own in needing.groupby(needing.index)], console)
+    _list("Follows, if the scores go together", _needing(needing.sort_values("note", ascending=False)), console)
     why = table[table["verdict"] == UNCHECKED].groupby("note", sort=False)
     _list("Can't be checked", [_unchecked(str(note), own) for note, own in why], console)
     by_reading = [Text(f"{said.about}: {said.what}") for said in published.contradictions]
@@ -59,6 +59,16 @@ def _list(heading: str, entries: list[Text], console: Console) -> None:
         console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
     for entry in entries:
         console.print(Padding(entry, (0, 0, 0, 4)))
+
+
+def _needing(most_first: pd.DataFrame) -> list[Text]:
+    """Return the p values that need the largest correlations, and how many need smaller ones."""
+    named = [_entry(most_first.iloc[[k]]) for k in range(min(MOST_NAMED, len(most_first)))]
+    rest = len(most_first) - len(named)
+    return [
+        *named,
+        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} a correlation as large at most")] * bool(rest)),
+    ]
 
 
 def _under(own: pd.DataFrame) -> list[Text]:
