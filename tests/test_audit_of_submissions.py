@@ -275,7 +275,16 @@ def test_a_p_that_takes_an_unusual_correlation_says_which_and_what_usual_ones_gi
     values = [row("a", "0.85", "0.08"), row("b", "0.84", "0.09")]
     (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), "0.0001")], test_sets=SETS))
     assert found.reading == "scores of the two models that correlate with 0.97 or more"
-    assert found.note.startswith("A correlation of 0 to 0.9 gives a p of 0.0") and found.note.endswith(" to 1")
+    assert found.note.startswith("A correlation of -0.41 to 0.90 gives a p of 0.0") and found.note.endswith(" to 1")
+
+
+@pytest.mark.parametrize(("correlation", "verdict"), [(-0.3, FOLLOWS), (-0.6, READING)])
+def test_scores_of_few_cases_may_correlate_negatively_by_chance(correlation, verdict):
+    sd = np.sqrt(2 * 0.1**2 * (1 - correlation))
+    p = 2 * stats.t.sf(0.05 * np.sqrt(24) / sd, 23)
+    values = [row("a", "0.8500", "0.1000"), row("b", "0.8000", "0.1000")]
+    (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), f"{p:.6f}")], test_sets=SETS))
+    assert found.verdict == verdict
 
 
 # ---- one finding of one check
