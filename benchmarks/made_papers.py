@@ -43,6 +43,12 @@ class Style:
     slices: int = 1
     thresholds: bool = False
     gain: str = "points"
+    beside: bool = False
+    """Whether standard errors and intervals stand beside SDs."""
+    freedom: int = 1
+    """What the SDs take off the number of cases: 1, or 0 as numpy's do by themselves."""
+    comparisons: int = 1
+    """The number that p values are multiplied by (Bonferroni); those of another test stand beside them."""
 
 
 def styles() -> dict[str, Callable[[Rng], Style]]:
@@ -98,6 +104,13 @@ def styles() -> dict[str, Callable[[Rng], Style]]:
         ),
         "one to four decimals": lambda rng: replace(
             plain, decimals=int(rng.integers(1, 5)), structures=3, cohorts=(cases(rng), cases(rng))
+        ),
+        "SD, standard error and interval, of few cases": lambda rng: replace(
+            plain, beside=True, interval=pick(rng, "t", "normal", "bootstrap"), freedom=pick(rng, 0, 1),
+            cohorts=(int(rng.integers(5, 30)),)
+        ),
+        "corrected p of the t test, p of ranks beside": lambda rng: replace(
+            plain, comparisons=pick(rng, 3, 12), decimals=pick(rng, 2, 3), cohorts=(cases(rng),)
         ),
     }  # fmt: skip
 
@@ -185,7 +198,9 @@ class Maker:
         row: dict = {"mean": show(x.mean())}
         if style.spread == "ci":
             return row | {"ci": tuple(map(show, self._interval(x, metric)))}
-        sd = x.std(ddof=1) / (np.sqrt(len(x)) if style.spread == "se" else 1)
+        sd = x.std(ddof=style.freedom) / (np.sqrt(len(x)) if style.spread == "se" else 1)
+        if style.beside:
+            row |= {"se": show(stats.sem(x)), "ci": tuple(map(show, self._interval(x, metric)))}
         return row | {style.spread: show(sd)} | ({"sd_of": style.averages} if style.averages else {})
 
     def _interval(self, x: np.ndarray, metric: str) -> tuple[float, float]:
@@ -246,14 +261,20 @@ class Maker:
             high, low = (a, b) if middle(x) >= middle(y) else (b, a)
             said = {"metric": metric, "test_set": "site0", "n_train": [0], "structures": [name],
                     "higher": [high], "lower": [low], "where": "Results"}  # fmt: skip
-            bound = next((t for t in THRESHOLDS if self._p(x, y) < float(t)), None)
+            p = self.style.comparisons * self._p(x, y)
+            bound = next((t for t in THRESHOLDS if p < float(t)), None)
             yield said | ({"p_below": Printed(bound), "test": self.style.test} if bound else {})
 
     def _paired(self) -> Iterator[dict]:
         for metric, name, a, b, x, y in self._pairs():
             models = {side: {"family": f, "n_train": 0} for side, f in (("a", a), ("b", b))}
-            yield models | {"structure": name, "test_set": "site0", "metric": metric, "where": "Table 3",
-                            "test": self.style.test} | self.p_printed(self._p(x, y))  # fmt: skip
+            of = models | {"structure": name, "test_set": "site0", "metric": metric, "where": "Table 3"}
+            p, corrected = min(1.0, self.style.comparisons * self._p(x, y)), self.style.comparisons > 1
+            yield of | {"test": self.style.test, "corrected": corrected} | self.p_printed(p)
+            if corrected:
+                yield of | {"test": "wilcoxon"} | self.p_printed(float(stats.wilcoxon(x, y).pvalue))
+                if p < 0.05:
+                    yield of | {"corrected": True, "where": "Abstract", "p": Printed("0.05"), "p_below": True}
 
     def _gains(self) -> list[dict]:
         metric, middle = self.style.metrics[0], np.median if self.style.spread == "iqr" else np.mean

@@ -14,12 +14,14 @@ from typer.testing import CliRunner
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.statistics.papers.audit import audit
+from crossover.statistics.papers.audit.averages import averages
 from crossover.statistics.papers.audit.cut_off import WAY
 from crossover.statistics.papers.audit.false_claims import false_claims, no_claims, untold_claims
 from crossover.statistics.papers.audit.gains import gains
 from crossover.statistics.papers.audit.orderings import orderings
 from crossover.statistics.papers.audit.paired_t import paired_t
 from crossover.statistics.papers.audit.paired_tests import paired_tests
+from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text
@@ -273,7 +275,16 @@ def test_a_p_that_takes_an_unusual_correlation_says_which_and_what_usual_ones_gi
     values = [row("a", "0.85", "0.08"), row("b", "0.84", "0.09")]
     (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), "0.0001")], test_sets=SETS))
     assert found.reading == "scores of the two models that correlate with 0.97 or more"
-    assert found.note.startswith("A correlation of 0 to 0.9 gives a p of 0.0") and found.note.endswith(" to 1")
+    assert found.note.startswith("A correlation of -0.41 to 0.90 gives a p of 0.0") and found.note.endswith(" to 1")
+
+
+@pytest.mark.parametrize(("correlation", "verdict"), [(-0.3, FOLLOWS), (-0.6, READING)])
+def test_scores_of_few_cases_may_correlate_negatively_by_chance(correlation, verdict):
+    sd = np.sqrt(2 * 0.1**2 * (1 - correlation))
+    p = 2 * stats.t.sf(0.05 * np.sqrt(24) / sd, 23)
+    values = [row("a", "0.8500", "0.1000"), row("b", "0.8000", "0.1000")]
+    (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), f"{p:.6f}")], test_sets=SETS))
+    assert found.verdict == verdict
 
 
 # ---- one finding of one check
@@ -321,7 +332,117 @@ def test_a_finding_that_rests_on_an_impossible_sd_says_so():
     assert "It rests on what doesn't follow itself: SD of a, t, dsc" in wrong[1].note
 
 
+# ---- corrected p values, and several of one pair
+
+
+def test_a_p_that_is_corrected_may_be_larger_than_that_of_the_test():
+    values = [row("a", "87.2", "6.0"), row("b", "86.9", "3.5")]
+    a, b = model("a"), model("b")
+    parts = {"values": values, "test_sets": SETS, "orderings": [ordered("a", "b", n=0)]}
+    printed_so = paper(**parts, paired=[pair(a, b, "1.000")])
+    (found,) = paired_t(printed_so)
+    assert found.verdict == NOT and "write corrected: true" in found.note
+    corrected = paper(**parts, paired=[pair(a, b, "1.000", corrected=True)])
+    (found,) = paired_t(corrected)
+    assert found.verdict == FOLLOWS
+    (claim,) = false_claims(corrected).itertuples()
+    assert claim.correlation_of == "assumed"  # a corrected p doesn't tell the correlation
+
+
+def test_a_corrected_p_is_still_too_small_where_no_correlation_gives_it():
+    values = [row("a", "0.800", "0.100"), row("b", "0.799", "0.020")]
+    (found,) = paired_t(
+        paper(values=values, test_sets=SETS, paired=[pair(model("a"), model("b"), "0.001", corrected=True)])
+    )
+    assert found.verdict == NOT and "corrected" not in found.note
+
+
+def test_a_corrected_p_of_ranks_need_not_be_one_that_the_cases_give():
+    said = pair(model("a"), model("b"), "0.019", test="wilcoxon", corrected=True)
+    sets = {"t": {"cases": 9, "where": "M"}}
+    (found,) = paired_tests(
+        paper(values=[row("a", "0.8", "0.1"), row("b", "0.7", "0.1")], test_sets=sets, paired=[said])
+    )
+    assert found.verdict == UNCHECKED and "corrected for several comparisons" in found.note
+
+
+@pytest.mark.parametrize(
+    ("more", "verdicts"),
+    [
+        ({}, [NOT]),
+        ({"test": None}, [NOT]),  # it may be of the named test
+        ({"test": "wilcoxon"}, []),
+        ({"corrected": True}, []),
+        ({"p": Printed("0.05"), "p_below": True}, [FOLLOWS]),
+        ({"p": Printed("0.001"), "p_below": True}, [NOT]),
+        ({"a": model("b"), "b": model("a"), "p": Printed("0.0030")}, [FOLLOWS]),
+    ],
+)
+def test_two_p_values_of_a_pair_are_the_same_where_their_test_and_correction_are(more, verdicts):
+    pairs = [pair(model("a"), model("b"), "0.003"), pair(model("a"), model("b"), "0.040") | more]
+    found = same_numbers(paper(values=[row("a", "0.8", "0.1"), row("b", "0.7", "0.1")], paired=pairs, test_sets=SETS))
+    assert [f.verdict for f in found] == verdicts
+
+
+def test_a_test_is_named_in_letters_of_any_case_and_a_p_below_a_number_has_a_key(tmp_path):
+    a, b = model("tuned", 5), model("scratch", 5)
+    test = {"a": a, "b": b, "test_set": "t", "metric": "dsc", "p": 0.5, "where": "R", "test": "Wilcoxon"}
+    assert load_published(str(plain_file(tmp_path, paired=[test]))).paired[0].test == "wilcoxon"
+    with pytest.raises(ConfigError, match=r"paired\.0\.p: a number is needed, not '<0.001'; .*p_below: true"):
+        load_published(str(plain_file(tmp_path, paired=[test | {"p": "<0.001"}])))
+
+
+# ---- units and scales
+
+
+def test_a_fraction_among_per_cent_is_told():
+    values = [row("a", "87.2", "6.0"), row("b", "86.9", "0.035"), row("c", "0.872", "0.060"), row("d", "85.1", "0.4")]
+    found = [f for f in spread(paper(values=values, test_sets=SETS)) if f.about.startswith("Unit")]
+    assert [(f.about, f.verdict, f.reading, f.note) for f in found] == [
+        ("Unit of the SD of b, t, dsc", READING, "0.035%", "If it is a fraction, it stands for 3.5%"),
+        ("Unit of the mean of c, t, dsc", READING, "0.872%", "If it is a fraction, it stands for 87.2%"),
+    ]
+
+
+def test_quartiles_are_on_the_metrics_scale():
+    iqr = (Printed("-1.2"), Printed("9.1"))
+    one = value("a", Printed("4.6"), metric="hd95_mm", statistic="median", iqr=iqr)
+    assert only(spread(paper(values=[one], test_sets=SETS)), "Quartile of a").verdict == NOT
+
+
+def test_volumetric_similarity_is_a_share():
+    found = paper(values=[row("a", "0.95", "0.62", metric="Volumetric similarity")], test_sets=SETS)
+    assert only(spread(found), "SD of a, t, volumetric_similarity").verdict == NOT
+
+
+@pytest.mark.parametrize(("sd", "verdict"), [("0.3", NOT), ("2.1", UNCHECKED), ("6.0", UNCHECKED), ("6.2", NOT)])
+def test_an_sd_of_averages_is_between_half_the_difference_and_the_mean_of_two_sds(sd, verdict):
+    rows_ = [row("a", "80.0", s, structure=name) for s, name in (("8.2", "one"), ("3.9", "two"))]
+    whole = row("a", "80.0", sd, structure="all", sd_of="averages")
+    assert only(averages(paper(values=[*rows_, whole], test_sets=SETS)), "SD of a, all").verdict == verdict
+
+
 # ---- SD, standard error and interval of one mean
+
+
+def test_an_sd_over_n_beside_a_standard_error_is_a_reading():
+    x = np.random.default_rng(0).beta(8, 2, 9)
+    se = Printed(f"{x.std(ddof=1) / 3:.4f}")
+    sets = {"t": {"cases": 9, "where": "M"}}
+    found = spread(paper(values=[row("a", "0.8", f"{x.std():.4f}", se=se)], test_sets=sets))
+    error = only(found, "Standard error of a")
+    assert (error.verdict, error.reading) == (READING, "an SD over n")
+
+
+@pytest.mark.parametrize("n", [5, 9, 30])
+def test_bootstrap_intervals_of_few_cases_are_no_alarm(n):
+    rng = np.random.default_rng(n)
+    for _ in range(20):
+        x = rng.beta(8, 2, n)
+        low, high = np.percentile(rng.choice(x, (4000, n)).mean(1), [2.5, 97.5])
+        one = row("a", f"{x.mean():.3f}", f"{x.std(ddof=1):.3f}", ci=[Printed(f"{low:.3f}"), Printed(f"{high:.3f}")])
+        found = spread(paper(values=[one], test_sets={"t": {"cases": n, "where": "M"}}))
+        assert only(found, "Width of the interval").verdict != NOT
 
 
 def test_sd_standard_error_and_interval_of_a_mean_go_together():
@@ -405,6 +526,28 @@ def test_a_claim_without_a_spread_is_named():
 
 
 # ---- words
+
+
+def test_the_p_values_that_need_the_largest_correlations_are_named(tmp_path):
+    values = [{"model": model(f, n), "test_set": "t", "metric": "dsc", "mean": m, "sd": 0.14, "where": "T"}
+              for n in SIZES for f, m in (("tuned", 0.66), ("scratch", 0.71))]  # fmt: skip
+    pairs = [{"a": model("tuned", n), "b": model("scratch", n), "test_set": "t", "metric": "dsc", "p": p, "where": "R",
+              "test": "t"} for n, p in zip(SIZES, (0.03, 0.09, 0.01, 0.05))]  # fmt: skip
+    text = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, values=values, paired=pairs))]).output
+    text = " ".join(text.split())
+    at = [text.index(f"p of tuned against scratch at n = {n}, t, dsc (R; T)") for n in (20, 5, 40)]
+    assert at == sorted(at) and "n = 10, t, dsc (R; T)" not in text
+    assert "1 more needs a correlation as large at most" in text
+
+
+def test_many_numbers_of_a_table_under_one_reading_are_one_entry(tmp_path):
+    printed = [(n, m, [round(m - 0.056, 3), round(m + 0.03, 3)]) for n, m in zip(SIZES, (0.805, 0.81, 0.82, 0.84))]
+    values = [{"model": model("tuned", n), "test_set": "t", "metric": "dsc", "mean": m, "ci": ci, "where": "T"}
+              for n, m, ci in printed]  # fmt: skip
+    text = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, values=values, confidence=0.95))]).output
+    text = " ".join(text.split())
+    assert "4: Interval of tuned at n = 5, t, dsc about its mean; " in text
+    assert text.count("an asymmetric one") == 1
 
 
 @pytest.mark.parametrize(

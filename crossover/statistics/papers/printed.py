@@ -38,10 +38,11 @@ def _is_number(text: str) -> bool:
 
 Percent = Annotated[Printed, Field(ge=0), BeforeValidator(_without_sign)]
 """A percentage, with its sign or without."""
-Test = Literal[
-    "t", "anova", "wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman", "other"
-]  # fmt: skip
-"""A test of differences that a paper names."""
+Test = Annotated[
+    Literal["t", "anova", "wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman", "other"],
+    BeforeValidator(lambda name: name.lower() if isinstance(name, str) else name),
+]
+"""A test of differences that a paper names; Tukey's or a mixed model's is `other`."""
 RANK_TESTS = ("wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman")
 """The tests of ranks, whose p doesn't follow from means."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -273,6 +274,8 @@ class PairedTest(Placed):
     """Whether only "p < ..." is printed."""
     test: Test | None = None
     """The test that the paper names."""
+    corrected: bool = False
+    """Whether the p is corrected for several comparisons (Bonferroni, Holm): the test's own is as large at most."""
 
 
 class Improvement(Placed):

@@ -42,7 +42,11 @@ class Printed(float):
     @classmethod
     def _checked(cls, value: object) -> Printed:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"a number is needed, not {value!r}")
+            below = isinstance(value, str) and value.lstrip().startswith("<")
+            hint = (
+                "; of a p that is only said to be below a number, write the number, and p_below: true" if below else ""
+            )
+            raise ValueError(f"a number is needed, not {value!r}{hint}")
         return cls(value)
 
 

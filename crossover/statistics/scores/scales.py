@@ -72,6 +72,7 @@ KNOWN = {
     "sensitivity": Metric("Sensitivity", ("recall", "true_positive_rate")),
     "precision": Metric("Precision", ("positive_predictive_value",)),
     "specificity": Metric("Specificity", ("true_negative_rate",)),
+    "volumetric_similarity": Metric("Volumetric similarity", ("vs", "volume_similarity")),
     "hd_mm": _distance("Hausdorff distance", "hd100", "maximum_hausdorff_distance", "max_hausdorff_distance"),
 }  # fmt: skip
 """The metrics by the names of their columns. Those down to lesions_false are of a study's metrics.csv

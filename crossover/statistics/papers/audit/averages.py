@@ -93,19 +93,36 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
         f"mean of the SDs {mean_sd.middle:.3f}; each case's own average isn't printed",
     )  # fmt: skip
     if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
-        return _of_averages(found, printed, mean_sd, len(set(cases)) == 1)
+        possible = Interval(_least_of_averages(rows), mean_sd.high)
+        return _of_averages(found, printed, possible, len(set(cases)) == 1, value.sd_of == "averages")
     return found
 
 
-def _of_averages(found: AuditRow, printed: Interval, mean_sd: Interval, same_cases: bool) -> AuditRow:
-    """Check whether the SD of each case's average over the rows is too large, which is all that can be checked."""
-    if same_cases and gap(printed, "at_most", mean_sd):
-        source = "at most the mean of the rows' SDs, if of each case's average"
+def _least_of_averages(rows: list[Value]) -> float:
+    """Return the least SD of each case's average over the rows: the others may offset all but the largest's excess."""
+    sds = [unrounded(row.sd) for row in rows if row.sd is not None]
+    largest = max(sds, key=lambda sd: sd.low)
+    others = math.fsum(sd.high for sd in sds if sd is not largest)
+    return max(0.0, largest.low - others) / len(sds)
+
+
+def _of_averages(found: AuditRow, printed: Interval, possible: Interval, same_cases: bool, told: bool) -> AuditRow:
+    """Check whether an SD of each case's average over the rows is possible, which is all that can be checked.
+
+    By the triangle inequality it is at most the mean of the rows' SDs.
+
+    Args:
+        found: the row of what else the SD may be. printed: the SD. possible: SDs of averages that the rows allow.
+        same_cases: whether all rows have as many cases. told: whether the paper says that it is of averages.
+    """
+    if same_cases and gap(printed, "equals", possible):
+        source = "what the rows' SDs allow an SD of each case's average to be"
         return found if found.verdict == NOT else judged(
-            CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", mean_sd)],
-            relation="at_most",
+            CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", possible)]
         )  # fmt: skip
-    why = f"of each case's average over the rows, as it seems; {found.note}"
+    why = "the rows allow it as the SD of each case's average over them, which isn't printed"
+    if not told:
+        why = f"of each case's average over the rows, as it seems; {found.note}"
     return unchecked(CHECK, found.about, found.where, found.printed, why)
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from crossover.statistics.papers.audit.interval import Interval, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, at_size, first_values, versus
 from crossover.statistics.papers.audit.orderings import Claim, claim_of
-from crossover.statistics.papers.audit.paired_t import USUAL, implied_correlation
+from crossover.statistics.papers.audit.paired_t import implied_correlation, usual_correlations
 from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import p_interval, p_text, places
 from crossover.statistics.papers.printed import Ordering, PairedTest, PublishedModel, Value
@@ -150,7 +150,8 @@ def _of_test(
     about = (better.structure, better.test_set, better.metric)
     same = [
         t for t in published.paired
-        if t.test == "t" and (t.structure, t.test_set, t.metric) == about and {t.a, t.b} == {better.model, worse.model}
+        if t.test == "t" and not t.corrected
+        and (t.structure, t.test_set, t.metric) == about and {t.a, t.b} == {better.model, worse.model}
     ]  # fmt: skip
     if not same or better.mean == worse.mean or better.structure == POOLED_STRUCTURE:
         return None
@@ -159,7 +160,8 @@ def _of_test(
     test = same[0]
     p = p_interval(test.p, test.p_below)
     r = implied_correlation(unrounded(better.mean) - unrounded(worse.mean), sds[0], sds[1], p, n)
-    if r is None or r.low > USUAL or r.high < 0:  # then the p itself is in doubt
+    usual = usual_correlations(n)
+    if r is None or r.low > usual.high or r.high < usual.low:  # then the p itself is in doubt
         return None
     middle = _middle(better.mean - worse.mean, sds[0].middle, sds[1].middle, float(test.p), n)
     claimed = (better.mean > worse.mean) == (published.better(better.metric) == "higher")

@@ -53,6 +53,24 @@ def pair_text(test: PairedTest) -> str:
     return _joined(models, test.structure, test.test_set, test.metric)
 
 
+def first_tests(published: Published) -> list[tuple[PairedTest, PairedTest]]:
+    """Return each printed p with the first one of the same comparison, which is itself where no other comes before it.
+
+    Two tests that the paper names differently have a p each, and so have one that is corrected and one that isn't. A
+    p without a named test is that of any.
+    """
+    first: dict[tuple, list[PairedTest]] = {}
+    found = []
+    for test in published.paired:
+        models = frozenset((test.a, test.b))
+        own = first.setdefault((models, test.structure, test.test_set, test.metric, test.corrected), [])
+        there = next((t for t in own if t.test == test.test or None in (t.test, test.test)), test)
+        if there is test:
+            own.append(test)
+        found.append((test, there))
+    return found
+
+
 def versus(a: PublishedModel, word: str, b: PublishedModel) -> str:
     """Return two models with a word between them, and their sizes: once, where both have the same."""
     first = a.family if a.n_train == b.n_train else model_text(a)

@@ -13,12 +13,14 @@ from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
     Interpretation,
     judged,
+    p_interval,
+    p_text,
     places,
     rests_on,
     unchecked,
 )
 from crossover.statistics.papers.paper_names import ICC
-from crossover.statistics.papers.printed import RANK_TESTS, Ordering, Value
+from crossover.statistics.papers.printed import RANK_TESTS, Ordering, PairedTest, Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "ordering"
@@ -135,20 +137,24 @@ def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair], low
 
 
 def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[AuditRow]:
-    """Yield the p of the table for the same two models."""
+    """Yield the p of the table for the same two models; each where there are several that may be meant."""
     if said.p_below is None:
         return
     for test_set, pair in pairs.items():
-        a, b = pair.higher, pair.lower
+        found: dict[tuple, PairedTest] = {}
         for t in published.paired:
-            same = (t.structure, t.test_set, t.metric) == (a.structure, test_set, said.metric)
-            if same and {t.a, t.b} == {a.model, b.model} and t.where != said.where:
-                yield judged(
-                    "p and its threshold", f"p of {name}", places(said.where, t.where), f"p < {said.p_below.text}",
-                    f"p = {t.p.text}", exactly(said.p_below), [Interpretation("", unrounded(t.p))],
-                    relation="at_least",
-                )  # fmt: skip
-                break
+            same = (t.structure, t.test_set, t.metric) == (pair.higher.structure, test_set, said.metric)
+            same = same and {t.a, t.b} == {pair.higher.model, pair.lower.model} and t.where != said.where
+            if same and (t.test == said.test or None in (t.test, said.test)):
+                found.setdefault((t.test, t.corrected), t)
+        printed = {f"p {'' if t.p_below else '= '}{p_text(t.p, t.p_below)} ({t.where})": t for t in found.values()}
+        if printed:
+            yield judged(
+                "p and its threshold", f"p of {name}", places(said.where, *(t.where for t in found.values())),
+                f"p < {said.p_below.text}", "; ".join(printed), exactly(said.p_below),
+                [Interpretation(text, p_interval(t.p, t.p_below)) for text, t in printed.items()],
+                relation="at_least",
+            )  # fmt: skip
 
 
 def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[AuditRow]:

@@ -47,6 +47,15 @@ def _key(test: PairedTest, model: PublishedModel) -> Key:
     return model.family, model.n_train, test.structure, test.test_set, test.metric
 
 
+def usual_correlations(n: int) -> Interval:
+    """Return the correlations of two models' scores on n cases beyond which a p follows only under that reading.
+
+    Those of many cases are from 0 to `USUAL`. Where the true one is 0, that of a few cases is negative half of the
+    time: as Fisher's z it has a standard error of 1 / sqrt(n - 3), and two of them are allowed for.
+    """
+    return Interval(-math.tanh(2 / math.sqrt(n - 3)) if n > 3 else -1.0, USUAL)
+
+
 def implied_correlation(difference: Interval, a: Interval, b: Interval, p: Interval, n: int) -> Interval | None:
     """Return the correlations of two models' scores with which the paired t test of n cases gives a p.
 
@@ -84,11 +93,19 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     s, r = (sd_of(v, n, t_quantile(n, published.confidence)) for v in (a, b))
     assert s and r, "else `_why_not` says so"
     difference, p = unrounded(a.mean) - unrounded(b.mean), p_interval(test.p, test.p_below)
+    if test.corrected:
+        p = Interval(0.0, p.high)
     given = implied_correlation(difference, s, r, p, n)
-    least = given.low if given else -1.0
-    ends = (least, 1.0) if given and least > USUAL else (-1.0, 1.0) if not given or given.high < 0 else (0.0, USUAL)
-    found, usual = (_p_range(difference, _spreads(s, r, *of), n) for of in (ends, (0.0, USUAL)))
-    verdict, reading, note = _verdict(given, usual)
+    most_often = usual_correlations(n)
+    ends = most_often
+    if not given or given.high < most_often.low:
+        ends = Interval(-1.0, 1.0)
+    elif given.low > most_often.high:
+        ends = Interval(given.low, 1.0)
+    found, usual = (_p_range(difference, _spreads(s, r, of.low, of.high), n) for of in (ends, most_often))
+    verdict, reading, note = _verdict(given, most_often, usual)
+    if given is None and p.low > found.high:
+        note = "A p corrected for several comparisons may be larger: where the paper says so, write corrected: true"
     return AuditRow(
         CHECK, about, places(test.where, a.where, b.where), printed,
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", verdict, found.low, found.high, reading,
@@ -96,14 +113,15 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     )  # fmt: skip
 
 
-def _verdict(given: Interval | None, usual: Interval) -> tuple[Verdict, str, str]:
-    """Return the verdict, its reading and a note, from the correlations that give a p, and p at the usual ones."""
+def _verdict(given: Interval | None, most_often: Interval, usual: Interval) -> tuple[Verdict, str, str]:
+    """Return the verdict, its reading and a note, from the correlations that give a p, the usual ones, and p there."""
     if given is None:
         return NOT, "", ""
     needed = "scores of the two models that correlate with"
-    if given.low > USUAL or given.high < 0:
-        end = f"{given.low:.2f} or more" if given.low > USUAL else f"{given.high:.2f} or less"
-        note = f"A correlation of 0 to {USUAL} gives a p of {usual.low:.2g} to {usual.high:.2g}"
+    if given.low > most_often.high or given.high < most_often.low:
+        end = f"{given.low:.2f} or more" if given.low > most_often.high else f"{given.high:.2f} or less"
+        at = f"{most_often.low:.2f} to {most_often.high:.2f}"
+        note = f"A correlation of {at} gives a p of {usual.low:.2g} to {usual.high:.2g}"
         return READING, f"{needed} {end}", note
     return FOLLOWS, "", f"The p needs {needed} {given.low:.2f} or more" if given.low > 0 else ""
 

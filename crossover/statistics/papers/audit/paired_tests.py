@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap
-from crossover.statistics.papers.audit.lookup import pair_text
+from crossover.statistics.papers.audit.lookup import first_tests, pair_text
 from crossover.statistics.papers.audit.signed_rank import FORMS, Attainable, all_improve, attainable
 from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
@@ -33,22 +33,21 @@ NO_TIES, TIES = "no ties", "with ties or without difference"
 def paired_tests(published: Published) -> list[AuditRow]:
     """Check each p at its first place, one form for all of them, statements of every case, and their number."""
     rows: list[AuditRow] = []
-    first: dict[tuple, PairedTest] = {}
-    for test in published.paired:
-        first.setdefault((test.structure, test.a, test.b, test.test_set, test.metric), test)
+    tests = [test for test, first in first_tests(published) if test is first]
     groups: dict[tuple[str, str], list[PairedTest]] = {}
-    rows += _others(list(first.values()), published)
-    for test in first.values():
+    rows += _others(tests, published)
+    own = [test for test in tests if not test.corrected]
+    for test in own:
         if test.test == "wilcoxon" and 0 < _cases(published, test.test_set) <= MOST_CASES:
             groups.setdefault((test.test_set, test.where), []).append(test)
-    for (test_set, _), tests in groups.items():
+    for (test_set, _), alike in groups.items():
         n = _cases(published, test_set)
-        rows += [_possible(test, n) for test in tests]
-        rows.append(_one_form(tests, n))
+        rows += [_possible(test, n) for test in alike]
+        rows.append(_one_form(alike, n))
         if published.alpha is not None:
-            rows.append(_number(tests, n, published.alpha))
+            rows.append(_number(alike, n, published.alpha))
     for said in published.improvements:
-        rows.append(_improvement(said, list(first.values()), published))
+        rows.append(_improvement(said, own, published))
     return rows
 
 
@@ -79,6 +78,8 @@ def _why_not(test: PairedTest, cases: int) -> str:
         return "" if test.test == "t" else f"the {test.test} test needs more than is printed"
     if not cases:
         return "p of the signed-rank test, and the number of cases isn't printed"
+    if test.corrected:
+        return "a p corrected for several comparisons; that of the signed-rank test itself isn't printed"
     return "" if cases <= MOST_CASES else f"of {cases} cases the signed-rank test gives nearly every p"
 
 

@@ -4,9 +4,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
-from crossover.statistics.papers.audit.lookup import Key, first_values, key_of, key_text, pair_text
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, READING, AuditRow, Interpretation, judged, places
-from crossover.statistics.papers.printed import Fact, Value
+from crossover.statistics.papers.audit.lookup import Key, first_tests, first_values, key_of, key_text, pair_text
+from crossover.statistics.papers.audit.verdicts import (
+    FOLLOWS,
+    READING,
+    AuditRow,
+    Interpretation,
+    judged,
+    p_interval,
+    p_text,
+    places,
+)
+from crossover.statistics.papers.printed import Fact, PairedTest, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 
@@ -16,15 +25,7 @@ CHECK = "several places"
 def same_numbers(published: Published) -> list[AuditRow]:
     """Check values, their intervals, p values, ICC ranges and facts that stand at more than one place."""
     rows = list(_values(published))
-    tests: dict[tuple, Printed] = {}
-    first_where: dict[tuple, str] = {}
-    for t in published.paired:
-        key = (t.structure, t.a, t.b, t.test_set, t.metric)
-        if key in tests:
-            about = f"p of {pair_text(t)}"
-            rows.append(_same(about, t.p, t.where, tests[key], first_where[key]))
-        tests.setdefault(key, t.p)
-        first_where.setdefault(key, t.where)
+    rows += [_p(test, first) for test, first in first_tests(published) if test is not first]
     return rows + list(_icc(published)) + list(_facts(published))
 
 
@@ -69,6 +70,15 @@ def _same(about: str, value: Printed, where: str, there: Printed, at: str) -> Au
     return judged(
         CHECK, about, places(where, at), value.text, f"{there.text} ({at})", unrounded(value),
         [Interpretation("", unrounded(there))],
+    )  # fmt: skip
+
+
+def _p(test: PairedTest, first: PairedTest) -> AuditRow:
+    """Compare a p with the same one elsewhere: "p < 0.05" agrees with all p values below it."""
+    p, there = (p_interval(t.p, t.p_below) for t in (test, first))
+    return judged(
+        CHECK, f"p of {pair_text(test)}", places(test.where, first.where), p_text(test.p, test.p_below),
+        f"{p_text(first.p, first.p_below)} ({first.where})", p, [Interpretation("", there)],
     )  # fmt: skip
 
 

@@ -33,18 +33,17 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     checked and why, what no check finds, and which claims of superiority may be false (`false_claims.false_claims`)
     come after it.
 
-    Rows of one check with the same reading for the same printed number are one entry, and those that can't be checked
-    for one reason.
+    Rows of one check with the same reading for the same printed number are one entry, and so are many of one place
+    with the same reading, and those that can't be checked for one reason.
     """
     counts = ", ".join(f"{n} {COUNTED[verdict][n != 1]}" for verdict, n in verdicts(table).items())
     console.print(Text(f"{published.study} ({published.citation}): {len(table)} checked: {counts}", "bold"))
-    alike = ["check", "printed", "reading", "where"]
-    for verdict, heading in ((NOT, "Doesn't follow"), (READING, "Follows only under a reading")):
-        chosen = table[table["verdict"] == verdict]
-        single = [own for _, own in chosen.groupby(chosen.index if verdict == NOT else alike, sort=False)]
-        _list(heading, [_entry(own) for own in single], console)
+    wrong = table[table["verdict"] == NOT]
+    _list("Doesn't follow", [_entry(own) for _, own in wrong.groupby(wrong.index)], console)
+    of_readings = table[table["verdict"] == READING].groupby(["check", "reading", "where"], sort=False)
+    _list("Follows only under a reading", [entry for _, own in of_readings for entry in _under(own)], console)
     needing = table[(table["verdict"] == FOLLOWS) & (table["check"] == PAIRED_T) & (table["note"] != "")]
-    _list("Follows, if the scores go together", [_entry(own) for _, own in needing.groupby(needing.index)], console)
+    _list("Follows, if the scores go together", _needing(needing.sort_values("note", ascending=False)), console)
     why = table[table["verdict"] == UNCHECKED].groupby("note", sort=False)
     _list("Can't be checked", [_unchecked(str(note), own) for note, own in why], console)
     by_reading = [Text(f"{said.about}: {said.what}") for said in published.contradictions]
@@ -60,6 +59,28 @@ def _list(heading: str, entries: list[Text], console: Console) -> None:
         console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
     for entry in entries:
         console.print(Padding(entry, (0, 0, 0, 4)))
+
+
+def _needing(most_first: pd.DataFrame) -> list[Text]:
+    """Return the p values that need the largest correlations, and how many need smaller ones."""
+    named = [_entry(most_first.iloc[[k]]) for k in range(min(MOST_NAMED, len(most_first)))]
+    rest = len(most_first) - len(named)
+    return [
+        *named,
+        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} a correlation as large at most")] * bool(rest)),
+    ]
+
+
+def _under(own: pd.DataFrame) -> list[Text]:
+    """Return what follows under one reading at one place: a line for each printed number, or one for many."""
+    single = [alike for _, alike in own.groupby("printed", sort=False)]
+    if len(single) <= MOST_NAMED:
+        return [_entry(alike) for alike in single]
+    first = own.iloc[0]
+    text = Text(f"{len(own)}: {first_few(list(dict.fromkeys(own['about'])), MOST_NAMED, '; ')}", "bold")
+    text.append(f" ({first['where']})", "not bold")
+    text.append(f"; under: {first['reading']}", "not bold italic")
+    return [text]
 
 
 def _unchecked(why: str, own: pd.DataFrame) -> Text:

@@ -13,7 +13,7 @@ from crossover.statistics.papers.audit.scores import (
     sd_of,
     t_quantile,
 )
-from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, unchecked
+from crossover.statistics.papers.audit.verdicts import READING, AuditRow, Interpretation, judged, unchecked
 from crossover.statistics.papers.printed import Pair, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -41,7 +41,7 @@ def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
 
 def spread(published: Published) -> list[AuditRow]:
     """Check scores against their scales, intervals and quartiles against means, and SDs against scales."""
-    rows = list(_off_scale(published))
+    rows = [*_off_scale(published), *_fractions(published)]
     for value in published.values:
         n = cases_of(value, published)
         several = value.structure == POOLED_STRUCTURE and value.sd is not None  # not over cases alone
@@ -66,7 +66,9 @@ def _off_scale(published: Published) -> Iterator[AuditRow]:
     """
     for value in published.values:
         scale = scale_of(value.metric, published)
-        yield from _beyond(f"Mean of {key_text(key_of(value))}", value.where, (value.mean,), scale)
+        about = key_text(key_of(value))
+        yield from _beyond(f"Mean of {about}", value.where, (value.mean,), scale)
+        yield from _beyond(f"Quartile of {about}", value.where, value.iqr or (), scale)
     for icc in published.icc:
         about = f"ICC of {icc.model.family} at n = {icc.model.n_train}"
         yield from _beyond(about, icc.where, icc.range, AGREEMENT)
@@ -76,6 +78,29 @@ def _off_scale(published: Published) -> Iterator[AuditRow]:
         for cell in grid.cells:
             about = f"Mean of {cell.architecture} with {cell.encoder}, {grid.metric}"
             yield from _beyond(about, grid.where, (cell.mean,), scale)
+
+
+def _fractions(published: Published) -> Iterator[AuditRow]:
+    """Yield means and SDs of a metric printed in per cent that look like fractions: there is no row for others.
+
+    An SD below 1 does only where it has more decimals than its mean.
+    """
+    for value in published.values:
+        if not published.in_per_cent(value.metric):
+            continue
+        about, sd = key_text(key_of(value)), value.sd
+        if 0 < value.mean <= 1:
+            yield _fraction(f"Unit of the mean of {about}", value, value.mean)
+        elif sd is not None and 0 < sd < 1 and sd.decimals > value.mean.decimals:
+            yield _fraction(f"Unit of the SD of {about}", value, sd)
+
+
+def _fraction(about: str, value: Value, number: Printed) -> AuditRow:
+    source, own = f"{value.metric} in per cent elsewhere", unrounded(number)
+    note = f"If it is a fraction, it stands for {100 * number:.3g}%"
+    return AuditRow(
+        CHECK, about, value.where, number.text, source, READING, own.low, own.high, f"{number.text}%", note=note
+    )  # fmt: skip
 
 
 def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) -> Iterator[AuditRow]:
@@ -153,9 +178,12 @@ def _together(value: Value, n: int | None, published: Published) -> Iterator[Aud
     assert n, "else `_not_together` says so"
     error = unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)) if value.sd is not None else None
     if value.se is not None and error:
+        own, readings = unrounded(value.se), [Interpretation("an SD over n - 1", error)]
+        if gap(own, "equals", error):
+            readings.append(Interpretation("an SD over n", error * exactly(math.sqrt(n / (n - 1)))))
         yield judged(
             CHECK, f"Standard error of {about}", value.where, value.se.text,
-            f"an SD of {spreads[0].text} over the root of {n} cases", unrounded(value.se), [Interpretation("", error)],
+            f"an SD of {spreads[0].text} over the root of {n} cases", own, readings,
         )  # fmt: skip
     if value.ci:
         yield _width(value, value.ci, error or unrounded(spreads[0]).clipped(), n, published)
@@ -177,7 +205,8 @@ def _width(value: Value, ci: Pair, error: Interval, n: int, published: Published
     half = (unrounded(ci[1]) - unrounded(ci[0])) * exactly(0.5)
     readings = [Interpretation("a t or normal interval", usual)]
     if gap(half, "equals", usual):
-        wider = Interval(usual.low * (1 - BOOTSTRAP), usual.high * (1 + BOOTSTRAP))
+        over_n = math.sqrt(n / (n - 1))  # as the bootstrap's variance is, and that of an SD that doesn't correct it
+        wider = Interval(usual.low * (1 - BOOTSTRAP) / over_n, usual.high * (1 + BOOTSTRAP) * over_n)
         readings.append(Interpretation("a bootstrap or transformed interval", wider))
     of = f"an SD of {value.sd.text}" if value.sd is not None else f"a standard error of {value.se.text}"  # type: ignore[union-attr]  # one of both
     return judged(
