@@ -45,8 +45,26 @@ def test_a_frozen_part_that_does_not_fit_is_an_error_that_names_it():
     frozen = {name: value for name, value in weights().items() if name.startswith("encoder")}
     with pytest.raises(ValueError, match="don't fit encoder of the network"):
         fitting(given, weights(), frozen)
-    with pytest.raises(ValueError, match="don't fit decoder, encoder, head"):
-        fitting({"other.x": np.zeros(1, "float32")}, weights(), {})
+
+
+@pytest.mark.parametrize("prefix", ["other.", "module."])
+def test_a_file_of_which_no_part_fits_is_an_error_that_names_what_it_has(prefix):
+    given = {f"{prefix}{name}": value for name, value in weights(seed=1).items()}
+    told = f"don't fit encoder, decoder, head .*has no encoder.a.weight; its first name is {prefix}encoder.a.weight"
+    with pytest.raises(ValueError, match=told):
+        fitting(given, weights(), {})
+
+
+def test_a_head_is_not_loaded_alone_behind_an_encoder_at_random():
+    given = weights(seed=1)
+    given["encoder.extra"] = np.zeros(1, "float32")
+    with pytest.raises(ValueError, match="don't fit encoder of .*the network has no encoder.extra"):
+        fitting(given, weights(), {})
+
+
+def test_counters_of_batches_in_a_file_keep_no_part_from_fitting():
+    given = weights(seed=1) | {"encoder.b.num_batches_tracked": np.array(7)}
+    assert fitting(given, weights(), {}).keys() == weights().keys()
 
 
 def test_the_file_of_a_run_is_the_one_that_it_began_with(tmp_path: Path):
