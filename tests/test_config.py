@@ -506,7 +506,9 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
         "scales:\n  paper: {}\n  smoke: {network: {settings: {encoder: resnet18}}, recipe: {batch: 2}}\n"
     )
     own = tmp_path / "own.yaml"
-    own.write_text("extends: base\nnetwork: {architecture: mine, settings: {width: 8}}\nscales: {smoke: {sizes: [2]}}\n")
+    own.write_text(
+        "extends: base\nnetwork: {architecture: mine, settings: {width: 8}}\nscales: {smoke: {sizes: [2]}}\n"
+    )
     values = read_extended(own, tmp_path)
     assert values["network"] == {"architecture": "mine", "engine": "torch", "settings": {"width": 8}}
     assert values["scales"] == {"paper": {}, "smoke": {"network": {}, "recipe": {"batch": 2}, "sizes": [2]}}

@@ -58,7 +58,7 @@ def test_a_file_of_which_no_part_fits_is_an_error_that_names_what_it_has(prefix)
 def test_a_head_is_not_loaded_alone_behind_an_encoder_at_random():
     given = weights(seed=1)
     given["encoder.extra"] = np.zeros(1, "float32")
-    with pytest.raises(ValueError, match="don't fit encoder of .*the network has no encoder.extra"):
+    with pytest.raises(ValueError, match=r"don't fit encoder of .*the network has no encoder.extra"):
         fitting(given, weights(), {})
 
 
