@@ -75,7 +75,7 @@ def check_output(
         beside = engine.predict(two)[:1]
         engine.start(rare, 0, None, None)
         lowered = engine.predict(one)
-    if not np.array_equal(*maps):
+    if not np.array_equal(maps[0], maps[1]):
         raise ConfigError(
             f"{fault}returns another map of the same image each time: nothing may be drawn outside of training, "
             "which `self.training` tells"
