@@ -1,6 +1,9 @@
 """Keras obeys the numerics that a study declares (`network.device`)."""
 
 import re
+import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +96,18 @@ def test_a_network_whose_layers_no_level_can_tell_apart_is_refused(model, told):
         return
     with pytest.raises(ConfigError, match=re.escape(told)):
         check_built(made, model())
+
+
+def test_the_keras_network_of_the_page_is_built_as_it_is_declared(monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "new-network.md").read_text()
+    declaring, building = (
+        next(text for text in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if word in text)
+        for word in ("PARTS =", "import keras")
+    )
+    own = types.ModuleType("crossover.networks.mynetwork")
+    monkeypatch.setitem(sys.modules, own.__name__, own)
+    exec(declaring, own.__dict__)
+    exec(building, made := {"__name__": "made"})
+    model = made["build"](32, 64, 3, 2, width=8)
+    check_built(Declared("mynetwork", own.PARTS, own.LEVELS, own.Settings, ["keras"], own.SIZE, None), model)
+    assert model.output_shape == (None, 32, 64, 2)

@@ -111,7 +111,7 @@ def only_the_trained_parts_change(engine: engines.Engine, network: Declared, bat
 
 def test_the_network_of_the_page_is_built_as_it_is_declared(monkeypatch):
     page = (Path(__file__).parents[1] / "docs" / "new-network.md").read_text()
-    declaring, _, building = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    declaring, _, building, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     own = types.ModuleType("crossover.networks.mynetwork")
     monkeypatch.setitem(sys.modules, own.__name__, own)
     exec(declaring, own.__dict__)

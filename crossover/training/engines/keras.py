@@ -110,7 +110,10 @@ class KerasEngine:
         self._now.reset()
 
     def begin_from(self, weights: Arrays) -> None:
-        raise ValueError("no network of the engine keras has weights of a part of it")
+        own = _named(v for v in self._model.variables if not _is_random_state(v))
+        if unknown := sorted(set(weights) - set(own)):
+            raise ValueError(f"the network has no weights {unknown[0]}")
+        _set({name: own[name] for name in weights}, weights)
 
     def fixed(self) -> bool:
         return self._now.trunk is not None and not self._now.batch_statistics
