@@ -15,8 +15,10 @@ from crossover.study.initial_weights import of_file
 from crossover.study.plan import Stage, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
+from crossover.training import engines
 from crossover.training.job import Initials
 from crossover.training.run import fitting
+from crossover.training.step_time import _seen, taken
 
 CONFIG = Path(__file__).parent.parent / "config"
 STAGE = Stage("transfer-n5", (("b", 5),), None, None, ("gland",), initial="model")
@@ -106,3 +108,19 @@ def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(t
     assert found.network["settings"] == {"encoder": "resnet18", "decoder_width": 1.0} and found.frozen == "decoder"
     assert model_of("imagenet").network["initial"]["weights"] == "imagenet"
     assert model_of("/data/patients") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["decoder", None])
+def test_check_tells_which_parts_a_file_gives_and_refuses_one_that_does_not_fit(tmp_path: Path, level):
+    pytest.importorskip("torch")
+    file = tmp_path / "model.safetensors"
+    found = study(weights="model", file=str(file))
+    size, _ = _seen(found, found.network)
+    engine = engines.create(found.network, (*size, len(found.channels)), 1, 1)
+    save_file(engine.weights(), file)
+    assert taken(found, found.network, level, 1) == (["encoder", "decoder", "head"], [])
+    assert taken(found, found.network, level, 2) == (["encoder", "decoder"], ["head"])
+    save_file({f"module.{name}": value for name, value in engine.weights().items()}, file)
+    with pytest.raises(ConfigError, match=r"model.safetensors: the weights .* don't fit encoder, .*name is module\."):
+        taken(found, found.network, level, 1)

@@ -8,12 +8,15 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from crossover.core.configuration import ConfigError
 from crossover.study import backends
 from crossover.study.schema import Study
 from crossover.study.sections import Network, Recipe
 from crossover.training import engines
+from crossover.training.run import fitting
 
 LARGEST_BATCH = 2
 """Slices or patches of a step that is measured; a larger batch takes as many times as long, on a processor."""
@@ -29,9 +32,7 @@ def measured(study: Study, network: Network, level: str | None, structures: int,
     Raises:
         ConfigError: the network can't be built, fails, or `check_output` refuses it.
     """
-    step = backends.backend_of(network).step(study, network)
-    assert step, "its plan tells what a step sees"
-    size, recipe = step
+    size, recipe = _seen(study, network)
     batch = min(recipe.batch, LARGEST_BATCH)
     rng = np.random.default_rng(0)
     images = rng.normal(size=(batch, *size, len(study.channels))).astype("float32")
@@ -47,6 +48,37 @@ def measured(study: Study, network: Network, level: str | None, structures: int,
         engines.whole_step(engine, images, masks, recipe.learning_rate)
         taken.append(perf_counter() - start)
     return median(taken) * recipe.batch / batch
+
+
+def _seen(study: Study, network: Network) -> tuple[tuple[int, ...], Recipe]:
+    """Return the size of what a step of a network sees, and its recipe."""
+    step = backends.backend_of(network).step(study, network)
+    assert step, "its plan tells what a step sees"
+    return step
+
+
+def taken(study: Study, network: Network, level: str | None, structures: int) -> tuple[list[str], list[str]]:
+    """Return the parts of a network that begin with the weights of the study's file, and those that begin at random.
+
+    Args:
+        level: from which the network is trained; None for all of it.
+        structures: number of channels of the masks.
+
+    Raises:
+        ConfigError: the file can't be read, or does not fit the network.
+    """
+    size, recipe = _seen(study, network)
+    engine = engines.create(network, (*size, len(study.channels)), structures, study.execution.threads)
+    engine.start(recipe, 0, None, level)
+    own = engine.weights()
+    try:
+        given = fitting(load_file(str(network.initial.file)), own, engine.frozen())
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ConfigError(f"{network.initial.file}: {error}") from error
+    names = {name: name.split(".")[0] for name in own}
+    parts = list(dict.fromkeys(names.values()))
+    full = [part for part in parts if all(name in given for name in own if names[name] == part)]
+    return full, [part for part in parts if part not in full]
 
 
 def check_output(
