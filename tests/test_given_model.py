@@ -98,6 +98,17 @@ def test_a_model_needs_its_file_and_a_file_its_model(tmp_path: Path):
         check_weights({"headneck": found})
 
 
+def test_a_strategy_from_scratch_does_not_begin_with_the_model_without_a_word(tmp_path: Path):
+    found = study(weights="model", file=str(tmp_path / "model.safetensors"))
+    values = found.model_dump(mode="json")
+    step = {"train": {"center_b": "n"}}
+    values["strategies"]["scratch"] = {"label": "From scratch", "chain": [step]}
+    with pytest.raises(ValueError, match=r"strategies.scratch: its first step begins with .* say `initial: random`"):
+        Study.model_validate(values)
+    values["strategies"]["scratch"]["chain"] = [step | {"initial": "random"}]
+    assert plan(Study.model_validate(values)).stages["scratch-n3"].initial == "random"
+
+
 def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(tmp_path: Path):
     save_file(weights(), tmp_path / "weights.safetensors")
     with pytest.raises(ValueError, match=r"record of its training \(record.json\) is not beside it"):
