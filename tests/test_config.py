@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from crossover.analyses import registry
-from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
+from crossover.core.configuration import ConfigError, canonical, merge, read_extended, read_yaml
 from crossover.execution.preflight import check
 from crossover.study import parameters
 from crossover.study.config import SCALES, load_settings, load_study
@@ -498,3 +498,19 @@ def test_models_of_folds_have_radiomics_and_manual_masks_are_asked_for_by_name()
     assert parameters.radiomics(folded, None)["models"] is None
     kept = parameters.radiomics(uterus, list(plan(uterus).models.values()))["models"]
     assert kept and all(model["fold_cohort"] is None for model in kept)
+
+
+def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_its_bases_network(tmp_path: Path):
+    (tmp_path / "base.yaml").write_text(
+        "network: {architecture: unet, engine: torch, settings: {encoder: resnet34}}\n"
+        "scales:\n  paper: {}\n  smoke: {network: {settings: {encoder: resnet18}}, recipe: {batch: 2}}\n"
+    )
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "extends: base\nnetwork: {architecture: mine, settings: {width: 8}}\nscales: {smoke: {sizes: [2]}}\n"
+    )
+    values = read_extended(own, tmp_path)
+    assert values["network"] == {"architecture": "mine", "engine": "torch", "settings": {"width": 8}}
+    assert values["scales"] == {"paper": {}, "smoke": {"network": {}, "recipe": {"batch": 2}, "sizes": [2]}}
+    own.write_text("extends: base\nnetwork: {settings: {decoder_width: 0.5}}\n")
+    assert read_extended(own, tmp_path)["scales"]["smoke"]["network"] == {"settings": {"encoder": "resnet18"}}

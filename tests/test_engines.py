@@ -210,9 +210,17 @@ def test_weights_of_another_network_are_refused(kind):
         small_engine(kind, **other).load(made_once(kind).weights())
 
 
-def test_keras_has_no_network_with_weights_of_a_part():
-    with pytest.raises(ValueError, match="no network of the engine keras"):
-        made_once("keras").begin_from({})
+def test_a_keras_network_begins_from_the_weights_that_are_given_and_keeps_its_others():
+    engine = made_once("keras")
+    engine.start(RECIPE, 1, None, None)
+    before = engine.weights()
+    first, *others = before
+    engine.begin_from({first: before[first] + 1})
+    after = engine.weights()
+    np.testing.assert_array_equal(after[first], before[first] + 1)
+    assert all(np.array_equal(after[name], before[name]) for name in others)
+    with pytest.raises(ValueError, match="the network has no weights other"):
+        engine.begin_from({"other": before[first]})
 
 
 def test_an_unknown_level_is_named_with_the_known_ones(engine):

@@ -15,8 +15,10 @@ from crossover.study.initial_weights import of_file
 from crossover.study.plan import Stage, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
+from crossover.training import engines
 from crossover.training.job import Initials
 from crossover.training.loop import fitting
+from crossover.training.step_time import _seen, taken
 
 CONFIG = Path(__file__).parent.parent / "config"
 STAGE = Stage("transfer-n5", (("b", 5),), None, None, ("gland",), initial="model")
@@ -45,8 +47,26 @@ def test_a_frozen_part_that_does_not_fit_is_an_error_that_names_it():
     frozen = {name: value for name, value in weights().items() if name.startswith("encoder")}
     with pytest.raises(ValueError, match="don't fit encoder of the network"):
         fitting(given, weights(), frozen)
-    with pytest.raises(ValueError, match="don't fit decoder, encoder, head"):
-        fitting({"other.x": np.zeros(1, "float32")}, weights(), {})
+
+
+@pytest.mark.parametrize("prefix", ["other.", "module."])
+def test_a_file_of_which_no_part_fits_is_an_error_that_names_what_it_has(prefix):
+    given = {f"{prefix}{name}": value for name, value in weights(seed=1).items()}
+    told = f"don't fit encoder, decoder, head .*has no encoder.a.weight; its first name is {prefix}encoder.a.weight"
+    with pytest.raises(ValueError, match=told):
+        fitting(given, weights(), {})
+
+
+def test_a_head_is_not_loaded_alone_behind_an_encoder_at_random():
+    given = weights(seed=1)
+    given["encoder.extra"] = np.zeros(1, "float32")
+    with pytest.raises(ValueError, match=r"don't fit encoder of .*the network has no encoder.extra"):
+        fitting(given, weights(), {})
+
+
+def test_counters_of_batches_in_a_file_keep_no_part_from_fitting():
+    given = weights(seed=1) | {"encoder.b.num_batches_tracked": np.array(7)}
+    assert fitting(given, weights(), {}).keys() == weights().keys()
 
 
 def test_the_file_of_a_run_is_the_one_that_it_began_with(tmp_path: Path):
@@ -78,6 +98,17 @@ def test_a_model_needs_its_file_and_a_file_its_model(tmp_path: Path):
         check_weights({"headneck": found})
 
 
+def test_a_strategy_from_scratch_does_not_begin_with_the_model_without_a_word(tmp_path: Path):
+    found = study(weights="model", file=str(tmp_path / "model.safetensors"))
+    values = found.model_dump(mode="json")
+    step = {"train": {"center_b": "n"}}
+    values["strategies"]["scratch"] = {"label": "From scratch", "chain": [step]}
+    with pytest.raises(ValueError, match=r"strategies.scratch: its first step begins with .* say `initial: random`"):
+        Study.model_validate(values)
+    values["strategies"]["scratch"]["chain"] = [step | {"initial": "random"}]
+    assert plan(Study.model_validate(values)).stages["scratch-n3"].initial == "random"
+
+
 def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(tmp_path: Path):
     save_file(weights(), tmp_path / "weights.safetensors")
     with pytest.raises(ValueError, match=r"record of its training \(record.json\) is not beside it"):
@@ -88,3 +119,19 @@ def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(t
     assert found.network["settings"] == {"encoder": "resnet18", "decoder_width": 1.0} and found.frozen == "decoder"
     assert model_of("imagenet").network["initial"]["weights"] == "imagenet"
     assert model_of("/data/patients") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["decoder", None])
+def test_check_tells_which_parts_a_file_gives_and_refuses_one_that_does_not_fit(tmp_path: Path, level):
+    pytest.importorskip("torch")
+    file = tmp_path / "model.safetensors"
+    found = study(weights="model", file=str(file))
+    size, _ = _seen(found, found.network)
+    engine = engines.create(found.network, (*size, len(found.channels)), 1, 1)
+    save_file(engine.weights(), file)
+    assert taken(found, found.network, level, 1) == (["encoder", "decoder", "head"], [])
+    assert taken(found, found.network, level, 2) == (["encoder", "decoder"], ["head"])
+    save_file({f"module.{name}": value for name, value in engine.weights().items()}, file)
+    with pytest.raises(ConfigError, match=r"model.safetensors: the weights .* don't fit encoder, .*name is module\."):
+        taken(found, found.network, level, 1)

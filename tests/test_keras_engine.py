@@ -1,16 +1,25 @@
 """Keras obeys the numerics that a study declares (`network.device`)."""
 
+import re
+import sys
+import types
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from crossover.core.configuration import ConfigError
+from crossover.networks import Declared, Settings
 from crossover.study.sections import Device, Network
 from crossover.training import engines
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
 from test_activations import PLENTY, same, train  # noqa: E402
 from test_engines import NAME, RECIPE, SMALL, batch, made_once  # noqa: E402, F401
+
+from crossover.training.engines.keras import check_built  # noqa: E402
 
 
 def make(**device) -> engines.Engine:
@@ -60,3 +69,45 @@ def test_products_are_rounded_to_tf32_only_where_a_study_says_so():
     assert enabled()
     make()
     assert not enabled()
+
+
+def built(encoder: str, late: str = "", **last) -> keras.Model:
+    """A network of two convolutions of these names; between them one of the name `late`, where it is given."""
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.ReLU()(keras.layers.Conv2D(2, 1, name=encoder)(image))  # without weights: any name will do
+    for name in [late] if late else []:
+        x = keras.layers.Conv2D(2, 1, name="decoder_conv")(keras.layers.Conv2D(2, 1, name=name)(x))
+    out = keras.layers.Conv2D(1, 1, name="head_logits", **last)(x)
+    return keras.Model(image, [out, out] if encoder == "encoder_two" else out)
+
+
+@pytest.mark.parametrize("model, told", [
+    (lambda: built("encoder_a"), ""),
+    (lambda: built("encoder_a", "encoder_b"), ""),
+    (lambda: built("conv2d"), "layer conv2d has weights and belongs to no part: name it encoder_…, decoder_…, head_…"),
+    (lambda: built("encoder_a", "head_early"), "layer decoder_conv takes what part head makes, which is after decoder"),
+    (lambda: built("encoder_two"), "build returns a model of 2 outputs"),
+    (lambda: built("encoder_a", trainable=False), "layer head_logits has trainable=False"),
+])  # fmt: skip
+def test_a_network_whose_layers_no_level_can_tell_apart_is_refused(model, told):
+    made = Declared("own", ("encoder", "decoder", "head"), {}, Settings, ["keras"], (1, 0), None)
+    if not told:
+        check_built(made, model())
+        return
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        check_built(made, model())
+
+
+def test_the_keras_network_of_the_page_is_built_as_it_is_declared(monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "new-network.md").read_text()
+    declaring, building = (
+        next(text for text in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if word in text)
+        for word in ("PARTS =", "import keras")
+    )
+    own = types.ModuleType("crossover.networks.mynetwork")
+    monkeypatch.setitem(sys.modules, own.__name__, own)
+    exec(declaring, own.__dict__)
+    exec(building, made := {"__name__": "made"})
+    model = made["build"](32, 64, 3, 2, width=8)
+    check_built(Declared("mynetwork", own.PARTS, own.LEVELS, own.Settings, ["keras"], own.SIZE, None), model)
+    assert model.output_shape == (None, 32, 64, 2)

@@ -13,6 +13,7 @@ from crossover.core.configuration import ConfigError
 from crossover.networks import Declared, architectures, declared, wrong_batch
 from crossover.study.sections import Augmentation, Device, Network, Recipe
 from crossover.training import engines
+from crossover.training.step_time import check_output
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +111,7 @@ def only_the_trained_parts_change(engine: engines.Engine, network: Declared, bat
 
 def test_the_network_of_the_page_is_built_as_it_is_declared(monkeypatch):
     page = (Path(__file__).parents[1] / "docs" / "new-network.md").read_text()
-    declaring, _, building = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    declaring, _, building, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     own = types.ModuleType("crossover.networks.mynetwork")
     monkeypatch.setitem(sys.modules, own.__name__, own)
     exec(declaring, own.__dict__)
@@ -132,6 +133,11 @@ def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architectu
         with torch.no_grad():
             whole = engine._model(images)
             assert torch.equal(engine._tail(engine._trunk(images)), whole), level
+
+
+@pytest.mark.parametrize("architecture", EVERY)
+def test_its_map_is_of_logits_and_follows_from_the_image_alone(architecture):
+    check_output(made_once(architecture), architecture, batch_for(architecture)[0], 2, RECIPE)
 
 
 @pytest.mark.parametrize("architecture", [a for a in EVERY if not wrong_batch(a, 1, (size_of(a), size_of(a)))])
@@ -301,5 +307,21 @@ def test_a_network_that_is_built_as_it_isnt_declared_is_refused(names, part, tol
     if not told:
         check_built(made, model)
         return
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        check_built(made, model)
+
+
+@pytest.mark.parametrize("shared, told", [
+    (True, "encoder.weight and head.weight are one weight in two parts"),
+    (False, "encoder.weight has requires_grad=False"),
+])  # fmt: skip
+def test_a_weight_that_no_level_can_freeze_or_train_by_its_part_is_refused(shared, told):
+    made = Declared("own", ("encoder", "head"), {}, declared("unet").settings, ["torch"], (1, 0), None)
+    model = nn.Sequential()
+    for name in made.parts:
+        model.add_module(name, nn.Conv2d(1, 1, 1))
+    if shared:
+        model.head.weight = model.encoder.weight
+    model.encoder.weight.requires_grad_(shared)
     with pytest.raises(ConfigError, match=re.escape(told)):
         check_built(made, model)

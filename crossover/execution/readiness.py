@@ -26,7 +26,7 @@ from crossover.study.config import SCALES, Settings, load_settings, load_study
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.splits import too_few
-from crossover.training.step_time import measured
+from crossover.training.step_time import measured, taken
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
 """The SDs of the DSC between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
@@ -158,6 +158,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     lines = [
         f"{len(workflow.jobs)} jobs; {counted(about.stages, 'training')}: {taking}",
         *_at_paper_scale(study, values, cores),
+        *_given(study, own),
     ]
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
@@ -187,6 +188,26 @@ def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
         rows.append((study.study, study.scale, architecture, encoder, level or "", seconds, CPU))
     names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device"]
     return pd.DataFrame(rows, columns=names)
+
+
+def _given(study: Study, own: Plan) -> list[str]:
+    """Return which parts of its networks a study's file of weights gives, a line for each network and level.
+
+    Raises:
+        ConfigError: it does not fit one of them.
+    """
+    kinds = {(stage.network, stage.level) for stage in own.stages.values() if stage.initial == "model"}
+    structures = 1 if study.network.per_structure else len(study.structures)
+    lines = []
+    for called, level in sorted(kinds, key=str):
+        network = study.network_of(called)
+        if backends.backend_of(network).step(study, network) is None:
+            continue
+        given, random = taken(study, network, level, structures)
+        others = f"; at random begin {', '.join(random)}" if random else ""
+        where = f", {level} trained" if level else ""
+        lines.append(f"{network.initial.file} gives {network.architecture}{where}: {', '.join(given)}{others}")
+    return lines
 
 
 def _called(row: Any) -> str:

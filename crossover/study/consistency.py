@@ -144,6 +144,14 @@ def _about_one_network(study: Study, called: str | None, network: Network) -> It
     initials = study.initials_of(called)
     if ("model" in initials) != (network.initial.file is not None):
         yield "network.initial.file: a file goes with the initial weights `model`, and these with a file"
+    begun = {name: each.chain[0].initial for name, each in study.strategies.items() if each.network == called}
+    if network.initial.weights != "random" and network.initial.weights in begun.values():
+        for name in (name for name, initial in begun.items() if initial is None):
+            yield (
+                f"strategies.{name}: its first step begins with the weights of network.initial, "
+                f"{network.initial.weights}, as those that say so: say `initial: random` or "
+                f"`initial: {network.initial.weights}` there"
+            )
     if "imagenet" in initials and "encoder" not in network.settings:
         yield f"network.initial: {name} has no encoder with ImageNet weights"
 

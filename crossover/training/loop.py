@@ -339,21 +339,37 @@ class Trainer(Loop):
 def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) -> engines.Arrays:
     """Return the given weights of those parts of a network all of whose arrays have the same names and shapes.
 
+    Counters of batches, which PyTorch's normalisations keep and no network here has, are passed over.
+
     Args:
-        own: the network's weights. frozen: those among them that are not trained.
+        own: the network's weights, from input to output. frozen: those among them that are not trained.
 
     Raises:
-        ValueError: no part fits, or one that is frozen does not.
+        ValueError: no part fits; or one that does not is frozen, or stands before one that fits, so that what is
+            loaded would see the maps of weights at random.
     """
+    given = {name: value for name, value in given.items() if not name.endswith("num_batches_tracked")}
     parts, theirs = _shapes(own), _shapes(given)
-    whole = {part for part, shapes in parts.items() if theirs.get(part) == shapes}
-    missing = {name.split(".")[0] for name in frozen} - whole
-    if missing or not whole:
+    whole = [part for part, shapes in parts.items() if theirs.get(part) == shapes]
+    last = list(parts).index(whole[-1]) if whole else len(parts)
+    must = {*list(parts)[:last], *(name.split(".")[0] for name in frozen)}
+    if missing := [part for part in parts if part in must and part not in whole]:
         raise ValueError(
-            f"the weights of network.initial.file don't fit {', '.join(sorted(missing or parts))} of the network: "
-            "network.architecture and settings must be those that the file was made with"
+            f"the weights of network.initial.file don't fit {', '.join(missing)} of the network: "
+            f"{_difference(parts[missing[0]], theirs.get(missing[0], {}), list(given))}; network.architecture and "
+            "settings must be those that the file was made with, and its names those of the network"
         )
     return {name: value for name, value in given.items() if name.split(".")[0] in whole}
+
+
+def _difference(own: dict[str, tuple], theirs: dict[str, tuple], names: list[str]) -> str:
+    """Return the first difference between a part's shapes and those of a file that has arrays of these names."""
+    for name, shape in own.items():
+        if name not in theirs:
+            return f"the file has no {name}; its first name is {names[0] if names else 'missing: it is empty'}"
+        if theirs[name] != shape:
+            return f"{name} has shape {theirs[name]} in the file and {shape} in the network"
+    return f"the network has no {next(name for name in theirs if name not in own)}"
 
 
 def _shapes(arrays: engines.Arrays) -> dict[str, dict[str, tuple[int, ...]]]:

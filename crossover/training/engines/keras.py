@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from crossover.core.configuration import ConfigError
 from crossover.networks import Declared, builder, declared
 from crossover.study.sections import Network, Recipe
 from crossover.training.engines import Arrays, check_fit
@@ -78,6 +79,7 @@ class KerasEngine:
 
         self._build, self._jit = in_precision, network.device.compile
         self._model = self._build()
+        check_built(self._architecture, self._model)
         self._steps: dict[tuple, _Step] = {}
         self._now: _Step  # from `start` on
         self._forward = tf.function(
@@ -108,7 +110,10 @@ class KerasEngine:
         self._now.reset()
 
     def begin_from(self, weights: Arrays) -> None:
-        raise ValueError("no network of the engine keras has weights of a part of it")
+        own = _named(v for v in self._model.variables if not _is_random_state(v))
+        if unknown := sorted(set(weights) - set(own)):
+            raise ValueError(f"the network has no weights {unknown[0]}")
+        _set({name: own[name] for name in weights}, weights)
 
     def fixed(self) -> bool:
         return self._now.trunk is not None and not self._now.batch_statistics
@@ -278,6 +283,38 @@ class Adam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+
+def check_built(architecture: Declared, model: keras.Model) -> None:
+    """Check that a network is built as it is declared.
+
+    Raises:
+        ConfigError: it has several outputs; a layer with weights belongs to no part, or is frozen in itself; or one
+            takes what a layer of a later part makes, so that no level can freeze it without the other.
+    """
+    place = f"crossover/networks/keras/{architecture.name}.py"
+    findings = []
+    if len(model.outputs) != 1:
+        findings.append(f"{place}: build returns a model of {len(model.outputs)} outputs; it must have one, the logits")
+    latest: dict[int, int] = {}  # operation -> of what it follows from the latest part, by its place among PARTS
+    for layer in model.layers:
+        tensors = [tensor for node in layer._inbound_nodes[:1] for tensor in node.input_tensors]
+        before = max((latest.get(id(tensor._keras_history.operation), 0) for tensor in tensors), default=0)
+        part, latest[id(layer)] = _part(layer.name), before
+        if part in architecture.parts:
+            latest[id(layer)] = own = architecture.parts.index(part)
+            if before > own:
+                later = architecture.parts[before]
+                findings.append(
+                    f"{place}: layer {layer.name} takes what part {later} makes, which is after {part} in PARTS"
+                )
+        elif layer.weights:
+            named = ", ".join(f"{name}_…" for name in architecture.parts)
+            findings.append(f"{place}: layer {layer.name} has weights and belongs to no part: name it {named}")
+        if not layer.trainable:
+            findings.append(f"{place}: layer {layer.name} has trainable=False; levels freeze parts")
+    if findings:
+        raise ConfigError("\n".join(findings))
 
 
 def freeze(model: keras.Model, architecture: Declared, level: str | None) -> None:

@@ -45,7 +45,8 @@ def check_built(architecture: Declared, model: nn.Module) -> None:
 
     Raises:
         ConfigError: its parts have other names or another order than PARTS, since levels freeze the first of them; a
-            weight is no float32 number; or its last convolution has no bias.
+            weight is no float32 number, stands in two parts or is frozen in itself; or its last convolution has no
+            bias.
     """
     place = f"crossover/networks/torch/{architecture.name}.py"
     findings, children = [], [name for name, _ in model.named_children()]
@@ -58,6 +59,15 @@ def check_built(architecture: Declared, model: nn.Module) -> None:
             f"{place}: {others[0]} is no float32 number; for a normalisation's counter of batches, set its "
             "num_batches_tracked to None"
         )
+    seen: dict[int, str] = {}
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        first = seen.setdefault(id(weight), name)
+        if first.split(".")[0] != name.split(".")[0]:
+            findings.append(f"{place}: {first} and {name} are one weight in two parts, of which a level may freeze one")
+        if not weight.requires_grad:
+            findings.append(
+                f"{place}: {name} has requires_grad=False; levels freeze parts, and what is fixed is a buffer"
+            )
     if _last_bias(model) is None:
         findings.append(f"{place}: the last convolution has no bias, in which recipe.initial_probability is put")
     if findings:
@@ -219,6 +229,10 @@ class TorchEngine:
         masks, *features = given
         with self._autocast():
             logits = self._through_tail(features)
+        if not isinstance(logits, Tensor):
+            raise TypeError(
+                f"in a training step, too, a network returns one tensor of logits, not a {type(logits).__name__}"
+            )
         loss = self._loss(masks, logits.float())
         self._model.zero_grad()
         loss.backward()
