@@ -100,3 +100,11 @@ def test_a_patient_who_lacks_a_file_is_named_with_what_is_lacking(clone: Path):
     (data / "p1/gland.nii.gz").unlink()
     said = [note for note in readiness("mine", {}, 1).notes if "left out" in note]
     assert said and all("15 of 16 patients would be taken; left out: p1 (no structure gland)" in line for line in said)
+
+
+def test_patients_of_one_name_in_two_cohorts_are_told_before_a_run_stops_at_them(clone: Path):
+    assert not [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
+    edited(clone, cohorts__mine_source__source__where={})
+    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
+    assert wrong.startswith("cohorts mine_source, mine_target: 8 patients of one name (p")
+    assert "give those of one cohort other names" in wrong

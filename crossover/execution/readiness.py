@@ -25,7 +25,7 @@ from crossover.study import backends, parameters
 from crossover.study.config import SCALES, Settings, load_settings, load_study
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
-from crossover.study.splits import too_few
+from crossover.study.splits import shared, too_few
 from crossover.training.step_time import measured, taken
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
@@ -65,21 +65,23 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
         out.notes += check_weights({name: study})
     except ConfigError as error:
         out.wrong += str(error).splitlines()
-    needed, tested = parameters.needed(study), {}
+    needed, tested, of_cohorts = parameters.needed(study), {}, {}
     for cohort, about in study.cohorts.items():
         patients = _patients(study, cohort, settings, workers, out)
         if patients is not None:
-            out.wrong += too_few(cohort, patients, about.test, needed[cohort])
-            tested[cohort] = round(about.test * patients) if about.test < 1 else int(about.test)
+            of_cohorts[cohort], n = patients, len(patients)
+            out.wrong += too_few(cohort, n, about.test, needed[cohort])
+            tested[cohort] = round(about.test * n) if about.test < 1 else int(about.test)
+    out.wrong += shared(of_cohorts)
     out.settles = _settles(study, tested.get(study.target, 0))
     return out
 
 
-def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: Readiness) -> int | None:
-    """Return how many patients a cohort would have; None where that can't be known, and `out` says why."""
+def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: Readiness) -> set[str] | None:
+    """Return the patients that a cohort would have; None where that can't be known, and `out` says why."""
     about = study.cohorts[cohort]
     if isinstance(about.source, Phantom):
-        return about.source.patients
+        return {f"phantom {k} of {cohort}" for k in range(about.source.patients)}
     if settings.data is None:
         out.wrong.append(f"cohort {cohort} comes from a folder: give it with --data")
         return None
@@ -96,7 +98,7 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
 def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
     total = len({*taken.cases.values()}) + len(taken.lacking)
     cases = f" ({len(taken.cases)} cases)" if len(taken.cases) != len({*taken.cases.values()}) else ""
-    of = "" if taken.patients == total else f"{taken.patients} of "
+    of = "" if len(taken.patients) == total else f"{len(taken.patients)} of "
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
     others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
     left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""

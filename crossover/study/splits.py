@@ -14,10 +14,13 @@ from typing import Literal
 
 import pandas as pd
 
+from crossover.core.wording import counted
 from crossover.study.plan import Model, Stage
 from crossover.study.sections import Splits
 from crossover.study.suggested import test_and_sizes
 
+SHOWN = 5
+"""The number of patients that a message names."""
 COLUMNS = ["cohort", "patient", "case", "part", "replicate", "rank", "validation", "fold"]
 
 
@@ -162,13 +165,29 @@ def _test_size(test: float, patients: int) -> int:
 
 
 def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, int]) -> list[str]:
-    findings = []
-    cohorts = cases.groupby("patient").cohort.agg(lambda c: sorted(set(c)))
-    for patient, where in cohorts[cohorts.map(len) > 1].items():
-        findings.append(f"patient {patient} is in cohorts {', '.join(where)}: patients never cross a split")
+    findings = shared({cohort: own.patient for cohort, own in cases.groupby("cohort")})
     for cohort, test in tests.items():
         findings += too_few(cohort, cases[cases.cohort == cohort].patient.nunique(), test, needed[cohort])
     return findings
+
+
+def shared(patients: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return messages about patients (cohort -> its patients) who are in several cohorts, with what to do."""
+    of: dict[str, list[str]] = {}
+    for cohort in sorted(patients):
+        for patient in set(patients[cohort]):
+            of.setdefault(patient, []).append(cohort)
+    together: dict[str, list[str]] = {}
+    for patient in sorted(of):
+        if len(of[patient]) > 1:
+            together.setdefault(", ".join(of[patient]), []).append(patient)
+    return [
+        f"cohorts {where}: {counted(len(names), 'patient')} of one name ({', '.join(names[:SHOWN])}"
+        f"{', and others' if len(names) > SHOWN else ''}): patients never cross a split. If two hospitals number "
+        "different people alike, give those of one cohort other names (in the table's column of patients, or as "
+        "folders); if they are the same people, leave each in one cohort only"
+        for where, names in together.items()
+    ]
 
 
 def too_few(cohort: str, patients: int, test: float, needed: int) -> list[str]:

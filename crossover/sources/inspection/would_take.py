@@ -38,9 +38,9 @@ class Taken:
     """What is to be said of the folder or table as a whole."""
 
     @property
-    def patients(self) -> int:
+    def patients(self) -> set[str]:
         """The patients with a case that is taken."""
-        return len({patient for case, patient in self.cases.items() if case not in self.left_out})
+        return {patient for case, patient in self.cases.items() if case not in self.left_out}
 
 
 def would_take(
