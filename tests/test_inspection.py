@@ -265,7 +265,7 @@ def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_dif
     rules = IngestRules(series={"ct": {"modality": "CT"}}, structures={"Brainstem": {"label": "Brainstem"}})
     taken = would_take(DicomSource(kind="dicom", folder="."), rules, folder, 1)
     (note,) = [note for note in taken.notes if "structure-doubled" in note]
-    assert taken.patients == 2 and note.startswith("structure Brainstem: several have its name in p")
+    assert len(taken.patients) == 2 and note.startswith("structure Brainstem: several have its name in p")
     told = [what for what in inspect(folder, 1).odd if "several structures called 'Brainstem'" in what]
     assert len(told) == 1 and f"({second.PatientID})" in told[0]
 

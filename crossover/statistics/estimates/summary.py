@@ -53,6 +53,7 @@ def _of_test_set(rows: pd.DataFrame, confidence: float, metrics: list[str]) -> p
     part["failures"] = failed.groupby([long[c] for c in by], sort=False).mean()
     part = part.reset_index().merge(_between_replicates(rows, metrics), how="left")
     part["failures"] = part["failures"].where(part["metric"] == "dsc")
+    part["mean"] = part["mean"].where(np.isfinite(part["mean"]))
     return _intervals(part, rows, confidence)
 
 
