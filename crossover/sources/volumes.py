@@ -101,7 +101,9 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[tupl
 
 def _may_lack(source: VolumesSource, root: Path, row: Mapping[str, str]) -> str:
     """Return which files a row of the table lacks; "" where it lacks none, or where that is an error."""
-    if not source.table or not row[source.patient] or not all(row[column] for column in _asked(source)):
+    if not source.table or not {*MISSING.values()} & {*source.allow}:
+        return ""
+    if not row[source.patient] or not all(row[column] for column in _asked(source)):
         return ""
     files = _files(source, row)
     lacks = [what for what, file in files.items() if leads_out(file) or not (root / file).is_file()]

@@ -75,10 +75,9 @@ def taken(study: Study, network: Network, level: str | None, structures: int) ->
         given = fitting(load_file(str(network.initial.file)), own, engine.frozen())
     except (OSError, SafetensorError, ValueError) as error:
         raise ConfigError(f"{network.initial.file}: {error}") from error
-    names = {name: name.split(".")[0] for name in own}
-    parts = list(dict.fromkeys(names.values()))
-    full = [part for part in parts if all(name in given for name in own if names[name] == part)]
-    return full, [part for part in parts if part not in full]
+    whole = {name.split(".")[0] for name in given}
+    parts = list(dict.fromkeys(name.split(".")[0] for name in own))
+    return [part for part in parts if part in whole], [part for part in parts if part not in whole]
 
 
 def check_output(
