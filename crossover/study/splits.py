@@ -14,6 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
+from crossover.core.cells import first_few
 from crossover.core.wording import counted
 from crossover.study.plan import Model, Stage
 from crossover.study.sections import Splits
@@ -182,10 +183,10 @@ def shared(patients: Mapping[str, Iterable[str]]) -> list[str]:
         if len(of[patient]) > 1:
             together.setdefault(", ".join(of[patient]), []).append(patient)
     return [
-        f"cohorts {where}: {counted(len(names), 'patient')} of one name ({', '.join(names[:SHOWN])}"
-        f"{', and others' if len(names) > SHOWN else ''}): patients never cross a split. If two hospitals number "
-        "different people alike, give those of one cohort other names (in the table's column of patients, or as "
-        "folders); if they are the same people, leave each in one cohort only"
+        f"cohorts {where}: {counted(len(names), 'patient')} of one name ({first_few(names, SHOWN)}): "
+        "patients never cross a split. If two hospitals number different people alike, give those of one cohort "
+        "other names (in the table's column of patients, or as folders); if they are the same people, leave each "
+        "in one cohort only"
         for where, names in together.items()
     ]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 
+from crossover.core.cells import first_few
 from crossover.core.wording import counted
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
@@ -209,14 +210,11 @@ def _doubled(patients: Iterable[Patient]) -> list[str]:
             if n > 1:
                 whose[name].append(patient.name)
     return [
-        f"{counted(len(own), 'patient')} with several structures called {name!r} ({_first(own)}): where they differ, a "
-        f"colour, reader, series, file or order tells which is meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
+        f"{counted(len(own), 'patient')} with several structures called {name!r} ({first_few(own, 3)}): where they "
+        f"differ, a colour, reader, series, file or order tells which is meant "
+        f"(`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
         for name, own in sorted(whose.items(), key=lambda item: -len(item[1]))
     ]
-
-
-def _first(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _refused(patients: Iterable[Patient]) -> list[str]:

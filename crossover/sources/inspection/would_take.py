@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossover.core.cells import first_few
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance
@@ -76,9 +77,8 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
             if structure not in with_maps and sum(names[name] for name in _wanted(structure, known)) > 1:
                 doubled[structure].append(case)
     out.notes += [
-        f"structure {structure}: several have its name in {', '.join(cases[:SHOWN])}"
-        + (f" and {len(cases) - SHOWN} more" if len(cases) > SHOWN else "")
-        + ": where they differ, structure-doubled refuses the case; a colour, reader, series, file or order under "
+        f"structure {structure}: several have its name in {first_few(cases, SHOWN)}: where they differ, "
+        "structure-doubled refuses the case; a colour, reader, series, file or order under "
         "`names` tells which is meant"
         for structure, cases in doubled.items()
     ]
