@@ -37,7 +37,7 @@ def test_a_stage_of_nnunet_read_no_slices_and_one_of_the_own_loop_no_cases(ran: 
 
 
 def test_without_mirroring_the_record_says_so(ran: Path):
-    assert read_json(ran / f"results/{STUDY}/stages/nnunet_source/record.json")["mirroring_axes"] is None
+    assert read_json(ran / f"results/{STUDY}/stages/nnunet_source/record.json")["inference"]["mirroring_axes"] is None
 
 
 def test_a_second_run_does_nothing(ran: Path):

@@ -36,9 +36,10 @@ LEVELS = {
 }
 """From "SPP only" back to all but Conv1. The paper's Model_ST is "conv5": Conv1 to Conv4 are locked."""
 
-SIZE = (8, 1)
+STRIDE = 8
 """The interpolation by 8 aligns corners, (53 - 1) * 8 + 1 = 417: at another size the output would be
-stretched against the input, by 7 pixels of 96."""
+stretched against the input, by 7 pixels of 96. So images of another size are padded to one, by their last row and
+column, and the output is cut to theirs."""
 
 Rates = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 

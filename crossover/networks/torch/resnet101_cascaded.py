@@ -10,7 +10,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crossover.networks.resnet101_cascaded import Settings
+from crossover.networks.resnet101_cascaded import STRIDE, Settings
 from crossover.networks.torch.layers import ConvNorm
 
 EPSILON = 1e-5
@@ -40,24 +40,25 @@ class Bottleneck(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """Sum of a 1x1 and three dilated 3x3 convolutions, enlarged to `size` with aligned corners.
+    """Sum of a 1x1 and three dilated 3x3 convolutions, enlarged to `padded` with aligned corners and cut to `size`.
 
     As published there are two maps for each structure, background and structure. The logit of a
     structure is their difference: its sigmoid is the softmax of the two.
     """
 
-    def __init__(self, s: Settings, structures: int, size: tuple[int, int]) -> None:
+    def __init__(self, s: Settings, structures: int, padded: list[int], size: tuple[int, int]) -> None:
         super().__init__()
         inputs = s.channels(2048)
         self.conv = nn.Conv2d(inputs, 2 * structures, 1)
         self.dilated = nn.ModuleList(
             nn.Conv2d(inputs, 2 * structures, 3, padding=rate, dilation=rate) for rate in s.spp_rates
         )
-        self.size = size
+        self.padded, self.size = padded, size
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.conv(x) + sum(conv(x) for conv in self.dilated)
-        maps = F.interpolate(maps, self.size, mode="bilinear", align_corners=True)
+        maps = F.interpolate(maps, self.padded, mode="bilinear", align_corners=True)
+        maps = maps[..., : self.size[0], : self.size[1]]
         background, structure = maps.unflatten(1, (-1, 2)).unbind(2)
         return structure - background
 
@@ -69,13 +70,18 @@ def build(height: int, width_px: int, channels: int, structures: int = 1, **sett
     pyramid with SD 0.01 as in DeepLab.
 
     Args:
-        height, width_px: input size in pixels, each a multiple of 8 plus 1.
+        height, width_px: input size in pixels; within, it is padded to multiples of 8 plus 1.
         settings: see `crossover.networks.resnet101_cascaded.Settings`.
     """
     s = Settings(**settings)
     first = s.channels(64)
     conv1 = ConvNorm(s, channels, first, 7, 2, epsilon=EPSILON)
-    parts: OrderedDict[str, nn.Module] = OrderedDict(conv1=nn.Sequential(conv1, nn.MaxPool2d(3, 2, 1)))
+    padded = [-(-(n - 1) // STRIDE) * STRIDE + 1 for n in (height, width_px)]
+    begin = OrderedDict({"0": conv1, "1": nn.MaxPool2d(3, 2, 1)})  # these names are in the files of weights
+    if padded != [height, width_px]:
+        begin["pad"] = nn.ReplicationPad2d((0, padded[1] - width_px, 0, padded[0] - height))
+        begin.move_to_end("pad", last=False)
+    parts: OrderedDict[str, nn.Module] = OrderedDict(conv1=nn.Sequential(begin))
     kinds = {  # width, stride of the first block, rate
         "conv2": (64, 1, 1),
         "conv3": (128, 2, 1),
@@ -90,7 +96,7 @@ def build(height: int, width_px: int, channels: int, structures: int = 1, **sett
             *(Bottleneck(s, outputs if i else inputs, width, 1 if i else stride, rate) for i in range(blocks))
         )
         inputs = outputs
-    pyramid = parts["spp"] = Pyramid(s, structures, (height, width_px))
+    pyramid = parts["spp"] = Pyramid(s, structures, padded, (height, width_px))
     network = nn.Sequential(parts)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

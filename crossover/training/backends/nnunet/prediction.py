@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ class NnunetPredictor:
 
     def begins(self, record: Mapping[str, Any]) -> Any:
         """See `Predictor`."""
-        return [*(record["files"][name]["sha256"] for name in READ), record["mirroring_axes"]]
+        return [*(record["files"][name]["sha256"] for name in READ), record["inference"]]
 
     def digests(self, cases: pd.DataFrame) -> dict[str, list[str]]:
         """See `Predictor`."""
@@ -46,13 +46,22 @@ class NnunetPredictor:
 
     def masks(self, stage: Path, structures: Sequence[str], cases: Sequence[Place]) -> Iterator[list[sitk.Image]]:
         """See `Predictor`."""
-        axes = record_of(stage.parent, stage.name)["mirroring_axes"]
+        inference = Inference(**record_of(stage.parent, stage.name)["inference"])
         with environment(None, self._threads):
-            loaded = Loaded(stage, self.settings.network.configuration, axes, self._threads)
+            loaded = Loaded(stage, self.settings.network.configuration, inference, self._threads)
         for place in cases:
             with environment(None, self._threads):
                 masks = loaded.masks(self._cases, place, self.settings.channels, structures)
             yield masks
+
+
+class Inference(NamedTuple):
+    """How nnU-Net predicts with the weights of one training, as its record has it."""
+
+    mirroring_axes: Sequence[int] | None
+    """Axes along which images are mirrored, too; None for none."""
+    tile_step_size: float
+    """Distance between windows, as a share of a window."""
 
 
 class Loaded:
@@ -60,10 +69,9 @@ class Loaded:
 
     Args:
         stage: a folder with the weights, the plans and the data set's description.
-        axes: along which images are mirrored, too; None for none.
     """
 
-    def __init__(self, stage: Path, configuration: str, axes: Sequence[int] | None, threads: int) -> None:
+    def __init__(self, stage: Path, configuration: str, inference: Inference, threads: int) -> None:
         import torch
         from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
         from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -81,7 +89,8 @@ class Loaded:
         network = nnUNetTrainer.build_network_architecture(plans, settings, channels, heads, False)
         load_weights(network, stage / WEIGHTS)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._predictor = nnUNetPredictor(device=device, allow_tqdm=False)
+        step, axes = inference.tile_step_size, inference.mirroring_axes
+        self._predictor = nnUNetPredictor(tile_step_size=step, device=device, allow_tqdm=False)
         network.to(device).eval()
         mirrored = None if axes is None else tuple(axes)  # none of `network.disable_tta`
         state = [network.state_dict()]

@@ -24,7 +24,7 @@ from crossover.training.backends import Job
 from crossover.training.backends.nnunet import dataset as raw
 from crossover.training.backends.nnunet import planning
 from crossover.training.backends.nnunet.environment import environment
-from crossover.training.backends.nnunet.prediction import PLANS, Loaded
+from crossover.training.backends.nnunet.prediction import PLANS, Inference, Loaded
 from crossover.training.clock import Clock
 from crossover.training.devices import gpus, processor
 from crossover.training.engines import out_of_memory
@@ -105,14 +105,16 @@ class NnunetStages(Stages):
         trainer, seed, collapsed = self._learn(stage, prepared, clock)
         self._leave(trainer, prepared, folder)
         steps = trainer.num_epochs * trainer.num_iterations_per_epoch
-        axes = None if self.settings.network.disable_tta else trainer.inference_allowed_mirroring_axes
+        network = self.settings.network
+        axes = None if network.disable_tta else trainer.inference_allowed_mirroring_axes
+        inference = Inference(axes, network.tile_step_size)
         with clock("validation"):
-            score = self._validate(folder, stage, prepared.used["validation"], axes)
+            score = self._validate(folder, stage, prepared.used["validation"], inference)
         return {
             "stage": asdict(stage), "seed": seed, "collapsed": collapsed,
-            "network": self.settings.network.model_dump(mode="json"),
+            "network": network.model_dump(mode="json"),
             "initial": self._began_with(stage),
-            "standardised": None, "mirroring_axes": axes, "plan": self._plan(stage, prepared, trainer),
+            "standardised": None, "inference": inference._asdict(), "plan": self._plan(stage, prepared, trainer),
             "steps": steps, "best_step": steps, "best_validation_dsc": score, "parameters": _counts(trainer),
             "patients": {use: len(own) for use, own in prepared.used.items()},
             "activations": None, "repeats": not gpus(),
@@ -232,10 +234,10 @@ class NnunetStages(Stages):
         shutil.copyfile(base / PLANS, folder / PLANS)
         shutil.copyfile(base / raw.DATASET, folder / raw.DATASET)
 
-    def _validate(self, folder: Path, stage: Stage, cases: Sequence[Place], axes: Sequence[int] | None) -> float:
+    def _validate(self, folder: Path, stage: Stage, cases: Sequence[Place], inference: Inference) -> float:
         """Return the mean DSC over the validating cases and structures, of whole volumes on the cases' own grids."""
         s = self.settings
-        loaded = Loaded(folder, s.network.configuration, axes, self._job.threads)
+        loaded = Loaded(folder, s.network.configuration, inference, self._job.threads)
         scores = []
         for place in cases:
             masks = loaded.masks(self._cases, place, s.channels, stage.structures)
