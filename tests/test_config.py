@@ -416,10 +416,10 @@ def test_overlays_that_are_taller_than_a_page_are_refused():
 
 
 def test_a_size_that_the_network_cannot_take_is_refused_with_one_that_it_can(tmp_path: Path):
-    change = put("network", {"architecture": "resnet101_cascaded", "engine": "torch"})
-    message = refusal(changed(tmp_path, change), "paper")
-    assert "preparation.slices.size: [256, 256]: resnet101_cascaded needs" in message
-    assert "[257, 257]" in message
+    network = put("network", {"architecture": "unet", "engine": "torch", "settings": {"encoder": "resnet18"}})
+    message = refusal(changed(tmp_path, network, put("preparation.slices.size", [250, 256])), "paper")
+    assert "preparation.slices.size: [250, 256]: unet needs multiples of 32" in message
+    assert "[224, 256]" in message
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path):

@@ -119,8 +119,9 @@ def test_the_validator_finds_no_error(tmp_path, name):
         two_examinations(results, study)
     # Deno, which runs the validator, reads nothing below /dev, where the tests' files may lie.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        bids.export(study, results, Path(folder) / "out")
-        call = [Path(sys.executable).with_name("bids-validator-deno"), "--recursive", "--format", "json", folder + "/out"]
+        out = Path(folder) / "out"
+        bids.export(study, results, out)
+        call = [Path(sys.executable).with_name("bids-validator-deno"), "--recursive", "--format", "json", out]
         done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)

@@ -148,10 +148,20 @@ def test_channels_and_structures_are_the_studys(channels, structures):
         assert network(torch.zeros(2, channels, 33, 41)).shape == (2, structures, 33, 41)
 
 
-def test_a_size_that_would_be_stretched_is_refused_with_one_that_fits():
-    assert wrong_size("resnet101_cascaded", (417, 97)) == []
-    (told,) = wrong_size("resnet101_cascaded", (96, 417))
-    assert "[96, 417]" in told and "[97, 417]" in told
+def test_an_image_of_another_size_is_padded_by_its_last_row_and_column_and_its_output_cut():
+    assert wrong_size("resnet101_cascaded", (96, 90)) == []
+    network, padded = build(96, 90, 1, **SMALL).eval(), build(97, 97, 1, **SMALL).eval()
+    assert padded.load_state_dict(network.state_dict()) and "pad" not in dict(padded.conv1.named_children())
+    image = torch.randn(1, 1, 96, 90)
+    rows, columns = torch.arange(97).clamp(max=95), torch.arange(97).clamp(max=89)
+    with torch.no_grad():
+        expected = padded(image[:, :, rows][..., columns])[..., :96, :90]
+        np.testing.assert_array_equal(network(image).numpy(), expected.numpy())
+
+
+def test_a_size_that_does_not_fit_is_refused_with_some_that_do():
+    (found,) = wrong_size("unet", (20, 96))
+    assert "[20, 96]" in found and "[32, 96] or [64, 128]" in found
     assert wrong_size("deeplabv3plus_xception", (80, 81)) == []
 
 

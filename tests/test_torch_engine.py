@@ -44,8 +44,7 @@ EVERY = [a for a in architectures(2) if "torch" in declared(a).engines]
 
 
 def size_of(architecture: str) -> int:
-    multiple, plus = declared(architecture).size
-    return SIZE.get(architecture, 64 // multiple * multiple + plus)
+    return SIZE.get(architecture, 64)
 
 
 def make(architecture: str = "resnet101_cascaded", **device) -> engines.Engine:

@@ -54,7 +54,7 @@ class Declared:
         parts: from input to output, as the layers' names begin.
         levels: fine-tune level -> the first part that is trained.
         engines: those that can build it.
-        size: (m, r): rows and columns of its input, and slices of a 3D one's, must be a multiple of m, plus r.
+        multiple: rows and columns of its input, and slices of a 3D one's, must be multiples of it.
         smallest_map: pixels of the smallest map that is normalised, of the input's size; None where a single value can
             be normalised too.
         dimensions: 2 for a network of slices, 3 for one of volumes.
@@ -65,7 +65,7 @@ class Declared:
     levels: dict[str, str]
     settings: type[Settings]
     engines: list[str]
-    size: tuple[int, int]
+    multiple: int
     smallest_map: Callable[[tuple[int, ...]], int] | None
     dimensions: int = 2
 
@@ -112,7 +112,7 @@ def declared(architecture: str) -> Declared:
         module.LEVELS,
         module.Settings,
         list(_engines(architecture)),
-        getattr(module, "SIZE", (1, 0)),
+        getattr(module, "MULTIPLE", 1),
         getattr(module, "smallest_map", None),
         getattr(module, "DIMENSIONS", 2),
     )
@@ -143,13 +143,12 @@ def wrong_settings(architecture: str, settings: dict) -> list[str]:
 
 def wrong_size(architecture: str, size: tuple[int, ...]) -> list[str]:
     """Return what is wrong with the size (rows, columns; slices first) of a network's input; empty where nothing is."""
-    multiple, plus = declared(architecture).size
-    fitting = [n // multiple * multiple + plus for n in size]
+    multiple = declared(architecture).multiple
+    fitting = [max(n // multiple, 1) * multiple for n in size]
     if list(size) == fitting:
         return []
     larger = [n + multiple for n in fitting]
-    plus_text = f" plus {plus}" if plus else ""
-    return [f"{list(size)}: {architecture} needs multiples of {multiple}{plus_text}, as {fitting} or {larger}"]
+    return [f"{list(size)}: {architecture} needs multiples of {multiple}, as {fitting} or {larger}"]
 
 
 def wrong_batch(architecture: str, batch: int, size: tuple[int, int]) -> list[str]:

@@ -3,9 +3,9 @@
 It is `DeepLabV3` of segmentation_models_pytorch, with output stride 8 and rates 12, 24 and 36.
 """
 
-from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings
+from crossover.networks.encoder_decoder import LEVELS, MULTIPLE, PARTS, Settings
 
-__all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]
+__all__ = ["LEVELS", "MULTIPLE", "PARTS", "Settings", "smallest_map"]
 
 
 def smallest_map(size: tuple[int, int]) -> int:

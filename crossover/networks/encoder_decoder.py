@@ -17,7 +17,7 @@ PARTS = ("encoder", "decoder", "head")
 LEVELS = {"decoder": "decoder", "head": "head"}
 """The encoder is frozen; all but the head is frozen."""
 
-SIZE = (32, 0)
+MULTIPLE = 32
 """The encoder halves its input five times."""
 
 Encoder = Literal[

@@ -3,6 +3,6 @@
 Fan et al., "MA-Net: a multi-scale attention network for liver and tumor segmentation", IEEE Access 2020.
 """
 
-from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
+from crossover.networks.encoder_decoder import LEVELS, MULTIPLE, PARTS, Settings, smallest_map
 
-__all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]
+__all__ = ["LEVELS", "MULTIPLE", "PARTS", "Settings", "smallest_map"]

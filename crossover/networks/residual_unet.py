@@ -23,7 +23,7 @@ LEVELS = {part: part for part in PARTS[1:]}
 
 DIMENSIONS = 3
 
-SIZE = (16, 0)
+MULTIPLE = 16
 """The encoder halves its input four times."""
 
 
@@ -40,4 +40,4 @@ class Settings(networks.Settings):
 
 def smallest_map(size: tuple[int, ...]) -> int:
     """Count voxels of the smallest map, each of which is normalised by itself, for an input of this size."""
-    return prod(n // SIZE[0] for n in size)
+    return prod(n // MULTIPLE for n in size)

@@ -19,7 +19,7 @@ LEVELS = {part: part for part in PARTS[1:]}
 
 DIMENSIONS = 3
 
-SIZE = (8, 0)
+MULTIPLE = 8
 """The encoder halves its input three times."""
 
 

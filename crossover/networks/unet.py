@@ -3,6 +3,6 @@
 Ronneberger et al., "U-Net: convolutional networks for biomedical image segmentation", MICCAI 2015.
 """
 
-from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
+from crossover.networks.encoder_decoder import LEVELS, MULTIPLE, PARTS, Settings, smallest_map
 
-__all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]
+__all__ = ["LEVELS", "MULTIPLE", "PARTS", "Settings", "smallest_map"]

@@ -4,6 +4,6 @@ Zhou et al., "UNet++: a nested U-Net architecture for medical image segmentation
 Touijer's choice, one channel and one structure it has 13,624,073 parameters.
 """
 
-from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
+from crossover.networks.encoder_decoder import LEVELS, MULTIPLE, PARTS, Settings, smallest_map
 
-__all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]
+__all__ = ["LEVELS", "MULTIPLE", "PARTS", "Settings", "smallest_map"]
