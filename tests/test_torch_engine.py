@@ -13,7 +13,7 @@ from crossover.core.configuration import ConfigError
 from crossover.networks import Declared, architectures, declared, wrong_batch
 from crossover.study.sections import Augmentation, Device, Network, Recipe
 from crossover.training import engines
-from crossover.training.step_time import check_output
+from crossover.training.network_output import check_output
 
 pytestmark = pytest.mark.slow
 

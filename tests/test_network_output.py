@@ -1,4 +1,4 @@
-"""What a step's measurement tells of a network that does not fit."""
+"""What is told of a network whose output does not fit."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 
 from crossover.core.configuration import ConfigError
 from crossover.study.config import load_study
-from crossover.training.step_time import check_output
+from crossover.training.network_output import check_output
 from tests.test_config import CONFIG
 
 RECIPE = load_study("headneck", "smoke", CONFIG).recipe
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(1)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x, -90, 90)))
+    return 1 / (1 + np.exp(-np.clip(x, -80, 80)))
 
 
 class Engine:

@@ -1,0 +1,100 @@
+"""What a network returns, tried before anything is trained: logits of each structure, told by the image alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from crossover.core.configuration import ConfigError
+from crossover.study.sections import Recipe
+from crossover.training import engines
+
+_RARE, _UNSATURATED, _BATCH_TOLERANCE, _ROUNDED = 1e-6, 8.0, 0.02, 1e-3
+"""An initial probability; the largest logit of which a probability in float32 tells enough; a probability; a logit."""
+
+
+def check_output(
+    engine: engines.Engine, architecture: str, images: np.ndarray, structures: int, recipe: Recipe
+) -> None:
+    """Check what a network returns in inference mode.
+
+    Args:
+        images: (n, pixels, channels), float32.
+        structures: number of channels of the masks.
+
+    Raises:
+        ConfigError: it fails; returns another shape than that of the masks, another map each time, one that depends on
+            the batch's other images, or probabilities; or its maps don't follow the bias of its last convolution, and
+            the recipe has an initial probability.
+    """
+    one = images[:1]
+    with named(architecture, images):
+        engine.start(recipe.model_copy(update={"initial_probability": 0.5}), 0, None, None)
+        first, again = engine.predict(one), engine.predict(one)
+        wanted = (1, *images.shape[1:-1], structures)
+        if first.shape != wanted:
+            raise _refused(
+                architecture, f"{first.shape} of an image, in place of {wanted} (images, pixels, structures)"
+            )
+        beside = engine.predict(np.concatenate([one, 5 * one + 3]))[:1]
+        engine.start(recipe.model_copy(update={"initial_probability": _RARE}), 0, None, None)
+        lowered = engine.predict(one)
+    _check_repeats(architecture, first, again, beside)
+    _check_logits(architecture, first, lowered, recipe)
+
+
+def _check_repeats(architecture: str, first: np.ndarray, again: np.ndarray, beside: np.ndarray) -> None:
+    """Check that the map of an image is the same each time, and the same `beside` another image in the batch."""
+    if not np.array_equal(first, again):
+        raise _refused(
+            architecture,
+            "another map of the same image each time: nothing may be drawn outside of training, which `self.training` "
+            "tells",
+        )
+    if not np.allclose(beside, first, atol=_BATCH_TOLERANCE):
+        raise _refused(
+            architecture,
+            "a map that depends on the other images of the batch: outside of training a normalisation takes running "
+            "statistics, or those of the image alone",
+        )
+
+
+def _check_logits(architecture: str, first: np.ndarray, lowered: np.ndarray, recipe: Recipe) -> None:
+    """Check that the maps are logits, and `lowered` as far as the last convolution's bias is."""
+    before, after = _logits(first), _logits(lowered)
+    both = np.stack([before, after])
+    if both.min() >= -_ROUNDED and both.max() <= 1 + _ROUNDED:
+        raise _refused(architecture, "numbers between 0 and 1: it must return logits, without sigmoid or softmax")
+    moved = (after - before - _logits(np.array(_RARE)))[np.abs(before) < _UNSATURATED]
+    if recipe.initial_probability is not None and np.abs(moved).max(initial=0) > 1:
+        raise _refused(
+            architecture,
+            "maps that don't follow the bias of its last convolution, in which recipe.initial_probability is put: "
+            "build the convolution that makes the logits last, after those of auxiliary heads, or set "
+            "recipe.initial_probability: null",
+        )
+
+
+def _refused(architecture: str, returned: str) -> ConfigError:
+    return ConfigError(f"network.architecture: {architecture} returns {returned}")
+
+
+def _logits(probabilities: np.ndarray) -> np.ndarray:
+    p = np.clip(probabilities.astype(float), 1e-12, 1 - 1e-12)
+    return np.log(p / (1 - p))
+
+
+@contextmanager
+def named(architecture: str, images: np.ndarray) -> Iterator[None]:
+    """Say of an error that a network raises which network it is, and on what."""
+    try:
+        yield
+    except (RuntimeError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        place = f"images of {images.shape[1:-1]} pixels and {images.shape[-1]} channels"
+        raise ConfigError(
+            f"network.architecture: {architecture} fails on {place}: {type(error).__name__}: {error}"
+        ) from error
