@@ -107,4 +107,6 @@ def test_patients_of_one_name_in_two_cohorts_are_told_before_a_run_stops_at_them
     edited(clone, cohorts__mine_source__source__where={})
     (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
     assert wrong.startswith("cohorts mine_source, mine_target: 8 patients of one name (p")
-    assert "give those of one cohort other names" in wrong
+    assert "`prefix: b-`" in wrong
+    edited(clone, cohorts__mine_target__source__prefix="b-")
+    assert not [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]

@@ -280,6 +280,17 @@ def test_reidentify_under_another_secret_says_that_nothing_matches_and_why(own_s
     assert status == 2 and "there is no secret here" in told and not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("identifiers", ["secret", "public"])
+def test_two_cohorts_that_number_alike_are_told_apart_by_a_prefix(own_secret, root: Path, identifiers: str):
+    plain, other = ({*rows(source(identifiers=identifiers, prefix=p), root).cases} for p in ("", "b-"))
+    assert len(plain | other) == 2 * len(PATIENTS)
+    name = "b-MUSTERMANN-01" if identifiers == "public" else pseudonym("b-MUSTERMANN-01", b"a secret")
+    assert name in other
+    expected = f"{name}: row 2 of patients.csv, patient MUSTERMANN-01\n"
+    assert reidentify(str(root), "--prefix", "b-", name) == (0, expected)
+    assert reidentify(str(root), name)[0] == 1
+
+
 def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_written(root, tmp_path):
     ids = ["A/00", "ok", "..", "con", "x" * 101, "Ok", "a:b", ".x"]
     given(root, "patient,center\n" + "".join(f"{i},A\n" for i in ids))

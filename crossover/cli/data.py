@@ -168,6 +168,7 @@ def reidentify(
     source: Annotated[Path, typer.Argument(help="The folder, archive or table of patients that was ingested.")],
     names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
     rules: Annotated[Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")] = None,
+    prefix: Annotated[str, typer.Option(help="The `prefix` of the cohort's source, if it has one.")] = "",
 ) -> None:
     """Print which patient or file a name in a report stands for, on the terminal only. This identifies patients.
 
@@ -180,7 +181,9 @@ def reidentify(
 
     with stop_on(ConfigError, ValueError):
         try:
-            for line in reidentify(source, names or [], load_rules(rules) if rules else Export()):
+            given = load_rules(rules) if rules else Export()
+            given = given.model_copy(update={"prefix": prefix or given.prefix})
+            for line in reidentify(source, names or [], given):
                 typer.echo(line)
         except Unknown as caught:
             typer.echo(str(caught), err=True)

@@ -97,6 +97,9 @@ def days_back(patient: str, key: bytes) -> int:
 
 
 def case_names(source: Source, patients: list[str]) -> dict[str, str]:
-    """Return patient -> case name: its own where it is public or synthetic, else a pseudonym."""
-    key = key_of(source)
-    return {p: p if key == PUBLIC else pseudonym(p, key) for p in patients}
+    """Return patient -> case name: its own where it is public or synthetic, else a pseudonym.
+
+    Either is that of the source's prefix and the patient.
+    """
+    key, prefix = key_of(source), getattr(source, "prefix", "")
+    return {p: prefix + p if key == PUBLIC else pseudonym(prefix + p, key) for p in patients}

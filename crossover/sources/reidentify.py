@@ -56,9 +56,9 @@ def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     met: set[str] = set()
     wanted = set(names)
     tables = _tables(source)
-    yield from map(_printable, _rows(tables, wanted, met))
+    yield from map(_printable, _rows(tables, wanted, met, rules.prefix))
     if source.is_dir():
-        yield from map(_printable, _named_files(source, wanted, met))
+        yield from map(_printable, _named_files(source, wanted, met, rules.prefix))
     if source not in tables:
         yield from map(_printable, _exported(source, wanted, met, rules))
     if names and (unknown := [name for name in dict.fromkeys(names) if name not in met]):
@@ -80,7 +80,7 @@ def _tables(source: Path) -> list[Path]:
     return [source] if source.suffix.lower() in TABLES else []
 
 
-def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
+def _rows(tables: list[Path], wanted: set[str], met: set[str], prefix: str) -> Iterator[str]:
     """Yield a line for each row of which any cell is a name's patient, as itself or by its pseudonym.
 
     Without names, there is one for each row, by the column `patient` or else the first.
@@ -94,23 +94,23 @@ def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
         columns = list(rows) if wanted else (["patient"] if "patient" in rows else list(rows)[:1])
         for column in columns:
             for number, cell in rows[column].items():
-                own = {cell, pseudonym(cell, key)} - {""} if cell else set()
+                own = {cell, prefix + cell, pseudonym(prefix + cell, key)} if cell else set()
                 found = {n for n in wanted if n in own or n.rpartition("-")[0] in own}
                 found = {n for n in found if n in own or _is_scan(n, number, rows, column, key)}
                 met |= found
                 if found or (own and not wanted):
-                    who = ", ".join(sorted(found)) or pseudonym(cell, key)
+                    who = ", ".join(sorted(found)) or pseudonym(prefix + cell, key)
                     yield f"{who}: row {number} of {path.name}, {column} {cell}"
 
 
-def _named_files(source: Path, wanted: set[str], met: set[str]) -> Iterator[str]:
+def _named_files(source: Path, wanted: set[str], met: set[str], prefix: str) -> Iterator[str]:
     """Yield a line for each volume whose path holds a name's patient as a word: those of a folder without a table."""
     key, asked = secret(), {patient_of(name): name for name in wanted - met}
     for path in paths_below(source) if asked else ():
         if not is_volume(path):
             continue
         for word in {path[a:b] for a, b in word_runs(path)}:
-            if name := asked.get(pseudonym(word, key)):
+            if name := asked.get(pseudonym(prefix + word, key)):
                 met.add(name)
                 yield f"{name}: patient {word}, {path}"
 
@@ -143,7 +143,7 @@ def _exported(source: Path, wanted: set[str], met: set[str], rules: Export) -> I
         if isinstance(header, Instance):
             patients.setdefault(header.patient, []).append(header)
     for patient, own in sorted(patients.items()):
-        name = pseudonym(patient, key)
+        name = pseudonym(rules.prefix + patient, key)
         if not wanted or name in asked:
             met |= {each for each in wanted if patient_of(each) == name}
             yield f"{name}: patient {patient}"

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, StrictInt, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Discriminator,
+    Field,
+    StrictInt,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from crossover.core.file_names import file_name
 from crossover.phantoms.head_neck.settings import HeadNeckSource
@@ -264,12 +274,17 @@ def pattern(value: str) -> str:
     return value
 
 
+Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$|^$", max_length=20)]
+
+
 class Export(BaseModel, extra="forbid"):
     """The settings of a folder of DICOM files beside the rules for its series."""
 
     patients: Literal["id", "folder"] = "id"
     """What identifies patients, and stands for `{patient}`: the PatientID (0010,0020), or the first folder below the
     source, where a set was given one PatientID for all, or none. An archive counts as a folder."""
+    prefix: Prefix = ""
+    """What stands before each patient's name from here on, where two cohorts number different people alike."""
     images: str | None = None
     """The folders that hold images, as a pattern like a label map's: "*/T2W". None: all."""
     label_maps: dict[FileName, LabelMap] = {}
@@ -306,6 +321,8 @@ class VolumesSource(BaseModel, extra="forbid"):
     """The table: CSV, TSV, semicolons or .xlsx (see `crossover.core.tables`). None (null): files identify patients."""
     patient: str = "patient"
     """The column that identifies patients."""
+    prefix: Prefix = ""
+    """What stands before each patient's name from here on, where two cohorts number different people alike."""
     where: dict[str, str] = {}
     """Column -> value: which rows of the table are this cohort."""
     channels: dict[FileName, VolumeChannel]

@@ -184,9 +184,8 @@ def shared(patients: Mapping[str, Iterable[str]]) -> list[str]:
             together.setdefault(", ".join(of[patient]), []).append(patient)
     return [
         f"cohorts {where}: {counted(len(names), 'patient')} of one name ({first_few(names, SHOWN)}): "
-        "patients never cross a split. If two hospitals number different people alike, give those of one cohort "
-        "other names (in the table's column of patients, or as folders); if they are the same people, leave each "
-        "in one cohort only"
+        "patients never cross a split. If two hospitals number different people alike, give the source of "
+        "one cohort a `prefix`, such as `prefix: b-`; if they are the same people, leave each in one cohort only"
         for where, names in together.items()
     ]
 
