@@ -36,8 +36,9 @@ def test_a_stage_of_nnunet_read_no_slices_and_one_of_the_own_loop_no_cases(ran: 
         assert read == ({"cases"} if batch.stages[0].network else {"slices"})
 
 
-def test_without_mirroring_the_record_says_so(ran: Path):
-    assert read_json(ran / f"results/{STUDY}/stages/nnunet_source/record.json")["inference"]["mirroring_axes"] is None
+def test_the_record_says_how_masks_are_predicted(ran: Path):
+    record = read_json(ran / f"results/{STUDY}/stages/nnunet_source/record.json")
+    assert record["inference"] == {"mirroring_axes": None, "tile_step_size": 1}
 
 
 def test_a_second_run_does_nothing(ran: Path):
