@@ -69,8 +69,10 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
         with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
         instances = examination.instances or read_headers(examination.files, 1)[0]
         objects = [i for i in instances if i.modality in STRUCTURES]
-        names = Counter(normal_name(name) for i in objects for name in structure_names(i))
-        if why := _excluded(instances, names, rules, with_maps, case):
+        named = [(normal_name(name), drawn) for i in objects for name, drawn in structure_names(i)]
+        names = Counter(name for name, drawn in named if drawn)
+        undrawn = {name for name, drawn in named if not drawn}
+        if why := _excluded(instances, names, undrawn, rules, with_maps, case):
             out.left_out[case] = why
             continue
         for structure, known in rules.structures.items():
@@ -91,8 +93,9 @@ def _wanted(structure: str, known: Structure) -> set[str]:
 
 
 def _excluded(
-    instances: Sequence[Instance], names: Collection[str], rules: IngestRules, maps: Mapping[str, bool], case: str
-) -> str:
+    instances: Sequence[Instance], names: Collection[str], undrawn: Collection[str], rules: IngestRules,
+    maps: Mapping[str, bool], case: str,
+) -> str:  # fmt: skip
     there = stacks(instances)
     drawn_on = {uid for i in instances if i.modality in STRUCTURES for uid in i.references}
     for channel, rule in rules.series.items():
@@ -105,6 +108,9 @@ def _excluded(
         numbered = any(not isinstance(name, str) for name in known.names)  # and what else only its object tells
         if structure in maps and not maps[structure]:
             return f"{about}: its label map is not there"
-        if structure not in maps and not ({*names} & _wanted(structure, known) or numbered):
-            return f"{about}: none of {len(names)} structures has its name"
+        if structure in maps or {*names} & _wanted(structure, known) or numbered:
+            continue
+        if {*undrawn} & _wanted(structure, known):
+            return f"structure-empty, structure {structure}: the structure of its name has no closed contour"
+        return f"{about}: none of {len(names)} structures has its name"
     return ""
