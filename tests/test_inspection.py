@@ -289,13 +289,14 @@ def test_a_structure_without_a_closed_contour_is_told_apart_from_one_that_is_not
     assert why == f"structure-empty, structure Brainstem: {what}"
 
 
-def test_structures_of_one_name_in_two_studies_are_not_several(tmp_path: Path):
+@pytest.mark.parametrize("study", ["", "1.2.3"], ids=["two studies", "two series of one study"])
+def test_structures_of_one_name_on_two_series_are_not_several(study: str, tmp_path: Path):
     import pydicom
 
     folder = head_neck(tmp_path / "export", "source", 2)
     for path in sorted(folder.rglob("*.dcm")):
         dataset = pydicom.dcmread(path)
-        dataset.PatientID = "one"
+        dataset.PatientID, dataset.StudyInstanceUID = "one", study or dataset.StudyInstanceUID
         dataset.save_as(path)
     assert not [what for what in inspect(folder, 1).odd if "several structures" in what]
 

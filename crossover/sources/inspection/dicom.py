@@ -54,7 +54,7 @@ class Patient:
     undrawn: frozenset[str] = frozenset()
     """The names of those without a closed contour."""
     doubled: tuple[str, ...] = ()
-    """The names that several structures of one study have."""
+    """The names that several structures have which were drawn on one series."""
     studies: int = 0
 
 
@@ -143,18 +143,27 @@ def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
 
 def _patient(name: str, instances: Sequence[Instance]) -> Patient:
     objects = [i for i in instances if i.modality in STRUCTURES]
-    named = [(i.study, *own) for i in objects for own in structure_names(i)]
-    drawn = [title for _, title, closed in named if closed]
-    often = Counter((study, title.strip()) for study, title, closed in named if closed)
+    named = [(i, *own) for i in objects for own in structure_names(i)]
+    drawn = [(i, title.strip()) for i, title, closed in named if closed]
     return Patient(
         name,
         stacks(instances),
         frozenset(uid for i in objects for uid in i.references),
-        drawn,
+        [title for _, title in drawn],
         frozenset(title for _, title, closed in named if not closed),
-        tuple(dict.fromkeys(title for (_, title), n in often.items() if n > 1)),
+        repeated_names(drawn),
         len({i.study for i in instances if i.modality in IMAGES}),
     )
+
+
+def repeated_names(drawn: Iterable[tuple[Instance, str]]) -> tuple[str, ...]:
+    """Return the names that structures of several objects, or of one, have which were drawn on one series.
+
+    Args:
+        drawn: the object and the name of each structure.
+    """
+    times = Counter((i.study, series, name) for i, name in drawn for series in {*i.references} or {""})
+    return tuple(dict.fromkeys(name for (_, _, name), n in times.items() if n > 1))
 
 
 def structure_names(instance: Instance) -> list[tuple[str, bool]]:
@@ -219,7 +228,7 @@ def _drawn(named: Sequence[Named], patients: Sequence[Patient], cases: Mapping[s
 
 
 def _doubled(patients: Iterable[Patient]) -> list[str]:
-    """Name the patients of whom several structures of one study have one name, as two readers' have."""
+    """Name the patients of whom several structures on one series have one name, as two readers' have."""
     whose: dict[str, list[str]] = defaultdict(list)
     for patient in patients:
         for name in patient.doubled:

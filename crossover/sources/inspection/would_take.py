@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from crossover.sources.dicom.scan import gather, patient_of, read_headers
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import normal_name
 from crossover.sources.findings import Refused
-from crossover.sources.inspection.dicom import structure_names
+from crossover.sources.inspection.dicom import repeated_names, structure_names
 from crossover.sources.pseudonyms import case_names, key_of
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Structure, VolumesSource
 from crossover.sources.table_readers import form_of
@@ -69,14 +69,16 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
         with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
         instances = examination.instances or read_headers(examination.files, 1)[0]
         objects = [i for i in instances if i.modality in STRUCTURES]
-        named = [(normal_name(name), drawn) for i in objects for name, drawn in structure_names(i)]
-        names = Counter(name for name, drawn in named if drawn)
-        undrawn = {name for name, drawn in named if not drawn}
+        named = [(i, normal_name(name), closed) for i in objects for name, closed in structure_names(i)]
+        names = {name for _, name, closed in named if closed}
+        undrawn = {name for _, name, closed in named if not closed}
         if why := _excluded(instances, names, undrawn, rules, with_maps, case):
             out.left_out[case] = why
             continue
         for structure, known in rules.structures.items():
-            if structure not in with_maps and sum(names[name] for name in _wanted(structure, known)) > 1:
+            wanted = _wanted(structure, known)
+            own = [(i, structure) for i, name, closed in named if closed and name in wanted]
+            if structure not in with_maps and repeated_names(own):
                 doubled[structure].append(case)
     out.notes += [
         f"structure {structure}: several have its name in {first_few(cases, SHOWN)}: where they differ, "
