@@ -270,6 +270,45 @@ def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_dif
     assert len(told) == 1 and f"({second.PatientID})" in told[0]
 
 
+def test_a_structure_without_a_closed_contour_is_told_apart_from_one_that_is_not_there(tmp_path: Path, monkeypatch):
+    import pydicom
+
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    folder = head_neck(tmp_path / "export", "source", 2)
+    drawn = next(path for path in sorted(folder.rglob("*.dcm")) if pydicom.dcmread(path).Modality == "RTSTRUCT")
+    dataset = pydicom.dcmread(drawn)
+    (number,) = (roi.ROINumber for roi in dataset.StructureSetROISequence if roi.ROIName == "Brainstem")
+    (drawing,) = (own for own in dataset.ROIContourSequence if own.ReferencedROINumber == number)
+    drawing.ContourSequence = drawing.ContourSequence[:1]
+    drawing.ContourSequence[0].ContourGeometricType = "POINT"
+    dataset.save_as(drawn)
+    what = "the structure of its name has no closed contour"
+    assert what in inspect(folder, 1).left_out(["brainstem"])[dataset.PatientID]
+    rules = IngestRules(series={"ct": {"modality": "CT"}}, structures={"Brainstem": {"label": "Brainstem"}})
+    (why,) = would_take(DicomSource(kind="dicom", folder="."), rules, folder, 1).left_out.values()
+    assert why == f"structure-empty, structure Brainstem: {what}"
+
+
+@pytest.mark.parametrize("study", ["", "1.2.3"], ids=["two studies", "two series of one study"])
+def test_structures_of_one_name_on_two_series_are_not_several(study: str, tmp_path: Path):
+    import pydicom
+
+    folder = head_neck(tmp_path / "export", "source", 2)
+    for path in sorted(folder.rglob("*.dcm")):
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID, dataset.StudyInstanceUID = "one", study or dataset.StudyInstanceUID
+        dataset.save_as(path)
+    assert not [what for what in inspect(folder, 1).odd if "several structures" in what]
+
+
+def test_a_folder_above_a_described_dataset_is_refused_with_the_folder_to_give(tmp_path: Path):
+    (tmp_path / "Dataset042_Pelvis/imagesTr").mkdir(parents=True)
+    (tmp_path / "Dataset042_Pelvis/imagesTr/p_1_0000.nii.gz").touch()
+    (tmp_path / "Dataset042_Pelvis/dataset.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"give that folder, such as .*/Dataset042_Pelvis"):
+        inspect(tmp_path, 1)
+
+
 def new(*words: str):
     return CliRunner().invoke(app, ["new", *words, "--workers", "1"])
 
@@ -356,6 +395,12 @@ def test_cohorts_whose_channels_have_other_names_share_the_only_one_of_its_modal
         {"ct": "{patient}/CT.nii.gz"},
         {"ct": "{patient}/image.nii.gz"},
     ]
+
+
+def test_a_study_says_no_number_of_patients_which_more_patients_would_make_wrong(tmp_path: Path, clone: Path):
+    a, b = hospital(tmp_path / "North", "CT", ["gland"]), hospital(tmp_path / "South", "CT", ["gland"])
+    assert new("mine", "--source", a, "--target", b).exit_code == 0
+    assert study_of(clone)["data"] == "Patients of South and North"
 
 
 def test_the_only_channel_of_a_ct_study_is_called_as_its_base_calls_it(tmp_path: Path, clone: Path):

@@ -45,7 +45,7 @@ def test_it_is_the_channel_whose_grid_the_mask_has(tmp_path: Path):
     rules = {plane: {"modality": "MR", "plane": plane} for plane in ("axial", "sagittal")}
     assert found(tmp_path, axial, **rules) == axial.instance.series
     assert found(tmp_path, sagittal, **rules) == sagittal.instance.series
-    with pytest.raises(NoOriginal, match="no series of the examination has the grid"):
+    with pytest.raises(NoOriginal, match="no series of the examination has the voxels"):
         found(tmp_path, axial, sagittal=rules["sagittal"])
 
 

@@ -552,3 +552,20 @@ def test_a_real_case_is_read_with_its_left_parotid():
     left = channels["ct"].TransformContinuousIndexToPhysicalPoint((x, y, z))[0]
     centre = channels["ct"].TransformContinuousIndexToPhysicalPoint((63.5, 63.5, z))[0]
     assert left != pytest.approx(centre, abs=15), "beside the midline"
+
+
+def shortened(root: Path, keep: tuple[slice, slice, slice]) -> list[str]:
+    """What is told of a patient whose label map holds a part (slices, rows, columns) of the image."""
+    path = str(root / "MUSTERMANN-02/labels.nii.gz")
+    sitk.WriteImage(sitk.ReadImage(path)[keep[::-1]], path)
+    return told(read_patient(source(), row("MUSTERMANN-02"), root))
+
+
+def test_a_label_map_that_ends_before_the_image_where_it_still_holds_the_structure_is_told(root: Path):
+    every = slice(None)
+    what = "its file ends 1 of 4 planes before the image, and voxels lie on the file's last plane"
+    assert shortened(root, (slice(3), every, every)) == [f"mask-short: structure any: {what}"]
+
+
+def test_a_label_map_that_was_cropped_to_what_is_drawn_is_not_told(root: Path):
+    assert shortened(root, (slice(1, 3), slice(1, 8), slice(0, 10))) == []

@@ -17,6 +17,7 @@ from crossover.exchange.object_attributes import Producer, Target
 from crossover.exchange.original_series import Originals
 from crossover.exchange.segmentation_object import segmentation
 from crossover.exchange.structure_set import structure_set
+from crossover.imaging.grids import reoriented
 
 OBJECTS = {"seg": segmentation, "rtstruct": structure_set}
 """The end of a file's name, behind the case -> what makes its object."""
@@ -47,14 +48,15 @@ class DicomResults:
         Raises:
             crossover.exchange.original_series.NoOriginal: there is no series to refer to.
         """
-        voxels = {name: sitk.GetArrayFromImage(mask) > 0 for name, mask in masks.items()}
-        drawn = {name: mask for name, mask in voxels.items() if mask.any()}
+        drawn = {name: mask for name, mask in masks.items() if sitk.GetArrayViewFromImage(mask).any()}
         if not drawn:
             self.drop(case)
             return dict.fromkeys(masks, EMPTY)
-        original = self._originals.of(case, tokens, masks[next(iter(drawn))])
+        original = self._originals.of(case, tokens, next(iter(drawn.values())))
+        lattice = original.lattice
+        voxels = {name: sitk.GetArrayFromImage(reoriented(mask, lattice)) > 0 for name, mask in drawn.items()}
         for kind, make in OBJECTS.items():
-            _save(make(original, drawn, self._targets, self._producer), self._path(case, kind))
+            _save(make(original, voxels, self._targets, self._producer), self._path(case, kind))
         return {name: WRITTEN if name in drawn else EMPTY for name in masks}
 
     def drop(self, case: str) -> None:

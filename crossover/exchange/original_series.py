@@ -11,7 +11,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from crossover.imaging.grids import same_grid
+from crossover.imaging.grids import GeometryError, reoriented
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.examination import without_copies
 from crossover.sources.dicom.export_files import FileRef, list_files
@@ -44,11 +44,11 @@ class SeriesSlice:
 
 @dataclass(frozen=True)
 class Original:
-    """The series that a case's masks lie on, slice by slice as the masks' third axis counts them."""
+    """The series that a case's masks lie on, slice by slice as its own grid counts them."""
 
     planes: tuple[SeriesSlice, ...]
     lattice: sitk.Image
-    """Its grid, without values."""
+    """Its grid, without values: the case's voxels, whose axes may go another way there."""
     header: Dataset
     """The header of the first slice's file, without pixels: the source of the patient and study modules."""
 
@@ -82,7 +82,7 @@ class Originals:
     def of(self, case: str, tokens: Collection[str], mask: sitk.Image) -> Original:
         """Return the series that a case's masks lie on.
 
-        It is the first of the channels by the rules whose stack of slices has the grid of the mask.
+        It is the first of the channels by the rules whose stack of slices has the voxels of the mask.
 
         Args:
             case: its name.
@@ -105,11 +105,19 @@ class Originals:
         for rule in self._rules.series.values():
             try:
                 for stack in matching_stacks(there, rule.of(case, patient_of(case)), drawn_on):
-                    if same_grid(grid(stack), mask):
+                    if _has_voxels_of(mask, grid(stack)):
                         return stack
             except Refused:
                 continue
-        raise NoOriginal("no series of the examination has the grid of the mask")
+        raise NoOriginal("no series of the examination has the voxels of the mask")
+
+
+def _has_voxels_of(mask: sitk.Image, lattice: sitk.Image) -> bool:
+    try:
+        reoriented(mask, lattice)
+    except GeometryError:
+        return False
+    return True
 
 
 def original(stack: Stack) -> Original:

@@ -107,6 +107,24 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
     return out
 
 
+UPRIGHT = {"S": "LPS", "I": "LPS", "A": "LIP", "P": "LIP", "R": "PIR", "L": "PIR"}
+"""Where slices go -> where columns, rows and slices go in an upright image: axial, coronal and sagittal ones.
+
+All three are right-handed, and lie as radiologists look at a patient who is supine and head first.
+"""
+
+
+def upright(image: sitk.Image) -> sitk.Image:
+    """Return an image with its axes turned, by index, so that each plane shows patients in one way.
+
+    A patient may lie prone, on a side or feet first, and files of volumes store axes in either direction. The slices
+    remain the slices; the voxels keep their values and their places in the patient.
+    """
+    stored = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    wanted = UPRIGHT[stored[2]]
+    return image if stored == wanted else sitk.DICOMOrient(image, wanted)
+
+
 def difference(image: sitk.Image, grid: sitk.Image) -> str:
     """Return in words how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
     parts = ["{} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]

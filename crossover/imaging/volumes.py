@@ -1,7 +1,8 @@
 """Reading and writing cases: image channels and structures of one patient on one grid.
 
 `<case>/image_<channel>.nii.gz` (float32 or int16, the channel's own unit), `<case>/structure_<name>.nii.gz`
-(uint8, 0 or 1), `<case>/case.json`. The third axis of each image counts the acquired slices.
+(uint8, 0 or 1), `<case>/case.json`. The third axis of each image counts the acquired slices; all are upright, see
+`crossover.imaging.grids.upright`.
 """
 
 from __future__ import annotations

@@ -297,6 +297,7 @@ def _made(
     else:
         reading = _read_dicom(own, own.examination, source, rules)
     reading.findings += swapped_sides(reading.structures)
+    reading = reading.turned_upright()
     good = reading.without_wrong_structures() if lenient else reading
     if not good.failed:
         write_case(folder, good.channels, good.structures)

@@ -93,6 +93,7 @@ KINDS: dict[str, Kind] = {
     "contours-skip": Kind("warning", "look at the gap: slices between contours or masks stay empty"),
     "contours-spread": Kind("note", "nothing: contours lie apart, each fills half-way to the next"),
     "contours-passed": Kind("note", "nothing: points and open lines enclose no volume"),
+    "mask-short": Kind("warning", "look at the slices beyond its end, which count as outside; export it whole"),
     "mask-order": Kind("warning", "look at the mask; if the files' names are right: `slices: names`"),
     "half-pixel": Kind("warning", "look at the edges: positions were taken for pixels' corners"),
     "fractional": Kind("note", "nothing: half or more of a fraction counts as inside"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import SimpleITK as sitk
 
-from crossover.imaging.grids import GeometryError, reoriented, resampled
+from crossover.imaging.grids import GeometryError, reoriented, resampled, upright
 from crossover.sources.findings import Finding, Refused, describe_unforeseen
 from crossover.sources.settings import OtherGrids
 
@@ -39,6 +39,11 @@ class Reading:
         good = {n: m for n, m in self.structures.items() if f"structure {n}" not in wrong}
         rest = [f for f in self.findings if f not in errors]
         return replace(self, structures=good, findings=rest)
+
+    def turned_upright(self) -> Reading:
+        """Turn all images upright, since a network sees rows and columns, and not how the patient lay."""
+        channels = {name: upright(image) for name, image in self.channels.items()}
+        return replace(self, channels=channels, structures={n: upright(mask) for n, mask in self.structures.items()})
 
 
 def brought_onto(

@@ -17,7 +17,7 @@ from crossover.core.file_names import equal_ignoring_case, unsafe
 from crossover.core.tables import Table, read_table
 from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.landing import contradictory, land_with_findings
+from crossover.sources.dicom.landing import contradictory, land_file
 from crossover.sources.file_patterns import filled, matching, paths_below
 from crossover.sources.findings import Finding
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
@@ -317,7 +317,7 @@ def read_patient(
             image, findings = read_mask(root / files[about], labels)
             out.findings += [replace(f, about=about) for f in findings]
             if grid is not None:
-                mask, findings = land_with_findings(image, grid, doubtful or contradictory(findings))
+                mask, findings = land_file(image, grid, doubtful or contradictory(findings))
                 out.structures[name] = on_grid(mask.astype(np.uint8), grid)
                 out.findings += [replace(f, about=about) for f in findings]
     return out

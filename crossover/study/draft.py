@@ -94,7 +94,7 @@ def draft(
         "title": ", ".join(map(_label, drawn.names)).capitalize()
         + f": {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
-        "data": " and ".join(f"{counted(taken[c], 'patient')} of {cohorts[c].label}" for c in reversed(cohorts)),
+        "data": "Patients of " + " and ".join(cohorts[c].label for c in reversed(cohorts)),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
         **_series(cohorts, images),

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.sources.dicom.export_files import FileRef
-from crossover.sources.dicom.landing import contradictory, land_with_findings
+from crossover.sources.dicom.landing import contradictory, land_file
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.findings import Finding
 from crossover.sources.volume_file import read_mask
@@ -33,5 +33,5 @@ def label_map_mask(path: Path, labels: list[int] | None, grid: sitk.Image) -> tu
         files = sorted(p for p in path.iterdir() if p.is_file())
         return mask_series([FileRef(str(p), None, p.name, p.name) for p in files], labels, grid)
     image, findings = read_mask(path, labels)
-    mask, more = land_with_findings(image, grid, contradictory(findings))
+    mask, more = land_file(image, grid, contradictory(findings))
     return mask, findings + more

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from crossover.imaging.grids import GeometryError, laid_on, match, reoriented
+from crossover.imaging.grids import GeometryError, corners, laid_on, match, reoriented
 from crossover.sources.findings import Finding, Refused
 
 WHOLE = 1e-3
@@ -109,10 +109,8 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
     return out, int(np.count_nonzero(out)) < int(np.count_nonzero(values))
 
 
-def land_with_findings(
-    mask_image: sitk.Image, grid: sitk.Image, whole: bool = False
-) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Lay a mask on a grid as `land` does, with a finding that counts its voxels beyond the grid.
+def land_file(mask_image: sitk.Image, grid: sitk.Image, whole: bool) -> tuple[NDArray[np.bool_], list[Finding]]:
+    """Lay a label map's file on a grid as `land_with_findings` does, with a finding where the file may be cut short.
 
     Args:
         mask_image, grid: see `land`.
@@ -128,6 +126,34 @@ def land_with_findings(
         except GeometryError as error:
             what = f"a header contradicts itself, and its voxels aren't the image's: {error}"
             raise Refused("structure-refused", what) from None
+    mask, findings = land_with_findings(mask_image, grid)
+    return mask, findings + _cut_short(mask, mask_image, grid)
+
+
+def _cut_short(mask: NDArray[np.bool_], mask_image: sitk.Image, grid: sitk.Image) -> list[Finding]:
+    """Warn of a mask that ends before the image along one axis alone, with voxels on its last plane.
+
+    A file that ends along several axes was cropped to what is drawn.
+    """
+    turn, start = match(mask_image, grid)
+    ends = corners(mask_image.GetSize()) @ turn.T + start
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    missing = np.stack([low, np.array(grid.GetSize()) - 1 - high]).clip(0)
+    if np.count_nonzero(missing.any(axis=0)) != 1:
+        return []
+    axis = int(missing.any(axis=0).argmax())
+    planes = np.moveaxis(mask, 2 - axis, 0)
+    cut = sum(int(n) for n, at in zip(missing[:, axis], (low[axis], high[axis])) if n and planes[at].any())
+    what = f"its file ends {cut} of {len(planes)} planes before the image, and voxels lie on the file's last plane"
+    return [Finding("mask-short", what)] if cut else []
+
+
+def land_with_findings(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
+    """Lay a mask on a grid as `land` does, with a finding that counts its voxels beyond the grid.
+
+    Raises:
+        Refused: structure-outside, where all voxels lie beyond the grid; structure-refused.
+    """
     mask, clipped = land(mask_image, grid)
     if not clipped:
         return mask, []
@@ -142,6 +168,6 @@ def land_with_findings(
 def contradictory(findings: Iterable[Finding]) -> bool:
     """Return whether findings say that a file's header gives two places (code header-forms).
 
-    `land_with_findings` then asks for a mask that covers the grid exactly.
+    `land_file` then asks for a mask that covers the grid exactly.
     """
     return any(f.code == "header-forms" for f in findings)

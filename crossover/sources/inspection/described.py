@@ -40,6 +40,12 @@ def described(root: Path) -> Described:
     return Described()
 
 
+def datasets_below(root: Path) -> list[str]:
+    """Return the folders directly below that have a dataset.json; none where the folder has one itself."""
+    name = "dataset.json"
+    return [] if (root / name).is_file() else sorted(p.parent.name for p in root.glob(f"*/{name}"))
+
+
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text()) if path.stat().st_size <= MOST_BYTES else None

@@ -18,7 +18,7 @@ from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import first_folder
-from crossover.sources.dicom.rtstruct import rois
+from crossover.sources.dicom.rtstruct import CLOSED, rois
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import Stack, grid, stacks
@@ -34,7 +34,7 @@ from crossover.sources.inspection.inventory import (
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
 from crossover.sources.inspection.layout import is_volume
-from crossover.sources.inspection.names import Named, group_names
+from crossover.sources.inspection.names import Named, group_names, key_of
 from crossover.sources.inspection.series import Candidate, candidates
 
 KEY = b"inspect"
@@ -51,6 +51,10 @@ class Patient:
     """The UIDs of the series that structures were drawn on."""
     structures: list[str] = field(default_factory=list)
     """The names of the structures that are drawn at all, as the objects call them."""
+    undrawn: frozenset[str] = frozenset()
+    """The names of those without a closed contour."""
+    doubled: tuple[str, ...] = ()
+    """The names that several structures have which were drawn on one series."""
     studies: int = 0
 
 
@@ -139,18 +143,36 @@ def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
 
 def _patient(name: str, instances: Sequence[Instance]) -> Patient:
     objects = [i for i in instances if i.modality in STRUCTURES]
-    names = [name for i in objects for name in structure_names(i)]
-    drawn_on = frozenset(uid for i in objects for uid in i.references)
-    return Patient(name, stacks(instances), drawn_on, names, len({i.study for i in instances if i.modality in IMAGES}))
+    named = [(i, *own) for i in objects for own in structure_names(i)]
+    drawn = [(i, title.strip()) for i, title, closed in named if closed]
+    return Patient(
+        name,
+        stacks(instances),
+        frozenset(uid for i in objects for uid in i.references),
+        [title for _, title in drawn],
+        frozenset(title for _, title, closed in named if not closed),
+        repeated_names(drawn),
+        len({i.study for i in instances if i.modality in IMAGES}),
+    )
 
 
-def structure_names(instance: Instance) -> list[str]:
-    """Return what an object's structures are called; of an RTSTRUCT's those with an area."""
+def repeated_names(drawn: Iterable[tuple[Instance, str]]) -> tuple[str, ...]:
+    """Return the names that structures of several objects, or of one, have which were drawn on one series.
+
+    Args:
+        drawn: the object and the name of each structure.
+    """
+    times = Counter((i.study, series, name) for i, name in drawn for series in {*i.references} or {""})
+    return tuple(dict.fromkeys(name for (_, _, name), n in times.items() if n > 1))
+
+
+def structure_names(instance: Instance) -> list[tuple[str, bool]]:
+    """Return what an object's structures are called, each with whether it is drawn: in an RTSTRUCT, with an area."""
     try:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
-        drawn = [r.name for r in rois(dataset) if any(len(c.points) > 2 for c in r.contours)]
-        return drawn + [s.label or s.description for s in segments(dataset)]
+        named = [(r.name, any(c.kind in CLOSED and len(c.points) > 2 for c in r.contours)) for r in rois(dataset)]
+        return named + [(s.label or s.description, True) for s in segments(dataset)]
     except Exception:  # damaged files raise nearly anything; an ingest says what is wrong with them
         return []
 
@@ -160,7 +182,7 @@ def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequenc
     cases: dict[str, Lacks] = {p.name: {} for p in patients}
     names = unique_names(c.name for c in found)
     channels = [_channel(name, c, patients, cases) for name, c in zip(names, found)]
-    structures = _drawn(named, cases) + export.maps.structures(cases)
+    structures = _drawn(named, patients, cases) + export.maps.structures(cases)
     source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if export.by_folder else {})
     several = sum(p.studies > 1 for p in patients)
     odd = [*export.odd]
@@ -190,25 +212,27 @@ def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Ma
     )  # fmt: skip
 
 
-def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[StructureKind]:
-    out, patients = [], [*cases]
+def _drawn(named: Sequence[Named], patients: Sequence[Patient], cases: Mapping[str, Lacks]) -> list[StructureKind]:
+    out = []
+    undrawn = [{key_of(name) for name in patient.undrawn} for patient in patients]
     for name, own in zip(unique_names(identifier(own.names[0], "structure") for own in named), named):
         rule = {"label": own.names[0], "names": list(own.names)}
         if own.patients:
             out.append(StructureKind(name, list(own.names), len(own.patients), rule, alike=list(own.alike)))
         for k, patient in enumerate(patients):
             if k not in own.patients:
-                cases[patient][name] = "no structure of its name"
+                empty = key_of(own.names[0]) in undrawn[k]
+                why = "the structure of its name has no closed contour" if empty else "no structure of its name"
+                cases[patient.name][name] = why
     return out
 
 
 def _doubled(patients: Iterable[Patient]) -> list[str]:
-    """Name the patients of whom several structures have one name, as two readers' have."""
+    """Name the patients of whom several structures on one series have one name, as two readers' have."""
     whose: dict[str, list[str]] = defaultdict(list)
     for patient in patients:
-        for name, n in Counter(map(str.strip, patient.structures)).items():
-            if n > 1:
-                whose[name].append(patient.name)
+        for name in patient.doubled:
+            whose[name].append(patient.name)
     return [
         f"{counted(len(own), 'patient')} with several structures called {name!r} ({first_few(own, 3)}): where they "
         f"differ, a colour, reader, series, file or order tells which is meant "

@@ -17,12 +17,12 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.core import incremental
-from crossover.core.cells import TableError
+from crossover.core.cells import TableError, first_few
 from crossover.core.tables import read_table
 from crossover.core.wording import counted
 from crossover.sources.file_patterns import paths_below
 from crossover.sources.findings import Finding, Refused
-from crossover.sources.inspection.described import Described, described
+from crossover.sources.inspection.described import Described, datasets_below, described
 from crossover.sources.inspection.inventory import (
     NO_FILE,
     ChannelKind,
@@ -67,8 +67,14 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
     """Return what a tree of volumes holds; every file of a regular pattern is read.
 
     Raises:
-        ValueError: the files fit no pattern; the message says what would be one.
+        ValueError: the files fit no pattern, and the message says what would be one; or folders below are datasets
+            whose own dataset.json names their channels and labels, of which one must be chosen.
     """
+    if below := datasets_below(root):
+        raise ValueError(
+            f"{root}: {first_few(below, 3)} below it has a dataset.json, which names channels and labels: give that "
+            f"folder, such as {root / below[0]}"
+        )
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
     found = layout(paths)
@@ -261,8 +267,8 @@ class _Inspection:
         return lacks
 
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
-        counts = Counter(f"{f.about}: {f.code}" for look in looks.values() for f in look.warnings)
-        odd = [f"{counted(n, 'patient')}: {what}" for what, n in counts.items()]
+        groups = _groups((f"{f.about}: {f.code}", name) for name, look in looks.items() for f in look.warnings)
+        odd = [f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {what}" for what, own in groups.items()]
         if self.found.loose:
             some = ", ".join(self.found.loose[:3])
             fits, it = ("fits", "it") if len(self.found.loose) == 1 else ("fit", "them")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from crossover.sources.dicom.scan import gather, patient_of, read_headers
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import normal_name
 from crossover.sources.findings import Refused
-from crossover.sources.inspection.dicom import structure_names
+from crossover.sources.inspection.dicom import repeated_names, structure_names
 from crossover.sources.pseudonyms import case_names, key_of
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Structure, VolumesSource
 from crossover.sources.table_readers import form_of
@@ -69,12 +69,16 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
         with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
         instances = examination.instances or read_headers(examination.files, 1)[0]
         objects = [i for i in instances if i.modality in STRUCTURES]
-        names = Counter(normal_name(name) for i in objects for name in structure_names(i))
-        if why := _excluded(instances, names, rules, with_maps, case):
+        named = [(i, normal_name(name), closed) for i in objects for name, closed in structure_names(i)]
+        names = {name for _, name, closed in named if closed}
+        undrawn = {name for _, name, closed in named if not closed}
+        if why := _excluded(instances, names, undrawn, rules, with_maps, case):
             out.left_out[case] = why
             continue
         for structure, known in rules.structures.items():
-            if structure not in with_maps and sum(names[name] for name in _wanted(structure, known)) > 1:
+            wanted = _wanted(structure, known)
+            own = [(i, structure) for i, name, closed in named if closed and name in wanted]
+            if structure not in with_maps and repeated_names(own):
                 doubled[structure].append(case)
     out.notes += [
         f"structure {structure}: several have its name in {first_few(cases, SHOWN)}: where they differ, "
@@ -91,8 +95,9 @@ def _wanted(structure: str, known: Structure) -> set[str]:
 
 
 def _excluded(
-    instances: Sequence[Instance], names: Collection[str], rules: IngestRules, maps: Mapping[str, bool], case: str
-) -> str:
+    instances: Sequence[Instance], names: Collection[str], undrawn: Collection[str], rules: IngestRules,
+    maps: Mapping[str, bool], case: str,
+) -> str:  # fmt: skip
     there = stacks(instances)
     drawn_on = {uid for i in instances if i.modality in STRUCTURES for uid in i.references}
     for channel, rule in rules.series.items():
@@ -105,6 +110,9 @@ def _excluded(
         numbered = any(not isinstance(name, str) for name in known.names)  # and what else only its object tells
         if structure in maps and not maps[structure]:
             return f"{about}: its label map is not there"
-        if structure not in maps and not ({*names} & _wanted(structure, known) or numbered):
-            return f"{about}: none of {len(names)} structures has its name"
+        if structure in maps or {*names} & _wanted(structure, known) or numbered:
+            continue
+        if {*undrawn} & _wanted(structure, known):
+            return f"structure-empty, structure {structure}: the structure of its name has no closed contour"
+        return f"{about}: none of {len(names)} structures has its name"
     return ""
