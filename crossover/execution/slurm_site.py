@@ -1,14 +1,16 @@
-"""What a run would wait for in vain in this Slurm, told before it begins.
+"""What this Slurm has and says: what a run would wait for in vain, how long jobs may run, what waits, why a job ended.
 
-The executor of Snakemake ends a refused submission without Slurm's words, or waits for it; a job that asks for more
-cores than any node has waits for ever.
+A job that asks for more cores than any node has, or for more time than its partition gives, waits for ever.
 """
 
 from __future__ import annotations
 
 import getpass
+import re
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 SECONDS = 60
 """The seconds that Slurm may take to answer; without an answer nothing is refused."""
@@ -38,6 +40,72 @@ def refusals(account: str, partition: str, cores: int | None) -> list[str]:
     if account and own and account.casefold() not in {name.casefold() for name in own}:
         out.append(f"slurm_account: {account} is none of yours; you have {_listed(own)}: {WHERE}")
     return out
+
+
+def longest() -> dict[str, int]:
+    """Return the minutes that a job may run in each partition that has a limit; that of Slurm's default also as ""."""
+    found = {}
+    for line in _lines(["sinfo", "--noheader", "--format=%P %l"]):
+        name, told = line.split()
+        if limit := re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):\d+", told):
+            days, hours, minutes = (int(part or 0) for part in limit.groups())
+            found[name.rstrip("*")] = (days * 24 + hours) * 60 + minutes
+            if name.endswith("*"):
+                found[""] = found[name.rstrip("*")]
+    return found
+
+
+def most_minutes(limits: dict[str, int], partition: str) -> int | None:
+    """Return the minutes that a job may run in one of some partitions; None without a limit.
+
+    Args:
+        limits: of `longest`.
+        partition: names with commas; "" for Slurm's default.
+    """
+    own = [limits.get(name) for name in partition.split(",")]
+    return None if None in own else max(minutes for minutes in own if minutes is not None)
+
+
+class Queued(NamedTuple):
+    """A job of this folder that is in Slurm's queue."""
+
+    number: str
+    state: str
+    """As Slurm says it: PENDING, RUNNING, COMPLETING, ..."""
+    reason: str
+    """Why it waits, in Slurm's word: Resources, Priority, ReqNodeNotAvail, ..."""
+    about: str
+    """Its rule and wildcards; of a group, its name and rules."""
+
+
+def queue(folder: Path) -> list[Queued]:
+    """Return the jobs that were submitted from a folder by its owner and have not ended; none without a Slurm.
+
+    Args:
+        folder: that of the run.
+    """
+    command = ["squeue", "--noheader", f"--user={folder.owner()}", "--format=%i|%T|%r|%k|%Z"]
+    rows = [line.split("|", 4) for line in _lines(command)]
+    return [
+        Queued(
+            number, state, "" if reason == "None" else reason, about.removeprefix("rule_").replace("_wildcards_", " ")
+        )
+        for number, state, reason, about, where in rows
+        if Path(where).resolve() == folder.resolve()
+    ]
+
+
+SLURM_SAYS = re.compile(
+    r"^(?:slurmstepd|srun|slurmd)\S*: (?:error: )?(.*(?:memory|oom|TIME LIMIT|PREEMPT|NODE FAIL).*)$", re.M
+)
+"""In a job's log, the lines in which Slurm says why it ended the job."""
+
+
+def why_it_ended(log: Path) -> str:
+    """Return what Slurm says in a job's log of why it ended the job; else the log's last line, "" without a log."""
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    said = SLURM_SAYS.findall(text) or text.split("\n")
+    return next((line.strip() for line in reversed(said) if line.strip()), "")
 
 
 def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:
