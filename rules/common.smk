@@ -33,7 +33,7 @@ from crossover.execution.workflow import (
     force_outdated,
     hand_over,
     jobs,
-    keep_to_time_limit,
+    keep_to_limits,
     tell_of_failed_jobs,
     when_nothing_is_done,
 )
@@ -457,10 +457,10 @@ def refuse_what_slurm_has_not() -> None:
 
 
 def keep_to_what_slurm_gives() -> None:
-    """Ask for no more time than the partition of a job gives, where jobs go to Slurm."""
+    """Ask for no more time and memory than the partition of a job gives, where jobs go to Slurm."""
     if workflow.executor_plugin.name == "slurm":
-        limits = slurm_site.longest()
-        keep_to_time_limit(workflow, lambda partition: slurm_site.most_minutes(limits, partition))
+        found = slurm_site.limits()
+        keep_to_limits(workflow, lambda partition: slurm_site.most(found, partition))
 
 
 SLURM_NAMES = ("slurm_account", "slurm_partition")

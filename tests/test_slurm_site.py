@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from crossover.execution import slurm_site
-from crossover.execution.workflow import keep_to_time_limit, tell_of_failed_jobs
+from crossover.execution.workflow import keep_to_limits, tell_of_failed_jobs
 
 
 @pytest.fixture
@@ -27,17 +28,27 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return says
 
 
-def test_a_partition_gives_the_minutes_of_its_limit(commands):
-    commands("sinfo", "main* 3-00:00:00\nshort 10:00\nday 23:59:00\nlong infinite\nodd n/a")
-    limits = slurm_site.longest()
-    assert limits == {"main": 4320, "": 4320, "short": 10, "day": 1439}
-    asked = {"": 4320, "short": 10, "short,day": 1439, "short,long": None, "long": None}
-    assert {name: slurm_site.most_minutes(limits, name) for name in asked} == asked
+def test_a_partition_gives_the_minutes_of_its_limit_and_the_memory_of_its_largest_node(commands):
+    lines = [
+        "main* 3-00:00:00 9000",
+        "main* 3-00:00:00 64000",
+        "short 10:00 9000",
+        "long infinite 9000",
+        "odd n/a 9000",
+    ]
+    commands("sinfo", "\n".join(lines))
+    found = slurm_site.limits()
+    named = ("", "short", "short,main", "short,long", "odd", "none")
+    assert {name: slurm_site.most(found, name) for name in named} == {
+        "": {"runtime": 4320, "mem_mb": 64000}, "short": {"runtime": 10, "mem_mb": 9000},
+        "short,main": {"runtime": 4320, "mem_mb": 64000}, "short,long": {"mem_mb": 9000}, "odd": {"mem_mb": 9000},
+        "none": {},
+    }  # fmt: skip
 
 
 def test_a_slurm_that_does_not_answer_limits_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert slurm_site.most_minutes(slurm_site.longest(), "main") is None and slurm_site.queue(tmp_path) == []
+    assert slurm_site.most(slurm_site.limits(), "") == {} and slurm_site.queue(tmp_path) == []
 
 
 def test_the_queue_has_the_jobs_of_the_folder_and_why_they_wait(commands, tmp_path: Path):
@@ -69,11 +80,25 @@ def test_the_reason_of_an_end_is_what_slurm_says_else_the_last_line(tmp_path: Pa
     assert slurm_site.why_it_ended(tmp_path / "log") == why
 
 
+def test_the_reason_of_a_group_that_failed_is_the_last_line_of_the_newest_log_of_its_rules(tmp_path: Path):
+    told = {"cases": "an earlier run's", "receive": "Traceback\nOSError: No space left on device"}
+    for when, (name, text) in enumerate(told.items()):
+        (tmp_path / f"{name}.log").write_text(text + "\n")
+        os.utime(tmp_path / f"{name}.log", (when, when))
+    lines = [f"    log: {tmp_path}/{name}.log (check log file(s) for error details)" for name in (*told, "slices")]
+    (tmp_path / "log").write_text("\n".join(["message: Error in group cohort", *lines, "WorkflowError:", ""]))
+    assert slurm_site.why_it_ended(tmp_path / "log") == "OSError: No space left on device"
+
+
 class Job(SimpleNamespace):
     """A job of Snakemake, as the executor sees it: a training, or a group."""
 
     def __init__(self, attempt: int = 1, runtime: int = 1440, rules: tuple[str, ...] = ("train",)) -> None:
-        super().__init__(attempt=attempt, restart_times=2, _resources={"runtime": runtime, "slurm_partition": "short"})
+        super().__init__(
+            attempt=attempt,
+            restart_times=2,
+            _resources={"runtime": runtime, "mem_mb": 15000, "slurm_partition": "short"},
+        )
         self.rule, self.wildcards_dict = SimpleNamespace(name=rules[0]), {"study": "gland", "batch": "scratch.b1"}
         self.jobs = [Job(attempt, runtime, (rule,)) for rule in rules] if len(rules) > 1 else []
 
@@ -118,9 +143,14 @@ def test_a_failed_job_is_told_with_the_words_of_its_scheduler(workflow, job, msg
     assert kept == ([told.removesuffix(" It is not submitted again.")] if job.attempt == 3 else [])
 
 
-def test_no_job_asks_for_more_time_than_its_partition_gives(workflow, caplog):
-    keep_to_time_limit(workflow, {"short": 600}.get)
+def test_no_job_asks_for_more_than_its_partition_gives(workflow, caplog):
+    keep_to_limits(workflow, lambda partition: {"runtime": 600, "mem_mb": 9000} if partition == "short" else {})
     for job in (Job(), Job(rules=("receive", "cases"), runtime=4320), Job(runtime=30)):
         workflow.scheduler._executor.run_job(job)
-    assert [dict(job.resources.items())["runtime"] for job in workflow.scheduler._executor.calls] == [600, 600, 30]
-    assert len(caplog.messages) == 1 and "partition short ends jobs after 600 minutes" in caplog.messages[0]
+    asked = [dict(job.resources.items()) for job in workflow.scheduler._executor.calls]
+    assert [(own["runtime"], own["mem_mb"]) for own in asked] == [(600, 9000), (600, 9000), (30, 9000)]
+    assert caplog.messages == [
+        f"train of gland scratch.b1 would ask for {what}={more}, and the partition short has no more than {most}: "
+        f"it and other such jobs ask for {most}."
+        for what, more, most in (("runtime", 1440, 600), ("mem_mb", 15000, 9000))
+    ]

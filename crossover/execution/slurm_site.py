@@ -42,28 +42,34 @@ def refusals(account: str, partition: str, cores: int | None) -> list[str]:
     return out
 
 
-def longest() -> dict[str, int]:
-    """Return the minutes that a job may run in each partition that has a limit; that of Slurm's default also as ""."""
-    found = {}
-    for line in _lines(["sinfo", "--noheader", "--format=%P %l"]):
-        name, told = line.split()
-        if limit := re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):\d+", told):
-            days, hours, minutes = (int(part or 0) for part in limit.groups())
-            found[name.rstrip("*")] = (days * 24 + hours) * 60 + minutes
-            if name.endswith("*"):
-                found[""] = found[name.rstrip("*")]
+def limits() -> dict[str, dict[str, int | None]]:
+    """Return the most minutes (`runtime`) and MB (`mem_mb`) that a job can have, by partition; None without a limit.
+
+    Those of Slurm's default partition are there as "" too.
+    """
+    found: dict[str, dict[str, int | None]] = {}
+    for line in _lines(["sinfo", "--noheader", "--format=%P %l %m"]):
+        told, time, memory = line.split()
+        name = told.rstrip("*")
+        limit = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):\d+", time)
+        days, hours, minutes = (int(part or 0) for part in limit.groups()) if limit else (0, 0, 0)
+        largest = max(int(memory.rstrip("+")), found.get(name, {}).get("mem_mb") or 0)  # nodes may differ
+        found[name] = {"runtime": (days * 24 + hours) * 60 + minutes if limit else None, "mem_mb": largest}
+        if told.endswith("*"):
+            found[""] = found[name]
     return found
 
 
-def most_minutes(limits: dict[str, int], partition: str) -> int | None:
-    """Return the minutes that a job may run in one of some partitions; None without a limit.
+def most(found: dict[str, dict[str, int | None]], partition: str) -> dict[str, int]:
+    """Return the limits of a job that may run in any of some partitions; none where one has no limit, or isn't known.
 
     Args:
-        limits: of `longest`.
+        found: of `limits`.
         partition: names with commas; "" for Slurm's default.
     """
-    own = [limits.get(name) for name in partition.split(",")]
-    return None if None in own else max(minutes for minutes in own if minutes is not None)
+    own = [found.get(name, {}) for name in partition.split(",")]
+    values = {what: [each.get(what) for each in own] for what in ("runtime", "mem_mb")}
+    return {what: max(v for v in each if v is not None) for what, each in values.items() if None not in each}
 
 
 class Queued(NamedTuple):
@@ -101,11 +107,19 @@ SLURM_SAYS = re.compile(
 """In a job's log, the lines in which Slurm says why it ended the job."""
 
 
+RULES_LOG = re.compile(r"^ *log: (.+?) \(check log file", re.M)
+"""In a job's log, where Snakemake names the logs of the rules of a job that failed."""
+
+
 def why_it_ended(log: Path) -> str:
-    """Return what Slurm says in a job's log of why it ended the job; else the log's last line, "" without a log."""
+    """Return why a job ended: in Slurm's words, else the last line of the log that its rules, or itself, wrote last."""
     text = log.read_text(errors="replace") if log.is_file() else ""
-    said = SLURM_SAYS.findall(text) or text.split("\n")
-    return next((line.strip() for line in reversed(said) if line.strip()), "")
+    if said := SLURM_SAYS.findall(text):
+        return str(said[-1])
+    own = [path for path in map(Path, RULES_LOG.findall(text)) if path.is_file()]
+    if own:
+        text = max(own, key=lambda path: path.stat().st_mtime).read_text(errors="replace")
+    return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")
 
 
 def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:

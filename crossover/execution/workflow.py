@@ -15,7 +15,7 @@ interface for eight things that are needed here, so parts of it are used that it
 - A run that is interrupted waits for its jobs on this machine, and may leave some to a scheduler (`end_with_jobs`).
 - Of a scheduler's job that failed it prints all of its files and commands, or nothing, and never what the scheduler
   says of a group (`tell_of_failed_jobs`).
-- It adds up the time of a group's jobs, and knows no limit of what a scheduler gives (`keep_to_time_limit`).
+- It adds up the time of a group's jobs, and knows no limit of what a scheduler gives (`keep_to_limits`).
 
 Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
 is only named, for it travels with the results.
@@ -32,7 +32,7 @@ import subprocess
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -320,13 +320,13 @@ def tell_of_failed_jobs(workflow: Any, why: Callable[[Path], str], keep: Callabl
     executor.print_job_error = tell
 
 
-def keep_to_time_limit(workflow: Any, limit: Callable[[str], int | None]) -> None:
-    """Make a run ask a scheduler for no more time than it gives: such a job would wait for ever.
+def keep_to_limits(workflow: Any, limits: Callable[[str], Mapping[str, int]]) -> None:
+    """Make a run ask a scheduler for no more than it can give: such a job would be refused, or wait for ever.
 
-    A training that needs more goes on from its checkpoint when it is submitted again.
+    A training that needs more time goes on from its checkpoint when it is submitted again.
 
     Args:
-        limit: returns the minutes that a job may run in a partition, by its name; None without a limit.
+        limits: returns the most of `runtime` and `mem_mb` that a job can have in a partition, by its name.
     """
     from snakemake.iocontainers import ResourceList
     from snakemake.logging import logger
@@ -337,14 +337,15 @@ def keep_to_time_limit(workflow: Any, limit: Callable[[str], int | None]) -> Non
     def run_job(job: Any) -> None:
         asked = dict(job.resources.items())
         partition = str(asked.get("slurm_partition") or "")
-        most = limit(partition)
-        if most is not None and asked.get("runtime", 0) > most:
-            job._resources = ResourceList(fromdict=asked | {"runtime": most})
-            if partition not in told:
-                told.add(partition)
-                where = f"The partition {partition}" if partition else "Slurm's default partition"
-                what = f"{where} ends jobs after {most} minutes, {_name_of(job)} would ask for {asked['runtime']}"
-                logger.warning(f"{what}: it and other such jobs ask for {most}.")
+        less = {what: most for what, most in limits(partition).items() if asked.get(what, 0) > most}
+        if less:
+            job._resources = ResourceList(fromdict=asked | less)
+        for what, most in less.items():
+            if (partition, what) not in told:
+                told.add((partition, what))
+                where = f"the partition {partition}" if partition else "Slurm's default partition"
+                why = f"{_name_of(job)} would ask for {what}={asked[what]}, and {where} has no more than {most}"
+                logger.warning(f"{why}: it and other such jobs ask for {most}.")
         submit(job)
 
     executor.run_job = run_job
