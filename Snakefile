@@ -65,6 +65,8 @@ onstart:
     start_fork_servers()
     choose_at_ends(workflow)
     end_with_jobs(workflow)
+    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, progress.fail)
+    keep_to_what_slurm_gives()
 
 
 onsuccess:

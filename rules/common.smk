@@ -33,6 +33,8 @@ from crossover.execution.workflow import (
     force_outdated,
     hand_over,
     jobs,
+    keep_to_limits,
+    tell_of_failed_jobs,
     when_nothing_is_done,
 )
 from workflow_scripts import _fork_server
@@ -452,6 +454,13 @@ def refuse_what_slurm_has_not() -> None:
     account, partition = (str(getattr(asked.get(name), "raw", asked.get(name)) or "") for name in SLURM_NAMES)
     if refused := slurm_site.refusals(account, partition, settings.cores):
         raise WorkflowError("\n".join(refused))
+
+
+def keep_to_what_slurm_gives() -> None:
+    """Ask for no more time and memory than the partition of a job gives, where jobs go to Slurm."""
+    if workflow.executor_plugin.name == "slurm":
+        found = slurm_site.limits()
+        keep_to_limits(workflow, lambda partition: slurm_site.most(found, partition))
 
 
 SLURM_NAMES = ("slurm_account", "slurm_partition")

@@ -64,6 +64,7 @@ KillWait=2
 NodeName=node1 NodeHostname={host} Port=17001 CPUs={cores} RealMemory=9000 Gres=gpu:1
 NodeName=node2 NodeHostname={host} Port=17002 CPUs={cores} RealMemory=9000 Gres=gpu:1
 PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
+PartitionName=short Nodes=node1,node2 MaxTime=00:10:00 State=UP
 """
 GPU_FILES = "NodeName=node1 Name=gpu File=/dev/null\nNodeName=node2 Name=gpu File=/dev/zero\n"
 

@@ -111,7 +111,7 @@ def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waitin
 
 
 @pytest.mark.parametrize("asked, why", [
-    (["slurm_partition=nosuch"], "slurm_partition: there is no nosuch; there are main"),
+    (["slurm_partition=nosuch"], "slurm_partition: there is no nosuch; there are main, short"),
     *([(["slurm_account=lap"], f"slurm_account: lap is none of yours; you have {ACCOUNT}")] if accounts() else []),
     (["--cores", "64"], "cores: 64, and no node has more than"),
 ])  # fmt: skip
@@ -120,6 +120,25 @@ def test_what_this_slurm_has_not_is_refused_before_anything_is_submitted(waiting
         assert run.wait(timeout=60) == 1
     said = (waiting / "log").read_text()
     assert why in said and "profiles/slurm/profile.yaml" in said and queue() == []
+
+
+def test_a_partition_of_less_time_than_a_job_asks_for_runs_it_and_status_tells_of_it(waiting: Path):
+    with start(waiting, TARGET, asking=["--default-resources", "slurm_partition=short", *UNACCOUNTED]) as run:
+        until(lambda: seen(waiting))
+        told = subprocess.run(
+            [sys.executable, "-m", "crossover", "status"], cwd=waiting, capture_output=True, text=True
+        )
+        (waiting / "go").touch()
+        assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
+    assert "receive cervix: running" in told.stdout
+    assert "the partition short has no more than 10:" in (waiting / "log").read_text()
+
+
+def test_a_submission_that_slurm_refuses_is_told_in_its_words(waiting: Path):
+    with start(waiting, TARGET, asking=[*UNACCOUNTED, "--set-resources", "receive:gpu=9", "--retries", "0"]) as run:
+        assert run.wait(timeout=60) == 1
+    said = (waiting / "log").read_text()
+    assert "failed: SLURM sbatch failed." in said and "Requested node configuration is not available" in said
 
 
 def test_a_cohort_is_corrected_by_several_jobs_to_the_same_bits(cluster: Path, smoke: Path, tmp_path: Path):

@@ -74,14 +74,17 @@ def plan(
 def status(as_json: Json = False) -> None:
     """Print how far the trainings of the last run are: done, running and where, waiting, failed, and the time left.
 
-    It works on any machine that sees the run's folder, also while the run goes on elsewhere.
+    It works on any machine that sees the run's folder, also while the run goes on elsewhere. Where that machine has
+    Slurm's commands, the jobs of the folder in its queue follow, with the reason for which they wait.
     """
-    from crossover.execution import progress
+    from crossover.execution import progress, slurm_site
 
     found, failed = progress.statuses(), progress.failures(keep=True)
+    queued = slurm_site.queue(Path.cwd()) if found else []
     if as_json:
         rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
-        typer.echo(json.dumps({"studies": rows, "failed": failed.splitlines()}, indent=1))
+        slurm = [job._asdict() for job in queued]
+        typer.echo(json.dumps({"studies": rows, "slurm": slurm, "failed": failed.splitlines()}, indent=1))
         return
     if not found:
         typer.echo("no run was begun in this folder")
@@ -93,6 +96,8 @@ def status(as_json: Json = False) -> None:
         for each in own.running:
             heard = f"on {each.host}, last heard of {duration(each.seconds_ago)} ago"
             typer.echo(f"  {each.stage}: {each.course}, {heard}")
+    for job in queued:
+        typer.echo(f"Slurm's job {job.number}, {job.about}: {', '.join(filter(None, (job.state.lower(), job.reason)))}")
     typer.echo(failed, nl=False)
 
 

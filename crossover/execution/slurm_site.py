@@ -1,14 +1,16 @@
-"""What a run would wait for in vain in this Slurm, told before it begins.
+"""What this Slurm has and says: what a run would wait for in vain, how long jobs may run, what waits, why a job ended.
 
-The executor of Snakemake ends a refused submission without Slurm's words, or waits for it; a job that asks for more
-cores than any node has waits for ever.
+A job that asks for more cores than any node has, or for more time than its partition gives, waits for ever.
 """
 
 from __future__ import annotations
 
 import getpass
+import re
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 SECONDS = 60
 """The seconds that Slurm may take to answer; without an answer nothing is refused."""
@@ -38,6 +40,86 @@ def refusals(account: str, partition: str, cores: int | None) -> list[str]:
     if account and own and account.casefold() not in {name.casefold() for name in own}:
         out.append(f"slurm_account: {account} is none of yours; you have {_listed(own)}: {WHERE}")
     return out
+
+
+def limits() -> dict[str, dict[str, int | None]]:
+    """Return the most minutes (`runtime`) and MB (`mem_mb`) that a job can have, by partition; None without a limit.
+
+    Those of Slurm's default partition are there as "" too.
+    """
+    found: dict[str, dict[str, int | None]] = {}
+    for line in _lines(["sinfo", "--noheader", "--format=%P %l %m"]):
+        told, time, memory = line.split()
+        name = told.rstrip("*")
+        limit = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):\d+", time)
+        days, hours, minutes = (int(part or 0) for part in limit.groups()) if limit else (0, 0, 0)
+        largest = max(int(memory.rstrip("+")), found.get(name, {}).get("mem_mb") or 0)  # nodes may differ
+        found[name] = {"runtime": (days * 24 + hours) * 60 + minutes if limit else None, "mem_mb": largest}
+        if told.endswith("*"):
+            found[""] = found[name]
+    return found
+
+
+def most(found: dict[str, dict[str, int | None]], partition: str) -> dict[str, int]:
+    """Return the limits of a job that may run in any of some partitions; none where one has no limit, or isn't known.
+
+    Args:
+        found: of `limits`.
+        partition: names with commas; "" for Slurm's default.
+    """
+    own = [found.get(name, {}) for name in partition.split(",")]
+    values = {what: [each.get(what) for each in own] for what in ("runtime", "mem_mb")}
+    return {what: max(v for v in each if v is not None) for what, each in values.items() if None not in each}
+
+
+class Queued(NamedTuple):
+    """A job of this folder that is in Slurm's queue."""
+
+    number: str
+    state: str
+    """As Slurm says it: PENDING, RUNNING, COMPLETING, ..."""
+    reason: str
+    """Why it waits, in Slurm's word: Resources, Priority, ReqNodeNotAvail, ..."""
+    about: str
+    """Its rule and wildcards; of a group, its name and rules."""
+
+
+def queue(folder: Path) -> list[Queued]:
+    """Return the jobs that were submitted from a folder by its owner and have not ended; none without a Slurm.
+
+    Args:
+        folder: that of the run.
+    """
+    command = ["squeue", "--noheader", f"--user={folder.owner()}", "--format=%i|%T|%r|%k|%Z"]
+    rows = [line.split("|", 4) for line in _lines(command)]
+    return [
+        Queued(
+            number, state, "" if reason == "None" else reason, about.removeprefix("rule_").replace("_wildcards_", " ")
+        )
+        for number, state, reason, about, where in rows
+        if Path(where).resolve() == folder.resolve()
+    ]
+
+
+SLURM_SAYS = re.compile(
+    r"^(?:slurmstepd|srun|slurmd)\S*: (?:error: )?(.*(?:memory|oom|TIME LIMIT|PREEMPT|NODE FAIL).*)$", re.M
+)
+"""In a job's log, the lines in which Slurm says why it ended the job."""
+
+
+RULES_LOG = re.compile(r"^ *log: (.+?) \(check log file", re.M)
+"""In a job's log, where Snakemake names the logs of the rules of a job that failed."""
+
+
+def why_it_ended(log: Path) -> str:
+    """Return why a job ended: in Slurm's words, else the last line of the log that its rules, or itself, wrote last."""
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    if said := SLURM_SAYS.findall(text):
+        return str(said[-1])
+    own = [path for path in map(Path, RULES_LOG.findall(text)) if path.is_file()]
+    if own:
+        text = max(own, key=lambda path: path.stat().st_mtime).read_text(errors="replace")
+    return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")
 
 
 def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:

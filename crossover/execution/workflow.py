@@ -1,7 +1,7 @@
 """All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
 No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
-interface for six things that are needed here, so parts of it are used that its documentation does not name:
+interface for eight things that are needed here, so parts of it are used that its documentation does not name:
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
   interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
@@ -13,6 +13,9 @@ interface for six things that are needed here, so parts of it are used that its 
   (`ask_functions_once`).
 - It calls no handler of the workflow when there is nothing to do (`when_nothing_is_done`).
 - A run that is interrupted waits for its jobs on this machine, and may leave some to a scheduler (`end_with_jobs`).
+- Of a scheduler's job that failed it prints all of its files and commands, or nothing, and never what the scheduler
+  says of a group (`tell_of_failed_jobs`).
+- It adds up the time of a group's jobs, and knows no limit of what a scheduler gives (`keep_to_limits`).
 
 Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
 is only named, for it travels with the results.
@@ -26,9 +29,10 @@ import os
 import shutil
 import signal
 import subprocess
+import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -286,3 +290,71 @@ def _end_slurm(executor: Any) -> None:
 def _output_of(command: list[str]) -> str:
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=CANCEL_SECONDS)
     return done.stdout
+
+
+def tell_of_failed_jobs(workflow: Any, why: Callable[[Path], str], keep: Callable[[str], None]) -> None:
+    """Make a run print one line for each job of a scheduler that failed: which, why, where its log is, what follows.
+
+    Args:
+        why: returns, of a job's log, why the job ended.
+        keep: is given the lines of jobs that are not submitted again.
+    """
+    from snakemake.logging import logger
+
+    if workflow.local_exec:
+        return
+    executor = workflow.scheduler._executor
+    quiet = executor.print_job_error
+
+    def tell(job_info: Any, msg: str | None = None, **more: Any) -> None:
+        job, logs = job_info.job, [path for path in more.get("aux_logs") or () if path]
+        said = (msg or "").split("\n    sbatch call")[0].partition("Detailed failure reason")[0].split()
+        causes = [" ".join(said), *(why(Path(path)) for path in logs), *(f"Its log is {path}" for path in logs)]
+        text = f"{_name_of(job)} failed: {' '.join(cause.rstrip('.') + '.' for cause in causes if cause)}"
+        again = job.attempt <= job.restart_times
+        logger.error(f"{text} {'It is submitted again.' if again else 'It is not submitted again.'}")
+        if not again:
+            keep(text)
+        quiet(job_info, msg, **more)
+
+    executor.print_job_error = tell
+
+
+def keep_to_limits(workflow: Any, limits: Callable[[str], Mapping[str, int]]) -> None:
+    """Make a run ask a scheduler for no more than it can give: such a job would be refused, or wait for ever.
+
+    A training that needs more time goes on from its checkpoint when it is submitted again.
+
+    Args:
+        limits: returns the most of `runtime` and `mem_mb` that a job can have in a partition, by its name.
+    """
+    from snakemake.iocontainers import ResourceList
+    from snakemake.logging import logger
+
+    executor = workflow.scheduler._executor
+    submit, told = executor.run_job, set()
+
+    def run_job(job: Any) -> None:
+        asked = dict(job.resources.items())
+        partition = str(asked.get("slurm_partition") or "")
+        less = {what: most for what, most in limits(partition).items() if asked.get(what, 0) > most}
+        if less:
+            job._resources = ResourceList(fromdict=asked | less)
+        for what, most in less.items():
+            if (partition, what) not in told:
+                told.add((partition, what))
+                where = f"the partition {partition}" if partition else "Slurm's default partition"
+                why = f"{_name_of(job)} would ask for {what}={asked[what]}, and {where} has no more than {most}"
+                logger.warning(f"{why}: it and other such jobs ask for {most}.")
+        submit(job)
+
+    executor.run_job = run_job
+
+
+def _name_of(job: Any) -> str:
+    """Return what a job makes, in words: its rule and wildcards; of a group, its rules and what they are of."""
+    if not job.is_group():
+        return f"{job.rule.name} of {' '.join(map(str, job.wildcards_dict.values())) or 'all'}"
+    rules = textwrap.shorten(", ".join(sorted({own.rule.name for own in job.jobs})), 60, placeholder=" and more")
+    found = (own.wildcards_dict for own in job.jobs)
+    return f"{rules} of {', '.join(sorted({w.get('cohort') or w.get('study') or 'all' for w in found}))}"

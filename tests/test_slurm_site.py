@@ -1,0 +1,156 @@
+"""What is read of a Slurm's answers, and what a run does with it, by stand-ins for its commands and the executor."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from crossover.execution import slurm_site
+from crossover.execution.workflow import keep_to_limits, tell_of_failed_jobs
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Put a command that prints a text first in the path."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def says(name: str, text: str) -> None:
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/{name}.asked\ncat <<'END'\n{text}\nEND\n")
+        path.chmod(0o755)
+
+    return says
+
+
+def test_a_partition_gives_the_minutes_of_its_limit_and_the_memory_of_its_largest_node(commands):
+    lines = [
+        "main* 3-00:00:00 9000",
+        "main* 3-00:00:00 64000",
+        "short 10:00 9000",
+        "long infinite 9000",
+        "odd n/a 9000",
+    ]
+    commands("sinfo", "\n".join(lines))
+    found = slurm_site.limits()
+    named = ("", "short", "short,main", "short,long", "odd", "none")
+    assert {name: slurm_site.most(found, name) for name in named} == {
+        "": {"runtime": 4320, "mem_mb": 64000}, "short": {"runtime": 10, "mem_mb": 9000},
+        "short,main": {"runtime": 4320, "mem_mb": 64000}, "short,long": {"mem_mb": 9000}, "odd": {"mem_mb": 9000},
+        "none": {},
+    }  # fmt: skip
+
+
+def test_a_slurm_that_does_not_answer_limits_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert slurm_site.most(slurm_site.limits(), "") == {} and slurm_site.queue(tmp_path) == []
+
+
+def test_the_queue_has_the_jobs_of_the_folder_and_why_they_wait(commands, tmp_path: Path):
+    rows = [
+        f"9|PENDING|Resources|rule_train_wildcards_uterus_scratch.b1|{tmp_path}",
+        f"10|RUNNING|None|rule_cohort_cases_receive_slices|{tmp_path}",
+        "11|PENDING|Priority|(null)|/elsewhere",
+    ]
+    commands("squeue", "\n".join(rows))
+    assert [tuple(job) for job in slurm_site.queue(tmp_path)] == [
+        ("9", "PENDING", "Resources", "train uterus_scratch.b1"),
+        ("10", "RUNNING", "", "cohort_cases_receive_slices"),
+    ]
+    assert f"--user={getpass.getuser()}" in (tmp_path / "squeue.asked").read_text()
+
+
+@pytest.mark.parametrize("text, why", [
+    ("slurmstepd-n1: error: Exceeded job memory limit\nStoring output\nWorkflowError:", "Exceeded job memory limit"),
+    ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0. Some of the step tasks have been OOM Killed.\nend",
+     "Detected 1 oom_kill event in StepId=7.0. Some of the step tasks have been OOM Killed."),
+    ("slurmstepd-n1: error: *** JOB 26 ON n1 CANCELLED AT 2026-11-28T17:58:17 DUE TO TIME LIMIT ***\n",
+     "*** JOB 26 ON n1 CANCELLED AT 2026-11-28T17:58:17 DUE TO TIME LIMIT ***"),
+    ("/bin/sh: 1: /srv/.venv/bin/python: not found\n\n", "/bin/sh: 1: /srv/.venv/bin/python: not found"),
+    (None, ""),
+])  # fmt: skip
+def test_the_reason_of_an_end_is_what_slurm_says_else_the_last_line(tmp_path: Path, text: str | None, why: str):
+    if text is not None:
+        (tmp_path / "log").write_text(text)
+    assert slurm_site.why_it_ended(tmp_path / "log") == why
+
+
+def test_the_reason_of_a_group_that_failed_is_the_last_line_of_the_newest_log_of_its_rules(tmp_path: Path):
+    told = {"cases": "an earlier run's", "receive": "Traceback\nOSError: No space left on device"}
+    for when, (name, text) in enumerate(told.items()):
+        (tmp_path / f"{name}.log").write_text(text + "\n")
+        os.utime(tmp_path / f"{name}.log", (when, when))
+    lines = [f"    log: {tmp_path}/{name}.log (check log file(s) for error details)" for name in (*told, "slices")]
+    (tmp_path / "log").write_text("\n".join(["message: Error in group cohort", *lines, "WorkflowError:", ""]))
+    assert slurm_site.why_it_ended(tmp_path / "log") == "OSError: No space left on device"
+
+
+class Job(SimpleNamespace):
+    """A job of Snakemake, as the executor sees it: a training, or a group."""
+
+    def __init__(self, attempt: int = 1, runtime: int = 1440, rules: tuple[str, ...] = ("train",)) -> None:
+        super().__init__(
+            attempt=attempt,
+            restart_times=2,
+            _resources={"runtime": runtime, "mem_mb": 15000, "slurm_partition": "short"},
+        )
+        self.rule, self.wildcards_dict = SimpleNamespace(name=rules[0]), {"study": "gland", "batch": "scratch.b1"}
+        self.jobs = [Job(attempt, runtime, (rule,)) for rule in rules] if len(rules) > 1 else []
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        return self._resources
+
+    def is_group(self) -> bool:
+        return bool(self.jobs)
+
+
+@pytest.fixture
+def executor() -> SimpleNamespace:
+    calls: list[Any] = []
+    return SimpleNamespace(calls=calls, run_job=calls.append, print_job_error=lambda *_, **__: None)
+
+
+@pytest.fixture
+def workflow(executor: SimpleNamespace) -> SimpleNamespace:
+    return SimpleNamespace(local_exec=False, scheduler=SimpleNamespace(_executor=executor))
+
+
+REFUSED = "SLURM sbatch failed. The error message was 'sbatch: error: Requested node configuration is not available'.\n"
+
+
+@pytest.mark.parametrize("job, msg, told", [
+    (Job(), REFUSED + "    sbatch call:\n        sbatch --job-name ...",
+     f"train of gland scratch.b1 failed: {REFUSED.strip()} It is submitted again."),
+    (Job(attempt=3), "SLURM status is: 'FAILED'. Detailed failure reason unavailable (status command is not 'sacct').",
+     "train of gland scratch.b1 failed: SLURM status is: 'FAILED'. why. Its log is LOG. It is not submitted again."),
+    (Job(rules=("receive", "cases")), None,
+     "cases, receive of gland failed: why. Its log is LOG. It is submitted again."),
+])  # fmt: skip
+def test_a_failed_job_is_told_with_the_words_of_its_scheduler(workflow, job, msg, told, caplog, tmp_path):
+    kept: list[str] = []
+    tell_of_failed_jobs(workflow, lambda log: "why", kept.append)
+    logs = {"aux_logs": [str(tmp_path / "log")]} if "LOG" in told else {}
+    with caplog.at_level(logging.ERROR, logger="snakemake.logging"):
+        workflow.scheduler._executor.print_job_error(SimpleNamespace(job=job), msg, **logs)
+    told = told.replace("LOG", str(tmp_path / "log"))
+    assert caplog.messages == [told]
+    assert kept == ([told.removesuffix(" It is not submitted again.")] if job.attempt == 3 else [])
+
+
+def test_no_job_asks_for_more_than_its_partition_gives(workflow, caplog):
+    keep_to_limits(workflow, lambda partition: {"runtime": 600, "mem_mb": 9000} if partition == "short" else {})
+    for job in (Job(), Job(rules=("receive", "cases"), runtime=4320), Job(runtime=30)):
+        workflow.scheduler._executor.run_job(job)
+    asked = [dict(job.resources.items()) for job in workflow.scheduler._executor.calls]
+    assert [(own["runtime"], own["mem_mb"]) for own in asked] == [(600, 9000), (600, 9000), (30, 9000)]
+    assert caplog.messages == [
+        f"train of gland scratch.b1 would ask for {what}={more}, and the partition short has no more than {most}: "
+        f"it and other such jobs ask for {most}."
+        for what, more, most in (("runtime", 1440, 600), ("mem_mb", 15000, 9000))
+    ]
