@@ -13,7 +13,7 @@ from crossover.analyses import registry
 from crossover.core.configuration import ConfigError, canonical, merge, read_extended, read_yaml
 from crossover.execution.preflight import check
 from crossover.study import parameters
-from crossover.study.config import SCALES, load_settings, load_study
+from crossover.study.config import SCALES, data_of, load_settings, load_studies, load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Attribute
@@ -514,3 +514,17 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
     assert values["scales"] == {"paper": {}, "smoke": {"network": {}, "recipe": {"batch": 2}, "sizes": [2]}}
     own.write_text("extends: base\nnetwork: {settings: {decoder_width: 0.5}}\n")
     assert read_extended(own, tmp_path)["scales"]["smoke"]["network"] == {"settings": {"encoder": "resnet18"}}
+
+
+def test_each_study_of_a_run_has_the_folder_that_is_on_record_for_it(tmp_path: Path):
+    """The folder of one study is none of another's: with it, `prostate` would turn from phantoms to real patients."""
+    shutil.copytree(CONFIG, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "folders.yaml").write_text("headneck: /data/ours\nopenkbp: /data/theirs\n")
+    settings = load_settings({"studies": "headneck,openkbp,prostate", "scale": "smoke"}, tmp_path)
+    found = [data_of(name, settings, tmp_path) for name in settings.studies]
+    assert found == ["/data/ours", "/data/theirs", None]
+    assert {c.source.kind for c in load_studies(settings, tmp_path)["prostate"].cohorts.values()} == {
+        "prostate_phantom"
+    }
+    given = settings.model_copy(update={"data": "/data/given"})
+    assert {data_of(name, given, tmp_path) for name in settings.studies} == {"/data/given"}

@@ -54,15 +54,16 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
     wrong = [f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
     if wrong:
         raise ConfigError("\n".join(wrong))
-    return settings if settings.data else settings.model_copy(update={"data": known_folder(settings.studies, folder)})
+    return settings
 
 
-def known_folder(studies: list[str], folder: Path = Path("config")) -> str | None:
-    """Return the folder of data that is on record for these studies; None where there is none, or several."""
+def data_of(study: str, settings: Settings, folder: Path = Path("config")) -> str | None:
+    """Return the folder of a study's data: the run's, or that on record for the study; None where there is none."""
     path = folder / FOLDERS
-    folders = read_yaml(path) if path.exists() else {}
-    found = {str(folders[study]) for study in studies if study in folders}
-    return found.pop() if len(found) == 1 else None
+    if settings.data or not path.exists():
+        return settings.data
+    known = read_yaml(path).get(study)
+    return None if known is None else str(known)
 
 
 def keep_folder(study: str, data: Path, folder: Path = Path("config")) -> None:
@@ -142,7 +143,7 @@ def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str,
     studies, findings = {}, []
     for name in settings.studies:
         try:
-            studies[name] = load_study(name, settings.scale, folder, bool(settings.data))
+            studies[name] = load_study(name, settings.scale, folder, bool(data_of(name, settings, folder)))
         except ConfigError as error:
             findings.append(str(error))
     if findings:
