@@ -1,5 +1,6 @@
 """The settings of a run and its studies, read from `config/`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -108,6 +109,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     scales = values.pop("scales", None) or {}
     patients = values.pop("real", None) or {}
     findings, studies = [], {}
+    at_scales: dict[str, dict[str, bool]] = {}
     if values.get("study") != name:
         findings.append(f"{path}: study: must be the file's name {name!r}, not {values.get('study')!r}")
     published = values.get("published")
@@ -125,13 +127,20 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
         for overlay in [{}, patients] if patients else [{}]:
             try:
                 merged = merge(merge(values, scales[each] or {}), overlay)
-                found = validate(Study, {**merged, "scale": each}, path, each)
-                studies[each, bool(overlay)] = found
+                studies[each, bool(overlay)] = validate(Study, {**merged, "scale": each}, path)
             except ConfigError as error:
-                findings += str(error).splitlines()
+                for line in str(error).splitlines():
+                    at_scales.setdefault(line.removeprefix(f"{path}: "), {})[each] = True
+    for line, at in at_scales.items():  # what is wrong at all of them is told once
+        findings.append(f"{path}{'' if len(at) == len(scales) else _at(at)}: {line}")
     if findings:
-        raise ConfigError("\n".join(dict.fromkeys(findings)))
+        raise ConfigError("\n".join(findings))
     return studies[scale, real and bool(patients)]
+
+
+def _at(scales: Iterable[str]) -> str:
+    """Return which scales a finding is of, for a message."""
+    return f" (scale {', '.join(scales)})"
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
