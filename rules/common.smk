@@ -14,7 +14,7 @@ from crossover.study import backends, parameters
 from crossover.execution.cohort_size import amount
 from crossover.statistics.papers.claims.check import check_claims
 from crossover.core.configuration import ConfigError, canonical
-from crossover.study.config import load_settings, load_studies
+from crossover.study.config import data_of, load_settings, load_studies
 from crossover.study.sections import Network
 from crossover.execution.integrity import Checker
 from crossover.analyses import registry
@@ -24,6 +24,7 @@ from crossover.execution.scratch import keep_activations_in
 from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.folder_state import listing_digest
 from crossover.study.plan import Model, plan
+from crossover.core.paths import hand_over_folders
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.training.devices import TICKETS, gpus
 from crossover.execution.workflow import (
@@ -64,7 +65,6 @@ try:
     SETTINGS = load_settings(config)
     # No parameter of a rule: where a folder lies and who watches changes no result.
     os.environ.update(
-        CROSSOVER_DATA=SETTINGS.data or "",
         CROSSOVER_IMAGENET=SETTINGS.imagenet or "",
         CROSSOVER_ACTIVATIONS_GB=str(SETTINGS.activations_gb),
         CROSSOVER_LOGGER=SETTINGS.logger,
@@ -81,6 +81,7 @@ except ConfigError as error:
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
 hand_over(workflow, STUDIES, PLANS, SETTINGS)
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
+hand_over_folders({cohort: data_of(name, SETTINGS) for cohort, name in COHORTS.items()})
 
 # Jobs that compute on a GPU of this machine take tickets of one; nobody need say how many there are. A job of a cluster's
 # scheduler is given its GPU.
@@ -244,7 +245,7 @@ def received(cohort: str) -> str:
     """Return what `receive` reads: the source's settings and, of real data, the folder's listing."""
     study = STUDIES[COHORTS[cohort]]
     manifest = Path(f"data/raw/{cohort}/manifest.json")
-    seen = listing_digest(study.cohorts[cohort].source, SETTINGS.data, manifest)
+    seen = listing_digest(study.cohorts[cohort].source, data_of(study.study, SETTINGS), manifest)
     return canonical({**parameters.receive(study, cohort), "listing": seen})
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from crossover.analyses import registry
 from crossover.core.configuration import ConfigError, canonical, merge, read_extended, read_yaml
 from crossover.execution.preflight import check
 from crossover.study import parameters
-from crossover.study.config import SCALES, load_settings, load_study
+from crossover.study.config import SCALES, data_of, load_settings, load_studies, load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Attribute
@@ -118,7 +119,7 @@ def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(place: 
 
 def test_a_wrong_key_inside_a_list_is_named_with_its_index(tmp_path: Path):
     message = refusal(changed(tmp_path, lambda v: v["strategies"]["transfer"]["chain"][1].update(level=["L1"])))
-    assert "strategies.transfer.chain.1.level: unknown key; valid keys: train, levels" in message
+    assert "strategies.transfer.chain.1.level: unknown key (did you mean levels?); valid keys: train, levels" in message
 
 
 WRONG_VALUES = {
@@ -141,8 +142,9 @@ WRONG_VALUES = {
 @pytest.mark.parametrize("place", WRONG_VALUES)
 def test_a_wrong_value_or_type_is_named_with_its_file_and_place(place: str, tmp_path: Path):
     message = refusal(changed(tmp_path, put(place, WRONG_VALUES[place])), "paper")
-    here = [line for line in message.splitlines() if "(scale paper)" in line]
-    assert here and all("studies/uterus.yaml" in line for line in here)
+    here = re.findall(r"studies/uterus\.yaml(?: \(scale [a-z, ]*paper[a-z, ]*\))?: .*", message)
+    said = [line.partition("yaml")[2].partition(": ")[2] for line in message.splitlines()]
+    assert here and len(set(said)) == len(said), "once, whatever the scales"
     assert place.removesuffix(".kind").removesuffix(".slices") in here[0]
 
 
@@ -166,7 +168,7 @@ def test_all_findings_are_told_at_once(tmp_path: Path):
 
 def test_a_mistake_in_another_scale_is_found_too(tmp_path: Path):
     message = refusal(changed(tmp_path, put("scales.smoke.recipe.batc", 4)), "demo")
-    assert "(scale smoke): recipe.batc: unknown key" in message
+    assert "(scale smoke): recipe.batc: unknown key (did you mean batch?)" in message
 
 
 def test_contradictions_between_sections_are_named_all_at_once(tmp_path: Path):
@@ -230,7 +232,7 @@ def test_wrong_settings_of_a_run_are_refused(tmp_path: Path):
         load_settings({"studies": ["uterus"], "scael": "demo"}, changed(tmp_path))
     message = str(caught.value)
     assert "config.yaml" in message and "scale: Field required" in message
-    assert "scael: unknown key; valid keys: studies, scale, data" in message
+    assert "scael: unknown key (did you mean scale?); valid keys: studies, scale, data" in message
 
 
 def test_studies_may_be_given_as_one_text_and_empty_values_are_none(tmp_path: Path):
@@ -514,3 +516,44 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
     assert values["scales"] == {"paper": {}, "smoke": {"network": {}, "recipe": {"batch": 2}, "sizes": [2]}}
     own.write_text("extends: base\nnetwork: {settings: {decoder_width: 0.5}}\n")
     assert read_extended(own, tmp_path)["scales"]["smoke"]["network"] == {"settings": {"encoder": "resnet18"}}
+
+
+def test_each_study_of_a_run_has_the_folder_that_is_on_record_for_it(tmp_path: Path):
+    """The folder of one study is none of another's: with it, `prostate` would turn from phantoms to real patients."""
+    shutil.copytree(CONFIG, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "folders.yaml").write_text("headneck: /data/ours\nopenkbp: /data/theirs\n")
+    settings = load_settings({"studies": "headneck,openkbp,prostate", "scale": "smoke"}, tmp_path)
+    found = [data_of(name, settings, tmp_path) for name in settings.studies]
+    assert found == ["/data/ours", "/data/theirs", None]
+    assert {c.source.kind for c in load_studies(settings, tmp_path)["prostate"].cohorts.values()} == {
+        "prostate_phantom"
+    }
+    given = settings.model_copy(update={"data": "/data/given"})
+    assert {data_of(name, given, tmp_path) for name in settings.studies} == {"/data/given"}
+
+
+def test_what_is_wrong_with_a_key_is_told_of_each_key(tmp_path: Path):
+    keys, missing = ["tabel", "variabels"], ["title", "question", "data", "channels"]
+    wrong = [put(f"cohorts.{cohort}.source.{key}", 1) for cohort in ("cervix", "uterus") for key in keys]
+    message = refusal(changed(tmp_path, *wrong, lambda v: [v.pop(key) for key in missing]))
+    assert all(key in message for key in keys)
+    assert all(f": {key}: Field required" in message for key in missing)
+
+
+@pytest.mark.parametrize("written", ["no", "2024-01-02", "1.50", "7"])
+def test_a_text_that_yaml_reads_as_something_else_is_told_to_be_quoted(written: str, tmp_path: Path):
+    text = yaml.safe_dump(UTERUS, sort_keys=False).replace("label: Cervix", f"label: {written}", 1)
+    line = refusal(write(tmp_path, text))
+    assert "cohorts.cervix.label: " in line and "write it in quotes" in line
+
+
+@pytest.mark.parametrize(("written", "read"), [("012", 10), ("12:30", 750)])
+def test_a_number_that_yaml_reads_as_another_one_is_refused(written: str, read: int, tmp_path: Path):
+    text = yaml.safe_dump(UTERUS, sort_keys=False).replace("seed: 2023", f"seed: {written}", 1)
+    message = refusal(write(tmp_path, text))
+    assert f"{written} would be read as the number {read}" in message and 'uterus.yaml", line' in message
+
+
+def test_a_name_that_no_file_can_have_is_told_in_words(tmp_path: Path):
+    message = refusal(changed(tmp_path, lambda v: v["structures"].update({"Niere ö": {"label": "Niere ö"}})))
+    assert "begins with a letter from A to Z" in message and "^[" not in message

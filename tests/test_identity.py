@@ -367,7 +367,7 @@ def workflow(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     source = DicomSource(kind="dicom", folder=export.name, label_maps=RULES["label_maps"])
     cfg = {"source": source.model_dump(mode="json"), "listing": "0123"}
     shared = ("--threads", "2", "--log", "logs/a.log")
-    data = {"CROSSOVER_DATA": str(export.parent)}
+    data = {"CROSSOVER_DATA": json.dumps({"own": str(export.parent)})}
     raw = "data/raw/own/manifest.json"
     first = call(
         folder, SECRET, "workflow_scripts.receive", "--cfg", json.dumps(cfg), "--out", raw, *shared, **data

@@ -1,9 +1,16 @@
 """What a folder holds, told quickly and without telling its names."""
 
+import os
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pytest
+
+from crossover.sources import folder_state
 from crossover.sources.folder_state import listing_digest
-from crossover.sources.settings import DicomSource
+from crossover.sources.receive import receive
+from crossover.sources.settings import DicomSource, VolumesSource
 
 
 def test_a_new_file_is_noticed_and_its_name_is_not_to_be_guessed(tmp_path: Path, monkeypatch):
@@ -16,3 +23,79 @@ def test_a_new_file_is_noticed_and_its_name_is_not_to_be_guessed(tmp_path: Path,
     assert digests[0] != digests[1]
     (tmp_path / "new.dcm").write_text("y")
     assert listing_digest(dicom, str(tmp_path), tmp_path / "manifest.json") not in digests
+
+
+@pytest.fixture
+def cohort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, VolumesSource, Path]:
+    """A folder of two patients, their source, and the manifest for which they were received."""
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    for name in ("P1", "P2"):
+        (data / name).mkdir(parents=True)
+        for file in ("image", "mask"):
+            nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.uint8), np.eye(4)), data / name / f"{file}.nii")
+    (data / "patients.csv").write_text("patient,site\nP1,north\nP2,south\n")
+    source = VolumesSource(
+        kind="volumes",
+        where={"site": "north"},
+        channels={"t2": "{patient}/image.nii"},
+        structures={"organ": {"file": "{patient}/mask.nii"}},
+        identifiers="public",
+    )
+    manifest = tmp_path / "raw/x/manifest.json"
+    receive(source, manifest, data, "code", 1, listing_digest(source, str(data), manifest))
+    return data, source, manifest
+
+
+def rewritten(file: Path, old: bytes, new: bytes) -> None:
+    """Another content of the same size under the same time."""
+    state = file.stat()
+    file.write_bytes(file.read_bytes().replace(old, new, 1))
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert file.stat().st_size == state.st_size
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("P1/mask.nii", b"\0" * 27, b"\1" * 27),
+        ("P1/image.nii", b"\0" * 27, b"\7" * 27),
+        ("patients.csv", b"P2,south", b"P2,north"),
+    ],
+)
+def test_another_content_of_the_same_size_and_time_is_noticed(
+    cohort: tuple[Path, VolumesSource, Path], name: str, old: bytes, new: bytes
+):
+    data, source, manifest = cohort
+    first = listing_digest(source, str(data), manifest)
+    rewritten(data / name, old, new)
+    changed = listing_digest(source, str(data), manifest)
+    assert changed != first
+    receive(source, manifest, data, "code", 1, changed)
+    assert listing_digest(source, str(data), manifest) == changed, "it is received once"
+    rewritten(data / name, new, old)
+    assert listing_digest(source, str(data), manifest) not in (first, changed), "and again after the way back"
+
+
+def test_files_that_were_only_touched_or_copied_are_read_once_and_change_nothing(
+    cohort: tuple[Path, VolumesSource, Path], monkeypatch: pytest.MonkeyPatch
+):
+    data, source, manifest = cohort
+    first = listing_digest(source, str(data), manifest)
+    read = []
+    own = folder_state.file_digest
+    monkeypatch.setattr(folder_state, "file_digest", lambda path: read.append(path.name) or own(path))
+    for file in data.rglob("*"):
+        os.utime(file, (0, 0))
+    assert listing_digest(source, str(data), manifest) == first
+    assert sorted(read) == ["image.nii", "mask.nii", "patients.csv"], "those of the cohort's own patient"
+    assert listing_digest(source, str(data), manifest) == first and len(read) == 3
+    moved = data.rename(data.with_name("elsewhere"))
+    assert listing_digest(source, str(moved), manifest) == first and len(read) == 3
+
+
+def test_a_listing_of_an_earlier_release_stays(cohort: tuple[Path, VolumesSource, Path]):
+    data, source, manifest = cohort
+    first = listing_digest(source, str(data), manifest)
+    (manifest.parent / folder_state.SEEN).unlink()
+    assert listing_digest(source, str(data), manifest) == first

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from crossover.evaluation.metrics import score_models
 from crossover.evaluation.radiomics_table import radiomics_rows
 from crossover.imaging.volumes import image_path, prediction_path, structure_path, write
-from crossover.sources.receive import SEEN, _KnownDigests
+from crossover.sources.folder_state import SEEN, KnownDigests
 from crossover.study.plan import Model
 
 MODEL = Model("m", "m", "m", None, 0, 0, None, None, "m", ("a",))
@@ -48,18 +48,18 @@ def test_scores_and_radiomics_are_the_same_with_any_number_of_processes(scored):
 
 
 def test_received_files_are_read_once_and_what_is_gone_is_left_to_be_told(tmp_path, monkeypatch):
-    from crossover.sources import receive
+    from crossover.sources import folder_state
 
-    files = [(tmp_path / name, name) for name in ("a", "b", "gone")]
-    for file, name in files[:2]:
-        file.write_text(name)
+    files = [tmp_path / name for name in ("a", "b", "gone")]
+    for file in files[:2]:
+        file.write_text(file.name)
     read = []
-    own = receive.file_digest
-    monkeypatch.setattr(receive, "file_digest", lambda path: read.append(path.name) or own(path))
-    seen = _KnownDigests(tmp_path / SEEN, b"key", workers=2)
+    own = folder_state.file_digest
+    monkeypatch.setattr(folder_state, "file_digest", lambda path: read.append(path.name) or own(path))
+    seen = KnownDigests(tmp_path / SEEN, tmp_path, b"key", workers=2)
     seen.ahead(files)
     assert sorted(read) == ["a", "b"]
-    assert seen.digest(*files[0]) == {"sha256": own(files[0][0]), "bytes": 1}
+    assert seen.digest(files[0]) == {"sha256": own(files[0]), "bytes": 1}
     assert sorted(read) == ["a", "b"], "known by now"
     with pytest.raises(FileNotFoundError):
-        seen.digest(*files[2])
+        seen.digest(files[2])

@@ -45,8 +45,6 @@ class Job(SimpleNamespace):
     tickets: int
     """Of a GPU, see `crossover.training.devices`."""
     log: str
-    data: Path | None
-    """The folder of the real data."""
     imagenet: str
     """The folder of ImageNet weights; "" where none is named."""
     logger: str
@@ -55,8 +53,8 @@ class Job(SimpleNamespace):
 def run(main: Callable[[Job], None], *paths: str) -> None:
     """Parse `--cfg` (JSON), `--threads` and the named paths, call `main` with them, and write the outputs' records.
 
-    `data`, the folder of real data, is CROSSOVER_DATA in the environment, `imagenet`, that of ImageNet
-    weights, CROSSOVER_IMAGENET, and `logger`, where trainings report their course too, CROSSOVER_LOGGER.
+    `imagenet`, the folder of ImageNet weights, is CROSSOVER_IMAGENET in the environment, and `logger`, where trainings
+    report their course too, CROSSOVER_LOGGER.
 
     Args:
         main: the entry's work.
@@ -74,8 +72,7 @@ def run(main: Callable[[Job], None], *paths: str) -> None:
     for name in paths:
         nargs = name[-1] if name[-1] in "*?" else None
         parser.add_argument(f"--{name.rstrip('*?')}", type=Path, nargs=nargs, required=name.isidentifier())
-    data = os.environ.get("CROSSOVER_DATA")
-    given = Job(**vars(parser.parse_args()), data=Path(data) if data else None)
+    given = Job(**vars(parser.parse_args()))
     given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")
     given.logger = os.environ.get("CROSSOVER_LOGGER", "none")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

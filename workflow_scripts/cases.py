@@ -2,6 +2,7 @@
 
 from pydantic import TypeAdapter
 
+from crossover.core.paths import folder_of
 from crossover.core.source_code import SOURCES, code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.settings import IngestRules, Source
@@ -15,7 +16,7 @@ def main(job: Job) -> None:
         job.out[0],
         TypeAdapter(Source).validate_python(job.cfg["source"]),
         IngestRules(**{key: job.cfg[key] for key in IngestRules.model_fields if key in job.cfg}),
-        job.data,
+        folder_of(job.raw.parent.name),
         code_digest("workflow_scripts/cases.py", *SOURCES),
         job.threads,
     )

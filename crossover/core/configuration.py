@@ -1,7 +1,10 @@
 """Reading and checking of configuration files: every finding at once, with its place and what is valid."""
 
+import difflib
 import json
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +14,14 @@ from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
 
+
+NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+"""What names that files are called after look like."""
+
+PATTERNS = {
+    NAME: "a name begins with a letter from A to Z and has only such letters, digits and _ (a label may be any text)"
+}
+"""Regular expressions of settings -> what they ask for, in words."""
 
 _APART = 3
 """The number of places up to which one thing that is wrong is told at each of them."""
@@ -50,7 +61,8 @@ def read_yaml(path: Path, loader: type | None = None) -> dict:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist; there are: {there}")
     try:
-        values = yaml.load(path.read_text(), loader or Loader)
+        with path.open(encoding="utf-8-sig") as file:  # given as a file, so that messages have its name
+            values = yaml.load(file, loader or Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(values, dict):
@@ -104,7 +116,11 @@ def _architecture(values: dict) -> object:
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # a PyYAML without libyaml has no CSafeLoader
-    """A reader of YAML that refuses a key that stands twice, of which YAML would take the last one."""
+    """A reader of YAML that refuses what YAML would read as something else without a word.
+
+    That is a key that stands twice, of which it would take the last one, and whole numbers in the forms of YAML 1.1:
+    012 would be 10, and 12:30 would be 750.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         """Build a mapping.
@@ -117,6 +133,25 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Build a whole number.
+
+        Raises:
+            yaml.constructor.ConstructorError: it is written to the base 8 or 60.
+        """
+        number = super().construct_yaml_int(node)
+        if ":" in node.value or re.fullmatch(r"[-+]?0[0-9_]+", node.value):
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"{node.value} would be read as the number {number}: write it without 0 and colon, or in quotes",
+                node.start_mark,
+            )
+        return number
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 
 def merge(base: dict, override: dict) -> dict:
@@ -132,29 +167,27 @@ def merge(base: dict, override: dict) -> dict:
     return out
 
 
-def validate(model: type[Model], values: dict, path: Path, scale: str | None = None, context: object = None) -> Model:
+def validate(model: type[Model], values: dict, path: Path, context: object = None) -> Model:
     """Return the checked settings of a file.
 
     Args:
         model: what the settings have to be.
         values: as read from the file.
         path: the file, for messages.
-        scale: the scale at which the values hold, for messages; None where there is none.
         context: what the model's own checks need besides the values.
 
     Raises:
         ConfigError: keys or values are wrong; the message names the file, each of them with its place, and
-            the valid keys. What is wrong in one way at many places is one finding with the first of them.
+            the valid keys. What is wrong in one way with one key at many places is one finding with the first of them.
     """
     try:
         return model.model_validate(values, context=context)
     except ValidationError as error:
-        where = f"{path}" + (f" (scale {scale})" if scale else "")
-        found: dict[str, list[str]] = {}
+        found: dict[tuple[str, str], list[str]] = {}
         for e in error.errors():
             place, said = _finding(model, e, values)
-            found.setdefault(said, []).append(place)
-        lines = [f"{where}: {line}" for said, places in found.items() for line in _lines(places, said)]
+            found.setdefault((said, place.rpartition(".")[2]), []).append(place)
+        lines = [f"{path}: {line}" for (said, _), places in found.items() for line in _lines(places, said)]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -170,8 +203,14 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> tuple
     place = ".".join(_typed(error["loc"], values))
     if error["type"] == "extra_forbidden":
         valid = _fields(model, error["loc"][:-1])
-        return place, "unknown key" + (f"; valid keys: {', '.join(valid)}" if valid else "")
+        meant = difflib.get_close_matches(str(error["loc"][-1]), valid, n=1)
+        perhaps = f" (did you mean {meant[0]}?)" if meant else ""
+        return place, f"unknown key{perhaps}" + (f"; valid keys: {', '.join(valid)}" if valid else "")
     given = "" if error["type"] in ("missing", "value_error") else f", not {error['input']!r}"
+    if error["type"] == "string_type" and isinstance(error["input"], bool | int | float | date):
+        given += ", which YAML reads where it stands without quotes: write it in quotes"
+    if error["type"] == "string_pattern_mismatch" and (words := PATTERNS.get(error["ctx"]["pattern"])):
+        return place, f"{words}{given}"
     message = error["msg"].removeprefix("Value error, ")  # pydantic's word for what a check here raised
     return place, f"{message}{given}"
 

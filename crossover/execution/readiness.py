@@ -22,7 +22,7 @@ from crossover.sources.settings import IngestRules, Phantom
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
-from crossover.study.config import SCALES, Settings, load_settings, load_study
+from crossover.study.config import SCALES, Settings, data_of, load_settings, load_study
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.splits import shared, too_few
@@ -58,7 +58,7 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
         ConfigError: the study's file is wrong; the message has every finding at every scale.
     """
     settings = load_settings({"studies": name, "scale": "demo"} | values)
-    study = load_study(name, settings.scale, real=bool(settings.data))
+    study = load_study(name, settings.scale, real=bool(data_of(name, settings)))
     out = Readiness(study)
     try:
         check({name: study})
@@ -82,12 +82,13 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
     about = study.cohorts[cohort]
     if isinstance(about.source, Phantom):
         return {f"phantom {k} of {cohort}" for k in range(about.source.patients)}
-    if settings.data is None:
+    data = data_of(study.study, settings)
+    if data is None:
         out.wrong.append(f"cohort {cohort} comes from a folder: give it with --data")
         return None
     rules = IngestRules(series=study.series, structures=study.structures, other_grids=study.other_grids)
     try:
-        taken = would_take(about.source, rules, Path(settings.data), workers)
+        taken = would_take(about.source, rules, Path(data), workers)
     except ValueError as error:
         out.wrong += [f"cohort {cohort}: {line}" for line in str(error).splitlines()]
         return None
@@ -222,7 +223,7 @@ def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[st
     """Return the time at the largest scale, where the study has it and it is not the one that is checked."""
     settings = load_settings({"studies": study.study, "scale": study.scale} | values)
     try:
-        whole = load_study(study.study, SCALES[-1], real=bool(settings.data))
+        whole = load_study(study.study, SCALES[-1], real=bool(data_of(study.study, settings)))
     except ConfigError:  # no such scale: what is wrong at others was told before
         return []
     if whole.scale == study.scale:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
-from crossover.core.paths import ROOT
+from crossover.core.paths import ROOT, folder_of
 from crossover.execution.cohort_size import Amount, amount
 from crossover.execution.estimate import total_of
 from crossover.execution.workflow import GraphJob
@@ -159,11 +159,6 @@ def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
     )
 
 
-def received() -> Path | None:
-    """Return the folder of real data that jobs are given; None where there is none."""
-    return Path(os.environ["CROSSOVER_DATA"]) if os.environ.get("CROSSOVER_DATA") else None
-
-
 def gigabytes(bytes_: float | None) -> str:
     """Return a number of bytes as text in MB or GB."""
     if bytes_ is None:
@@ -198,7 +193,7 @@ def output_bytes(
         of_models = [_masks(model, study, root / "data") for model in groups]
         return total_of(of_models)
     cohort = wildcards["cohort"]
-    held = amount(study, cohort, root / "data", received())
+    held = amount(study, cohort, root / "data", folder_of(cohort))
     if held is None:
         return 0.0 if rule == "receive" else None
     return _OF_COHORT[rule](study, cohort, held) + held.patients * RECORD_BYTES
@@ -241,7 +236,7 @@ def _masks(model: Model, study: Study, data: Path) -> float | None:
     """Return the bytes of a model's predictions, on the test sets of all cohorts or on a fold."""
     total = 0.0
     for name, cohort in study.cohorts.items():
-        held = amount(study, name, data, received())
+        held = amount(study, name, data, folder_of(name))
         if held is None:
             return None
         tested = cohort.test * held.patients if cohort.test < 1 else cohort.test

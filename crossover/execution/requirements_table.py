@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from crossover.core.paths import folder_of
 from crossover.execution.cohort_size import amount
-from crossover.execution.requirements import Memory, Need, gigabytes, machine_memory, received
+from crossover.execution.requirements import Memory, Need, gigabytes, machine_memory
 from crossover.execution.workflow import Workflow
 
 
@@ -51,7 +52,7 @@ def assumed(workflow: Workflow) -> Iterable[str]:
     """Yield what the numbers rest on where it was not counted, a sentence each."""
     cohorts = [(study, name) for study in workflow.studies.values() for name in study.cohorts]
     real = [(study, name) for study, name in cohorts if amount(study, name) is None]
-    received_names = [name for study, name in real if amount(study, name, received=received())]
+    received_names = [name for study, name in real if amount(study, name, received=folder_of(name))]
     if received_names:
         yield f"slices and patients of {', '.join(received_names)} by the sizes of the files received"
     if unknown := [name for _, name in real if name not in received_names]:

@@ -1,24 +1,109 @@
-"""What a folder of real data holds, told quickly: so that a new or removed patient is noticed."""
+"""What a folder of real data holds, told quickly: so that a patient, a file or a table that changed is noticed."""
 
 import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import TypedDict
 
-from crossover.core.files import digest, read_json
+from crossover.core.files import digest, file_digest, read_json_or_none, write_json
 from crossover.sources.pseudonyms import key_of, token
 from crossover.sources.settings import Phantom, Source
 
+SEEN = "seen.json"
+"""Beside a cohort's raw manifest: the state and digest of each file, so that only new files are read."""
+
+READ_AGAIN = Path(".cache/received")
+"""For each cohort the digests of files whose state changed since they were received: these are read once, too."""
+
+
+class FileDigest(TypedDict):
+    """What the manifest of received files says of one."""
+
+    sha256: str
+    bytes: int
+
+
+class KnownDigests:
+    """Digests of the files of a folder that were read before and have the same size and times since."""
+
+    def __init__(self, path: Path, data: Path, key: bytes, workers: int = 1) -> None:
+        self.path, self.data, self.key, self.workers = path, data, key, workers
+        self.before: dict[str, list[str]] = read_json_or_none(path) or {}
+        self.now: dict[str, list[str]] = {}
+
+    def ahead(self, files: Iterable[Path]) -> None:
+        """Read files side by side, so that `digest` knows them; those that can't be read wait for it."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            list(pool.map(self._try, files))
+
+    def _try(self, file: Path) -> None:
+        with suppress(OSError):
+            self.digest(file)
+
+    def digest(self, file: Path) -> FileDigest:
+        """Return the digest and size in bytes of a file, which is read unless its size and times are as before."""
+        name, about = self.name(file), file.stat()
+        state = _state(about, self.key)
+        known = self.now.get(name) or self.before.get(name)
+        self.now[name] = [state, known[1] if known and known[0] == state else file_digest(file)]
+        return {"sha256": self.now[name][1], "bytes": about.st_size}
+
+    def name(self, file: Path) -> str:
+        """Return the code of a file's path below the folder."""
+        return token(os.fsencode(os.path.relpath(file, self.data)), self.key)
+
+    def keep(self) -> None:
+        """Write the digests for the next time."""
+        write_json(self.path, self.now)
+
+
+def _state(about: os.stat_result, key: bytes) -> str:
+    """Return what is another after a file was written to.
+
+    The time of the last change of its entry (ctime) can't be set, so that a file replaced by one of the same size and
+    time is noticed. Keyed: the time a file was written may be that of the examination.
+    """
+    return token(f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns}".encode(), key)
+
 
 def listing_digest(source: Source, data: str | None, manifest: Path) -> str | None:
-    """Return a digest of the coded paths and the sizes of all files of a source.
+    """Return a digest of what a source holds: the coded paths and sizes of its files, and what changed in them.
 
-    Without the folder at hand (a clone with pulled results) it is the one kept in the raw manifest, so that
-    nothing reruns; it is None for phantoms, which come from no folder.
+    It stays what the raw manifest has as long as there are the same files of the same sizes, and none that was
+    received has another content. So a file is read only where its size is the same and its times are not. Without the
+    folder at hand (a clone with pulled results) it is that of the manifest, too, so that nothing reruns; it is None
+    for phantoms, which come from no folder.
     """
     if isinstance(source, Phantom):
         return None
+    before = (read_json_or_none(manifest) or {}).get("listing")
     if data is None:
-        return read_json(manifest).get("listing") if manifest.exists() else None
+        return before
     root, key = Path(data) / source.folder, key_of(source)
     files = sorted(p for p in [root, *root.rglob("*")] if p.is_file())
     names = [token(os.fsencode(p.relative_to(root)), key) for p in files]
-    return digest([[name, p.stat().st_size] for name, p in zip(names, files)])
+    listing = digest([[name, p.stat().st_size] for name, p in zip(names, files)])
+    if not isinstance(before, str) or before.partition("+")[0] != listing:
+        return listing
+    changed = _changed(files, Path(data), manifest, key)
+    return f"{listing}+{digest(changed)}" if changed else before
+
+
+def _changed(files: list[Path], data: Path, manifest: Path, key: bytes) -> list[tuple[str, str]]:
+    """Return the coded path and the digest of each file that was received with another content."""
+    received = KnownDigests(manifest.parent / SEEN, data, key)
+    again = KnownDigests(READ_AGAIN / f"{manifest.parent.name}.json", data, key, os.cpu_count() or 1)
+    suspects = [
+        file
+        for file in files
+        if (known := received.before.get(received.name(file))) and known[0] != _state(file.stat(), key)
+    ]
+    if not suspects:
+        return []
+    again.ahead(suspects)
+    if again.now != again.before:
+        with suppress(OSError):  # where nothing can be kept these files are read each time
+            again.keep()
+    return sorted((name, now[1]) for name, now in again.now.items() if received.before[name][1] != now[1])

@@ -7,25 +7,18 @@ identifies is written.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TypedDict
 
 from crossover.core import incremental
-from crossover.core.files import digest, file_digest, read_json, write_json
+from crossover.core.files import digest, write_json
 from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.places import parted
-from crossover.sources.pseudonyms import key_of, token
+from crossover.sources.folder_state import SEEN, FileDigest, KnownDigests
+from crossover.sources.pseudonyms import key_of
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 from crossover.sources.table_readers import form_of
-
-SEEN = "seen.json"
-"""Beside the manifest: the state and digest of each file, so that only new files are read."""
 
 
 def receive(source: Source, manifest: Path, data: Path | None, code: str, workers: int, listing: str | None) -> None:
@@ -50,52 +43,13 @@ def receive(source: Source, manifest: Path, data: Path | None, code: str, worker
             f"cohort {manifest.parent.name} comes from a folder: give it with DATA=<folder> "
             "(make) or --config data=<folder> (snakemake)"
         )
-    seen = _KnownDigests(manifest.parent / SEEN, key_of(source), workers)
+    seen = KnownDigests(manifest.parent / SEEN, data, key_of(source), workers)
     found = _files(source, data, seen) if source.kind == "dicom" else _patients(source, data, seen)
     write_json(manifest, {"items": found, "listing": listing})
     seen.keep()
 
 
-class FileDigest(TypedDict):
-    """What the manifest of received files says of one."""
-
-    sha256: str
-    bytes: int
-
-
-class _KnownDigests:
-    """Digests of files that were read before and have the same size and time since."""
-
-    def __init__(self, path: Path, key: bytes, workers: int = 1) -> None:
-        self.path, self.key, self.workers = path, key, workers
-        self.before = read_json(path) if path.exists() else {}
-        self.now: dict[str, list] = {}
-
-    def ahead(self, files: Iterable[tuple[Path, str]]) -> None:
-        """Read files side by side, so that `digest` knows them; those that can't be read wait for it."""
-        with ThreadPoolExecutor(self.workers) as pool:
-            list(pool.map(lambda file: self._try(*file), files))
-
-    def _try(self, file: Path, name: str) -> None:
-        with suppress(OSError):
-            self.digest(file, name)
-
-    def digest(self, file: Path, name: str) -> FileDigest:
-        """Return the digest and size in bytes of a file, which is read unless its size and time are as before."""
-        about = file.stat()
-        # Keyed: the time a file was written may be that of the examination.
-        state = token(f"{about.st_size} {about.st_mtime_ns}".encode(), self.key)
-        known = self.now.get(name) or self.before.get(name)
-        digest = known[1] if known and known[0] == state else file_digest(file)
-        self.now[name] = [state, digest]
-        return {"sha256": self.now[name][1], "bytes": about.st_size}
-
-    def keep(self) -> None:
-        """Write the digests for the next time."""
-        write_json(self.path, self.now)
-
-
-def _files(source: DicomSource, data: Path, seen: _KnownDigests) -> dict[str, FileDigest]:
+def _files(source: DicomSource, data: Path, seen: KnownDigests) -> dict[str, FileDigest]:
     """Return token -> digest of each image and label map; the members of an archive have the archive's."""
     key = key_of(source)
     images, maps = parted(source, list_files(data / source.folder, key)[0])
@@ -103,30 +57,31 @@ def _files(source: DicomSource, data: Path, seen: _KnownDigests) -> dict[str, Fi
     whole: dict[str, FileDigest] = {}
     found = {}
     paths = dict.fromkeys(file.path for file in [*images, *of_maps])
-    seen.ahead((Path(path), token(os.fsencode(path), key)) for path in paths)
+    seen.ahead(map(Path, paths))
     for file in [*images, *of_maps]:
         if file.path not in whole:
             try:
-                whole[file.path] = seen.digest(Path(file.path), token(os.fsencode(file.path), key))
+                whole[file.path] = seen.digest(Path(file.path))
             except OSError:  # gone since it was listed, or a bad disk: its header says so later
                 continue
         found[file.token] = whole[file.path]
     return found
 
 
-def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _KnownDigests) -> dict[str, dict]:
+def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: KnownDigests) -> dict[str, dict]:
     """Return the cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
 
     Names of files and most columns may tell who a patient is: neither is kept.
     """
     form = form_of(source)
-    key = key_of(source)
     cases = form.rows(source, data).cases
     files = {f for _, row in cases.values() for f in form.patient_files(source, row)}
-    seen.ahead((data / f, token(os.fsencode(f), key)) for f in files)
+    seen.ahead(data / f for f in files)
+    if isinstance(source, VolumesSource) and source.table:
+        seen.digest(data / source.folder / source.table)
     return {
         case: {
-            "files": [seen.digest(data / f, token(os.fsencode(f), key)) for f in form.patient_files(source, row)],
+            "files": [seen.digest(data / f) for f in form.patient_files(source, row)],
             "row": {name: row[name] for name in source.variables},
         }
         for case, (_, row) in cases.items()

@@ -1,5 +1,6 @@
 """The settings of a run and its studies, read from `config/`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -54,15 +55,16 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
     wrong = [f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
     if wrong:
         raise ConfigError("\n".join(wrong))
-    return settings if settings.data else settings.model_copy(update={"data": known_folder(settings.studies, folder)})
+    return settings
 
 
-def known_folder(studies: list[str], folder: Path = Path("config")) -> str | None:
-    """Return the folder of data that is on record for these studies; None where there is none, or several."""
+def data_of(study: str, settings: Settings, folder: Path = Path("config")) -> str | None:
+    """Return the folder of a study's data: the run's, or that on record for the study; None where there is none."""
     path = folder / FOLDERS
-    folders = read_yaml(path) if path.exists() else {}
-    found = {str(folders[study]) for study in studies if study in folders}
-    return found.pop() if len(found) == 1 else None
+    if settings.data or not path.exists():
+        return settings.data
+    known = read_yaml(path).get(study)
+    return None if known is None else str(known)
 
 
 def keep_folder(study: str, data: Path, folder: Path = Path("config")) -> None:
@@ -107,6 +109,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     scales = values.pop("scales", None) or {}
     patients = values.pop("real", None) or {}
     findings, studies = [], {}
+    at_scales: dict[str, dict[str, bool]] = {}
     if values.get("study") != name:
         findings.append(f"{path}: study: must be the file's name {name!r}, not {values.get('study')!r}")
     published = values.get("published")
@@ -124,13 +127,20 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
         for overlay in [{}, patients] if patients else [{}]:
             try:
                 merged = merge(merge(values, scales[each] or {}), overlay)
-                found = validate(Study, {**merged, "scale": each}, path, each)
-                studies[each, bool(overlay)] = found
+                studies[each, bool(overlay)] = validate(Study, {**merged, "scale": each}, path)
             except ConfigError as error:
-                findings += str(error).splitlines()
+                for line in str(error).splitlines():
+                    at_scales.setdefault(line.removeprefix(f"{path}: "), {})[each] = True
+    for line, at in at_scales.items():  # what is wrong at all of them is told once
+        findings.append(f"{path}{'' if len(at) == len(scales) else _at(at)}: {line}")
     if findings:
-        raise ConfigError("\n".join(dict.fromkeys(findings)))
+        raise ConfigError("\n".join(findings))
     return studies[scale, real and bool(patients)]
+
+
+def _at(scales: Iterable[str]) -> str:
+    """Return which scales a finding is of, for a message."""
+    return f" (scale {', '.join(scales)})"
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
@@ -142,7 +152,7 @@ def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str,
     studies, findings = {}, []
     for name in settings.studies:
         try:
-            studies[name] = load_study(name, settings.scale, folder, bool(settings.data))
+            studies[name] = load_study(name, settings.scale, folder, bool(data_of(name, settings, folder)))
         except ConfigError as error:
             findings.append(str(error))
     if findings:

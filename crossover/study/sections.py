@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from crossover.core.configuration import ConfigSection
+from crossover.core.configuration import NAME, ConfigSection
 from crossover.imaging.settings import Normalisation, Slices
 from crossover.sources.settings import Source
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
+Name = Annotated[str, Field(pattern=NAME, max_length=60)]
 """A name that files are called after, with other names and a size, for which 60 characters leave room."""
 Tolerance = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -534,7 +541,7 @@ class Radiomics(ConfigSection):
 
     channel: str
     """The channel whose values are taken."""
-    bin_width: float
+    bin_width: PositiveFloat
     """The width of the bins of grey values, in the channel's unit."""
     features: list[str]
     """The names of pyradiomics' first-order features."""
