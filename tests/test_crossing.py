@@ -88,6 +88,23 @@ def test_one_that_stays_ahead_and_one_that_is_ahead_from_the_start():
     assert high["statement"].endswith("from n = 51 to 256: scratch stays ahead of transfer-L1")
 
 
+def test_means_that_are_equal_but_for_rounding_are_equal():
+    cases = {"a": {4: [0.3] * 30, 8: [0.1, 0.2, 0.7] * 10}, "b": {4: [0.2] * 30, 8: [0.7, 0.2, 0.1] * 10}}
+    for order in (slice(None), slice(None, None, -1)):
+        rows = [
+            (family, n, f"{i}", score)
+            for family, sizes in cases.items()
+            for n, own in {**sizes, 16: sizes[8]}.items()
+            for i, score in enumerate(own[order])
+        ]
+        table = pd.DataFrame(rows, columns=["family", "n_train", "case", "dsc"])
+        about = {"level": "", "replicate": 0, "fold": None, "cohort": "test", "structure": "liver"}
+        model = table["family"] + "-n" + table["n_train"].astype(str)
+        table = check_metrics(table.assign(model=model, **about), ["model"])
+        [row] = crossovers(table, "dsc", 0.95, 0.05, draws=20).query("test_set == 'test'").to_dict("records")
+        assert row["n"] == 8
+
+
 def test_one_draw_of_the_subsets_decides_nothing_and_neither_do_two_trainings_on_it():
     once = one(OTHER, replace(SURE, replicates=1))
     assert once["verdict"] == OPEN and 0 < once["n"] < np.inf

@@ -293,16 +293,18 @@ def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
     assert {(r["family"], r["level"], r["n_train"]) for r in found} == {("f-L1", "L1", 5)}
 
 
-def test_the_table_has_the_draw_of_each_models_training_cases(tmp_path, monkeypatch):
+def test_the_table_has_the_draw_of_each_models_training_cases_and_the_patient_of_each_case(tmp_path, monkeypatch):
     """Two trainings of each of two draws are replicates 0 to 3."""
     study = load_study("uterus", "smoke")
     repeated = study.splits.model_copy(update={"replicates": Replicates(draws=2, trainings=2)})
     study = study.model_copy(update={"splits": repeated})
     models = [Model(f"m-r{r}", "m", "m", None, 5, r, None, None, "m", ("tumour",)) for r in range(4)]
     write_json(tmp_path / "group.json", {"items": {}})
-    rows = [{"model": m.name, "replicate": m.replicate, "dsc": 0.5} for m in models]
+    place = {"cohort": "a", "case": "1"}
+    rows = [{"model": m.name, "replicate": m.replicate, **place, "dsc": 0.5} for m in models]
+    splits = pd.DataFrame([place | {"patient": "p", "replicate": r} for r in range(2)])
     monkeypatch.setattr(evaluate, "score_models", lambda *_: rows)
-    monkeypatch.setattr(evaluate, "read_splits", lambda _: None)
+    monkeypatch.setattr(evaluate, "read_splits", lambda _: splits)
     job = SimpleNamespace(
         cfg=parameters.evaluate(study, models), predictions=tmp_path / "group.json", out=tmp_path / "metrics.csv",
         splits=None, cases=[tmp_path / "a/manifest.json"], threads=1,
@@ -310,3 +312,4 @@ def test_the_table_has_the_draw_of_each_models_training_cases(tmp_path, monkeypa
     evaluate.main(job)
     table = pd.read_csv(job.out)
     assert list(table) == COLUMNS and table["draw"].tolist() == [0, 0, 1, 1]
+    assert set(table["patient"]) == {"p"}

@@ -14,9 +14,10 @@ def main(job: Job) -> None:
     """Write the rows of the metrics table for the models of the family."""
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     failed = failed_of([job.predictions])
+    splits = read_splits(job.splits)
     rows = score_models(
         [model for model in models if model.name not in failed],
-        read_splits(job.splits),
+        splits,
         job.cases[0].parent.parent,
         job.predictions.parent,
         job.cfg["nsd_tolerance_mm"],
@@ -25,6 +26,8 @@ def main(job: Job) -> None:
     )
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["draw"] = table["model"].map(job.cfg["draws"])
+    whose = splits.drop_duplicates(["cohort", "case"])[["cohort", "case", "patient"]]
+    table = table.drop(columns="patient").merge(whose, "left", ["cohort", "case"])[COLUMNS]
     table.to_csv(job.out, index=False)
 
 

@@ -21,7 +21,8 @@ from crossover.study.plan import Model
 from crossover.study.splits import evaluation_cases
 
 COLUMNS = [
-    "model", "family", "strategy", "level", "n_train", "replicate", "draw", "fold", "cohort", "case", "structure",
+    "model", "family", "strategy", "level", "n_train", "replicate", "draw", "fold",
+    "cohort", "patient", "case", "structure",
     "dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices", "assd_mm",
     "volume_error_percent", "lesion_f1", "lesion_sensitivity", "lesions_false",
     "volume_manual_ml", "volume_predicted_ml", "diagonal_mm",
@@ -98,7 +99,9 @@ def score_models(
     models: list[Model], splits: pd.DataFrame, cases: Path, predictions: Path,
     nsd_tolerance_mm: Mapping[str, float], smallest_mask_px: int, workers: int,
 ) -> list[dict]:  # fmt: skip
-    """Return the metrics table's rows of some models, without the draw, in the order of models, cases and structures.
+    """Return the metrics table's rows of some models, in the order of models, cases and structures.
+
+    The draw and the patient are not among the columns.
 
     Args:
         models: the models that predicted.

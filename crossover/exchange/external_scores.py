@@ -157,7 +157,9 @@ def _score_case(
             metrics = score(
                 manual[name], mask, study.evaluation.tolerance(name), study.preparation.slices.smallest_mask_px
             )
-            rows.append({"cohort": case.cohort, "case": case.case, "structure": name, **metrics})
+            rows.append(
+                {"cohort": case.cohort, "patient": case.patient, "case": case.case, "structure": name, **metrics}
+            )
     return rows, wrong, moved
 
 

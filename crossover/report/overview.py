@@ -65,7 +65,8 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
         yield from (LinkedSentence(text, "crossover") for text in crossovers_found(results))
     yield from (LinkedSentence(text, "tests") for text in rests_on(results))
     said = statements(
-        study, "how_sure", patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
+        study, "how_sure", patients=sum(by_cohort.values()), cases=len(_tested(results)), tested=tested,
+        scored=len(metrics),
         folds=folds, replicates=replicates, missing=results.frame("missing"),
         judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
@@ -120,13 +121,19 @@ def overview(studies: list[StudyResults]) -> TextTable:
 
 def patients_tested(results: StudyResults, cohort: str | None = None) -> int:
     """Count patients with a score under a model that is not of one fold alone, of one cohort or all."""
-    splits, metrics = results.frame("splits"), results.frame("metrics")
-    if splits.empty or metrics.empty:
-        return 0
-    test = splits[splits["part"] == "test"]
-    test = test.merge(metrics[["cohort", "case"]].drop_duplicates(), on=["cohort", "case"])
+    test = _tested(results)
     test = test if cohort is None else test[test["cohort"] == cohort]
     return len(test.drop_duplicates(["cohort", "patient"]))
+
+
+def _tested(results: StudyResults) -> pd.DataFrame:
+    """Return the cohort, case and patient of each test case with a score."""
+    splits, metrics = (
+        results.frame("splits", "cohort", "case", "part", "patient"),
+        results.frame("metrics", "cohort", "case"),
+    )
+    test = splits.loc[splits["part"] == "test", ["cohort", "case", "patient"]].drop_duplicates()
+    return test.merge(metrics[["cohort", "case"]].drop_duplicates(), on=["cohort", "case"])
 
 
 def _crossovers(results: StudyResults) -> str:

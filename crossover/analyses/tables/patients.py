@@ -25,4 +25,5 @@ def make(given: Inputs, study: Study) -> Frames:
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
     own = own.sort_values("part", ascending=False)  # training first, as in the papers
     patients = pd.read_csv(given.patients, dtype={"patient": str}).drop(columns="case")
-    return {"patients": table_one(patients.set_index("patient"), own.part.map(PARTS))}
+    patients = patients.groupby("patient", sort=False).first()  # what the first case says that says anything
+    return {"patients": table_one(patients, own.part.map(PARTS))}

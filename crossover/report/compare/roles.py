@@ -11,6 +11,7 @@ from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, known
 ROLES = {
     "model": ("model", "method", "algorithm"),
     "case": ("case", "case_id", "subject", "subject_id", "patient", "patient_id"),
+    "patient": ("patient", "patient_id"),
     "structure": ("structure", "organ", "label", "class", "roi"),
     "cohort": ("cohort", "test_set", "site", "center", "centre", "dataset"),
     "n_train": ("n_train",),
@@ -89,7 +90,10 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
     for role, names in said.columns.items():
         if column := next((name for name in names if name in table), None):
             taken[role] = column
-    for role, columns in _candidates(table, said, taken).items():
+    for role, found in _candidates(table, said, taken).items():
+        columns = [c for c in found if c not in taken.values()]  # a patient may be the case
+        if not columns:
+            continue
         exact = [c for c in columns if c.lower() == role]
         chosen = exact[0] if exact else _finest(table[columns], role in ROLES)
         if chosen:

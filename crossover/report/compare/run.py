@@ -19,6 +19,7 @@ from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import POOLED, TableError, compared
 from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
+from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 
 CONFIDENCE = 0.95
@@ -86,7 +87,7 @@ def comparison(
         f"{m} is no metric that is known: neither its scale nor which values are better"
         for m in several if m not in KNOWN
     ]  # fmt: skip
-    all_notes = [_read_as(read), *notes, *unknown, *shared]
+    all_notes = [_read_as(read), *of_patients(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
     return Comparison(table, summary, pairs, counts(read, gone), ranked, _crossover(table, several), all_notes)
 

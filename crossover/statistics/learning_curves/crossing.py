@@ -39,6 +39,8 @@ NEEDED = [
 ]  # fmt: skip
 TARGETS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 GRID = 65  # points of a power law's curve
+DECIMALS = 12
+"""Differences are rounded to this before their signs count: means of the same scores are equal in any order."""
 
 
 def crossovers(
@@ -220,14 +222,15 @@ def _apart(curves: np.ndarray) -> np.ndarray:
 def _stays(apart: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Return n from which a difference is 0 or below for good, shape (...); NaN where it is 0 everywhere."""
     x, size = np.log2(n), apart.shape[-1]
-    above = apart > 0
+    rounded = np.round(apart, DECIMALS)
+    above = rounded > 0
     last = np.where(above.any(-1), size - 1 - np.argmax(above[..., ::-1], -1), -1)
     i = np.clip(last, 0, size - 2)
     left, right = (np.take_along_axis(apart, (i + k)[..., None], -1)[..., 0] for k in (0, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         root = 2 ** (x[i] + (x[i + 1] - x[i]) * np.clip(left / (left - right), 0, 1))
     out = np.where(last < 0, 0.0, np.where(last == size - 1, np.inf, root))
-    return np.where((apart == 0).all(-1), np.nan, out)
+    return np.where((rounded == 0).all(-1), np.nan, out)
 
 
 def _interval(roots: np.ndarray, n: np.ndarray, confidence: float) -> tuple[float, float]:

@@ -25,7 +25,7 @@ REQUIRED = (
 METRICS = tuple(KNOWN)
 SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
 """What is known of the masks and the image."""
-TEXT = ("model", "family", "strategy", "level", "cohort", "case", "structure")
+TEXT = ("model", "family", "strategy", "level", "cohort", "patient", "case", "structure")
 POOLED = "all"
 """The test set of all cohorts together."""
 
@@ -99,7 +99,7 @@ def check_metrics(
         table[column] = table[column].astype("string").fillna("").astype(str)
     findings = [*_numbers(table, required, decimal, infinite), *_texts(table)]
     table = _with_families(table)
-    findings += [*_models(table), *_duplicates(table)]
+    findings += [*_models(table), *_patients(table), *_duplicates(table)]
     if findings:
         raise TableError("\n".join(findings))
     table = table.astype({"n_train": "int64", "replicate": "int64", "fold": "Int64"})
@@ -254,6 +254,15 @@ def _models(table: pd.DataFrame) -> Iterator[str]:
         several = table.groupby("model", sort=False)[column].nunique(dropna=False)
         for model in several.index[several > 1]:
             yield f"{column}: model {model!r} has {several[model]} values; it can have one"
+
+
+def _patients(table: pd.DataFrame) -> Iterator[str]:
+    if "patient" not in table:
+        return
+    named = table[table["patient"] != ""].groupby(["cohort", "case"], sort=False)["patient"].unique()
+    for (_, case), patients in named[named.str.len() > 1].items():
+        said = first_few(list(patients), _NAMED)
+        yield f"patient: case {case!r} has {len(patients)} values, {said}; it is of one patient"
 
 
 def _duplicates(table: pd.DataFrame) -> Iterator[str]:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from crossover.core.cells import first_few
 from crossover.statistics.scores.metrics_table import SIZES, TableError, read_metrics, tested
+from crossover.statistics.scores.patients import by_patient
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
 def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Complete a table by the policy for missing predictions, and give distances to empty masks their worst value.
 
-    Structures that are in no reference are left out first (`without_absent`).
+    Structures that are in no reference are left out first (`without_absent`). Then a patient's cases are averaged
+    (`patients.by_patient`).
 
     Args:
         table: as of `metrics_table.check_metrics`.
@@ -82,7 +84,7 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
         table = table[~pd.MultiIndex.from_frame(table[_CASE]).isin(gone)]
     elif len(found):
         table = _with_worst(table, found)
-    return _with_distances(table), found
+    return by_patient(_with_distances(table)), found
 
 
 def without_absent(table: pd.DataFrame) -> pd.DataFrame:

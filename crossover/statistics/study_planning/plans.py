@@ -14,6 +14,8 @@ from crossover.statistics.learning_curves.crossing import crossover
 from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
 from crossover.statistics.scores.missing import absent_notes, missing_predictions, without_absent
 from crossover.statistics.scores.missing import notes as lacking
+from crossover.statistics.scores.patients import by_patient
+from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import SHARE, scale
 from crossover.statistics.study_planning.planning import (
     DRAWS,
@@ -84,7 +86,8 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         raise TableError("\n".join(findings))
     whole = sets[question.test_set]
     whole = whole[whole["structure"] == question.structure] if question.structure else whole
-    rows = without_absent(whole).dropna(subset=question.metric)
+    scored = without_absent(whole).dropna(subset=question.metric)
+    rows = by_patient(scored).dropna(subset=question.metric)
     pair = tuple(question.models or families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
@@ -96,9 +99,9 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
-    gone = missing_predictions(rows)
+    gone = missing_predictions(scored)
     notes += [f"{note}: not among the pilot's cases" for note in lacking(gone, "error")] if len(gone) else []
-    notes += absent_notes(whole, [question.metric])
+    notes += [*absent_notes(whole, [question.metric]), *of_patients(whole)]
     return as_table([*found, *curves]), [*_tells_nothing(rows, question.metric, pair), *notes, *more]
 
 
