@@ -366,13 +366,13 @@ def test_flow_counts_what_the_split_has(figures, study):
 
 
 def test_the_flows_caption_says_who_was_left_out_and_why(frames, study):
-    whys = {"a": "no structure cord", "b": "no structure cord", "c": "series-missing channel t2"}
+    whys = {"a": "no structure cord", "b": "no structure cord", "c": "channel t2 (series-missing)"}
     rows = [(study.target, patient, why) for patient, why in whys.items()]
     left = pd.DataFrame(rows, columns=["cohort", "patient", "why"])
     total = frames["splits"].loc[frames["splits"].cohort == study.target, "patient"].nunique() + 3
     said = caption("flow", {**frames, "left_out": left}, study)[1]
     label = study.cohorts[study.target].label
-    why = "2 with no structure cord; 1 with series-missing channel t2"
+    why = "2 with no structure cord; 1 with channel t2 (series-missing)"
     assert said.endswith(f"3 of {total} patients of {label} are left out: {why}.")
     assert "left out" not in caption("flow", {**frames, "left_out": left[:0]}, study)[1]
 

@@ -219,7 +219,8 @@ def _left_out(report: Report, records: Mapping[str, CaseRecord]) -> dict[str, st
     for case, about in report["cases"].items():
         if (patient := records[case]["patient"]) not in made:
             errors = [f for f in about["findings"] if f["severity"] == "error"]
-            why.setdefault(patient, []).extend(f"{f['code']} {f['about']}".strip() for f in errors)
+            named = (f"{f['about']} ({f['code']})" if f["about"] else f["code"] for f in errors)
+            why.setdefault(patient, []).extend(named)
     return {patient: ", ".join(dict.fromkeys(errors)) for patient, errors in why.items()}
 
 
