@@ -130,7 +130,7 @@ def test_a_partition_of_less_time_than_a_job_asks_for_runs_it_and_status_tells_o
         )
         (waiting / "go").touch()
         assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
-    assert "receive cervix: running" in told.stdout
+    assert "cohort_receive: running" in told.stdout, told
     assert "the partition short has no more than 10:" in (waiting / "log").read_text()
 
 
