@@ -329,7 +329,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 def test_two_exports_make_a_study_of_few_lines_whose_cases_are_all_made(tmp_path: Path, clone: Path):
-    from crossover.study.config import load_settings, load_study
+    from crossover.study.config import data_of, load_settings, load_study
 
     a, b = head_neck(tmp_path / "data/source", "source"), head_neck(tmp_path / "data/target", "target")
     made = new("mine", "--source", str(a), "--target", str(b), "--structures", "brainstem,lobe=lobe_temporal_l+tl_l")
@@ -337,7 +337,7 @@ def test_two_exports_make_a_study_of_few_lines_whose_cases_are_all_made(tmp_path
     assert len((clone / "config/studies/mine.yaml").read_text().splitlines()) <= 60
     study = load_study("mine", "demo")
     assert study.structures["lobe"].names == ["Lobe_Temporal_L", "TL-L"] and study.sizes == [2, 4]
-    assert load_settings({"studies": "mine", "scale": "demo"}).data == str(tmp_path / "data")
+    assert data_of("mine", load_settings({"studies": "mine", "scale": "demo"})) == str(tmp_path / "data")
     rules = {"series": study.series, "structures": study.structures}
     for cohort, about in study.cohorts.items():
         source = about.source.model_dump()
