@@ -109,5 +109,5 @@ def test_the_keras_network_of_the_page_is_built_as_it_is_declared(monkeypatch):
     exec(declaring, own.__dict__)
     exec(building, made := {"__name__": "made"})
     model = made["build"](32, 64, 3, 2, width=8)
-    check_built(Declared("mynetwork", own.PARTS, own.LEVELS, own.Settings, ["keras"], own.SIZE, None), model)
+    check_built(Declared("mynetwork", own.PARTS, own.LEVELS, own.Settings, ["keras"], own.MULTIPLE, None), model)
     assert model.output_shape == (None, 32, 64, 2)
