@@ -291,6 +291,11 @@ def test_two_cohorts_that_number_alike_are_told_apart_by_a_prefix(own_secret, ro
     assert reidentify(str(root), name)[0] == 1
 
 
+def test_a_prefix_that_no_file_can_have_is_refused_in_words():
+    with pytest.raises(ConfigError, match="prefix: a prefix begins with a letter from A to Z or a digit"):
+        validate(VolumesSource, source().model_dump() | {"prefix": "b/"}, Path("mine.yaml"))
+
+
 def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_written(root, tmp_path):
     ids = ["A/00", "ok", "..", "con", "x" * 101, "Ok", "a:b", ".x"]
     given(root, "patient,center\n" + "".join(f"{i},A\n" for i in ids))

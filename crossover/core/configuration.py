@@ -18,8 +18,12 @@ Model = TypeVar("Model", bound=BaseModel)
 NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 """What names that files are called after look like."""
 
+PREFIX = r"^[A-Za-z0-9][A-Za-z0-9_-]*$|^$"
+"""What may stand before the names of a cohort's patients."""
+
 PATTERNS = {
-    NAME: "a name begins with a letter from A to Z and has only such letters, digits and _ (a label may be any text)"
+    NAME: "a name begins with a letter from A to Z and has only such letters, digits and _ (a label may be any text)",
+    PREFIX: "a prefix begins with a letter from A to Z or a digit and has only such letters, digits, _ and -",
 }
 """Regular expressions of settings -> what they ask for, in words."""
 

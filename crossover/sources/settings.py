@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from crossover.core.configuration import PREFIX
 from crossover.core.file_names import file_name
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.pelvis.settings import PhantomSource
@@ -274,7 +275,7 @@ def pattern(value: str) -> str:
     return value
 
 
-Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$|^$", max_length=20)]
+Prefix = Annotated[str, StringConstraints(pattern=PREFIX, max_length=20)]
 
 
 class Export(BaseModel, extra="forbid"):

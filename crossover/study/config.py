@@ -1,6 +1,5 @@
 """The settings of a run and its studies, read from `config/`."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -132,15 +131,11 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
                 for line in str(error).splitlines():
                     at_scales.setdefault(line.removeprefix(f"{path}: "), {})[each] = True
     for line, at in at_scales.items():  # what is wrong at all of them is told once
-        findings.append(f"{path}{'' if len(at) == len(scales) else _at(at)}: {line}")
+        where = "" if len(at) == len(scales) else f" (scale {', '.join(at)})"
+        findings.append(f"{path}{where}: {line}")
     if findings:
         raise ConfigError("\n".join(findings))
     return studies[scale, real and bool(patients)]
-
-
-def _at(scales: Iterable[str]) -> str:
-    """Return which scales a finding is of, for a message."""
-    return f" (scale {', '.join(scales)})"
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:

@@ -77,10 +77,10 @@ def build(height: int, width_px: int, channels: int, structures: int = 1, **sett
     first = s.channels(64)
     conv1 = ConvNorm(s, channels, first, 7, 2, epsilon=EPSILON)
     padded = [-(-(n - 1) // STRIDE) * STRIDE + 1 for n in (height, width_px)]
-    begin = OrderedDict({"0": conv1, "1": nn.MaxPool2d(3, 2, 1)})  # these names are in the files of weights
+    begin: OrderedDict[str, nn.Module] = OrderedDict()
     if padded != [height, width_px]:
         begin["pad"] = nn.ReplicationPad2d((0, padded[1] - width_px, 0, padded[0] - height))
-        begin.move_to_end("pad", last=False)
+    begin |= {"0": conv1, "1": nn.MaxPool2d(3, 2, 1)}  # these names are in the files of weights
     parts: OrderedDict[str, nn.Module] = OrderedDict(conv1=nn.Sequential(begin))
     kinds = {  # width, stride of the first block, rate
         "conv2": (64, 1, 1),
