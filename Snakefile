@@ -66,7 +66,7 @@ onstart:
     choose_at_ends(workflow)
     end_with_jobs(workflow)
     tell_of_failed_jobs(workflow, slurm_site.why_it_ended, progress.fail)
-    keep_to_what_slurm_gives()
+    ask_the_scheduler()
 
 
 onsuccess:

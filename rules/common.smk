@@ -35,6 +35,7 @@ from crossover.execution.workflow import (
     hand_over,
     jobs,
     keep_to_limits,
+    submissions,
     tell_of_failed_jobs,
     when_nothing_is_done,
 )
@@ -457,11 +458,15 @@ def refuse_what_slurm_has_not() -> None:
         raise WorkflowError("\n".join(refused))
 
 
-def keep_to_what_slurm_gives() -> None:
-    """Ask for no more time and memory than the partition of a job gives, where jobs go to Slurm."""
-    if workflow.executor_plugin.name == "slurm":
-        found = slurm_site.limits()
-        keep_to_limits(workflow, lambda partition: slurm_site.most(found, partition))
+def ask_the_scheduler() -> None:
+    """Print what will be submitted, and ask Slurm for no more time and memory than the partition of a job gives."""
+    if workflow.local_exec:
+        return
+    found = slurm_site.limits() if workflow.executor_plugin.name == "slurm" else {}
+    limits = functools.partial(slurm_site.most, found)
+    print(submissions(workflow, limits), flush=True)
+    if found:
+        keep_to_limits(workflow, limits)
 
 
 SLURM_NAMES = ("slurm_account", "slurm_partition")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -178,9 +180,31 @@ def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_pa
     assert (running.stage, running.step, running.steps, running.dsc) == ("c", 10, 70, 0.61)
     assert running.seconds_ago < 60
     assert progress.failures(keep=True) == progress.failures() == "d failed\n"
+    assert not running.ended
     progress.begin("uterus", 5, 2)
     (own,) = progress.statuses()
     assert (own.done, own.running, own.seconds_left) == (0, [], None)
+
+
+def test_a_training_whose_process_or_job_has_ended_does_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 5, 2)
+    context = multiprocessing.get_context("fork")
+    for stage, job in (("killed", ""), ("lost", "7"), ("queued", "8"), ("elsewhere", "")):
+        if stage == "elsewhere":
+            monkeypatch.setattr(socket, "gethostname", lambda: "node2")
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        child = context.Process(target=progress.Watched("uterus").begin, args=[stage])
+        child.start()
+        child.join()
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    (own,) = progress.statuses({"8"})
+    assert {each.stage: each.ended for each in own.running} == {
+        "elsewhere": False, "killed": True, "lost": True, "queued": False,
+    }  # fmt: skip
+    (own,) = progress.statuses(None)  # no Slurm answers: only what ran on this machine is known
+    assert [each.stage for each in own.running if not each.ended] == ["elsewhere"]
 
 
 def test_nothing_is_told_where_no_run_was_begun(tmp_path, monkeypatch, capsys):

@@ -131,7 +131,9 @@ def test_a_partition_of_less_time_than_a_job_asks_for_runs_it_and_status_tells_o
         (waiting / "go").touch()
         assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
     assert "cohort_receive: running" in told.stdout, told
-    assert "the partition short has no more than 10:" in (waiting / "log").read_text()
+    said = (waiting / "log").read_text()
+    assert "the partition short has no more than 10:" in said
+    assert "1 submission to the scheduler: their first attempts ask for at most 0.2 core-hours, the longest" in said
 
 
 def test_a_submission_that_slurm_refuses_is_told_in_its_words(waiting: Path):

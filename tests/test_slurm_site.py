@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crossover.execution import slurm_site
-from crossover.execution.workflow import keep_to_limits, tell_of_failed_jobs
+from crossover.execution.workflow import keep_to_limits, submissions, tell_of_failed_jobs
 
 
 @pytest.fixture
@@ -48,11 +48,12 @@ def test_a_partition_gives_the_minutes_of_its_limit_and_the_memory_of_its_larges
 
 def test_a_slurm_that_does_not_answer_limits_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert slurm_site.most(slurm_site.limits(), "") == {} and slurm_site.queue(tmp_path) == []
+    assert slurm_site.most(slurm_site.limits(), "") == {} and slurm_site.queue(tmp_path) is None
 
 
 def test_the_queue_has_the_jobs_of_the_folder_and_why_they_wait(commands, tmp_path: Path):
     rows = [
+        "JOBID|STATE|REASON|COMMENT|WORK_DIR",
         f"9|PENDING|Resources|rule_train_wildcards_uterus_scratch.b1|{tmp_path}",
         f"10|RUNNING|None|rule_cohort_cases_receive_slices|{tmp_path}",
         "11|PENDING|Priority|(null)|/elsewhere",
@@ -97,6 +98,7 @@ class Job(SimpleNamespace):
         super().__init__(
             attempt=attempt,
             restart_times=2,
+            is_local=False,
             _resources={"runtime": runtime, "mem_mb": 15000, "slurm_partition": "short"},
         )
         self.rule, self.wildcards_dict = SimpleNamespace(name=rules[0]), {"study": "gland", "batch": "scratch.b1"}
@@ -108,6 +110,8 @@ class Job(SimpleNamespace):
 
     def is_group(self) -> bool:
         return bool(self.jobs)
+
+    __hash__ = object.__hash__
 
 
 @pytest.fixture
@@ -154,3 +158,20 @@ def test_no_job_asks_for_more_than_its_partition_gives(workflow, caplog):
         f"it and other such jobs ask for {most}."
         for what, more, most in (("runtime", 1440, 600), ("mem_mb", 15000, 9000))
     ]
+
+
+def test_a_run_says_what_it_will_submit_and_ask_for(workflow):
+    group, train, local = Job(rules=("receive", "cases"), runtime=90), Job(runtime=1440), Job()
+    group._resources |= {"_cores": 8}
+    train._resources |= {"_cores": 2, "gpu": 1}
+    local.is_local = True
+    of = {id(own): group for own in group.jobs}
+    workflow.dag = SimpleNamespace(
+        needrun_jobs=lambda: [*group.jobs, train, local], get_job_group=lambda job: of.get(id(job))
+    )
+    assert submissions(workflow, lambda partition: {"runtime": 600}) == (
+        "2 submissions to the scheduler: their first attempts ask for at most 32.0 core-hours and 10.0 GPU-hours, "
+        "the longest (train of gland scratch.b1) for 10 h."
+    )
+    workflow.dag.needrun_jobs = lambda: [local]
+    assert submissions(workflow, lambda partition: {}) == ""

@@ -79,24 +79,27 @@ def status(as_json: Json = False) -> None:
     """
     from crossover.execution import progress, slurm_site
 
-    found, failed = progress.statuses(), progress.failures(keep=True)
-    queued = slurm_site.queue(Path.cwd()) if found else []
+    queued = slurm_site.queue(Path.cwd())
+    found = progress.statuses(None if queued is None else {job.number for job in queued})
+    failed = progress.failures(keep=True)
     if as_json:
         rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
-        slurm = [job._asdict() for job in queued]
+        slurm = [job._asdict() for job in queued or ()]
         typer.echo(json.dumps({"studies": rows, "slurm": slurm, "failed": failed.splitlines()}, indent=1))
         return
     if not found:
         typer.echo("no run was begun in this folder")
     for own in found:
-        waiting = own.stages - own.done - len(own.running)
+        running = sum(not each.ended for each in own.running)
+        waiting = own.stages - own.done - running
         left = f"; about {duration(own.seconds_left)} of training left" if own.seconds_left else ""
-        counts = f"{own.done} of {own.stages} trainings done, {len(own.running)} running, {waiting} waiting"
+        counts = f"{own.done} of {own.stages} trainings done, {running} running, {waiting} waiting"
         typer.echo(f"{own.study}: {counts}{left}")
         for each in own.running:
             heard = f"on {each.host}, last heard of {duration(each.seconds_ago)} ago"
-            typer.echo(f"  {each.stage}: {each.course}, {heard}")
-    for job in queued:
+            end = "; its process has ended: when its job runs again, it goes on from its last checkpoint"
+            typer.echo(f"  {each.stage}: {each.course}, {heard}{end if each.ended else ''}")
+    for job in queued or ():
         typer.echo(f"Slurm's job {job.number}, {job.about}: {', '.join(filter(None, (job.state.lower(), job.reason)))}")
     typer.echo(failed, nl=False)
 

@@ -110,8 +110,9 @@ class Run:
         found = progress.statuses() if self.total["trainings"] else []
         for own in (own for own in found if progress.begun(own.study) >= self._since):
             left = f", about {duration(own.seconds_left)} left" if own.seconds_left else ""
+            running = [each for each in own.running if not each.ended]
             lines.append(f"{own.study}: {own.done} of {own.stages} trainings done{left}")
-            lines += [f"  {each.stage} on {each.host}: {each.course}" for each in own.running[:SHOWN]]
+            lines += [f"  {each.stage} on {each.host}: {each.course}" for each in running[:SHOWN]]
         return lines
 
 

@@ -3,9 +3,10 @@
 What jobs tell is in files of the run's folder, so that any machine that sees the folder can tell how far the run is.
 """
 
+import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,8 @@ class Watched:
             self._write(stage, 0, None, None)
 
     def _write(self, stage: str, step: int, steps: int | None, dsc: float | None) -> None:
-        status = {"step": step, "steps": steps, "dsc": dsc, "host": socket.gethostname(), "time": time.time()}
+        where = {"host": socket.gethostname(), "process": os.getpid(), "job": os.environ.get("SLURM_JOB_ID", "")}
+        status = {"step": step, "steps": steps, "dsc": dsc, **where, "time": time.time()}
         running_folder(self.study).mkdir(exist_ok=True)
         write_json(running_folder(self.study) / f"{stage}.json", status)
 
@@ -160,8 +162,14 @@ class Running(NamedTuple):
     dsc: float | None
     """The DSC of its last validation."""
     host: str
+    process: int
+    """The number of its process on that host."""
+    job: str
+    """The number of its job in Slurm; "" where it is none."""
     seconds_ago: float
-    """The seconds since its last report: minutes for large networks; more where its job has ended."""
+    """The seconds since its last report: minutes for large networks."""
+    ended: bool
+    """Whether its process, or its job in Slurm, is known to have ended before it was done."""
 
     @property
     def course(self) -> str:
@@ -177,24 +185,47 @@ class Status(NamedTuple):
     """The stages that are done, failed ones among them."""
     stages: int
     running: list[Running]
+    """Those that have begun and are not done, also where their process has ended."""
     seconds_left: float | None
     """About how long the rest takes; None where nothing was trained yet."""
 
 
-def statuses() -> list[Status]:
-    """Return how far the trainings of the last run are, for each of its studies."""
-    return [_status(path.stem) for path in sorted(FOLDER.glob("*.json"))]
+def statuses(queued: Container[str] | None = None) -> list[Status]:
+    """Return how far the trainings of the last run are, for each of its studies.
+
+    Args:
+        queued: the numbers of the jobs in Slurm's queue; None where it is not known.
+    """
+    return [_status(path.stem, queued) for path in sorted(FOLDER.glob("*.json"))]
 
 
-def _status(study: str) -> Status:
+def _status(study: str, queued: Container[str] | None) -> Status:
     run, done, running = read_json(FOLDER / f"{study}.json"), _done(study), []
     over = {stage for _, stage in done}
     for path in sorted(running_folder(study).glob("*.json")):
         if path.stem not in over:
             status = read_json(path)
-            running.append(Running(path.stem, seconds_ago=time.time() - status.pop("time"), **status))
+            ago = time.time() - status.pop("time")
+            running.append(Running(path.stem, seconds_ago=ago, ended=_has_ended(status, queued), **status))
     left = seconds_left([seconds for seconds, _ in done], **run)
     return Status(study, len(done), run["stages"], running, left if any(s for s, _ in done) else None)
+
+
+def _has_ended(status: dict, queued: Container[str] | None) -> bool:
+    """Return whether a training's job is no longer in the queue, or its process is no longer on this machine."""
+    if status["job"] and queued is not None:
+        return status["job"] not in queued
+    return status["host"] == socket.gethostname() and not _is_there(status["process"])
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # no signal: only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def line(took: list[float], what: str, stages: int, jobs: int) -> str:

@@ -84,14 +84,16 @@ class Queued(NamedTuple):
     """Its rule and wildcards; of a group, its name and rules."""
 
 
-def queue(folder: Path) -> list[Queued]:
-    """Return the jobs that were submitted from a folder by its owner and have not ended; none without a Slurm.
+def queue(folder: Path) -> list[Queued] | None:
+    """Return the jobs that were submitted from a folder by its owner and have not ended; None where no Slurm answers.
 
     Args:
         folder: that of the run.
     """
-    command = ["squeue", "--noheader", f"--user={folder.owner()}", "--format=%i|%T|%r|%k|%Z"]
-    rows = [line.split("|", 4) for line in _lines(command)]
+    heads, *lines = _lines(["squeue", f"--user={folder.owner()}", "--format=%A|%T|%r|%k|%Z"]) or [""]
+    if not heads:
+        return None
+    rows = [line.split("|", 4) for line in lines]
     return [
         Queued(
             number, state, "" if reason == "None" else reason, about.removeprefix("rule_").replace("_wildcards_", " ")

@@ -25,6 +25,7 @@ import functools
 import io
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -41,6 +42,7 @@ from typing import Any
 import yaml
 
 from crossover.core.configuration import ConfigError
+from crossover.core.wording import counted, duration
 from crossover.execution.processes import end_descendants
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
@@ -349,6 +351,31 @@ def keep_to_limits(workflow: Any, limits: Callable[[str], Mapping[str, int]]) ->
         submit(job)
 
     executor.run_job = run_job
+
+
+def submissions(workflow: Any, limits: Callable[[str], Mapping[str, int]]) -> str:
+    """Return what a run will submit to a scheduler and ask of it, in a sentence; "" where nothing is submitted.
+
+    Args:
+        limits: as of `keep_to_limits`.
+    """
+    own = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    hours, cores, on_gpus = {}, 0.0, 0.0
+    for job in {workflow.dag.get_job_group(job) or job: None for job in own}:
+        asked = dict(job.resources.items())
+        most = limits(str(asked.get("slurm_partition") or "")).get("runtime", math.inf)
+        hours[job] = min(asked.get("runtime", 0), most) / 60
+        cores += hours[job] * asked.get("_cores", 1)
+        on_gpus += hours[job] * int(asked.get("gpu", 0))
+    if not hours:
+        return ""
+    longest = max(hours, key=hours.__getitem__)
+    gpu_hours = f" and {on_gpus:,.1f} GPU-hours" if on_gpus else ""
+    return (
+        f"{counted(len(hours), 'submission')} to the scheduler: their first attempts ask for at most "
+        f"{cores:,.1f} core-hours{gpu_hours}, the longest ({_name_of(longest)}) for "
+        f"{duration(hours[longest] * 3600)}."
+    )
 
 
 def _name_of(job: Any) -> str:
