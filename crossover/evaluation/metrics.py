@@ -118,10 +118,7 @@ def score_models(
         for structure in model.structures
     ]
     score_ = partial(_score_job, nsd_tolerance_mm, smallest_mask_px)
-    if workers == 1:
-        return [score_(job) for job in jobs]
-    with incremental.pool(workers) as processes:
-        return list(processes.map(score_, jobs, chunksize=incremental.CHUNK))
+    return incremental.call_each(score_, jobs, workers, incremental.CHUNK)
 
 
 def _score_job(
