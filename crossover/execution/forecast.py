@@ -7,13 +7,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-import pandas as pd
-
 from crossover.core.files import file_digest, read_json
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import read_record, record_path
 from crossover.core.source_code import sources
-from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds, total_of
+from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.workflow import GraphJob, Workflow
 from crossover.sources.redaction import without_places
 
@@ -171,7 +169,7 @@ class _Clock:
 
     def __init__(self, workflow: Workflow, records: dict[int, dict | None], why: dict[int, list[Reason]]) -> None:
         self._workflow = workflow
-        self._times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+        self._times = read_times()
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
             changed = [w.what for w in why.get(i, []) if w.kind == "setting"]
