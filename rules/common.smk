@@ -251,10 +251,12 @@ def received(cohort: str) -> str:
 
 
 def corrected(wildcards: Wildcards) -> list[str]:
-    """Return the manifest of the cohort's corrected channels, where the study corrects any."""
-    method = STUDIES[wildcards.study].preparation.bias_field.method
-    manifest = f"data/corrected/{wildcards.study}/{wildcards.cohort}/manifest.json"
-    return [] if method == "none" else [manifest]
+    """Return the manifests of the corrected channels of the wildcards' cohort, or of all, where any are corrected."""
+    study = STUDIES[wildcards.study]
+    if study.preparation.bias_field.method == "none":
+        return []
+    cohorts = [wildcards.cohort] if hasattr(wildcards, "cohort") else study.cohorts
+    return [f"data/corrected/{wildcards.study}/{cohort}/manifest.json" for cohort in cohorts]
 
 
 def parts(wildcards: Wildcards) -> list[str]:
@@ -264,20 +266,13 @@ def parts(wildcards: Wildcards) -> list[str]:
     return [f"{folder}/part_{part}.json" for part in range(jobs)] if jobs > 1 and corrected(wildcards) else []
 
 
-def of_cohorts_where_read(what: str, pattern: str) -> Callable[[Wildcards], list[str]]:
-    """Return what `of_cohorts` returns, of files that only some backends read.
+def where_read(what: str, files: Callable[[Wildcards], list[str]]) -> Callable[[Wildcards], list[str]]:
+    """Return a function that gives `files` where the backend of the wildcards' network reads these, else none.
 
     Args:
-        what: "slices" or "cases"; where the backend of the wildcards' network reads the other, there are no files.
-        pattern: of the files.
+        what: "slices" or "cases".
     """
-    files = of_cohorts(pattern)
     return lambda wildcards: files(wildcards) if backends.backend_of(network_of(wildcards)).reads == what else []
-
-
-def corrected_where_read(wildcards: Wildcards) -> list[str]:
-    """Return the corrected images of every cohort, where the study corrects any and the backend reads cases."""
-    return corrected_of_study(wildcards) if backends.backend_of(network_of(wildcards)).reads == "cases" else []
 
 
 def planned_one(members: Mapping[str, Any], name: str) -> Any:
@@ -396,13 +391,6 @@ def stages_of_selection(wildcards: Wildcards) -> list[str]:
     return [f"results/{wildcards.study}/stages/{b}.json" for b in PLANS[wildcards.study].selection]
 
 
-def corrected_of_study(wildcards: Wildcards) -> list[str]:
-    """Return the manifests of the corrected images of every cohort, where the study corrects any."""
-    if STUDIES[wildcards.study].preparation.bias_field.method == "none":
-        return []
-    return of_cohorts("data/corrected/{study}/{cohort}/manifest.json")(wildcards)
-
-
 def published_file(study: str) -> list[str]:
     """Return the file of the paper's printed numbers, where the study has a paper."""
     name = STUDIES[study].published
@@ -413,7 +401,7 @@ SOURCES_OF_ANALYSES = {
     "stages": stages_of_study,
     "selection": lambda w: [*stages_of_selection(w), f"results/{w.study}/selection.json"],
     "images": of_groups("results/{study}/predictions/{group}.json"),
-    "corrected": corrected_of_study,
+    "corrected": corrected,
     "patients": lambda w: f"data/cases/{STUDIES[w.study].target}/patients.csv",
     "slices": of_cohorts("data/slices/{study}/{cohort}/manifest.json"),
     "published": lambda w: published_file(w.study),

@@ -3,9 +3,9 @@
 
 rule train:
     input:
-        slices=of_cohorts_where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
-        cases=of_cohorts_where_read("cases", "data/cases/{cohort}/manifest.json"),
-        corrected=corrected_where_read,
+        slices=where_read("slices", of_cohorts("data/slices/{study}/{cohort}/manifest.json")),
+        cases=where_read("cases", of_cohorts("data/cases/{cohort}/manifest.json")),
+        corrected=where_read("cases", corrected),
         splits="results/{study}/splits.csv",
         parents=parents,
         selection=selection,
@@ -34,9 +34,9 @@ rule train:
 
 rule predict:
     input:
-        slices=of_cohorts_where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
+        slices=where_read("slices", of_cohorts("data/slices/{study}/{cohort}/manifest.json")),
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
-        corrected=corrected_where_read,
+        corrected=where_read("cases", corrected),
         splits="results/{study}/splits.csv",
         stages=stages_of_group,
         selection=selection,

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from crossover.analyses import registry
-from crossover.core.configuration import ConfigError, canonical, merge, read_extended, read_yaml
+from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
 from crossover.execution.preflight import check
 from crossover.study import parameters
-from crossover.study.config import SCALES, data_of, load_settings, load_studies, load_study
+from crossover.study.config import SCALES, data_of, load_settings, load_studies, load_study, read_study_file
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Attribute
@@ -511,11 +511,11 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
     own.write_text(
         "extends: base\nnetwork: {architecture: mine, settings: {width: 8}}\nscales: {smoke: {sizes: [2]}}\n"
     )
-    values = read_extended(own, tmp_path)
+    values = read_study_file(own, tmp_path)
     assert values["network"] == {"architecture": "mine", "engine": "torch", "settings": {"width": 8}}
     assert values["scales"] == {"paper": {}, "smoke": {"network": {}, "recipe": {"batch": 2}, "sizes": [2]}}
     own.write_text("extends: base\nnetwork: {settings: {decoder_width: 0.5}}\n")
-    assert read_extended(own, tmp_path)["scales"]["smoke"]["network"] == {"settings": {"encoder": "resnet18"}}
+    assert read_study_file(own, tmp_path)["scales"]["smoke"]["network"] == {"settings": {"encoder": "resnet18"}}
 
 
 def test_each_study_of_a_run_has_the_folder_that_is_on_record_for_it(tmp_path: Path):

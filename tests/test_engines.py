@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from converted_weights import to_keras, to_torch
 from test_items import imported
 
 from crossover.networks import Declared, OwnSettings, builder, declared
-from crossover.networks.convert import to_keras, to_torch
 from crossover.study.config import load_study
 from crossover.study.sections import Network, Recipe
 from crossover.training import engines, stage

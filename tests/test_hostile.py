@@ -48,7 +48,7 @@ from crossover.sources.cases import CaseSource, make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
 from crossover.sources.dicom.export_files import MAX_DEPTH, FileRef, list_files
 from crossover.sources.dicom.header import Instance, read_header
-from crossover.sources.dicom.scan import Examination, scan
+from crossover.sources.dicom.scan import Examination, gather
 from crossover.sources.findings import KINDS, Finding
 from crossover.sources.ingest import ingest
 from crossover.sources.pseudonyms import pseudonym
@@ -80,9 +80,14 @@ def codes(findings: list[Finding]) -> Counter[str]:
     return Counter(f.code for f in findings)
 
 
+def scan(source: Path, name: Callable[[str], str], workers: int = 1) -> tuple[dict[str, Examination], list[Finding]]:
+    """Return the examinations below a folder by case name, and findings about files of none."""
+    return gather(*list_files(source, KEY), RULES, name, workers)
+
+
 def look(folder: Path) -> tuple[Counter[str], list[Reading]]:
     """Codes about files of no case, and what each case gave."""
-    found, findings = scan(folder, RULES, partial(pseudonym, key=KEY), KEY)
+    found, findings = scan(folder, partial(pseudonym, key=KEY))
     rules = IngestRules(series=RULES, structures=TUMOUR)
     readings = [read_examination(e.instances or [], rules, {}, KEY) for e in found.values()]
     return codes(findings), readings
@@ -244,7 +249,7 @@ def test_two_members_of_one_name_are_refused(slices: list[bytes], tmp_path: Path
 
 def test_thousands_of_members_are_one_finding(slices: list[bytes], tmp_path: Path):
     zipped(tmp_path / "a.zip", {str(k): b"x" for k in range(3000)} | {"z": slices[0]})
-    _, findings = scan(tmp_path, RULES, str, KEY)
+    _, findings = scan(tmp_path, str)
     assert [(f.code, len(f.files)) for f in findings] == [("not-dicom", 5)]
     assert findings[0].what.startswith("3000 files")
 
@@ -316,7 +321,7 @@ def test_thousands_of_small_and_empty_files_are_one_finding_each(slices: list[by
         (tmp_path / f"j{k}").write_bytes(rng.bytes(k % 40))
         (tmp_path / f"d{k}").write_bytes(bytes(128) + b"DICM" + rng.bytes(k % 40))
     (tmp_path / "image").write_bytes(slices[0])
-    found, findings = scan(tmp_path, RULES, str, KEY, workers=2)
+    found, findings = scan(tmp_path, str, workers=2)
     assert len(found) == 1
     assert set(codes(findings)) <= {"not-dicom", "truncated", "unreadable"}
     assert len(findings) < 15 and all(len(f.files) <= 5 for f in findings)
@@ -370,7 +375,7 @@ def test_an_index_that_runs_in_a_ring_is_read_once(
     (tmp_path / "image").write_bytes(slices[0])
     index(tmp_path / "DICOMDIR", ["IMAGE", "GONE/A", "../../etc/passwd"])
     capfd.readouterr()
-    _, findings = scan(tmp_path, RULES, str, KEY)
+    _, findings = scan(tmp_path, str)
     (gone,) = (f for f in findings if f.code == "dicomdir-missing")
     assert gone.what.startswith("2 of 3 files")
     assert capfd.readouterr() == ("", "")

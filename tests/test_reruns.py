@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from crossover.core.configuration import read_extended, read_yaml
-from crossover.study.config import load_study
+from crossover.core.configuration import read_yaml
+from crossover.study.config import load_study, read_study_file
 from tests.dry_runs import copy_workflow
 from tests.mutations import leaves, mutations, written
 from tests.rerun_page import LEAVES, REFUSED, SCALE, STUDIES, Pretended, closed, fits
@@ -77,7 +77,7 @@ def flipped(pretended: Pretended) -> Iterator[tuple[str, str, list[str] | str | 
     """(leaf, text, what `Server.changed` says of it), with the first other value that every scale accepts; "refused"
     where there is none. A value that the scale replaces changes nothing, and is left out."""
     name, file = pretended.config["studies"], file_of(pretended)
-    values = read_extended(pretended.folder / file, pretended.folder / "config/bases")
+    values = read_study_file(pretended.folder / file, pretended.folder / "config/bases")
     real = "data" in pretended.config
     base = load_study(name, SCALE, pretended.folder / "config", real)
     waiting = {written(place): mutations(base, values, place, old, real) for place, old in leaves(values)}
@@ -135,7 +135,7 @@ def test_form_time_and_order_rerun_nothing(pretended: Pretended):
 def test_without_snakemakes_metadata_the_records_decide(pretended: Pretended):
     """As after a copy of the results alone, or where `--touch` has written others."""
     file = file_of(pretended)
-    values = read_extended(pretended.folder / file, pretended.folder / "config/bases")
+    values = read_study_file(pretended.folder / file, pretended.folder / "config/bases")
     values["scales"][SCALE].setdefault("recipe", {})["learning_rate"] = 0.123
     text = yaml.safe_dump(values)
     expected = pretended.after(file, text)

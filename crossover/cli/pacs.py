@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossover.cli.shared import stop, stop_on
+from crossover.core.wording import printable
 
 if TYPE_CHECKING:
     from crossover.exchange.dicomweb import Pacs
@@ -39,7 +40,7 @@ def find(url: Url, wanted: Wanted) -> None:
         found = _connected(url).find(_filters(wanted))
     for s in found:
         about = f"series {s.number}, {s.modality}, {s.instances or '?'} instances: {s.description}"
-        typer.echo(_printable(f"{s.patient}  {s.date}  {s.study_description}  {about}  SeriesInstanceUID={s.uid}"))
+        typer.echo(printable(f"{s.patient}  {s.date}  {s.study_description}  {about}  SeriesInstanceUID={s.uid}"))
     _some(len(found))
 
 
@@ -61,10 +62,10 @@ def retrieve(
     failed = 0
     for s in found:
         try:
-            typer.echo(_printable(f"series {s.number} of {s.patient}: {server.retrieve(s, out)} files"))
+            typer.echo(printable(f"series {s.number} of {s.patient}: {server.retrieve(s, out)} files"))
         except PacsError as error:
             failed += 1
-            typer.echo(_printable(f"error: series {s.number} of {s.patient}: {error}"), err=True)
+            typer.echo(printable(f"error: series {s.number} of {s.patient}: {error}"), err=True)
     _some(len(found))
     if failed:
         raise typer.Exit(1)
@@ -127,8 +128,3 @@ def _is_dicom(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
-
-
-def _printable(line: str) -> str:
-    """Return a line without what no terminal should be sent."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

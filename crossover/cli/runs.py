@@ -122,7 +122,7 @@ def verify(
     from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError, ValueError):
-        named = [s for s in studies.replace(",", " ").split() if s]
+        named = studies.replace(",", " ").split()
         runs = runs_of(made(RESULTS), named, scale, RESULTS)
         workflows = [
             read_workflow(workflow_settings(",".join(run.studies), run.scale, data), 1, run.targets, checked=False)
@@ -177,7 +177,7 @@ def export_rocrate(
     from crossover.execution.ro_crate import write_crate
 
     with stop_on(ValueError):
-        about = write_crate(out, [s for s in studies.replace(",", " ").split() if s])
+        about = write_crate(out, studies.replace(",", " ").split())
     typer.echo(f"{out}: {about}")
 
 

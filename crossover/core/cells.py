@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-_NAMED = 8  # how many rows a message names before "and ... more"
+from crossover.core.wording import MOST_NAMED, first_few
+
 BLANK = " \t\n\r\v\f\x85\xa0\u2007\u2009\u200b\u200e\u200f\u202f\u2060\u3000\ufeff"
 _ERROR = re.compile(r"#[A-ZÀ-Þ/0]+[!?]|#N/A|#NV|#GETTING_DATA")
 """Cells that a spreadsheet could not compute: #REF!, #DIV/0!, in other languages too (#BEZUG!)."""
@@ -84,15 +85,9 @@ def named_rows(rows: Sequence[int]) -> str:
     """Return words for rows: "row 3", "rows 3, 5 and 9", or the first few and how many more."""
     if len(rows) == 1:
         return f"row {rows[0]}"
-    if len(rows) > _NAMED:
+    if len(rows) > MOST_NAMED:
         return f"rows {first_few(rows)}"
     return f"rows {', '.join(map(str, rows[:-1]))} and {rows[-1]}"
-
-
-def first_few(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
-    """Join the first few, with a sign between them, and say how many more there are."""
-    more = f" and {len(places) - most} more" if len(places) > most else ""
-    return sign.join(map(str, places[:most])) + more
 
 
 def _number(cell: str, sign: str) -> tuple[float, str]:

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,11 +74,13 @@ def read_yaml(path: Path, loader: type | None = None) -> dict:
     return values
 
 
-def read_extended(path: Path, bases: Path) -> dict:
+def read_extended(path: Path, bases: Path, fitting: Callable[[dict, dict], dict] = lambda base, _: base) -> dict:
     """Read a YAML file over the one that its key `extends` names, `<bases>/<name>.yaml`, which may extend another.
 
-    Mappings are merged key by key, as `merge` does; all else stands as the later file has it. The base's settings of a
-    network of another architecture are left out, at every scale.
+    Mappings are merged key by key, as `merge` does; all else stands as the later file has it.
+
+    Args:
+        fitting: takes a base and the values over it, and returns what of the base is meant for these; all by default.
 
     Raises:
         ConfigError: as `read_yaml` does; a base that is not there or extends itself.
@@ -93,30 +95,8 @@ def read_extended(path: Path, bases: Path) -> dict:
         if base in seen:
             raise ConfigError(f"{seen[-1]}: extends: {name!r} extends itself: {' → '.join(p.stem for p in seen)}")
         seen.append(base)
-        values = merge(_without_others_settings(read_yaml(base), values), values)
+        values = merge(fitting(read_yaml(base), values), values)
     return values
-
-
-def _without_others_settings(base: dict, values: dict) -> dict:
-    """Return a base without the settings of its network, also at its scales, where `values` have another one."""
-    if _architecture(values) in (None, _architecture(base)):
-        return base
-    out = dict(base)
-    if isinstance(base.get("network"), dict):
-        out["network"] = {key: value for key, value in base["network"].items() if key != "settings"}
-    if isinstance(base.get("scales"), dict):
-        own = values | {"scales": {}}
-        out["scales"] = {
-            name: _without_others_settings(scale, own) if isinstance(scale, dict) else scale
-            for name, scale in base["scales"].items()
-        }
-    return out
-
-
-def _architecture(values: dict) -> object:
-    """Return the architecture of a file's network; None where it names none."""
-    network = values.get("network")
-    return network.get("architecture") if isinstance(network, dict) else None
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # a PyYAML without libyaml has no CSafeLoader

@@ -11,13 +11,8 @@ from crossover.core.configuration import canonical
 
 
 def digest(value: object) -> str:
-    """Return a short digest of a JSON-like value, by its canonical text, for keys."""
-    return digest_of_text(canonical(value))
-
-
-def digest_of_text(text: str) -> str:
-    """Return the SHA-256 of a text in UTF-8, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    """Return 24 hexadecimal digits of the SHA-256 of a JSON-like value's canonical text, for keys."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:24]
 
 
 def file_digest(path: Path) -> str:

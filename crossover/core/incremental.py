@@ -22,11 +22,13 @@ from contextlib import nullcontext
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from crossover.core import disk, locks
 from crossover.core.files import file_digest, read_json, write_json
 
+J = TypeVar("J")
+R = TypeVar("R")
 log = logging.getLogger(__name__)
 RECORD = "record.json"
 OWN = ("key", "files")
@@ -155,6 +157,20 @@ def pool(workers: int, initializer: Callable[..., None] | None = None, *given: A
     """
     context = get_context("fork")
     return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(initializer, *given))
+
+
+def call_each(call: Callable[[J], R], jobs: Iterable[J], workers: int, chunk: int = 1) -> list[R]:
+    """Return what a call returns for each job, in the order of the jobs.
+
+    Args:
+        call: picklable where there are several workers.
+        workers: how many processes work side by side; one, or none, is this process.
+        chunk: how many jobs a process is handed at a time.
+    """
+    if workers <= 1:
+        return [call(job) for job in jobs]
+    with pool(workers) as processes:
+        return list(processes.map(call, jobs, chunksize=chunk))
 
 
 def _begin(initializer: Callable[..., None] | None, *given: Any) -> None:

@@ -73,9 +73,9 @@ def lock_path(what: str | Path, folder: Path = FOLDER) -> Path:
     return folder / f"{own.relative_to(own.anchor)}.lock"
 
 
-def is_unfinished(what: str | Path, folder: Path = FOLDER) -> bool:
+def is_unfinished(what: str | Path) -> bool:
     """Return whether a process makes a file or folder now, or was killed while it did (see `held`)."""
-    return lock_path(what, folder).exists()
+    return lock_path(what).exists()
 
 
 def _holder(path: Path) -> str:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossover.core.cells import BLANK, TableError, first_few, named_rows, numbers, sure_signs
+from crossover.core.cells import BLANK, TableError, named_rows, numbers, sure_signs
+from crossover.core.wording import first_few
 from crossover.core.workbook import AS_TABLE, read_workbook
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}

@@ -1,4 +1,9 @@
-"""Numbers in sentences."""
+"""Numbers and lists in sentences, and lines for a terminal."""
+
+from collections.abc import Sequence
+
+MOST_NAMED = 8
+"""How many things a message names before "and 3 more"."""
 
 
 def counted(count: float, what: str) -> str:
@@ -12,3 +17,18 @@ def duration(seconds: float) -> str:
         return f"{seconds:.{0 if seconds >= 1 else 1}f} s"
     hours = seconds / 3600
     return f"{seconds / 60:.0f} min" if hours < 1.5 else f"{hours:,.{0 if hours >= 10 else 1}f} h"
+
+
+def first_few(things: Sequence[object], most: int = MOST_NAMED, sign: str = ", ", what: str = "") -> str:
+    """Join the first few, with a sign between them, and say how many more there are: "a, b and 3 more cases".
+
+    Args:
+        what: what they are, where the words before them don't say so.
+    """
+    more = f" and {len(things) - most} more {what}".rstrip() if len(things) > most else ""
+    return sign.join(map(str, things[:most])) + more
+
+
+def printable(line: str) -> str:
+    """Return a line without what no terminal should be sent: escape sequences, or bytes that are no text."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

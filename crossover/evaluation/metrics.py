@@ -112,43 +112,27 @@ def score_models(
         workers: how many processes score.
     """
     jobs = [
-        (model, case.cohort, case.case, structure, cases, predictions)
+        (model, case.cohort, case.case, structure)
         for model in models
         for case in evaluation_cases(splits, model).itertuples()
         for structure in model.structures
     ]
-    score_ = partial(_score_job, nsd_tolerance_mm, smallest_mask_px)
-    if workers == 1:
-        return [score_(job) for job in jobs]
-    with incremental.pool(workers) as processes:
-        return list(processes.map(score_, jobs, chunksize=incremental.CHUNK))
+    score_ = partial(_score_case, cases, predictions, nsd_tolerance_mm, smallest_mask_px)
+    return incremental.call_each(score_, jobs, workers, incremental.CHUNK)
 
 
-def _score_job(
-    tolerances: Mapping[str, float],
-    smallest_mask_px: int,
-    job: tuple[Model, str, str, str, Path, Path],
-) -> dict:
-    return score_case(*job, tolerances[job[3]], smallest_mask_px)
-
-
-def score_case(
-    model: Model, cohort: str, case: str, structure: str, cases: Path, predictions: Path,
-    tolerance: float, smallest_mask_px: int,
+def _score_case(
+    cases: Path, predictions: Path, nsd_tolerance_mm: Mapping[str, float], smallest_mask_px: int,
+    job: tuple[Model, str, str, str],
 ) -> dict:  # fmt: skip
-    """Return one row of the metrics table.
+    """Return one row of the metrics table; see `score_models`.
 
     Args:
-        model: the model that predicted.
-        cohort, case, structure: what is scored.
-        cases: data/cases, with a folder for each cohort.
-        predictions: results/<study>/predictions.
-        tolerance: of the NSD, mm.
-        smallest_mask_px: see `score`.
+        job: the model that predicted, and cohort, case and structure that are scored.
     """
+    model, cohort, case, structure = job
     manual = read(structure_path(cases / cohort / case, structure))
-    path = prediction_path(predictions, model.name, cohort, case, structure)
-    predicted = read(path)
+    predicted = read(prediction_path(predictions, model.name, cohort, case, structure))
     about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
     where = {"model": model.name, "cohort": cohort, "case": case, "structure": structure}
-    return {**about, **where, **score(manual, predicted, tolerance, smallest_mask_px)}
+    return {**about, **where, **score(manual, predicted, nsd_tolerance_mm[structure], smallest_mask_px)}

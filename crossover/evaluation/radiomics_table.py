@@ -37,11 +37,7 @@ def radiomics_rows(
         _rows_of_case, models=which, structures=structures, cases=cases, predictions=predictions, settings=settings
     )
     jobs = list(zip(test["cohort"], test["case"], strict=True))
-    if workers == 1:
-        of_jobs = [make(job) for job in jobs]
-    else:
-        with incremental.pool(workers) as processes:
-            of_jobs = list(processes.map(make, jobs))
+    of_jobs = incremental.call_each(make, jobs, workers)
     return [row for of_model in zip(*of_jobs, strict=True) for rows in of_model for row in rows]
 
 

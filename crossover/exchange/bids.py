@@ -24,7 +24,7 @@ from crossover.exchange.study_cases import (
     study_cases,
     write_ordered,
 )
-from crossover.imaging.volumes import image_path, structure_path, write
+from crossover.imaging.volumes import image_path, structure_path
 from crossover.study.schema import Study
 
 VERSION = "1.10.0"
@@ -150,8 +150,7 @@ def _write_masks(
     grid = grid_of(case, study.channels[0])
     if joined:
         target = out / f"{_place(name, 'anat', 'desc-manual_dseg')}.nii.gz"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write(joined.drawn(case, grid), target)
+        joined.write(case, grid, target)
         _about_mask(target, {"Manual": True})
         return
     for structure in structures:

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.core.configuration import ConfigError
+from crossover.core.wording import first_few
 from crossover.evaluation.metrics import COLUMNS, score
 from crossover.exchange.predicted_files import LABEL_MAP, Found, Names, find
 from crossover.exchange.study_cases import StudyCase, splits_of, study_cases
@@ -26,7 +27,7 @@ from crossover.study.families import families
 from crossover.study.schema import Study
 
 DATASET = "dataset.json"
-_NAMED = 5  # files or cases of a finding
+_some = partial(first_few, most=5)  # files or cases of a finding
 Values = Mapping[str, tuple[int, ...]]
 """Structure -> the values of a label map that are part of it."""
 
@@ -68,12 +69,7 @@ def score_predictions(
     if not found.files:
         raise ConfigError(_nothing(folder, cases, found))
     jobs = [(case, files) for case, files in sorted(found.files.items(), key=lambda item: item[0].name)]
-    score_ = partial(_score_case, study, values)
-    if workers == 1:
-        done = [score_(job) for job in jobs]
-    else:
-        with incremental.pool(workers) as processes:
-            done = list(processes.map(score_, jobs))
+    done = incremental.call_each(partial(_score_case, study, values), jobs, workers)
     if wrong := [finding for _, findings, _ in done for finding in findings]:
         raise ConfigError("\n".join(wrong))
     tested = _structures_of(found, values)
@@ -192,7 +188,7 @@ def _masks(path: Path, structure: str, values: Values, grid: sitk.Image) -> tupl
 
 def _numbers(values: set[float]) -> str:
     shown = [f"{value:g}" for value in sorted(values)]
-    return ", ".join(shown[:_NAMED]) + (f" and {len(shown) - _NAMED} more values" if len(shown) > _NAMED else "")
+    return _some(shown, what="values")
 
 
 def _first_line(error: Exception) -> str:
@@ -235,10 +231,6 @@ def _extra(found: Found) -> list[str]:
 
 def _turned(cases: list[str]) -> list[str]:
     return [f"axes stored in another order or direction, taken as the case's: {_some(cases)}"] if cases else []
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _nothing(folder: Path, cases: Sequence[StudyCase], found: Found) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from crossover.core.wording import first_few
 from crossover.exchange.study_cases import StudyCase
-from crossover.imaging.volumes import image_path, on_grid, read, read_grid, structure_path
+from crossover.imaging.volumes import image_path, on_grid, read, read_grid, structure_path, write
 
 _NAMED = 3  # cases of each overlap
 
@@ -41,6 +44,18 @@ class LabelValues:
         for structure, own in self.values.items():
             out[_mask(case, structure)] = own[0]
         return on_grid(out, grid)
+
+    def write(self, case: StudyCase, grid: sitk.Image, path: Path) -> None:
+        """Write the label map of a case's manual masks (`drawn`); the folder is made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(self.drawn(case, grid), path)
+
+    @property
+    def nnunet(self) -> dict[str, Any]:
+        """What nnU-Net's dataset.json says of it: the labels and, where structures are nested, the order of drawing."""
+        labels = {name: list(own) if len(own) > 1 else own[0] for name, own in self.values.items()}
+        regions = {"regions_class_order": [own[0] for own in self.values.values()]} if self.nested else {}
+        return {"labels": {"background": 0, **labels}, **regions}
 
 
 def label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelValues:
@@ -90,8 +105,8 @@ def _within(
                 within.setdefault(outer, set()).add(inner)
                 break
         else:
-            named = ", ".join(f"{case.name} ({count} voxels)" for case, count in [*cases.items()][:_NAMED])
-            named += f" and {len(cases) - _NAMED} more cases" if len(cases) > _NAMED else ""
+            voxels = [f"{case.name} ({count} voxels)" for case, count in cases.items()]
+            named = first_few(voxels, _NAMED, what="cases")
             findings.append(
                 f"{pair[0]} and {pair[1]} overlap, and neither lies within the other in every case: " + named
             )

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from crossover.exchange.label_maps import LabelValues, flat_label_map, grid_of
 from crossover.exchange.study_cases import (
     StudyCase,
@@ -22,7 +20,7 @@ from crossover.exchange.study_cases import (
     write_ordered,
 )
 from crossover.exchange.training_sets import TrainingSet, index_table, training_sets
-from crossover.imaging.volumes import image_path, structure_path, write
+from crossover.imaging.volumes import image_path, structure_path
 from crossover.study.schema import Study
 
 INDEX, README = "datalists.csv", "README.md"
@@ -73,22 +71,14 @@ def _write_case(
     images = {c: f"images/{case.name}_{c}.nii.gz" for c in study.channels}
     for channel, name in images.items():
         hand_over(image_path(case.folder, channel), out / name, grid)
-    drawn = _write_label(case, labels, grid, out) if labels else _write_masks(case, structures, grid, out)
-    return {"image": _one_or_all([*images.values()]), "label": drawn}
-
-
-def _write_label(case: StudyCase, labels: LabelValues, grid: sitk.Image, out: Path) -> str:
-    name = f"labels/{case.name}.nii.gz"
-    (out / name).parent.mkdir(exist_ok=True)
-    write(labels.drawn(case, grid), out / name)
-    return name
-
-
-def _write_masks(case: StudyCase, structures: Sequence[str], grid: sitk.Image, out: Path) -> str | list[str]:
-    masks = {s: f"labels/{case.name}_{s}.nii.gz" for s in structures}
-    for structure, name in masks.items():
-        hand_over(structure_path(case.folder, structure), out / name, grid)
-    return _one_or_all([*masks.values()])
+    if labels:
+        drawn = [f"labels/{case.name}.nii.gz"]
+        labels.write(case, grid, out / drawn[0])
+    else:
+        drawn = [f"labels/{case.name}_{structure}.nii.gz" for structure in structures]
+        for structure, name in zip(structures, drawn):
+            hand_over(structure_path(case.folder, structure), out / name, grid)
+    return {"image": _one_or_all([*images.values()]), "label": _one_or_all(drawn)}
 
 
 def _one_or_all(names: list[str]) -> str | list[str]:

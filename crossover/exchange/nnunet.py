@@ -21,7 +21,7 @@ from crossover.exchange.study_cases import (
     write_ordered,
 )
 from crossover.exchange.training_sets import TrainingSet, index_table, training_sets
-from crossover.imaging.volumes import image_path, write
+from crossover.imaging.volumes import image_path
 from crossover.study.backends import channel_name
 from crossover.study.schema import Study
 
@@ -73,9 +73,7 @@ def _write_case(study: Study, case: StudyCase, labels: LabelValues, out: Path) -
     grid, part = grid_of(case, study.channels[0]), "Ts" if case.test else "Tr"
     for place, channel in enumerate(study.channels):
         hand_over(image_path(case.folder, channel), out / f"images{part}/{case.name}_{place:04}{ENDING}", grid)
-    target = out / f"labels{part}/{case.name}{ENDING}"
-    target.parent.mkdir(exist_ok=True)
-    write(labels.drawn(case, grid), target)
+    labels.write(case, grid, out / f"labels{part}/{case.name}{ENDING}")
 
 
 def dataset(study: Study, labels: LabelValues, training: int) -> dict:
@@ -84,14 +82,11 @@ def dataset(study: Study, labels: LabelValues, training: int) -> dict:
     Args:
         training: number of training cases.
     """
-    values = {name: list(own) if len(own) > 1 else own[0] for name, own in labels.values.items()}
-    regions = {"regions_class_order": [own[0] for own in labels.values.values()]} if labels.nested else {}
     return {
         "name": study.study,
         "description": study.title,
         "channel_names": {str(place): channel_name(study, c) for place, c in enumerate(study.channels)},
-        "labels": {"background": 0, **values},
-        **regions,
+        **labels.nnunet,
         "numTraining": training,
         "file_ending": ENDING,
         "converted_by": "crossover export nnunet",

@@ -97,6 +97,14 @@ def series_number(original: Original, kind: str) -> int:
     return 100 * max(own, 1) % 2_000_000_000 + SERIES_NUMBERS[kind]
 
 
+def refer(item: Dataset, sop_class: str, uid: str, frame_number: int | None = None) -> Dataset:
+    """Write into an item which instance it refers to, and which frame of one with several; return the item."""
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, uid
+    if frame_number is not None:
+        item.ReferencedFrameNumber = frame_number
+    return item
+
+
 def adopt(dataset: Dataset, header: Dataset) -> None:
     """Copy whose examination it is, as it came, over what an object has of it.
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossover.exchange.study_cases import StudyCase
+from crossover.sources.inspection.layout import is_volume
 from crossover.sources.score_files import stem
 
-ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 AFTER = ("", "trans", "seg", "segmentation", "pred", "prediction", "mask", "label", "labels")
 """What tools write behind a case's or structure's name; MONAI's `SaveImage` writes "trans"."""
 LABEL_MAP = ""
@@ -56,7 +56,7 @@ def find(folder: Path, names: Names, structures: Sequence[str], channels: Sequen
     """
     found = Found()
     for path in sorted(folder.rglob("*")):
-        if not path.name.lower().endswith(ENDINGS) or path.name.startswith("."):
+        if not is_volume(path.name) or path.name.startswith("."):
             continue
         assigned = _assigned(path.relative_to(folder), names, structures, channels)
         if assigned is None:

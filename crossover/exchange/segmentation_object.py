@@ -21,6 +21,7 @@ from crossover.exchange.object_attributes import (
     adopt,
     content_uid,
     in_utf8,
+    refer,
     series_number,
     uid_of,
 )
@@ -150,15 +151,7 @@ def _refer(dataset: Dataset, original: Original) -> None:
                 plane = planes.get(source.ReferencedSOPInstanceUID)
                 if plane is None:  # segments of one slice share their item
                     continue
-                source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = plane.sop_class, plane.instance.uid
-                if plane.frame_number is not None:
-                    source.ReferencedFrameNumber = plane.frame_number
-    files = [_reference(uid, sop_class) for uid, sop_class in original.files.items()]
+                refer(source, plane.sop_class, plane.instance.uid, plane.frame_number)
+    files, same = ([refer(Dataset(), kind, uid) for uid, kind in original.files.items()] for _ in range(2))
     dataset.SourceImageSequence = files
-    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = [_reference(*f) for f in original.files.items()]
-
-
-def _reference(uid: str, sop_class: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, uid
-    return item
+    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = same

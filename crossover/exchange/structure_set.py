@@ -20,6 +20,7 @@ from crossover.exchange.object_attributes import (
     adopt,
     content_uid,
     in_utf8,
+    refer,
     series_number,
     uid_of,
 )
@@ -88,18 +89,14 @@ def _references(original: Original) -> Dataset:
     frame, study, series = Dataset(), Dataset(), Dataset()
     series.SeriesInstanceUID = original.series
     series.ContourImageSequence = [_image(plane) for plane in original.planes]
-    study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = STUDY_CLASS, original.planes[0].instance.study
+    refer(study, STUDY_CLASS, original.planes[0].instance.study)
     study.RTReferencedSeriesSequence = [series]
     frame.FrameOfReferenceUID, frame.RTReferencedStudySequence = original.frame_of_reference, [study]
     return frame
 
 
 def _image(plane: SeriesSlice) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = plane.sop_class, plane.instance.uid
-    if plane.frame_number is not None:
-        item.ReferencedFrameNumber = plane.frame_number
-    return item
+    return refer(Dataset(), plane.sop_class, plane.instance.uid, plane.frame_number)
 
 
 def _region(number: int, target: Target, original: Original, producer: Producer) -> Dataset:

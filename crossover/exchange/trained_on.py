@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crossover.core.configuration import ConfigError
+from crossover.core.wording import first_few
 from crossover.exchange.predicted_files import Names
 from crossover.exchange.study_cases import StudyCase
 from crossover.exchange.training_sets import TrainingSet
@@ -54,9 +55,8 @@ def read_trained_on(
     parts = [[known.split(name) for name in part] for part in _parts(path, fold)]
     found = [split[0] for part in parts for split in part if split]
     if tested := sorted({case.patient for case in found if case.test}):
-        more = f" and {len(tested) - _NAMED} more" if len(tested) > _NAMED else ""
         raise ConfigError(
-            f"{path}: {', '.join(tested[:_NAMED])}{more} are test patients of the study: "
+            f"{path}: {first_few(tested, _NAMED)} are test patients of the study: "
             "a model that was trained on them can't be tested on them"
         )
     unknown = sum(split is None for part in parts for split in part)

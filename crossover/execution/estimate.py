@@ -19,6 +19,7 @@ from crossover.study import backends
 from crossover.study.plan import Plan, Stage
 from crossover.study.schema import Study
 from crossover.study.sections import Cohort
+from crossover.study.splits import tested_patients
 from crossover.training.devices import gpus
 
 TIMES = ROOT / "config/step_times.csv"
@@ -38,6 +39,11 @@ class Estimate(NamedTuple):
     """The hours of all trainings; None also where a network was not timed."""
     untimed: list[str]
     """Architecture, encoder and level of what was not timed."""
+
+
+def read_times() -> pd.DataFrame:
+    """Read the measured times: study, scale, architecture, encoder, level, device, seconds of a step, and more."""
+    return pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
 
 
 def estimate(
@@ -121,7 +127,7 @@ def training_patients(cohort: Cohort, cases: Path) -> int | None:
         patients = pd.read_csv(cases / "patients.csv", dtype=str)["patient"].nunique()
     if patients is None:
         return None
-    return patients - (round(cohort.test * patients) if cohort.test < 1 else int(cohort.test))
+    return patients - tested_patients(cohort.test, patients)
 
 
 def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
@@ -141,7 +147,7 @@ def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
 
 def estimates_text(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     """Return the estimates of a run's studies as text, a line each, with what is missing from them."""
-    times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+    times = read_times()
     lines = ["Training, one after the other (hours: steps x seconds measured a step, see config/step_times.csv):"]
     for name, study in studies.items():
         about = estimate(study, plans[name], times, gpu=False)

@@ -7,13 +7,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-import pandas as pd
-
 from crossover.core.files import file_digest, read_json
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import read_record, record_path
 from crossover.core.source_code import sources
-from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds, total_of
+from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.workflow import GraphJob, Workflow
 from crossover.sources.redaction import without_places
 
@@ -57,18 +55,18 @@ class Planned:
     after: list[int]
 
 
-def forecast(workflow: Workflow, root: Path = Path(".")) -> list[Planned]:
+def forecast(workflow: Workflow) -> list[Planned]:
     """Return the jobs that would run, in order."""
-    records = {i: read_record(root / job.outputs[0]) for i, job in enumerate(workflow.jobs)}
-    own = {i: list(reasons(job, records[i], root)) for i, job in enumerate(workflow.jobs) if job.needed}
-    clock = _Clock(workflow, records, own, root)
+    records = {i: read_record(job.outputs[0]) for i, job in enumerate(workflow.jobs)}
+    own = {i: list(reasons(job, records[i])) for i, job in enumerate(workflow.jobs) if job.needed}
+    clock = _Clock(workflow, records, own)
     rows = []
     for i, job in enumerate(workflow.jobs):
         if job.needed:
             why = list(own[i])
             after = [k for k in job.depends if workflow.jobs[k].needed]
             why += [Reason("follows", str(workflow.jobs[k].outputs[0])) for k in after]
-            stages, kept = _stages(job, records[i], why, root)
+            stages, kept = _stages(job, records[i], why)
             planned = Planned(
                 job=i, rule=job.rule, study=job.wildcards.get("study"), cohort=job.wildcards.get("cohort"),
                 outputs=[str(path) for path in job.outputs], stages=stages, kept=kept,
@@ -79,9 +77,9 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[Planned]:
     return rows
 
 
-def reasons(job: GraphJob, record: dict | None, root: Path = Path(".")) -> Iterable[Reason]:
+def reasons(job: GraphJob, record: dict | None) -> Iterable[Reason]:
     """Yield what of a job itself differs from when its outputs were made; not what runs before it."""
-    missing = [path for path in job.outputs if not (root / path).exists()]
+    missing = [path for path in job.outputs if not path.exists()]
     yield from (Reason("missing", str(path)) for path in missing)
     if record is None:
         if not missing:
@@ -100,7 +98,7 @@ def reasons(job: GraphJob, record: dict | None, root: Path = Path(".")) -> Itera
         what = (ABSENT, "read") if path in inputs else ("read", "no longer read")
         yield Reason("input", path, *what)
     for path, before in record["inputs"].items():
-        if path in inputs and (root / path).exists() and file_digest(root / path) != before:
+        if path in inputs and Path(path).exists() and file_digest(Path(path)) != before:
             yield Reason("input", path, "", "changed")
 
 
@@ -138,7 +136,7 @@ def _short(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _stages(job: GraphJob, record: dict | None, why: list[Reason], root: Path) -> tuple[list[str], list[str]]:
+def _stages(job: GraphJob, record: dict | None, why: list[Reason]) -> tuple[list[str], list[str]]:
     """Return the stages that a training job would train and those that it would keep.
 
     Only where nothing but the list of its stages has changed is it known before that a stage stays.
@@ -150,7 +148,7 @@ def _stages(job: GraphJob, record: dict | None, why: list[Reason], root: Path) -
     if not record or not all(w.kind in listed and _only_lists(w) for w in why):
         return names, []
     before = {stage["name"]: stage for stage in record["settings"]["stages"]}
-    folder = root / job.outputs[0].parent
+    folder = job.outputs[0].parent
     kept = [
         stage["name"]
         for stage in job.settings["stages"]
@@ -169,15 +167,9 @@ class _Clock:
     A job whose patients come from another source than last time, or have other phantoms, is not timed by it.
     """
 
-    def __init__(
-        self,
-        workflow: Workflow,
-        records: dict[int, dict | None],
-        why: dict[int, list[Reason]],
-        root: Path,
-    ) -> None:
-        self._workflow, self._root = workflow, root
-        self._times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+    def __init__(self, workflow: Workflow, records: dict[int, dict | None], why: dict[int, list[Reason]]) -> None:
+        self._workflow = workflow
+        self._times = read_times()
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
             changed = [w.what for w in why.get(i, []) if w.kind == "setting"]
@@ -201,8 +193,8 @@ class _Clock:
     def _training(self, job: GraphJob, name: str, record: dict | None) -> float | None:
         of = job.wildcards["study"]
         study, stage = self._workflow.studies[of], self._workflow.plans[of].stages[name]
-        steps = stage_steps(stage, study, self._root / "data" if record else NOWHERE)
-        trained = self._root / job.outputs[0].parent / name / RECORD
+        steps = stage_steps(stage, study, Path("data") if record else NOWHERE)
+        trained = job.outputs[0].parent / name / RECORD
         if record and trained.exists() and _as_costly(record["settings"], job.settings):
             done = read_json(trained)
             return done["seconds"] * (steps / done["steps"] if steps else 1)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from crossover.core.files import digest, file_digest, read_json
 from crossover.core.incremental import missing_files
-from crossover.core.locks import FOLDER, is_unfinished
+from crossover.core.locks import is_unfinished
 from crossover.core.provenance import is_intact, read_record, record_path
 from crossover.execution.workflow import GraphJob
 
@@ -25,14 +25,13 @@ class FileProblem(NamedTuple):
 class Checker:
     """Checks outputs; digests of files that several read are computed once."""
 
-    def __init__(self, root: Path = Path(".")) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self._digests: dict[str, str] = {}
 
     def digest(self, path: str | Path) -> str:
-        """Return the SHA-256 of a file whose path is relative to the root."""
+        """Return the SHA-256 of a file."""
         if str(path) not in self._digests:
-            self._digests[str(path)] = file_digest(self.root / path)
+            self._digests[str(path)] = file_digest(Path(path))
         return self._digests[str(path)]
 
     def find_changes(self, output: Path, record: dict) -> Iterable[FileProblem]:
@@ -46,10 +45,10 @@ class Checker:
             yield FileProblem(str(output), what, f"put them back, or {REMAKE}")
 
     def _missing_items(self, output: Path) -> list[str]:
-        content = read_json(self.root / output) if output.suffix == ".json" else {}
+        content = read_json(output) if output.suffix == ".json" else {}
         if "listing" in content:  # real data as received lie elsewhere
             return []
-        folder = (self.root / output).parent
+        folder = output.parent
         return [
             f"{name}/{file}"
             for name, item in content.get("items", {}).items()
@@ -62,9 +61,9 @@ class Checker:
         So they must without a record, made with other settings, code or inputs than are planned, and made by
         a job that was killed (or runs now).
         """
-        for output in (path for path in job.outputs if (self.root / path).exists()):
-            record = read_record(self.root / output)
-            if record is None or is_unfinished(output, self.root / FOLDER):
+        for output in (path for path in job.outputs if path.exists()):
+            record = read_record(output)
+            if record is None or is_unfinished(output):
                 return True
             if not is_intact(record):  # it may lack anything; `find_changes` stops the run for it
                 continue
@@ -85,9 +84,7 @@ class Checker:
             code == job.code
             and record["settings_digest"] == digest(job.settings)
             and set(record["inputs"]) == set(map(str, job.inputs))
-            and all(
-                self.digest(path) == sha256 for path, sha256 in record["inputs"].items() if (self.root / path).exists()
-            )
+            and all(self.digest(path) == sha256 for path, sha256 in record["inputs"].items() if Path(path).exists())
         )
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.core.paths import ROOT
-from crossover.core.wording import duration
+from crossover.core.wording import duration, first_few
 from crossover.execution import progress
 from crossover.execution.workflow import ENDING
 
@@ -93,9 +93,8 @@ class Run:
         steps = Table.grid(padding=(0, 2))
         for name in (name for name in ORDER if self.total[name]):
             own = [f"{rule} {of}".strip() for rule, of in self.running.values() if kind(rule) == name]
-            more = f" and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
             bar = ProgressBar(self.total[name], self.done[name], width=24)
-            steps.add_row(name, bar, f"{self.done[name]} of {self.total[name]}", Text(", ".join(own[:SHOWN]) + more))
+            steps.add_row(name, bar, f"{self.done[name]} of {self.total[name]}", Text(first_few(own, SHOWN)))
         minutes, seconds = divmod(int(time.monotonic() - self.begun), 60)
         whole = f"{self.done.total()} of {self.total.total()} steps done" if self.total else "reading the studies"
         since = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} since the start"

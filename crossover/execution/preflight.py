@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
-from crossover.core.locks import FOLDER, is_unfinished
+from crossover.core.locks import is_unfinished
 from crossover.core.provenance import read_record
 from crossover.execution.integrity import Checker, describe
 from crossover.study import parameters
@@ -77,21 +77,20 @@ def _weights_remedy(study: str, encoders: list[str]) -> str:
     )
 
 
-def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
+def check_results(outputs: Iterable[str]) -> None:
     """Check that nobody changed results since their jobs wrote them.
 
     Args:
-        outputs: of all jobs of the plan, relative to `root`.
-        root: the workflow's folder.
+        outputs: of all jobs of the plan, relative to the workflow's folder.
 
     Raises:
         ConfigError: results were changed; the message names them and what to do.
     """
-    checker, findings = Checker(root), []
-    for output in sorted(path for path in map(Path, outputs) if (root / path).exists()):
-        record = read_record(root / output)
+    checker, findings = Checker(), []
+    for output in sorted(path for path in map(Path, outputs) if path.exists()):
+        record = read_record(output)
         with suppress(FileNotFoundError):  # another Snakemake has begun to make it
             changes = list(checker.find_changes(output, record)) if record else []
-            findings += [] if is_unfinished(output, root / FOLDER) else changes
+            findings += [] if is_unfinished(output) else changes
     if findings:
         raise ConfigError(describe(findings))

@@ -25,7 +25,7 @@ from crossover.study import backends, parameters
 from crossover.study.config import SCALES, Settings, data_of, load_settings, load_study
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
-from crossover.study.splits import shared, too_few
+from crossover.study.splits import shared, tested_patients, too_few
 from crossover.training.step_time import measured, taken
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
@@ -71,7 +71,7 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
         if patients is not None:
             of_cohorts[cohort], n = patients, len(patients)
             out.wrong += too_few(cohort, n, about.test, needed[cohort])
-            tested[cohort] = round(about.test * n) if about.test < 1 else int(about.test)
+            tested[cohort] = tested_patients(about.test, n)
     out.wrong += shared(of_cohorts)
     out.settles = _settles(study, tested.get(study.target, 0))
     return out

@@ -14,11 +14,9 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-import pandas as pd
-
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import Amount, amount
-from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds, total_of
+from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.requirements import output_bytes, peak_bytes, weight_bytes
 from crossover.study.config import scale_of
 from crossover.study.plan import Plan
@@ -177,7 +175,7 @@ _KNOWN: dict[tuple[str, str], _Known] = {}
 def _known(study: Study) -> _Known:
     key = (study.study, study.scale)
     if key not in _KNOWN:
-        times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+        times = read_times()
         seconds = [step_seconds(study, times, gpu) for gpu in (False, True)]
         _KNOWN[key] = _Known(peak_bytes(study), weight_bytes(study), *seconds)
     return _KNOWN[key]

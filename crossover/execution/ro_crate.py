@@ -18,13 +18,12 @@ SHOW_IMAGES = ("overlays", "examples", "report")
 """Results in which patients' images can be seen: named only, where a cohort's cases are real."""
 
 
-def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
-    """Write a crate of studies' results.
+def write_crate(out: Path, studies: list[str]) -> str:
+    """Write a crate of studies' results, from the workflow's folder.
 
     Args:
         out: a folder, or a file that ends with .zip.
         studies: all that have results where none is named.
-        root: the workflow's folder.
 
     Returns:
         How many files and steps it holds, in words.
@@ -32,7 +31,7 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
     Raises:
         ValueError: a study has no results.
     """
-    there = sorted(p.parent.name for p in (root / "results").glob("*/metrics.csv"))
+    there = sorted(p.parent.name for p in Path("results").glob("*/metrics.csv"))
     missing = [name for name in studies if name not in there]
     if missing or not there:
         raise ValueError(f"no results of {', '.join(missing) or 'any study'}; there are: {', '.join(there)}")
@@ -43,10 +42,10 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
     profile = crate.add(ContextEntity(crate, PROFILE, {"@type": "CreativeWork", "name": "Process Run Crate"}))
     crate.root_dataset["conformsTo"] = profile
     files: dict[str, Any] = {}
-    records = list(_records(studies or there, root))
-    shown = list(_shown(studies or there, root))
+    records = list(_records(studies or there))
+    shown = list(_shown(studies or there))
     for path in shown:
-        files[str(path)] = crate.add_file(root / path, str(path))
+        files[str(path)] = crate.add_file(path, str(path))
     for _, record in records:
         for name, sha256 in [*record["inputs"].items(), *record["outputs"].items()]:
             if name not in files:
@@ -58,42 +57,34 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
     return f"{len(shown)} files, {len(records)} steps"
 
 
-def _records(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
+def _records(studies: list[str]) -> Iterable[tuple[Path, dict[str, Any]]]:
     """Find the provenance record of each of the studies' jobs, and of the jobs that made what these read."""
     found: dict[Path, dict[str, Any]] = {}
-    of_cohorts = {c for s in studies for c in read_yaml(root / f"config/studies/{s}.yaml")["cohorts"]}
-    for path in sorted((root / "data").rglob(f"*{SUFFIX}")):
+    of_cohorts = {c for s in studies for c in read_yaml(Path(f"config/studies/{s}.yaml"))["cohorts"]}
+    for path in sorted(Path("data").rglob(f"*{SUFFIX}")):
         if of_cohorts & set(path.parts):
             found[path] = read_json(path)
     for study in studies:
-        found |= {p: read_json(p) for p in sorted((root / "results" / study).rglob(f"*{SUFFIX}"))}
-    for path in sorted((root / "results").glob(f"*{SUFFIX}")):
+        found |= {p: read_json(p) for p in sorted(Path("results", study).rglob(f"*{SUFFIX}"))}
+    for path in sorted(Path("results").glob(f"*{SUFFIX}")):
         found[path] = read_json(path)
-    jobs = {tuple(record["outputs"]): (path, record) for path, record in reversed(found.items())}
-    return ((path.relative_to(root), record) for path, record in jobs.values())
+    return {tuple(record["outputs"]): (path, record) for path, record in reversed(found.items())}.values()
 
 
-def _shown(studies: list[str], root: Path) -> Iterable[Path]:
+def _shown(studies: list[str]) -> Iterable[Path]:
     """Find the results and the configuration that go into the crate."""
-    real = any("listing" in read_json(m) for m in (root / "data/raw").glob("*/manifest.json"))
+    real = any("listing" in read_json(m) for m in Path("data/raw").glob("*/manifest.json"))
     for study in studies:
-        folder = root / "results" / study
+        folder = Path("results", study)
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES):
             if not (real and path.stem in SHOW_IMAGES):
-                yield path.relative_to(root)
+                yield path
         yield Path(f"config/studies/{study}.yaml")
         about = (Path(f"config/{kind}/{study}.yaml") for kind in ("published", "claims"))
-        yield from (path for path in about if (root / path).exists())
+        yield from (path for path in about if path.exists())
     report = [] if real else ["results/report.html"]
-    for name in (
-        *report,
-        "config/config.yaml",
-        "requirements.lock",
-        "Snakefile",
-        "dvc.lock",
-    ):
-        if (root / name).exists():
-            yield Path(name)
+    named = map(Path, (*report, "config/config.yaml", "requirements.lock", "Snakefile", "dvc.lock"))
+    yield from (path for path in named if path.exists())
 
 
 def _named(crate: ROCrate, name: str) -> ContextEntity:

@@ -32,26 +32,21 @@ class Check:
     findings: list[FileProblem]
 
 
-def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
-    """Check everything that lies in a folder of results; nothing is computed anew but digests.
-
-    Args:
-        outputs: the rules' outputs, relative to `root`.
-        root: the workflow's folder.
-    """
-    there = [path for path in outputs if (root / path).exists()]
-    read = {path: read_record(root / path) for path in there}
+def verify(outputs: list[Path]) -> list[Check]:
+    """Check the rules' outputs, relative to the workflow's folder; nothing is computed anew but digests."""
+    there = [path for path in outputs if path.exists()]
+    read = {path: read_record(path) for path in there}
     records = {path: record for path, record in read.items() if record and is_intact(record)}
-    checker = Checker(root)
+    checker = Checker()
     remedy = "run `snakemake`, or `dvc pull`"
     gone = [FileProblem(str(path), "it is not there", remedy) for path in outputs if path not in read]
     return [
         Check("outputs that are there", len(outputs), gone),
         check_outputs(read, checker),
-        check_items(there, root),
+        check_items(there),
         check_inputs(records, checker),
-        check_versions(records, root),
-        check_tracked(root),
+        check_versions(records),
+        check_tracked(),
     ]
 
 
@@ -67,25 +62,24 @@ def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:
     return Check("outputs against provenance records", len(records), findings)
 
 
-def check_items(outputs: list[Path], root: Path) -> Check:
+def check_items(outputs: list[Path]) -> Check:
     """Check every file that a manifest lists (cases, slices, weights, masks) against its SHA-256 there."""
     count, findings = 0, []
     for manifest in (path for path in outputs if path.suffix == ".json"):
-        content = read_json_or_none(root / manifest)
+        content = read_json_or_none(manifest)
         if not content or "items" not in content or "listing" in content:  # see `Checker`
             continue
         for name, item in content["items"].items():
             folder = manifest.parent / name
-            record = root / folder / RECORD
-            if read_json_or_none(record) != item:
+            if read_json_or_none(folder / RECORD) != item:
                 findings.append(FileProblem(f"{folder}/{RECORD}", f"it differs from {manifest}", RESTORE))
             for file, about in item["files"].items():
                 count += 1
-                path = root / folder / file
+                path = folder / file
                 if not path.exists() or file_digest(path) != about["sha256"]:
                     what = f"it is not the file that {manifest} lists"
                     remedy = f"put it back (`dvc checkout`), or delete it and {manifest} to have it made again"
-                    findings.append(FileProblem(f"{folder}/{file}", what, remedy))
+                    findings.append(FileProblem(str(path), what, remedy))
     return Check("files against manifests", count, findings)
 
 
@@ -95,16 +89,16 @@ def check_inputs(records: dict[Path, dict], checker: Checker) -> Check:
     for output, record in records.items():
         for path, then in record["inputs"].items():
             count += 1
-            if not (checker.root / path).exists():
+            if not Path(path).exists():
                 findings.append(FileProblem(str(output), f"{path}, from which it was made, is gone", RESTORE))
             elif checker.digest(path) != then:
                 findings.append(FileProblem(str(output), f"it was made from another {path}", "run `snakemake`"))
     return Check("inputs against provenance records", count, findings)
 
 
-def check_versions(records: dict[Path, dict], root: Path) -> Check:
+def check_versions(records: dict[Path, dict]) -> Check:
     """Compare the packages that each output was made with with the lock."""
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / LOCK).read_text(), re.M))
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK.read_text(), re.M))
     locked = {_normal(name): version for name, version in pins.items()}
     names = packages_distributions()
     versions = [(out, *item) for out, record in records.items() for item in record["versions"].items()]
@@ -139,10 +133,10 @@ def _normal(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def check_tracked(root: Path) -> Check:
+def check_tracked() -> Check:
     """Check every file that DVC tracks against the digest that dvc.lock, through DVC's cache, has of it."""
     count, findings = 0, []
-    lock, cache = root / "dvc.lock", _cache(root)
+    lock, cache = Path("dvc.lock"), _cache()
     stages = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
     for out in (out for stage in stages.values() for out in stage["outs"]):
         path, md5 = Path(out["path"]), out["md5"]
@@ -154,29 +148,29 @@ def check_tracked(root: Path) -> Check:
             listed = {path / e["relpath"]: e["md5"] for e in json.loads(cached.read_text())}
         for file, expected in listed.items():
             count += 1
-            if not (root / file).exists():
+            if not file.exists():
                 findings.append(FileProblem(str(file), "DVC has it, but the file is gone", "`dvc checkout`"))
-            elif _md5(root / file) != expected:
+            elif _md5(file) != expected:
                 what = "it differs from the one that DVC has"
                 findings.append(FileProblem(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it"))
     return Check("tracked files against dvc.lock", count, findings)
 
 
-def _cache(root: Path) -> Path:
+def _cache() -> Path:
     """Return DVC's cache, as its own configuration has it."""
     parser = ConfigParser()
-    parser.read([root / ".dvc/config", root / ".dvc/config.local"])
-    return root / ".dvc" / parser.get("cache", "dir", fallback="cache")
+    parser.read([".dvc/config", ".dvc/config.local"])
+    return Path(".dvc") / parser.get("cache", "dir", fallback="cache")
 
 
-def check_plan(jobs: Collection[GraphJob], root: Path = Path(".")) -> Check:
+def check_plan(jobs: Collection[GraphJob]) -> Check:
     """Compare the settings and code that each output was made with with those at hand."""
     findings = []
     for job in jobs:
-        record = read_record(root / job.outputs[0])
+        record = read_record(job.outputs[0])
         if record and not is_intact(record):  # said by `check_outputs`, and it may lack anything
             continue
-        for why in reasons(job, record, root):
+        for why in reasons(job, record):
             if why.kind in ("setting", "code"):
                 change = f" {why.before} -> {why.now}" if why.kind == "setting" else ""
                 what = f"{why.what} differs from when it was made{change}"

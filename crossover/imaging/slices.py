@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.imaging.settings import Normalisation, Slices
+from crossover.imaging.volumes import on_grid
 
 
 def network_grid(image: sitk.Image, settings: Slices) -> sitk.Image:
@@ -55,6 +56,12 @@ def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) ->
     image.CopyInformation(grid)
     back = sitk.Resample(image, case_grid, sitk.Transform(), sitk.sitkLinear, 0.0)
     return sitk.GetArrayFromImage(back)
+
+
+def mask_on_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image, threshold: float) -> sitk.Image:
+    """Return where a probability, as `to_case` takes it, reaches a threshold: a mask (uint8) on the case's grid."""
+    mask = to_case(probability, grid, case_grid) >= threshold
+    return on_grid(mask.astype(np.uint8), case_grid)
 
 
 def large(mask: np.ndarray, smallest_px: int) -> np.ndarray:

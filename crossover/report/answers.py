@@ -213,7 +213,7 @@ def chains_picture(results: StudyResults) -> AnswerTable | None:
         if len(own):
             rows.append((text, [_difference(own.loc[t]) if t in own.index else Cell("–", 1) for t in targets]))
     title, note = statements(study, "answer_picture_of_chains")
-    heads = ["All" if name == POOLED else study.cohorts[name].label for name in targets]
+    heads = [style.test_set_label(study, name) for name in targets]
     return AnswerTable(title, "", heads, rows, note) if rows else None
 
 

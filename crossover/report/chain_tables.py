@@ -17,7 +17,6 @@ from crossover.report.formats import (
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import folds_layout
 from crossover.report.table_layout import across
-from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import BASELINE, Chain, chains, kinds
 from crossover.study.families import at_largest
 from crossover.study.plan import plan
@@ -122,7 +121,7 @@ def kinds_layout(contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Compare kinds of chains: a column for each target and one for all of them together."""
     rows = judged(of_metric(contrasts, study))
     out = across(rows, ["a", "b"], lambda row: {
-        f"{_target_label(row.target, study)} ({counted(row.cases, 'case')})": row.text
+        f"{style.test_set_label(study, row.target)} ({counted(row.cases, 'case')})": row.text
     })  # fmt: skip
     compared = (out.pop("a") + " minus " + out.pop("b")).str.capitalize() if len(out) else []
     out.insert(0, "Compared", compared)
@@ -148,7 +147,7 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
         return ["" if pd.isna(low) else f"({points(low)}, {points(high)})" for low, high in ends]
 
     rows = gains.assign(
-        target=[_target_label(target, study) for target in gains["target"]],
+        target=[style.test_set_label(study, target) for target in gains["target"]],
         trained_before=_labels(gains["family"], study), ci=between("ci"), ci_wide=between("ci_wide"),
     )  # fmt: skip
     return rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
@@ -177,7 +176,7 @@ def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study
         return [", ".join(filter(None, both)) for both in zip(labels, values, strict=True)]
 
     return pd.DataFrame({
-        "Target": [_target_label(target, study) for target in rows["target"]],
+        "Target": [style.test_set_label(study, target) for target in rows["target"]],
         a: source("a"), b: source("b"), "Cases": rows["cases"],
         f"{a} minus {b.lower() if numbers else b}": rows["text"], "p": rows["p"],
         f"{a} is better": rows["verdict"],
@@ -273,7 +272,3 @@ def _labels(families: pd.Series, study: Study) -> list[str]:
     """Return what each family was trained on before its target."""
     known = {chain.family: chain.label for chain in chains(study)}
     return [known[family] for family in families]
-
-
-def _target_label(target: str, study: Study) -> str:
-    return "All" if target == POOLED else study.cohorts[target].label

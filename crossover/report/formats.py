@@ -30,9 +30,9 @@ def whole(value: float) -> str:
 
 
 @_of_known
-def signed(value: float, digits: int = 3) -> str:
+def signed(value: float) -> str:
     """Format a number with its sign: "+0.031"."""
-    return f"{value:+.{digits}f}"
+    return f"{value:+.3f}"
 
 
 @_of_known

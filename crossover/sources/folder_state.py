@@ -1,7 +1,7 @@
 """What a folder of real data holds, told quickly: so that a patient, a file or a table that changed is noticed."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -82,23 +82,22 @@ def listing_digest(source: Source, data: str | None, manifest: Path) -> str | No
     if data is None:
         return before
     root, key = Path(data) / source.folder, key_of(source)
-    files = sorted(p for p in [root, *root.rglob("*")] if p.is_file())
-    names = [token(os.fsencode(p.relative_to(root)), key) for p in files]
-    listing = digest([[name, p.stat().st_size] for name, p in zip(names, files)])
+    files = {p: p.stat() for p in sorted([root, *root.rglob("*")]) if p.is_file()}
+    listing = digest([[token(os.fsencode(p.relative_to(root)), key), about.st_size] for p, about in files.items()])
     if not isinstance(before, str) or before.partition("+")[0] != listing:
         return listing
     changed = _changed(files, Path(data), manifest, key)
     return f"{listing}+{digest(changed)}" if changed else before
 
 
-def _changed(files: list[Path], data: Path, manifest: Path, key: bytes) -> list[tuple[str, str]]:
+def _changed(files: Mapping[Path, os.stat_result], data: Path, manifest: Path, key: bytes) -> list[tuple[str, str]]:
     """Return the coded path and the digest of each file that was received with another content."""
     received = KnownDigests(manifest.parent / SEEN, data, key)
     again = KnownDigests(READ_AGAIN / f"{manifest.parent.name}.json", data, key, os.cpu_count() or 1)
     suspects = [
         file
-        for file in files
-        if (known := received.before.get(received.name(file))) and known[0] != _state(file.stat(), key)
+        for file, about in files.items()
+        if (known := received.before.get(received.name(file))) and known[0] != _state(about, key)
     ]
     if not suspects:
         return []

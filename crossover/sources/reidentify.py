@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
+from crossover.core.wording import printable
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted
@@ -56,11 +57,11 @@ def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     met: set[str] = set()
     wanted = set(names)
     tables = _tables(source)
-    yield from map(_printable, _rows(tables, wanted, met, rules.prefix))
+    yield from map(printable, _rows(tables, wanted, met, rules.prefix))
     if source.is_dir():
-        yield from map(_printable, _named_files(source, wanted, met, rules.prefix))
+        yield from map(printable, _named_files(source, wanted, met, rules.prefix))
     if source not in tables:
-        yield from map(_printable, _exported(source, wanted, met, rules))
+        yield from map(printable, _exported(source, wanted, met, rules))
     if names and (unknown := [name for name in dict.fromkeys(names) if name not in met]):
         raise Unknown(_nothing(source, unknown))
 
@@ -68,7 +69,7 @@ def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
 def _nothing(source: Path, unknown: list[str]) -> str:
     by = VARIABLE if os.environ.get(VARIABLE) else str(secret_file())
     return (
-        f"nothing in {source} is {', '.join(map(_printable, unknown))} by the secret of this call ({by}): "
+        f"nothing in {source} is {', '.join(map(printable, unknown))} by the secret of this call ({by}): "
         "another secret than the ingest's, or another folder or table. To check: `crossover reidentify` with the "
         "source alone lists its names; if none of them stands in the ingest's report, the secret is another"
     )
@@ -179,8 +180,3 @@ def _meaning(code: Dataset | None) -> str:
 
 def _place(file: FileRef) -> str:
     return file.path + (f", {file.member}" if file.member else "")
-
-
-def _printable(line: str) -> str:
-    """Return a name without what no terminal should be sent: escape sequences, or bytes that are no text."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

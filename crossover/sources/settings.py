@@ -27,6 +27,23 @@ FileName = Annotated[str, AfterValidator(file_name)]
 """The name of a channel or structure, after which files of cases are called."""
 
 
+def pattern(value: str) -> str:
+    """Check a pattern of paths below a source; return it unchanged.
+
+    Raises:
+        ValueError: no path below a source can fit it.
+    """
+    if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
+        raise ValueError(f"{value!r}: {{patient}} is the only name in braces that is known")
+    if not value or value.startswith("/") or {"", ".", ".."} & set(value.split("/")):
+        raise ValueError(f"{value!r} is not a path below the source")
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(pattern)]
+"""A pattern of paths below a source: "labels/**/{patient}*.nrrd"."""
+
+
 class StructureCode(BaseModel, extra="forbid", frozen=True):
     """What a structure is in coded terms; the DICOM objects that `crossover segment --dicom` writes carry it."""
 
@@ -65,15 +82,10 @@ class StructureName(BaseModel, extra="forbid", frozen=True):
     OperatorsName (0008,1070); case, spaces and punctuation don't matter."""
     series_number: int | None = None
     """SeriesNumber (0020,0011) of the RTSTRUCT or SEG object."""
-    file: str | None = None
+    file: Pattern | None = None
     """Where the object lies below the source, as a pattern like a label map's: "**/reader_2/*"."""
     order: Annotated[int, Field(ge=1)] | None = None
     """Its place among a patient's structures for which all else holds, by file and number, counted from 1."""
-
-    @field_validator("file")
-    @classmethod
-    def _is_below(cls, value: str | None) -> str | None:
-        return pattern(value) if value is not None else None
 
 
 class Structure(BaseModel, extra="forbid", frozen=True):
@@ -250,29 +262,11 @@ class LabelMap(VolumeStructure):
     `**/` any folders: "labels/**/{patient}*.nrrd", "{patient}/GT/prostate".
     """
 
-    file: str
+    file: Pattern
     """Where it lies below the source, as a pattern; see above."""
     slices: Literal["positions", "names"] = "positions"
     """Where a DICOM slice of the mask belongs: where its header says, or on the image's file of its own
     name, whatever its header says of its place."""
-
-    @field_validator("file")
-    @classmethod
-    def _is_below(cls, value: str) -> str:
-        return pattern(value)
-
-
-def pattern(value: str) -> str:
-    """Check a pattern of paths below a source; return it unchanged.
-
-    Raises:
-        ValueError: no path below a source can fit it.
-    """
-    if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
-        raise ValueError(f"{value!r}: {{patient}} is the only name in braces that is known")
-    if not value or value.startswith("/") or {"", ".", ".."} & set(value.split("/")):
-        raise ValueError(f"{value!r} is not a path below the source")
-    return value
 
 
 Prefix = Annotated[str, StringConstraints(pattern=PREFIX, max_length=20)]
@@ -286,17 +280,12 @@ class Export(BaseModel, extra="forbid"):
     source, where a set was given one PatientID for all, or none. An archive counts as a folder."""
     prefix: Prefix = ""
     """What stands before each patient's name from here on, where two cohorts number different people alike."""
-    images: str | None = None
+    images: Pattern | None = None
     """The folders that hold images, as a pattern like a label map's: "*/T2W". None: all."""
     label_maps: dict[FileName, LabelMap] = {}
     """Structures that come as files beside the images."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
-
-    @field_validator("images")
-    @classmethod
-    def _is_below(cls, value: str | None) -> str | None:
-        return pattern(value) if value is not None else None
 
 
 class RulesFile(IngestRules, Export):

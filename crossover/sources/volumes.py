@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from crossover.sources.volume_file import read_image, read_mask
 
 MISSING = {"channel": "series-missing", "structure": "structure-missing"}
 """What a file is -> the finding of a case without it, as `allow` names it."""
+_ABSENT = "no file there"
 
 
 class VolumesError(ValueError):
@@ -49,7 +50,9 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     root /= source.folder
     table, lacks = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
     own, passed = _of_cohort(source, table.rows)
-    missing = {n: why for n, row in own.to_dict("index").items() if (why := _may_lack(source, root, row))}
+    wrong = {n: _wrong_files(source, root, row) for n, row in own.to_dict("index").items()}
+    allow = source.allow if source.table else []
+    missing = {n: why for n, files in wrong.items() if (why := _may_lack(files, allow))}
     lacks += [(own.at[number, source.patient], why) for number, why in missing.items()]
     complete = {*table.rows[source.patient].drop(index=[*missing])}
     left_out = {patient: why for patient, why in lacks if patient not in complete}
@@ -62,14 +65,13 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     cases = {case: CaseRow(patient, dict(own.loc[n])) for n, (case, patient) in named.items() if n in taken.index}
     for number, row in taken.to_dict("index").items():
         who = f"row {number}" + (f", patient {named[number][1]}" if number in named else "")
-        findings += [f"{who}: {wrong}" for wrong in _wrong_row(source, root, row)]
+        findings += [f"{who}: {what}" for what in _wrong_row(source, row, wrong[number])]
     findings += _copies(named)
     if taken.empty:
         findings.append(_nobody(source, lacking))
     if findings:
         findings += [f.what for f in passed]
-        lenient = source.model_copy(update={"allow": [*MISSING.values()]})
-        if any(_may_lack(lenient, root, row) for row in taken.to_dict("index").values()):
+        if source.table and any(_may_lack(wrong[number], MISSING.values()) for number in taken.index):
             findings.append(f"`allow: [{', '.join(MISSING.values())}]` leaves out the rows without a file")
         raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
     notes = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
@@ -99,21 +101,10 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[tupl
     return Table(table, []), lacks
 
 
-def _may_lack(source: VolumesSource, root: Path, row: Mapping[str, str]) -> str:
-    """Return which files a row of the table lacks; "" where it lacks none, or where that is an error."""
-    if not source.table or not {*MISSING.values()} & {*source.allow}:
-        return ""
-    if not row[source.patient] or not all(row[column] for column in _asked(source)):
-        return ""
-    files = _files(source, row)
-    lacks = [what for what, file in files.items() if leads_out(file) or not (root / file).is_file()]
-    allowed = all(
-        MISSING[what.partition(" ")[0]] in source.allow
-        and not leads_out(files[what])
-        and not _instead(root, row, source.files[what])
-        for what in lacks
-    )
-    return "no " + ", no ".join(lacks) if lacks and allowed else ""
+def _may_lack(wrong: Mapping[str, str], allow: Collection[str]) -> str:
+    """Return which files a row lacks, of its `_wrong_files`; "" where it lacks none, or where that is an error."""
+    allowed = all(why == _ABSENT and MISSING[what.partition(" ")[0]] in allow for what, why in wrong.items())
+    return "no " + ", no ".join(wrong) if wrong and allowed else ""
 
 
 def _lacking(source: VolumesSource, patients: list[str], scans: list[str]) -> list[Finding]:
@@ -246,19 +237,30 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
     return findings
 
 
-def _wrong_row(source: VolumesSource, root: Path, row: Mapping[str, str]) -> list[str]:
-    """Return what a row lacks: values, or files, named by the pattern that they were looked for by."""
-    if empty := sorted(c for c in _asked(source) | {source.patient} if not row[c]):
+def _wrong_row(source: VolumesSource, row: Mapping[str, str], wrong: Mapping[str, str]) -> list[str]:
+    """Return what a row lacks: values, or files (`_wrong_files`), named by the pattern that they were looked for by."""
+    if empty := _empty(source, row):
         return [f"no value in column {', '.join(empty)}"]
-    wrong: dict[str, list[str]] = {}
-    for what, pattern in source.files.items():
-        file = filled(pattern, row)
+    places: dict[str, list[str]] = {}
+    for what, why in wrong.items():
+        places.setdefault(why, []).append(f"{what} ({source.files[what]})")
+    return [f"{', '.join(own)}: {why}" for why, own in places.items()]
+
+
+def _empty(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
+    """Return the columns that must have a value in each row, and have none in this one."""
+    return sorted(c for c in _asked(source) | {source.patient} if not row[c])
+
+
+def _wrong_files(source: VolumesSource, root: Path, row: Mapping[str, str]) -> dict[str, str]:
+    """Return what each file of a row is that can't be taken -> why; none where the row's cells name no files."""
+    wrong = {}
+    for what, file in _files(source, row).items() if not _empty(source, row) else ():
         if leads_out(file):
-            wrong.setdefault("leads out of the folder of the data", []).append(f"{what} ({pattern})")
+            wrong[what] = "leads out of the folder of the data"
         elif not (root / file).is_file():
-            why = "no file there" + _instead(root, row, pattern)
-            wrong.setdefault(why, []).append(f"{what} ({pattern})")
-    return [f"{', '.join(places)}: {why}" for why, places in wrong.items()]
+            wrong[what] = _ABSENT + _instead(root, row, source.files[what])
+    return wrong
 
 
 def _instead(root: Path, row: Mapping[str, str], pattern: str) -> str:

@@ -47,8 +47,7 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
     """
     values = {k: v for k, v in values.items() if v not in ("", None)}
     if isinstance(values.get("studies"), str):
-        values["studies"] = [s for s in values["studies"].replace(",", " ").split() if s]
-        values["studies"] = list(dict.fromkeys(values["studies"]))
+        values["studies"] = list(dict.fromkeys(values["studies"].replace(",", " ").split()))
     settings = validate(Settings, values, folder / "config.yaml")
     known = sorted(p.stem for p in (folder / "studies").glob("*.yaml"))
     wrong = [f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
@@ -66,9 +65,9 @@ def data_of(study: str, settings: Settings, folder: Path = Path("config")) -> st
     return None if known is None else str(known)
 
 
-def keep_folder(study: str, data: Path, folder: Path = Path("config")) -> None:
+def keep_folder(study: str, data: Path) -> None:
     """Put on record where a study's data are on this machine."""
-    path = folder / FOLDERS
+    path = Path("config") / FOLDERS
     folders = (read_yaml(path) if path.exists() else {}) | {study: str(data)}
     path.write_text(yaml.safe_dump(folders, allow_unicode=True))
 
@@ -104,7 +103,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
             ones.
     """
     path = folder / "studies" / f"{name}.yaml"
-    values = read_extended(path, folder / BASES)
+    values = read_study_file(path, folder / BASES)
     scales = values.pop("scales", None) or {}
     patients = values.pop("real", None) or {}
     findings, studies = [], {}
@@ -136,6 +135,36 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     if findings:
         raise ConfigError("\n".join(findings))
     return studies[scale, real and bool(patients)]
+
+
+def read_study_file(path: Path, bases: Path) -> dict:
+    """Read a study's YAML file over the bases that it extends, see `read_extended`.
+
+    A base's settings of a network of another architecture than the study's are left out, at every scale.
+    """
+    return read_extended(path, bases, _without_others_settings)
+
+
+def _without_others_settings(base: dict, values: dict) -> dict:
+    """Return a base without the settings of its network, also at its scales, where `values` have another one."""
+    if _architecture(values) in (None, _architecture(base)):
+        return base
+    out = dict(base)
+    if isinstance(base.get("network"), dict):
+        out["network"] = {key: value for key, value in base["network"].items() if key != "settings"}
+    if isinstance(base.get("scales"), dict):
+        own = values | {"scales": {}}
+        out["scales"] = {
+            name: _without_others_settings(scale, own) if isinstance(scale, dict) else scale
+            for name, scale in base["scales"].items()
+        }
+    return out
+
+
+def _architecture(values: dict) -> object:
+    """Return the architecture of a file's network; None where it names none."""
+    network = values.get("network")
+    return network.get("architecture") if isinstance(network, dict) else None
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:

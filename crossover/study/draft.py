@@ -82,7 +82,7 @@ def draft(
     drawn = matched_structures(cohorts, structures)
     taken = {c: _taken(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
     data = Path(os.path.commonpath([_folder(given.path) for given in cohorts.values()]))
-    kinds = [_kind(target.channels, own["target"]) for own in images.names.values()]
+    kinds = [cohorts["target"].channel(own["target"]) for own in images.names.values()]
     try:
         test, sizes = test_and_sizes(taken["target"])
     except ValueError as error:
@@ -114,7 +114,7 @@ def _series(cohorts: Mapping[str, FoundCohort], images: Chosen) -> dict[str, Any
     first = next((c for c, given in cohorts.items() if given.found.dicom), None)
     if first is None:
         return {}
-    return {"series": {n: _kind(cohorts[first].found.channels, own[first]).rule for n, own in images.names.items()}}
+    return {"series": {n: cohorts[first].channel(own[first]).rule for n, own in images.names.items()}}
 
 
 def _design(
@@ -138,10 +138,6 @@ def _design(
 
 def _folder(path: Path) -> Path:
     return path.resolve() if path.is_dir() else path.resolve().parent
-
-
-def _kind(kinds: Sequence[Any], name: str) -> Any:
-    return next(kind for kind in kinds if kind.name == name)
 
 
 def _taken(found: Inventory, names: Sequence[str]) -> int:
@@ -180,12 +176,12 @@ def _cohort(
     source = {key: value for key, value in found.source.items() if (key, value) not in usual}
     source |= {"folder": folder} if folder != "." else {}
     if found.dicom:
-        maps = {n: _kind(found.structures, own[cohort]).rule for n, own in structures.names.items()}
+        maps = {n: given.structure(own[cohort]).rule for n, own in structures.names.items()}
         if maps := {n: rule for n, rule in maps.items() if "file" in rule}:
             source["label_maps"] = maps
     else:
-        source["channels"] = {n: _kind(found.channels, own[cohort]).rule for n, own in channels.names.items()}
-        source["structures"] = {n: _kind(found.structures, own[cohort]).rule for n, own in structures.names.items()}
+        source["channels"] = {n: given.channel(own[cohort]).rule for n, own in channels.names.items()}
+        source["structures"] = {n: given.structure(own[cohort]).rule for n, own in structures.names.items()}
     names = [*channels.of(cohort), *structures.of(cohort)]
     if found.left_out(names):
         source["allow"] = _allowed(found, names)
@@ -202,7 +198,7 @@ def _allowed(found: Inventory, names: Sequence[str]) -> list[str]:
 
 def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, FoundCohort]) -> dict[str, Any]:
     label = _label(name)
-    rules = [_kind(g.found.structures, own[c]).rule for c, g in cohorts.items() if g.found.dicom]
+    rules = [g.structure(own[c]).rule for c, g in cohorts.items() if g.found.dicom]
     names = list(dict.fromkeys(n for rule in rules for n in rule.get("names", [])))
     return {"label": label} | ({"names": names} if names else {})
 

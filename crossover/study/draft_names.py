@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crossover.core.wording import first_few
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
 from crossover.sources.inspection.layout import stem
 from crossover.sources.inspection.names import key_of, may_mean_the_same
 
 CT_CHANNEL = "ct"
 """The channel of the base `ct`, whose rule and window are for it."""
-MOST_LISTED = 8
 
 
 class DraftError(ValueError):
@@ -296,10 +296,10 @@ def _not_chosen(cohorts: Cohorts, channels: Chosen, structures: Chosen, asked: S
     for what, chosen in (("channels", channels), ("structures", structures)):
         passed = {*chosen.of("target"), *(alone.get("target", []) if what == "structures" else [])}
         if others := [k.name for k in cohorts["target"].kinds(what) if k.name not in passed]:
-            notes.append(f"{what} that are there too and were not chosen: {_first(others)}")
+            notes.append(f"{what} that are there too and were not chosen: {first_few(others)}")
     for c, names in alone.items():
         lacks = " and ".join(given.label for other, given in cohorts.items() if other != c)
-        notes += [f"{cohorts[c].label} has structures that {lacks} lacks: {_first(names)}"] * bool(names)
+        notes += [f"{cohorts[c].label} has structures that {lacks} lacks: {first_few(names)}"] * bool(names)
     if all(alone.get(c) for c in ("source", "target")):
         pairs = [f"{t}={t}+{s}" for t in alone["target"] for s in alone["source"] if may_mean_the_same(t, s)]
         words = ",".join([*(asked or structures.names), *(pairs or ["NAME=FOUND+FOUND"])])
@@ -318,8 +318,3 @@ def _alone(cohorts: Cohorts, cohort: str, chosen: Chosen) -> list[str]:
     found = cohorts[cohort].found
     names = [k.name for k in found.structures if k.name not in chosen.of(cohort) and found.count_having(k.name)]
     return [name for name in names if key_of(name) not in others]
-
-
-def _first(names: Sequence[str]) -> str:
-    more = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

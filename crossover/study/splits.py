@@ -14,8 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
-from crossover.core.cells import first_few
-from crossover.core.wording import counted
+from crossover.core.wording import counted, first_few
 from crossover.study.plan import Model, Stage
 from crossover.study.sections import Splits
 from crossover.study.suggested import test_and_sizes
@@ -63,7 +62,7 @@ def split(
         own = cases[cases.cohort == cohort]
         by_patient = own.groupby("patient").case.apply(sorted).to_dict()
         ordered = _order(by_patient, settings.seed, cohort, "test")
-        n_test = _test_size(test, len(ordered))
+        n_test = tested_patients(test, len(ordered))
         for patient in ordered[:n_test]:
             rows += [(cohort, patient, c, "test", 0, None, None, None) for c in by_patient[patient]]
         rows += _training_rows(ordered[n_test:], by_patient, cohort, settings)
@@ -161,7 +160,8 @@ def _order(patients: Iterable[str], seed: int, cohort: str, purpose: str) -> lis
     return sorted(patients, key=key)
 
 
-def _test_size(test: float, patients: int) -> int:
+def tested_patients(test: float, patients: int) -> int:
+    """Return how many of a cohort's patients are tested on, which `test` gives as a share or as their number."""
     return round(test * patients) if test < 1 else int(test)
 
 
@@ -198,7 +198,7 @@ def too_few(cohort: str, patients: int, test: float, needed: int) -> list[str]:
         test: patients held out for testing, a fraction below 1, else a count.
         needed: fewest training patients that the study can do with.
     """
-    n_test = min(_test_size(test, patients), patients)
+    n_test = min(tested_patients(test, patients), patients)
     train, findings = patients - n_test, []
     if test > 0 and not n_test:
         findings.append(f"cohort {cohort}: no test patient of {patients} (cohorts.{cohort}.test: {test:g})")

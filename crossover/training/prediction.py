@@ -17,9 +17,9 @@ from safetensors.numpy import load_file
 from crossover.core import incremental
 from crossover.core.files import digest
 from crossover.core.provenance import timed
-from crossover.imaging.slices import network_grid, to_case
+from crossover.imaging.slices import mask_on_case, network_grid
 from crossover.imaging.stored import IMAGES, Stored
-from crossover.imaging.volumes import image_path, on_grid, prediction_path, read_grid, write
+from crossover.imaging.volumes import image_path, prediction_path, read_grid, write
 from crossover.study.plan import Model
 from crossover.study.sections import Network, Prediction
 from crossover.study.splits import evaluation_cases
@@ -158,6 +158,4 @@ def _cut(parts: Iterator[np.ndarray], counts: Sequence[int]) -> Iterator[np.ndar
 
 def _on_case(probability: np.ndarray, case: Path, settings: Prediction) -> sitk.Image:
     own = read_grid(image_path(case, settings.channels[0]))
-    grid = network_grid(own, settings.slices)
-    mask = to_case(probability, grid, own) >= settings.threshold
-    return on_grid(mask.astype(np.uint8), own)
+    return mask_on_case(probability, network_grid(own, settings.slices), own, settings.threshold)

@@ -6,7 +6,7 @@ from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
 from crossover.statistics.estimates.chance import METHODS
 from crossover.statistics.scores import scales
-from crossover.statistics.scores.patients import by_patient
+from crossover.statistics.scores.patients import patients_of
 from crossover.study.families import replicates_of
 from crossover.study.schema import Study
 
@@ -41,8 +41,8 @@ def interval_scope(tests: pd.DataFrame) -> str:
 
 def cases(frames: Frames, study: Study) -> dict[str, int]:
     """Return the number of test cases of each cohort; of patients where one has several cases."""
-    rows = by_patient(replicates_of(frames["metrics"], study))
-    counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
+    rows = replicates_of(frames["metrics"], study)
+    counts = patients_of(rows).groupby(rows["cohort"]).nunique()
     return {cohort: int(counts.get(cohort, 0)) for cohort in study.cohorts}
 
 

@@ -22,6 +22,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.slice_view import (
+    BAR_MM,
     aspect,
     cell_grid,
     draw_contour,
@@ -89,8 +90,6 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    from crossover.analyses.figures.slice_view import BAR_MM
-
     method = study.preparation.bias_field.method
     corrected = "after N4 correction; " if method != "none" else ""
     return (

@@ -24,6 +24,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.slice_view import (
+    BAR_MM,
     aspect,
     cell_grid,
     draw_contour,
@@ -72,10 +73,6 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    # these read images, for which the base has no package
-    from crossover.analyses.figures.overlays import judge
-    from crossover.analyses.figures.slice_view import BAR_MM
-
     chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     asked = sized[-1], max(chosen.sizes)

@@ -1,7 +1,7 @@
 """DeepLabV3+ with Xception for PyTorch, see `crossover.networks.deeplabv3plus_xception`.
 
 Module for layer the same network as the Keras one, named alike: `entry.block1.sep1.depthwise` is
-Keras' `entry_block1_sep1_depthwise` (see `crossover.networks.convert`).
+Keras' `entry_block1_sep1_depthwise`.
 """
 
 from __future__ import annotations

@@ -37,16 +37,6 @@ class Examination(clinical.Examined):
     te_ms: float
     tr_ms: float
 
-    @property
-    def scanner(self) -> str:
-        """The scanner's model."""
-        return self.clinical.scanner
-
-    @property
-    def tumour_ml(self) -> float:
-        """The volume of the mask in ml."""
-        return float(self.mask.sum()) * self.geometry.voxel_ml
-
 
 def patient_id(source: PhantomSource, index: int) -> str:
     """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""

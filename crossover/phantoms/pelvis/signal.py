@@ -20,6 +20,7 @@ TE_MS = (65.0, 85.0)  # Lin 2023, Methods
 TR_MS = (3700.0, 8200.0)
 FULL_SCALE = 900.0  # stored value of myometrium at b = 0 for a gain of 1
 ADC_UNIT = 1e-6  # mm²/s of one stored step of the ADC map
+SPREAD = 0.09  # relative SD of signal and ADC within a tissue
 
 
 @dataclass(frozen=True)
@@ -88,20 +89,18 @@ def noiseless(
     return images
 
 
-def add_texture(
-    images: list[NDArray[np.float32]], rng: np.random.Generator, spread: float = 0.09
-) -> list[NDArray[np.float32]]:
+def add_texture(images: list[NDArray[np.float32]], rng: np.random.Generator) -> list[NDArray[np.float32]]:
     """Vary signal and ADC smoothly (over about 10 mm) by a relative SD, since tissue is not uniform."""
     shape = images[0].shape
     coarse = rng.standard_normal((2, 10, 22, 22)).astype(np.float32)
     fields = [ndimage.zoom(c, np.divide(shape, c.shape), order=1, mode="nearest", grid_mode=True) for c in coarse]
     s0, sb = images
     ratio = np.where(s0 > 0, sb / np.maximum(s0, 1e-9), 1)
-    s0 = s0 * (1 + np.float32(1.5 * spread) * fields[0])
+    s0 = s0 * (1 + np.float32(1.5 * SPREAD) * fields[0])
     # ratio = exp(-b ADC), so a power of it scales the ADC.
     return [
         np.maximum(s0, 0),
-        np.maximum(s0, 0) * ratio ** (1 + np.float32(1.5 * spread) * fields[1]),
+        np.maximum(s0, 0) * ratio ** (1 + np.float32(1.5 * SPREAD) * fields[1]),
     ]
 
 

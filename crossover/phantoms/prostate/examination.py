@@ -45,11 +45,6 @@ class Examination(clinical.Examined):
         """The mask of the whole gland."""
         return self.zones > 0
 
-    @property
-    def prostate_ml(self) -> float:
-        """The volume of the gland as contoured, in ml."""
-        return float(self.prostate.sum()) * self.t2.geometry.voxel_ml
-
 
 def patient_id(source: ProstateSource, index: int) -> str:
     """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""

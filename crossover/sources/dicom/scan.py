@@ -14,7 +14,7 @@ import pydicom
 from crossover.core import incremental
 from crossover.sources.dicom.choose import matches
 from crossover.sources.dicom.elements import text
-from crossover.sources.dicom.export_files import FileRef, list_files
+from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance, read_header
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.findings import Finding, join_findings
@@ -41,34 +41,8 @@ class Examination:
 
 def read_headers(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:
     """Read the headers of all files; return them, and what is wrong with the other files."""
-    if len(files) < MANY or workers == 1:
-        read = [read_header(file) for file in files]
-    else:
-        with incremental.pool(workers) as processes:
-            read = list(processes.map(read_header, files, chunksize=64))
+    read = incremental.call_each(read_header, files, 1 if len(files) < MANY else workers, 64)
     return [r for r in read if isinstance(r, Instance)], [r for r in read if isinstance(r, Finding)]
-
-
-def scan(
-    source: Path,
-    rules: Mapping[str, SeriesRule],
-    name: Callable[[str], str],
-    key: bytes,
-    workers: int = 1,
-    known: Mapping[str, Collection[str]] = MappingProxyType({}),
-) -> tuple[dict[str, Examination], list[Finding]]:
-    """Return the examinations below `source` by case name, and findings about files of none.
-
-    Args:
-        name: PatientID -> pseudonym.
-        key: the secret, for the tokens of files.
-        known: case -> tokens of its files, all there and unchanged since they were read. Only files that
-            stand in none, and those of their patients, are opened.
-
-    Raises:
-        ValueError: where there is no file at all.
-    """
-    return gather(*list_files(source, key), rules, name, workers, known)
 
 
 def gather(
@@ -79,12 +53,14 @@ def gather(
     workers: int = 1,
     known: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[dict[str, Examination], list[Finding]]:
-    """Group the examinations in files, as `scan` does.
+    """Return the examinations in files by case name, and findings about files of none.
 
     Args:
         files: what lies below the source.
         findings: what listing the files has found; they are among the findings returned.
-        rules, name, workers, known: see `scan`.
+        name: PatientID -> pseudonym.
+        known: case -> tokens of its files, all there and unchanged since they were read. Only files that
+            stand in none, and those of their patients, are opened.
     """
     token = {file.token: file for file in files}
     held = {t for tokens in known.values() for t in tokens}

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from crossover.core.wording import first_few
 from crossover.sources.fetching.errors import FetchError
 from crossover.sources.settings import leads_out
 
@@ -78,11 +79,10 @@ def _special(mode: int) -> bool:
 
 def _refuse(archive: Path, wrong: list[str]) -> None:
     if wrong:
-        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        shown = ", ".join(map(repr, wrong[:SHOWN])) + more
         raise FetchError(
             f"{archive}: refused, and nothing of it unpacked: members that lead out of their folder, or are links or "
-            f"devices: {shown}. Tell the cohort's owners, and look at the archive before you unpack it yourself"
+            f"devices: {first_few([*map(repr, wrong)], SHOWN)}. "
+            "Tell the cohort's owners, and look at the archive before you unpack it yourself"
         )
 
 

@@ -14,7 +14,6 @@ from crossover.core.file_names import unsafe
 from crossover.sources.settings import below
 
 FOLDER = Path("config/cohorts")
-CHECKSUMS = ("sha256", "md5")
 _HEX = {"sha256": 64, "md5": 32}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

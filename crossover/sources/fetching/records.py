@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from crossover.core.files import file_digest, read_json_or_none, write_json
+from crossover.core.wording import first_few
 from crossover.sources.fetching.cohort_registry import Licence, PublicCohort
 from crossover.sources.fetching.errors import WrongChecksum
 
@@ -98,10 +99,9 @@ class FetchRecords:
         before = self.parts.get(label, {}).get("files", found)
         if wrong := sorted(path for path in found if found[path] != before.get(path)):
             self.put_aside(self.data / path for path in wrong)
-            shown = ", ".join(wrong[:SHOWN]) + (f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
             raise WrongChecksum(
-                f"{label}: the server has other bytes than at the first fetch ({self.lock_path}): {shown}. They were "
-                f"moved aside to {self.aside}"
+                f"{label}: the server has other bytes than at the first fetch ({self.lock_path}): "
+                f"{first_few(wrong, SHOWN)}. They were moved aside to {self.aside}"
             )
         self.parts[label] = {"files": found} | ({"archive": archive} if archive else {})
 

@@ -9,11 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pydicom
 
-from crossover.core.cells import first_few
-from crossover.core.wording import counted
+from crossover.core.wording import counted, first_few
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
@@ -28,8 +26,8 @@ from crossover.sources.inspection.inventory import (
     Inventory,
     Lacks,
     StructureKind,
+    grids_text,
     identifier,
-    ranges_text,
     unique_names,
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
@@ -199,16 +197,12 @@ def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Ma
     taken = [chosen[0] for chosen in found.chosen if chosen]
     texts = Counter(line for s in taken for line in s.instance.text.split("\n")[:1] if line.strip())
     images = [grid(s) for s in taken]
-    spacings = [image.GetSpacing() for image in images]
-    sizes = [image.GetSize() for image in images]
     drawn = sum(bool(c) and c[0].instance.series in p.drawn_on for c, p in zip(found.chosen, patients))
     return ChannelKind(
-        name, found.about, [text for text, _ in texts.most_common(4)], len(taken), found.several,
-        ranges_text(sizes, 5) if taken else "", ranges_text(spacings) if taken else "", found.rule,
-        found.rule["modality"], drawn,
-        max((max(n * mm for n, mm in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
-        float(np.median([s[0] for s in spacings])) if taken else 0.0,
-        partial(volume, taken[len(taken) // 2]) if taken else None,
+        name=name, about=found.about, quoted=[text for text, _ in texts.most_common(4)], patients=len(taken),
+        several=found.several, rule=found.rule, modality=found.rule["modality"], drawn_on=drawn,
+        example=partial(volume, taken[len(taken) // 2]) if taken else None,
+        **grids_text([image.GetSize() for image in images], [image.GetSpacing() for image in images]),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from crossover.core.file_names import unaccented
@@ -196,12 +197,27 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return out
 
 
-def range_text(values: Sequence[float], digits: int = 3) -> str:
+def grids_text(sizes: Sequence[Sequence[int]], spacings: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Return what a `ChannelKind` says of its images' grids.
+
+    Args:
+        sizes: voxels along each axis of each image. spacings: mm between them.
+    """
+    if not sizes:
+        return {"size": "", "spacing_mm": ""}
+    extents = (n * mm for size, spacing in zip(sizes, spacings) for n, mm in zip(size[:2], spacing[:2]))
+    return {
+        "size": _ranges_text(sizes, 5), "spacing_mm": _ranges_text(spacings), "extent_mm": max(extents),
+        "finest_mm": float(np.median([spacing[0] for spacing in spacings])),
+    }  # fmt: skip
+
+
+def _ranges_text(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
+    """Return the ranges of each axis in words: "512 x 512 x 80 to 134"."""
+    return " x ".join(_range_text(axis, digits) for axis in zip(*rows))
+
+
+def _range_text(values: Sequence[float], digits: int) -> str:
     """Return the smallest and largest value in words: "0.5 to 0.7", or the one value."""
     low, high = (f"{v:.{digits}g}" for v in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
-
-
-def ranges_text(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
-    """Return the ranges of each axis in words: "512 x 512 x 80 to 134"."""
-    return " x ".join(range_text(axis, digits) for axis in zip(*rows))

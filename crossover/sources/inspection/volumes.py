@@ -17,9 +17,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.core import incremental
-from crossover.core.cells import TableError, first_few
+from crossover.core.cells import TableError
 from crossover.core.tables import read_table
-from crossover.core.wording import counted
+from crossover.core.wording import counted, first_few
 from crossover.sources.file_patterns import paths_below
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.inspection.described import Described, datasets_below, described
@@ -28,8 +28,8 @@ from crossover.sources.inspection.inventory import (
     ChannelKind,
     Inventory,
     StructureKind,
+    grids_text,
     identifier,
-    ranges_text,
     unique_names,
 )
 from crossover.sources.inspection.label_maps import usual
@@ -48,7 +48,6 @@ AIR_HU = -500
 """The value (HU) below which an image's values show that it is CT."""
 MOST_GROUPS = 8
 """The most values of a column that may divide patients into cohorts."""
-PERCENTILES = (1, 99.5)
 
 
 @dataclass
@@ -153,11 +152,7 @@ class _Inspection:
         probe = partial(_look, self.root, channels, masks)
         patients = self.found.patients
         files = [{pattern: own.get(p, "") for pattern, own in self.found.roles.items()} for p in patients]
-        if workers > 1 and len(patients) > 1:
-            with incremental.pool(workers) as processes:
-                looks = dict(zip(patients, processes.map(probe, files)))
-        else:
-            looks = dict(zip(patients, map(probe, files)))
+        looks = dict(zip(patients, incremental.call_each(probe, files, min(workers, len(patients)))))
         return self._as_inventory(channels, masks, looks)
 
     def _channels(self) -> dict[str, Any]:
@@ -196,11 +191,9 @@ class _Inspection:
         sizes, spacings = [look.sizes[name] for look in own], [look.spacings[name] for look in own]
         ct = self.kinds[pattern].ct[file["volume"] if isinstance(file, dict) else 0]
         return ChannelKind(
-            name, "CT (values in HU)" if ct else "image", [pattern], len(own), 0,
-            ranges_text(sizes, 5) if own else "", ranges_text(spacings) if own else "", file, "CT" if ct else "MR",
-            extent_mm=max((max(n * s for n, s in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
-            finest_mm=float(np.median([s[0] for s in spacings])) if own else 0.0,
-            example=partial(self._example, file, pattern),
+            name=name, about="CT (values in HU)" if ct else "image", quoted=[pattern], patients=len(own), several=0,
+            rule=file, modality="CT" if ct else "MR", example=partial(self._example, file, pattern),
+            **grids_text(sizes, spacings),
         )  # fmt: skip
 
     def _example(self, file: Any, pattern: str) -> sitk.Image:

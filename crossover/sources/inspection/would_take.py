@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossover.core.cells import first_few
+from crossover.core.wording import first_few
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance

@@ -10,7 +10,7 @@ import numpy as np
 
 FEWEST = 4
 EXPONENTS = np.geomspace(0.01, 8, 600)  # 1.1% apart
-MONOTONE, POWER = "monotone", "power law"
+MONOTONE = "monotone"
 
 
 def monotone(means: np.ndarray) -> np.ndarray:

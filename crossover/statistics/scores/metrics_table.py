@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.cells import MISSING, TableError, first_few, named_rows, numbers, uncomputed_cells
+from crossover.core.cells import MISSING, TableError, named_rows, numbers, uncomputed_cells
 from crossover.core.tables import read_table
+from crossover.core.wording import first_few
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
 
 log = logging.getLogger(__name__)

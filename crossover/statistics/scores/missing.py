@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from crossover.core.cells import first_few
+from crossover.core.wording import first_few
 from crossover.statistics.scores.metrics_table import SIZES, TableError, read_metrics, tested
 from crossover.statistics.scores.patients import by_patient
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN

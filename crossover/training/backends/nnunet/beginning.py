@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from crossover.core.files import read_json
+from crossover.core.wording import first_few
 from crossover.networks.nnunet import HEAD
 from crossover.training.backends.nnunet import checkpoints, levels
 from crossover.training.backends.nnunet.dataset import DATASET
@@ -75,8 +76,7 @@ class Beginning:
                 differences.append(f"{name} is missing")
             elif given.shape != value.shape:
                 differences.append(f"{name} is {list(given.shape)}, not {list(value.shape)}")
-        more = f" and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
-        return ", ".join(differences[:NAMED]) + more
+        return first_few(differences, NAMED)
 
 
 def of_stage(folder: Path) -> Beginning:

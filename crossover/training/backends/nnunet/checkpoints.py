@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from crossover.training.backends.nnunet.levels import weights
 
-FINAL, BEST = "checkpoint_final.pth", "checkpoint_best.pth"
-
 
 def read(path: Path) -> dict[str, Any]:
     """Return what a checkpoint of nnU-Net holds (`nnUNetTrainer.save_checkpoint`).

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from crossover.core.files import read_json
 from crossover.exchange.label_maps import LabelValues, Overlap, label_map
 from crossover.exchange.study_cases import StudyCase, hand_over, write_ordered
-from crossover.imaging.volumes import image_path, read_grid, write
+from crossover.imaging.volumes import image_path, read_grid
 from crossover.training.failure import TrainingFailed
 from crossover.training.stage_files import Cases, Place
 
@@ -67,16 +66,12 @@ def write_raw(
     for place in used:
         link_images(folder / "imagesTr", cases, place, channels)
         target = folder / f"labelsTr/{name_of(place)}{ENDING}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write(labels.drawn(_study_case(cases, place), _grid(cases, place, channels)), target)
-    values = {name: list(own) if len(own) > 1 else own[0] for name, own in labels.values.items()}
-    regions = {"regions_class_order": [own[0] for own in labels.values.values()]} if labels.nested else {}
+        labels.write(_study_case(cases, place), _grid(cases, place, channels), target)
     write_ordered(
         folder / DATASET,
         {
             "channel_names": {str(place): name for place, name in enumerate(names)},
-            "labels": {"background": 0, **values},
-            **regions,
+            **labels.nnunet,
             "numTraining": len(used),
             "file_ending": ENDING,
             "overwrite_image_reader_writer": "SimpleITKIO",
@@ -93,11 +88,6 @@ def link_images(folder: Path, cases: Cases, place: Place, channels: Sequence[str
         hand_over(cases.image(place, channel), path, grid)
         paths.append(path)
     return paths
-
-
-def read_dataset(folder: Path) -> dict:
-    """Return dataset.json of a folder."""
-    return read_json(folder / DATASET)
 
 
 def _grid(cases: Cases, place: Place, channels: Sequence[str]):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 from safetensors.numpy import load_file
 
-from crossover.imaging.slices import to_case
-from crossover.imaging.volumes import image_path, on_grid, read_grid
+from crossover.imaging.slices import mask_on_case
+from crossover.imaging.volumes import image_path, read_grid
 from crossover.study.backends import patches_of
 from crossover.study.sections import PatchPrediction
 from crossover.training.backends import Job
@@ -51,5 +50,4 @@ class PatchPredictor(OwnPredictor):
                 images = Moments(**standardised).apply(images)
             found = probabilities(engine, images, self._patches)
             own = read_grid(image_path(self._cases.folder(place), s.channels[0]))
-            masks = (to_case(found[..., i], grid, own) >= s.threshold for i in range(len(structures)))
-            yield [on_grid(mask.astype(np.uint8), own) for mask in masks]
+            yield [mask_on_case(found[..., i], grid, own, s.threshold) for i in range(len(structures))]
