@@ -238,8 +238,8 @@ class Network(ConfigSection):
     disable_tta: bool = False
     """Whether nnU-Net predicts without mirroring, which takes a quarter of the time in 2D, an eighth in 3D."""
     tile_step_size: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """How far apart the windows are in which nnU-Net predicts, as a share of a window. 1 lets none overlap, in about
-    half the time of 0.5 (2D), with seams between them."""
+    """How far apart the windows are in which nnU-Net predicts, as a share of a window. Above 0.5
+    structures at their borders may be lost (docs/nnunet.md)."""
     trainer: NnunetTrainer = NnunetTrainer()
     """The settings of nnU-Net's trainer; the study's `recipe` gives it the seed and the retries alone."""
     architecture: str
