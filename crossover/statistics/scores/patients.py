@@ -56,11 +56,18 @@ def notes(table: pd.DataFrame) -> list[str]:
     ]
 
 
+def patients_of(table: pd.DataFrame) -> pd.Series:
+    """Return each row's patient, by what any row of its case says; the case where none says it."""
+    if PATIENT not in table:
+        return table["case"]
+    said = table[PATIENT].where(table[PATIENT].ne("") & table[PATIENT].notna())
+    return said.groupby([table[c] for c in _CASE]).transform("first").fillna(table["case"])
+
+
 def _patients(table: pd.DataFrame) -> pd.Series | None:
-    """Return each row's patient, by what any row of its case says; None where no patient has two cases."""
+    """Return each row's patient; None where no patient has two cases."""
     if PATIENT not in table:
         return None
-    said = table[PATIENT].where(table[PATIENT].ne("") & table[PATIENT].notna())
-    whose = said.groupby([table[c] for c in _CASE]).transform("first").fillna(table["case"])
+    whose = patients_of(table)
     pairs = table[_CASE].assign(patient=whose).drop_duplicates()
     return whose if pairs.duplicated(["cohort", "patient"]).any() else None
