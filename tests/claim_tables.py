@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
+from crossover.statistics.estimates.agreement import check_radiomics
 from crossover.statistics.papers.claims.statements import (
     ICC,
     Above,
@@ -26,6 +28,7 @@ from crossover.study.plan import plan
 from crossover.study.schema import Study
 
 CASES, TRAININGS = 6, 3
+ICC_CASES = 12
 FEATURES = ("Entropy", "Mean", "Variance")
 Place = tuple[str, int, str, str]
 """Family, size, cohort, structure."""
@@ -43,9 +46,7 @@ def tables_for(statement: Statement, study: Study, side: int) -> dict[str, pd.Da
     if isinstance(statement, BestNetwork):
         return {"cross_validation": cells(statement, 0.05 * side)}
     if statement.metric == ICC:
-        if isinstance(statement, Better):
-            return {"radiomics": radiomics(statement, study, side)}
-        return {"icc": iccs(statement, study, side)}
+        return {"radiomics": check_radiomics(radiomics(statement, study, side))}
     return {"metrics": metrics(statement, study, side)}
 
 
@@ -140,34 +141,30 @@ def _at(statement: Statement, study: Study, test_set: str | None = None) -> list
 # ---- reliability
 
 
-def iccs(statement: Above | Below | Within, study: Study, side: int) -> pd.DataFrame:
-    value = _value(statement, side)
-    rows = [
-        {"test_set": statement.test_set, "structure": "tumour", "model": f"{family}-n{n}",
-         "family": family, "n_train": n, "feature": feature, "icc": value, "ci_low": value - 0.03,
-         "ci_high": value + 0.03}
-        for family in statement.families for n in statement.sizes for feature in FEATURES
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def radiomics(statement: Better, study: Study, side: int) -> pd.DataFrame:
-    """Features near the manual ones by the better family, and far off by the other."""
+def radiomics(statement: Better | Above | Below | Within, study: Study, side: int) -> pd.DataFrame:
+    """Features near the manual ones by the family that is to have the higher ICC, and far off by the other."""
     rng = np.random.default_rng(1)
-    rows = []
-    for pair in statement.pairs:
+    if isinstance(statement, Better):
         noise = {1: (0.05, 2.0), 0: (0.7, 0.7), -1: (2.0, 0.05)}[side]
-        truth = {(f, case): rng.normal(0, 1) for f in FEATURES for case in range(CASES)}
-        for (feature, case), value in truth.items():
-            about = {"cohort": pair.test_set, "case": f"c{case}", "structure": "tumour", "level": "",
-                     "feature": feature}  # fmt: skip
+        named = [
+            (pair.test_set, family, sd)
+            for pair in statement.pairs for families, sd in zip((pair.a, pair.b), noise, strict=True)
+            for family in families
+        ]  # fmt: skip
+    else:
+        sd = {1: 0.01, 0: 0.7, -1: 5.0}[side if isinstance(statement, Above) else -side]
+        named = [(statement.test_set, family, sd) for family in statement.families]
+    rows = []
+    for test_set in dict.fromkeys(test_set for test_set, *_ in named):
+        for feature, case in product(FEATURES, range(ICC_CASES)):
+            value = rng.normal(0, 1)
+            about = {"cohort": test_set, "case": f"c{case}", "structure": "tumour", "level": "", "feature": feature}
             manual = dict.fromkeys(("family", "strategy"), "") | {"model": "manual", "n_train": 0}
             rows.append(about | manual | {"value": value})
-            for families, sd in zip((pair.a, pair.b), noise, strict=True):
-                for family in families:
-                    for n in statement.sizes:
-                        model = {"model": f"{family}-n{n}", "family": family, "strategy": family}
-                        rows.append(about | model | {"n_train": n, "value": value + rng.normal(0, sd)})
+            for (own, family, sd), n, r in product(named, statement.sizes, range(TRAININGS)):
+                if own == test_set:
+                    model = {"model": f"{family}-n{n}-r{r}", "family": family, "strategy": family, "n_train": n}
+                    rows.append(about | model | {"value": value + rng.normal(0, sd)})
     return pd.DataFrame(rows)
 
 

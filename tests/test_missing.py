@@ -145,6 +145,24 @@ def test_a_plan_takes_no_case_without_the_structure_for_a_missing_prediction():
     assert any("(a/p6/liver): the structure is in no reference" in note for note in found)
 
 
+def test_a_plan_treats_missing_predictions_as_a_comparison_does():
+    values = np.linspace(0.4, 0.8, 6)
+    rows = table(
+        *[(m, f"p{i}", v + 0.01 * i * (m == "b")) for m in "ab" for i, v in enumerate(values)], ("a", "p6", 0.6)
+    ).drop(columns="hd95_mm")  # fmt: skip
+    of_policy = {}
+    for policy in ("worst", "exclude"):
+        planned, notes_ = design(rows, Question("dsc", missing=policy))
+        whole, gone = completed(rows, policy)
+        of_policy[policy] = planned.iloc[0]["difference"]
+        pairs = comparisons(whole, "dsc").query("test_set == 'test'")
+        assert abs(of_policy[policy]) == pytest.approx(abs(pairs["difference"].iloc[0]))
+        assert notes(gone, policy)[0] in notes_
+    assert abs(of_policy["worst"]) > 2 * abs(of_policy["exclude"])
+    with pytest.raises(TableError, match=r"missing predictions of b: 1 of liver \(p6\)"):
+        design(rows, Question("dsc", missing="error"))
+
+
 def test_a_case_that_nobody_has_a_score_for_is_missed_by_none():
     rows = table(("a", "p1", 0.5, 3.0), ("b", "p1", 0.5, 3.0), ("b", "p2", np.nan, np.nan))
     assert missing_predictions(rows).empty

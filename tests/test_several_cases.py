@@ -10,6 +10,7 @@ from crossover.analyses.analysis import Inputs
 from crossover.analyses.tables.patients import make
 from crossover.cli.app import app
 from crossover.statistics.differences.paired import paired
+from crossover.statistics.estimates.agreement import agreement, check_radiomics, influences
 from crossover.statistics.estimates.summary import summarise
 from crossover.statistics.scores.metrics_table import TableError, check_metrics
 from crossover.statistics.scores.missing import completed
@@ -117,3 +118,42 @@ def test_table_one_counts_a_patient_with_two_cases_once(tmp_path):
     patients.to_csv(tmp_path / "patients.csv", index=False)
     table = make(Inputs(tmp_path, patients=tmp_path / "patients.csv"), study)["patients"]
     assert table["patients"].tolist() == [4, 4]
+
+
+def repeated_features(copies: int) -> pd.DataFrame:
+    """Features of six patients, each with as many cases, all alike."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for patient in range(PATIENTS):
+        manual = rng.normal()
+        automatic = manual + rng.normal(0, 0.5)
+        for case in range(copies):
+            place = {"cohort": "test", "patient": f"p{patient}", "case": f"p{patient}-{case}", "structure": "liver"}
+            for model, value in (("manual", manual), ("a", automatic)):
+                about = {"model": model, "family": model, "strategy": model, "level": "", "n_train": 0}
+                rows.append({**about, **place, "feature": "Mean", "value": value})
+    return pd.DataFrame(rows)
+
+
+def test_an_icc_counts_patients_and_is_that_of_single_cases():
+    once, twice = (agreement(repeated_features(copies), "ICC(A,1)", 0.95).iloc[0] for copies in (1, 2))
+    pd.testing.assert_series_equal(twice, once)
+    assert twice["cases"] == PATIENTS
+    table = repeated_features(2)
+    rng = np.random.default_rng(6)
+    table["value"] += np.where(table["model"] == "a", rng.normal(0, 0.8, len(table)), 0)
+    of_means = table.assign(case=table["patient"]).groupby(
+        ["model", "family", "strategy", "level", "n_train", "cohort", "patient", "case", "structure", "feature"]
+    )["value"].mean().reset_index()  # fmt: skip
+    single, averaged = (agreement(t, "ICC(A,1)", 0.95)["icc"].iloc[0] for t in (table, of_means))
+    assert single < averaged
+
+
+def test_the_z_of_an_icc_by_patients_is_its_mean_and_counts_patients():
+    table = check_radiomics(repeated_features(2))
+    values = np.stack([table.query("model == @m")["value"].to_numpy()[:, None] for m in ("manual", "a")])
+    patients = np.repeat(np.arange(PATIENTS), 2)
+    z = influences(values, patients, "ICC(A,1)")
+    assert z.shape == (PATIENTS, 1)
+    assert np.tanh(z.mean()) == pytest.approx(agreement(table, "ICC(A,1)", 0.95)["icc"].iloc[0])
+    np.testing.assert_allclose(z, influences(values[:, ::2], patients[::2], "ICC(A,1)"))

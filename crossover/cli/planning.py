@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from typer import Argument, Option
 
-from crossover.cli.shared import Json, stop, stop_on
+from crossover.cli.shared import Json, Missing, stop, stop_on
 
 Files = Annotated[
     list[str] | None,
@@ -46,7 +46,7 @@ def design(
     metric: Metric = "dsc", test_set: TestSet = "all", structure: Structure = "", column: Columns = None,
     reach: Reach = None, more: Next = 10, assurance: Assurance = 0.8, alpha: Alpha = 0.05,
     trainings: Trainings = None, minutes_per_case: Minutes = None, mean: Means = None, sd: Sds = None,
-    cases: Cases = 0, correlation: Correlation = 0.5, between_runs: BetweenRuns = None,
+    cases: Cases = 0, correlation: Correlation = 0.5, between_runs: BetweenRuns = None, missing: Missing = "worst",
     as_json: Json = False, out: Out = None,
 ) -> None:  # fmt: skip
     """Plan a study: test cases and trainings that settle a difference or the crossover, labelled cases for a score.
@@ -67,7 +67,7 @@ def design(
     rules = Rules(assurance, alpha, 1 - alpha, chosen, minutes_per_case)
     with stop_on(TableError):
         said = Said(column or (), [metric])
-    asked = Question(said.metrics[0], difference, reach, more, model or (), size, test_set, structure, rules)
+    asked = Question(said.metrics[0], difference, reach, more, model or (), size, test_set, structure, missing, rules)
     printed = None if files else PrintedPair(mean or (), sd or (), cases, correlation, between_runs)
     findings = wrong(asked, printed)
     if files and (mean or sd or cases or between_runs is not None):

@@ -1,15 +1,13 @@
 """Commands that work on tables of scores: comparisons of any tool's models, and figures from results."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from crossover.cli.clone import in_workflow_folder
-from crossover.cli.shared import RESULTS, Results, stop_on
+from crossover.cli.shared import RESULTS, Missing, Results, stop_on
 from crossover.core.configuration import ConfigError
-
-Missing = Literal["worst", "exclude", "error"]
 
 
 def compare(
@@ -32,13 +30,7 @@ def compare(
         list[str] | None,
         typer.Option(help="NEW=OLD: the structure OLD of any file is called NEW. May be repeated."),
     ] = None,
-    missing: Annotated[
-        Missing,
-        typer.Option(
-            help="Predictions that a model lacks count as the worst value of each metric; or their cases are left out "
-            "for all models; or they are an error."
-        ),
-    ] = "worst",
+    missing: Missing = "worst",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("comparison"),
 ) -> None:
     """Compare models on the same cases by scores that any tool made: tables, tests, figures and a page.

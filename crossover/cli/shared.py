@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -17,6 +17,13 @@ MadeAt = Annotated[
 ]
 Data = Annotated[str, typer.Option(help="Folder with the real data.")]
 Workers = Annotated[int, typer.Option(help="Number of processes.")]
+Missing = Annotated[
+    Literal["worst", "exclude", "error"],
+    typer.Option(
+        help="Predictions that a model lacks count as the worst value of each metric; or their cases are left out "
+        "for all models; or they are an error."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print every row as JSON instead of the table for people.")]
 CORES = os.cpu_count() or 1
 

@@ -14,7 +14,7 @@ from crossover.imaging.volumes import image_path, prediction_path, read, structu
 from crossover.study.plan import Model
 
 ABOUT = ("family", "strategy", "level", "n_train", "replicate")
-COLUMNS = ["model", *ABOUT, "cohort", "case", "structure", "feature", "value"]
+COLUMNS = ["model", *ABOUT, "cohort", "patient", "case", "structure", "feature", "value"]
 
 
 def radiomics_rows(
@@ -36,17 +36,17 @@ def radiomics_rows(
     make = partial(
         _rows_of_case, models=which, structures=structures, cases=cases, predictions=predictions, settings=settings
     )
-    jobs = list(zip(test["cohort"], test["case"], strict=True))
+    jobs = list(zip(test["cohort"], test["patient"], test["case"], strict=True))
     of_jobs = incremental.call_each(make, jobs, workers)
     return [row for of_model in zip(*of_jobs, strict=True) for rows in of_model for row in rows]
 
 
 def _rows_of_case(
-    job: tuple[str, str], models: Sequence[Model | None], structures: list[str], cases: Path,
+    job: tuple[str, str, str], models: Sequence[Model | None], structures: list[str], cases: Path,
     predictions: Path | None, settings: dict,
 ) -> list[list[dict]]:  # fmt: skip
     """Return each model's rows of one case, whose image is read once for all of them."""
-    cohort, case = job
+    cohort, patient, case = job
     folder = cases / cohort / case
     image = read(image_path(folder, settings["channel"]))
     feature_rows: list[list[dict]] = []
@@ -59,7 +59,7 @@ def _rows_of_case(
             if model is not None and predictions is not None:
                 path = prediction_path(predictions, model.name, cohort, case, structure)
             values = first_order(image, read(path), settings["features"], settings["bin_width"])
-            where = {"cohort": cohort, "case": case, "structure": structure}
+            where = {"cohort": cohort, "patient": patient, "case": case, "structure": structure}
             rows += [{**about, **where, "feature": name, "value": value} for name, value in values.items()]
         feature_rows.append(rows)
     return feature_rows

@@ -9,7 +9,6 @@ ANALYSIS = Analysis(
     reads=(
         "metrics.csv",
         "radiomics.csv",
-        "statistics/icc.csv",
         "statistics/training_time_saved.csv",
         "statistics/cross_validation.csv",
         "statistics/crossover.csv",

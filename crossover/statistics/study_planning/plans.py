@@ -6,15 +6,15 @@ The rows are those of `planning`.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from crossover.statistics.estimates.effects import Spreads, TrainedScores
 from crossover.statistics.estimates.resampling import draws_as_trainings, panel, resample
 from crossover.statistics.learning_curves.crossing import crossover
 from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
-from crossover.statistics.scores.missing import absent_notes, missing_predictions, without_absent
+from crossover.statistics.scores.missing import Policy, absent_notes, completed
 from crossover.statistics.scores.missing import notes as lacking
-from crossover.statistics.scores.patients import by_patient
 from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import SHARE, scale
 from crossover.statistics.study_planning.planning import (
@@ -43,6 +43,7 @@ class Question:
         models: two families; the table's two where it has no more.
         size: the n_train at which they are compared; None for the largest that both have.
         structure: "" for each.
+        missing: what is done with predictions that a model lacks, as in a comparison (`scores.missing`).
     """
 
     metric: str = "dsc"
@@ -53,6 +54,7 @@ class Question:
     size: int | None = None
     test_set: str = POOLED
     structure: str = ""
+    missing: Policy = "worst"
     rules: Rules = field(default_factory=Rules)
 
 
@@ -62,13 +64,12 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     Raises:
         TableError: everything that the table lacks of what is asked.
     """
-    table = tested(table)
-    sets = test_sets(table)
-    families = list(dict.fromkeys(table["family"]))
+    whole = tested(table)
+    families = list(dict.fromkeys(whole["family"]))
     known = {
-        "--metric": (question.metric, list(table)),
-        "--test-set": (question.test_set, list(sets)),
-        "--structure": (question.structure, ["", *dict.fromkeys(table["structure"])]),
+        "--metric": (question.metric, list(whole)),
+        "--test-set": (question.test_set, list(test_sets(whole))),
+        "--structure": (question.structure, ["", *dict.fromkeys(whole["structure"])]),
         **{f"--model {m}": (m, families) for m in question.models},
     }
     findings = [
@@ -84,10 +85,7 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         )
     if findings:
         raise TableError("\n".join(findings))
-    whole = sets[question.test_set]
-    whole = whole[whole["structure"] == question.structure] if question.structure else whole
-    scored = without_absent(whole).dropna(subset=question.metric)
-    rows = by_patient(scored).dropna(subset=question.metric)
+    rows, notes = _asked_about(table, question)
     pair = tuple(question.models or families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
@@ -95,14 +93,35 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     if size is None or not all(size in own or own == {0} for own in sizes):
         raise TableError(_sizes_of(pair, sizes, question.size))
     chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
-    found, notes = _by_pair(with_runs(rows), question, chosen)
+    found, of_pair = _by_pair(with_runs(rows), question, chosen)
     curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
-    gone = missing_predictions(scored)
-    notes += [f"{note}: not among the pilot's cases" for note in lacking(gone, "error")] if len(gone) else []
-    notes += [*absent_notes(whole, [question.metric]), *of_patients(whole)]
-    return as_table([*found, *curves]), [*_tells_nothing(rows, question.metric, pair), *notes, *more]
+    return as_table([*found, *curves]), [*_tells_nothing(rows, question.metric, pair), *of_pair, *notes, *more]
+
+
+def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[str]]:
+    """Return the scores that a question is about, completed as for a comparison, and notes of what that took.
+
+    Raises:
+        TableError: predictions are missing and may not be, or a failure counts as an infinite distance.
+    """
+
+    def own(rows: pd.DataFrame) -> pd.DataFrame:
+        rows = rows if question.test_set == POOLED else rows[rows["cohort"] == question.test_set]
+        return rows[rows["structure"] == question.structure] if question.structure else rows
+
+    asked = own(tested(table))
+    whole, gone = completed(table, question.missing)
+    rows = own(tested(whole)).dropna(subset=question.metric)
+    if endless := int(np.isinf(rows[question.metric]).sum()):
+        raise TableError(
+            f"{question.metric}: infinite in {endless} rows, as where one of the two masks is empty: there is no mean "
+            "to plan for; give the column diagonal_mm, or write what a failure counts as"
+        )
+    gone = own(gone)
+    notes = lacking(gone, question.missing) if len(gone) else []
+    return rows, [*notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
 
 
 def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list[str]:

@@ -65,7 +65,8 @@ def _student(values: np.ndarray, confidence: float) -> Interval:
 def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffect]:
     """Return the network's validation DSC minus every other's, on the same folds.
 
-    The folds' training patients overlap, so that these intervals are too narrow (Nadeau & Bengio 2003).
+    Of k folds any two share most of their training patients, so that the spread between them understates the chance of
+    other patients: the variance of the mean is 1 / k + 1 / (k - 1) of theirs, not 1 / k (Nadeau & Bengio 2003).
 
     Raises:
         Missing: the network is not in the selection, or is alone in it.
@@ -80,6 +81,8 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffe
             apart = (scores[own] - scores[other]).dropna()
             # each fold is another training on other patients: their spread holds both chances
             found = effect([apart.to_numpy(float)[:, None]], [1.0], spread=Spread(0.0, 1))
+            folds = len(apart)
+            found = found.scaled(found.estimate, math.sqrt(1 + folds / (folds - 1)) if folds > 1 else math.nan)
             name = f"minus {' with '.join(other)}"
             parts.append(part(name, found, statement.region, math.nan, SHARE))
     if not parts:

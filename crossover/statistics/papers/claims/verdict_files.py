@@ -13,7 +13,7 @@ from crossover.study.chains import longer
 from crossover.study.schema import Study
 
 TABLES = (
-    "metrics.csv", "radiomics.csv", "statistics/icc.csv", "statistics/training_time_saved.csv",
+    "metrics.csv", "radiomics.csv", "statistics/training_time_saved.csv",
     "statistics/cross_validation.csv", "statistics/crossover.csv",
 )  # fmt: skip
 """What claims are judged by, under results/<study>/; none but the first has to be there."""

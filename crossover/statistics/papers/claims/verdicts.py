@@ -60,7 +60,7 @@ def evaluate_claims(
     """Judge claims by a run's tables, with the columns `COLUMNS`.
 
     Args:
-        tables: those there are of `metrics` (read by `metrics_table.read_metrics`), `icc`, `radiomics`,
+        tables: those there are of `metrics` (read by `missing.read_completed`), `radiomics`,
             `training_time_saved`, `cross_validation`, `crossover`, and `published` (`Published.table`). A claim
             whose table, model, size or metric is missing is *not run*.
         confidence: of the intervals that decide (see `claims.parts`).
@@ -91,7 +91,7 @@ def _row(
     if isinstance(statement, Untested):
         return row | nothing | {"verdict": NOT_RUN, "because": statement.because}
     try:
-        parts, region = _parts(statement, tables, confidence, sizes, icc, controls)
+        parts, region = _parts(statement, tables, sizes, icc, controls)
         if not parts:
             raise Missing("the tables have no such scores")
     except Missing as missing:
@@ -131,8 +131,7 @@ def _longer(pairs: list[tuple[str, str]]) -> str:
 
 
 def _parts(
-    statement: Testable, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
-    controls: score_parts.Controls,
+    statement: Testable, tables: Mapping, sizes: Mapping[int, int], icc: Form, controls: score_parts.Controls
 ) -> tuple[list[JudgedEffect], Interval]:  # fmt: skip
     def table(name: str):
         if name not in tables:
@@ -151,7 +150,7 @@ def _parts(
     elif isinstance(statement, Better) and statement.metric == ICC:
         found = feature_parts.icc_differences(statement, table("radiomics"), icc, sizes)
     elif isinstance(statement, Above | Below | Within) and statement.metric == ICC:
-        found = feature_parts.icc_values(statement, table("icc"), sizes, confidence)
+        found = feature_parts.icc_values(statement, table("radiomics"), icc, sizes)
     elif isinstance(statement, Above | Below | Within):
         found = score_parts.values(statement, table("scores"))
     else:
