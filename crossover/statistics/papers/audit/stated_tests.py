@@ -56,9 +56,9 @@ def _p(test: StatedTest) -> AuditRow:
     whole = [Interpretation(name, _p_interval(test, df)) for name, df in _degrees_of(test)]
     halves = [Interpretation(_join("one-sided", r.name), Interval(r.value.low / 2, r.value.high / 2)) for r in whole]
     if test.one_sided:
-        usual, unusual = halves, []
+        usual, unusual = halves, halves[:0]
     elif test.statistic in ("F", "chi2"):
-        usual, unusual = whole, []
+        usual, unusual = whole, whole[:0]
     else:
         usual, unusual = [Interpretation(_join("two-sided", r.name), r.value) for r in whole], halves
     printed = p_interval(test.p, test.p_below)
