@@ -12,6 +12,7 @@ from scipy import stats
 
 from crossover.statistics.differences.paired import signed_rank
 from crossover.statistics.differences.sign_patterns import exact_p
+from crossover.statistics.papers.audit.counts import counts
 from crossover.statistics.papers.audit.cut_off import cut_off
 from crossover.statistics.papers.audit.group_tests import (
     fisher,
@@ -279,3 +280,10 @@ def test_a_test_that_can_not_be_is_refused(test, said):
 def test_degrees_of_freedom_are_not_cut_off():
     (test,) = cut_off(paper(tests=[T19 | {"about": "A", "where": "Results", "p": Printed("0.049")}])).tests
     assert test.df == [19] and test.value == pytest.approx(2.105)
+
+
+@pytest.mark.parametrize(("cases", "verdicts"), [(41, [FOLLOWS]), (42, [NOT]), (None, [])])
+def test_a_pooled_test_set_has_the_cases_of_its_parts(cases, verdicts):
+    parts = {"a": {"cases": 18, "where": "Methods"}, "b": {"cases": 23, "where": "Methods"}}
+    whole = {"all": {"cases": cases, "pools": ["a", "b"], "where": "Methods"}}
+    assert [row.verdict for row in counts(paper(test_sets=parts | whole))] == verdicts
