@@ -1,6 +1,7 @@
 """The audit's statistical tests against scipy and enumeration by hand."""
 
 import math
+import re
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy import stats
 
 from crossover.statistics.differences.paired import signed_rank
 from crossover.statistics.differences.sign_patterns import exact_p
+from crossover.statistics.papers.audit.counts import counts
+from crossover.statistics.papers.audit.cut_off import cut_off
 from crossover.statistics.papers.audit.group_tests import (
     fisher,
     group_tests,
@@ -27,7 +30,8 @@ from crossover.statistics.papers.audit.signed_rank import (
     compositions,
     mean_ranks,
 )
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING
+from crossover.statistics.papers.audit.stated_tests import stated_tests
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow
 from crossover.statistics.papers.printed import ContinuousRow
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed
@@ -197,3 +201,89 @@ def test_a_statement_of_every_case_needs_the_p_of_every_case():
     several = of("0.005", "0.007")
     assert several.verdict == READING and "average over the structures" in several.reading
     assert "1 of 2 p values are larger" in several.note
+
+
+# ---- tests stated with their statistics
+
+
+def stated(**test: object) -> list[AuditRow]:
+    """The audit's rows of one test."""
+    return stated_tests(paper(tests=[{"about": "A against B", "where": "Results", **test}]))
+
+
+T19 = {"statistic": "t", "value": Printed("2.10"), "df": 19}
+
+
+@pytest.mark.parametrize(
+    ("test", "verdict", "reading"),
+    [
+        (T19 | {"p": Printed("0.049")}, FOLLOWS, ""),
+        (T19 | {"p": Printed("0.025")}, READING, "one-sided"),
+        (T19 | {"p": Printed("0.025"), "one_sided": True}, FOLLOWS, ""),
+        (T19 | {"p": Printed("0.005")}, NOT, "one-sided"),
+        (T19 | {"p": Printed("0.147"), "corrected": True}, FOLLOWS, ""),
+        (T19 | {"p": Printed("0.001"), "p_below": True}, NOT, "one-sided"),
+        ({"statistic": "F", "value": Printed("4.20"), "df": [2, 57], "p": Printed("0.020")}, FOLLOWS, ""),
+        ({"statistic": "chi2", "value": Printed("3.90"), "df": 1, "p": Printed("0.024")}, NOT, ""),
+        ({"statistic": "z", "value": Printed("-1.70"), "p": Printed("0.089")}, FOLLOWS, ""),
+        ({"statistic": "r", "value": Printed("0.44"), "cases": 20, "p": Printed("0.052")}, FOLLOWS, ""),
+        ({"statistic": "r", "value": Printed("0.44"), "cases": 20, "p": Printed("0.001")}, NOT, "one-sided"),
+        ({"statistic": "t", "value": Printed("2.10"), "cases": 20, "p": Printed("0.049")}, FOLLOWS, ""),
+    ],
+)
+def test_p_of_a_stated_statistic(test, verdict, reading):
+    found = only(stated(**test), "p of A against B")
+    assert (found.verdict, found.reading) == (verdict, reading)
+
+
+@pytest.mark.parametrize(
+    ("df", "cases", "verdict"),
+    [(19, 20, FOLLOWS), (18, 20, FOLLOWS), (38, 20, READING), (20, 20, NOT), (Printed("17.3"), 20, UNCHECKED)],
+)
+def test_degrees_of_freedom_of_the_cases(df, cases, verdict):
+    rows = stated(statistic="t", value=Printed("2.10"), df=df, cases=cases, p=Printed("0.05"))
+    assert only(rows, "Degrees of freedom").verdict == verdict
+
+
+@given(st.floats(-6, 6), st.integers(2, 200), st.integers(1, 3), st.sampled_from(["t", "r", "z", "F", "chi2"]))
+@settings(deadline=None)
+def test_a_rounded_statistic_never_contradicts_the_p_of_the_unrounded_one(value, df, decimals, statistic):
+    if statistic == "r":
+        value /= 6.1
+    value = abs(value) if statistic in ("F", "chi2") else value
+    degrees = {"z": [], "F": [2, df]}.get(statistic, [df])
+    p = {
+        "t": lambda: 2 * stats.t.sf(abs(value), df),
+        "z": lambda: 2 * stats.norm.sf(abs(value)),
+        "r": lambda: stats.beta(df / 2, df / 2, loc=-1, scale=2).sf(abs(value)) * 2,
+        "F": lambda: stats.f.sf(value, 2, df),
+        "chi2": lambda: stats.chi2.sf(value, df),
+    }[statistic]()
+    (found,) = stated(statistic=statistic, value=printed(value, decimals), df=degrees, p=printed(p, 3))
+    assert found.verdict == FOLLOWS
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ({"statistic": "t"}, "df of t is one number, or `cases` stands in its place; 0 given"),
+        ({"statistic": "F", "df": 3}, "df of F is two numbers; 1 given"),
+        ({"statistic": "r", "cases": 9, "value": Printed("1.2")}, "r is from -1 to 1, not 1.2"),
+        ({"statistic": "chi2", "df": 1, "one_sided": True}, "one_sided is of t, z and r"),
+    ],
+)
+def test_a_test_that_can_not_be_is_refused(test, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        stated(**{"value": Printed("0.5"), "p": Printed("0.5")} | test)
+
+
+def test_degrees_of_freedom_are_not_cut_off():
+    (test,) = cut_off(paper(tests=[T19 | {"about": "A", "where": "Results", "p": Printed("0.049")}])).tests
+    assert test.df == [19] and test.value == pytest.approx(2.105)
+
+
+@pytest.mark.parametrize(("cases", "verdicts"), [(41, [FOLLOWS]), (42, [NOT]), (None, [])])
+def test_a_pooled_test_set_has_the_cases_of_its_parts(cases, verdicts):
+    parts = {"a": {"cases": 18, "where": "Methods"}, "b": {"cases": 23, "where": "Methods"}}
+    whole = {"all": {"cases": cases, "pools": ["a", "b"], "where": "Methods"}}
+    assert [row.verdict for row in counts(paper(test_sets=parts | whole))] == verdicts

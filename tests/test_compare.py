@@ -718,3 +718,9 @@ def test_a_summary_beside_a_studys_table_has_its_size_from_its_name(tmp_path):
     found = comparison([str(path), f"other-n5={nnunet(tmp_path / 'b.json', B)}"], ["dsc"])
     assert set(found.table["family"]) == {"own", "other"} and set(found.table["n_train"]) == {5}
     assert list(found.pairs["dsc"]["n_train"].unique()) == [5]
+
+
+def test_rows_that_repeat_are_told_with_the_columns_that_were_not_used(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("model,case,region,dsc\na,1,core,0.5\na,1,edema,0.6\n")
+    assert "columns not used: region; say which column tells them apart" in refused(path)

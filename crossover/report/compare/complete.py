@@ -9,7 +9,7 @@ import pandas as pd
 from crossover.core.cells import first_few
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
-from crossover.report.compare.roles import ROLES, Said
+from crossover.report.compare.roles import ROLES, UNUSED, Said
 from crossover.statistics.scores.metrics_table import METRICS, POOLED, TableError, check_metrics
 
 DEFAULTS = {
@@ -80,7 +80,8 @@ def read_all(
     try:
         whole, more = _complete(whole, said)
     except TableError as error:
-        lines = [place + line + _advice(line) for line in str(error).splitlines()]
+        unused = "; ".join(note for note in of_files if note.startswith(UNUSED))
+        lines = [place + line + _advice(line, unused) for line in str(error).splitlines()]
         raise TableError("\n".join(lines)) from None
     return whole, [*notes, *named, *filled, *names, *more]
 
@@ -90,10 +91,10 @@ def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
     return [m for m in dict.fromkeys((*METRICS, *said.metrics)) if m in table]
 
 
-def _advice(finding: str) -> str:
+def _advice(finding: str, unused: str) -> str:
     if not finding.startswith(_REPEATED):
         return ""
-    return (
+    return (f"; {unused}" if unused else "") + (
         "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train), or of "
         "files of one training each, by their names: scratch-n5-r1=PATH is the second training of scratch on 5 cases"
     )

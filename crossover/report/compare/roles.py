@@ -8,6 +8,8 @@ import pandas as pd
 from crossover.statistics.scores.metrics_table import METRICS, TableError
 from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, known_as, plain
 
+UNUSED = "columns not used"
+"""How the note begins that names the columns that were taken for nothing."""
 ROLES = {
     "model": ("model", "method", "algorithm"),
     "case": ("case", "case_id", "subject", "subject_id", "patient", "patient_id"),
@@ -108,7 +110,7 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
     guesses = [f"{c} is {r}" for r, c in taken.items() if c.lower() != r and c not in said_so]
     text = "; ".join(", ".join(part) for part in (as_named, guesses) if part)
     notes = [f"columns by their names: {text}" if text else "", *notes]
-    notes.append(f"columns not used: {', '.join(unused)}" if unused else "")
+    notes.append(f"{UNUSED}: {', '.join(unused)}" if unused else "")
     notes += [hint(c) for c in unused]
     out = table[list(taken.values())].set_axis(list(taken), axis=1)
     return out, [note for note in notes if note], findings

@@ -25,6 +25,7 @@ from crossover.statistics.papers.printed import (
     PairedTest,
     Percentage,
     PrintedGrid,
+    StatedTest,
     Statement,
     TableOne,
     TestSet,
@@ -87,6 +88,8 @@ class Published(ConfigSection):
     """Attributes of cohorts that the text relates to results."""
     paired: list[PairedTest] = []
     """Printed p values of two models on the same cases."""
+    tests: list[StatedTest] = []
+    """Tests that the text states with their statistics."""
     improvements: list[Improvement] = []
     """Sentences that every case improves."""
     icc: list[IccRange] = []

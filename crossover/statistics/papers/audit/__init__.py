@@ -18,13 +18,14 @@ from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
+from crossover.statistics.papers.audit.stated_tests import stated_tests
 from crossover.statistics.papers.audit.statements import statements
 from crossover.statistics.papers.audit.verdicts import NOT, AuditRow
 from crossover.statistics.papers.published import Published
 
 CHECKS = (
     same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests, paired_t,
-    orderings, design,
+    stated_tests, orderings, design,
 )  # fmt: skip
 
 

@@ -17,7 +17,20 @@ def counts(published: Published) -> list[AuditRow]:
     if published.table_one:
         rows += [_percentage(p) for p in _of_table(published.table_one)]
         rows += _sums(published.table_one)
-    return rows
+    return rows + list(_pooled_cases(published))
+
+
+def _pooled_cases(published: Published) -> Iterator[AuditRow]:
+    """Yield a row for each test set that holds others, where the cases of all are printed."""
+    for name, whole in published.test_sets.items():
+        parts = [published.test_sets[part] for part in whole.pools]
+        cases = [part.cases for part in parts if part.cases is not None]
+        if whole.cases is None or not cases or len(cases) < len(parts):
+            continue
+        yield judged(
+            CHECK, f"Cases of {name}", places(whole.where, *(part.where for part in parts)), str(whole.cases),
+            " + ".join(map(str, cases)), exactly(whole.cases), [Interpretation("", exactly(sum(cases)))],
+        )  # fmt: skip
 
 
 def _percentage(printed: Percentage) -> AuditRow:

@@ -18,8 +18,8 @@ from crossover.statistics.papers.published import Published
 
 WAY = "all of the paper's numbers cut off, not rounded"
 ROUNDED = "its numbers rounded, though others of the paper follow only as cut off"
-EXACT = ("alpha", "p_below")
-"""The fields that hold thresholds, whose digits are all that there are."""
+EXACT = ("alpha", "p_below", "df")
+"""The fields that hold thresholds and degrees of freedom, whose digits are all that there are."""
 
 
 def cut_off(published: Published) -> Published:
