@@ -273,6 +273,13 @@ def test_cases_needed():
     assert "more than 256" in out.loc[("transfer", 0.7), "statement"]
 
 
+def test_cases_needed_of_one_draw_say_that_other_draws_are_not_counted():
+    table = check_metrics(table_of(simulated_panel({"scratch": power(0.85, 1.39, 0.5)}, SURE, 1)))
+    several, one = (cases_needed(own, "dsc", 0.95, draws=50) for own in (table, table.assign(draw=0)))
+    assert (several["replicates"] > 1).all() and not several["statement"].str.contains("add ").any()
+    assert (one["replicates"] == 1).all() and one["statement"].str.contains("this draw of the labelled cases").all()
+
+
 def test_families_of_other_sizes_are_compared_where_they_meet():
     panel = simulated_panel(OTHER, SURE, 1)
     table = table_of(panel)

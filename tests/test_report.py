@@ -211,10 +211,12 @@ def test_cases_needed_stand_in_a_row_for_each_score():
     needed = pd.DataFrame([
         {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "family": f, "target": t, "n": n,
          "ci_low": low, "ci_high": high, "confidence": 0.95, "form": "monotone", "n_smallest": 5,
-         "n_largest": 51} for t, f, n, low, high in rows
+         "n_largest": 51, "replicates": 1} for t, f, n, low, high in rows
     ])  # fmt: skip
     section = crossover_section(results(crossover=crossover(CROSSES, 23.4, 12, 51), cases_needed=needed))
-    [table] = [titled.table for titled in section.tables]
+    [titled] = section.tables
+    table = titled.table
+    assert titled.note.endswith("the interval is of this draw: other cases may need other numbers.")
     assert table.head[0] == "DSC" and set(table.head[1:]) == {"UT-only", "TL (L1)"}
     by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     assert by_head[0]["UT-only"] == "13 (6 to > 51)" and by_head[0]["TL (L1)"] == "≤ 5 (≤ 5 to 8)"

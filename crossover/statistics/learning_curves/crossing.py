@@ -35,7 +35,7 @@ CROSSOVER = [
 ]  # fmt: skip
 NEEDED = [
     "test_set", "structure", "metric", "family", "target", "n", "ci_low", "ci_high", "confidence", "form",
-    "n_smallest", "n_largest", "statement",
+    "n_smallest", "n_largest", "replicates", "statement",
 ]  # fmt: skip
 TARGETS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 GRID = 65  # points of a power law's curve
@@ -185,13 +185,15 @@ def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int
     Returns:
         One row with the columns `NEEDED` for each test set, structure, family with sizes and target of
             `TARGETS` that lies between the lowest and highest mean of all families there. n is where the
-            monotone fit reaches the target for good; 0, inf and the interval are as in `crossovers`.
+            monotone fit reaches the target for good; 0, inf and the interval are as in `crossovers`. `replicates`
+            are the fewest draws of the nested subsets behind any mean of the curve: the interval of one is of other
+            patients, and not of other labelled cases.
 
     Raises:
         ValueError: see `crossovers`.
     """
     rows = []
-    for test_set, structure, panel in panels(table, metric):
+    for test_set, structure, panel in panels(draws_as_trainings(table), metric):
         found = resample(panel, draws)
         low, high = np.nanmin(found.means), np.nanmax(found.means)
         for (f, family), target in _each(panel, [t for t in TARGETS if low <= t <= high]):
@@ -204,7 +206,7 @@ def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int
                 "test_set": test_set, "structure": structure, "metric": metric, "family": family,
                 "target": target, "n": at, "ci_low": bounds[0], "ci_high": bounds[1],
                 "confidence": confidence, "form": MONOTONE, "n_smallest": int(n[0]),
-                "n_largest": int(n[-1]),
+                "n_largest": int(n[-1]), "replicates": panel.trainings[f, here].min(),
             }  # fmt: skip
             rows.append(row | {"statement": _needs(row)})
     return pd.DataFrame(rows, columns=NEEDED)
@@ -286,7 +288,8 @@ def _needs(row: dict) -> str:
     low, high = cases(row["ci_low"]), cases(row["ci_high"])
     bounds = low if low == high else f"{low} to {high}"
     text = f"{row['family']} needs {cases(row['n'])} cases for {row['target']:g}"
-    return f"{text} ({row['confidence']:.0%} CI {bounds})"
+    text = f"{text} ({row['confidence']:.0%} CI {bounds})"
+    return text if row["replicates"] > 1 else f"{text} of this draw of the labelled cases; add {SECOND_DRAW}"
 
 
 def _bounds(row: dict) -> str:
