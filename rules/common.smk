@@ -452,7 +452,8 @@ def ask_the_scheduler() -> None:
         return
     found = slurm_site.limits() if workflow.executor_plugin.name == "slurm" else {}
     limits = functools.partial(slurm_site.most, found)
-    print(submissions(workflow, limits), flush=True)
+    if told := submissions(workflow, limits):
+        print(told, flush=True)
     if found:
         keep_to_limits(workflow, limits)
 

@@ -32,7 +32,7 @@ def scored(tmp_path: Path):
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             write(sitk.GetImageFromArray((rng.random((4, 12, 12)) > 0.6).astype(np.uint8)), path)
-    splits = pd.DataFrame({"cohort": "c", "case": names, "part": "test"})
+    splits = pd.DataFrame({"cohort": "c", "patient": names, "case": names, "part": "test"})
     return splits, cases, predictions
 
 
