@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.core.cells import first_few
+from crossover.core.wording import first_few
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, UNUSED, Said

@@ -18,7 +18,7 @@ import math
 import operator
 from collections.abc import Callable
 
-from crossover.core.cells import first_few
+from crossover.core.wording import first_few
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_text
 from crossover.statistics.papers.audit.places import fact_interval

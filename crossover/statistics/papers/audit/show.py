@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from crossover.core.cells import first_few
+from crossover.core.wording import first_few
 from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text, no_claims, untold_claims
 from crossover.statistics.papers.audit.lookup import pair_text
 from crossover.statistics.papers.audit.orderings import CHECK as ORDERING

@@ -117,11 +117,6 @@ def places(*where: str) -> str:
     return "; ".join(dict.fromkeys(p for w in where for p in w.split("; ")))
 
 
-def short_text(value: float, decimals: int = 3) -> str:
-    """Format a number for a note, a small one with two digits."""
-    return f"{value:.{decimals}f}" if value >= 10**-decimals or value == 0 else f"{value:.2g}"
-
-
 def off_text(off: float) -> str:
     """Return how far a number is off, with the digits that tell something; of counts nothing is rounded."""
     if abs(off - round(off)) < TOLERANCE:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crossover.core.cells import first_few
+from crossover.core.wording import first_few
 from crossover.statistics.estimates.agreement import Form
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.papers.claims import feature_parts, from_statistics, score_parts
