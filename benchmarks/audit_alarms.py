@@ -87,6 +87,7 @@ def errors() -> dict[str, tuple[Callable[[Rng], Style], Plant]]:
     few = lambda rng: Style(test="wilcoxon", cohorts=(10,))  # noqa: E731
     plain, per_cent = (lambda rng: Style()), (lambda rng: Style(unit=100, decimals=1))
     distance = lambda rng: Style(metrics=("hd95_mm",), decimals=1)  # noqa: E731
+    intervals = lambda rng: Style(spread="ci")  # noqa: E731
     return {
         "a mean of a table moved by 8 units (repeated in the abstract)": (plain, _mean(0, 8)),
         "a pooled mean moved by 8 units": (pooled, _mean(2, 8)),
@@ -105,6 +106,9 @@ def errors() -> dict[str, tuple[Callable[[Rng], Style], Plant]]:
         "a count of patients one too large": (plain, _count),
         "a total one too large": (plain, _total),
         "a gain 8 units too large": (plain, _gain),
+        "a difference of two models 8 units too large": (plain, _difference),
+        "an SD of differences three times as large": (plain, _sd_of_differences),
+        "an interval of a difference half as wide": (intervals, _interval),
     }  # fmt: skip
 
 
@@ -178,6 +182,23 @@ def _total(parts: Parts, rng: Rng) -> None:
 def _gain(parts: Parts, rng: Rng) -> None:
     gain = parts["gains"][0]
     gain["gain"] = _moved(gain["gain"], 8)
+
+
+def _difference(parts: Parts, rng: Rng) -> None:
+    said = parts["differences"][0]
+    said["difference"] = _moved(said["difference"], 8)
+
+
+def _sd_of_differences(parts: Parts, rng: Rng) -> None:
+    said = parts["differences"][0]
+    said["sd"] = Printed(f"{said['sd'] * 3:.{said['sd'].decimals}f}")
+
+
+def _interval(parts: Parts, rng: Rng) -> None:
+    said = parts["differences"][0]
+    low, high = said["ci"]
+    quarter = (high - low) / 4
+    said["ci"] = tuple(Printed(f"{end:.{low.decimals}f}") for end in (low + quarter, high - quarter))
 
 
 if __name__ == "__main__":

@@ -144,6 +144,7 @@ class Maker:
         return {
             "study": "made", "citation": "Made 2026", "sizes": [5], "confidence": 0.95, "values": values,
             "test_sets": of_sets, "orderings": list(self._orderings()), "paired": list(self._paired()),
+            "differences": list(self._differences()),
             "alpha": Printed("0.05"), "gains": self._gains(), "grid": self._grid(),
             "table_one": self._table_one(training, testing),
             "facts": [
@@ -209,7 +210,7 @@ class Maker:
             draws = x[np.random.default_rng(0).integers(len(x), size=(2000, len(x)))].mean(1)
             return tuple(np.quantile(draws, (0.025, 0.975)))
         half = stats.t.ppf(0.975, len(x) - 1) if kind != "normal" else stats.norm.ppf(0.975)
-        if kind == "logit":
+        if kind == "logit" and metric != "differences":
             slope = half * se / (mean * (1 - mean))
             return tuple(special.expit(special.logit(mean) + np.array((-1, 1)) * slope))
         return mean - half * se, mean + half * se
@@ -275,6 +276,19 @@ class Maker:
                 yield of | {"test": "wilcoxon"} | self.p_printed(float(stats.wilcoxon(x, y).pvalue))
                 if p < 0.05:
                     yield of | {"corrected": True, "where": "Abstract", "p": Printed("0.05"), "p_below": True}
+
+    def _differences(self) -> Iterator[dict]:
+        """Mean differences with what stands beside means; those of medians are not printed."""
+        if self.style.spread == "iqr":
+            return
+        for metric, name, a, b, x, y in self._pairs():
+            models = {side: {"family": f, "n_train": 0} for side, f in (("a", a), ("b", b))}
+            of = models | {"structure": name, "test_set": "site0", "metric": metric, "where": "Table 3"}
+            row = self._printed(x - y, "differences")
+            spread = {key: row[key] for key in ("sd", "se", "ci") if key in row}
+            test = {"test": "t"} if self.style.test == "t" else {}
+            p = self.p_printed(float(stats.ttest_rel(x, y).pvalue))
+            yield of | test | p | spread | {"difference": row["mean"], "cases": len(x)}
 
     def _gains(self) -> list[dict]:
         metric, middle = self.style.metrics[0], np.median if self.style.spread == "iqr" else np.mean

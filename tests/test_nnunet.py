@@ -305,6 +305,30 @@ def test_a_step_of_a_chain_has_its_own_rate_and_warm_up():
     assert rates[:4] == pytest.approx([0.00025, 0.0005, 0.00075, 0.001]) and rates[4:] == [0.001] * 6
 
 
+# ---- mirror images
+
+
+@pytest.mark.parametrize("patch", [(64, 64), (16, 64, 64)])
+@pytest.mark.parametrize("mirroring", [True, False])
+def test_mirroring_is_that_of_nnunets_own_trainers(patch: tuple[int, ...], mirroring: bool):
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+    from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerNoMirroring import (
+        nnUNetTrainerNoMirroring,
+    )
+
+    from crossover.training.backends.nnunet.trainer import CrossoverTrainer
+
+    asked = []
+    for kind in (CrossoverTrainer, nnUNetTrainer if mirroring else nnUNetTrainerNoMirroring):
+        trainer = object.__new__(kind)
+        trainer.configuration_manager = SimpleNamespace(patch_size=patch)
+        trainer.print_to_log_file = lambda *_, **__: None
+        trainer.mirroring = mirroring
+        asked.append(trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size())
+        asked.append(trainer.inference_allowed_mirroring_axes)
+    assert repr(asked[:2]) == repr(asked[2:]) and (asked[1] is None) != mirroring
+
+
 # ---- what a training begins with
 
 

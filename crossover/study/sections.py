@@ -187,6 +187,9 @@ class NnunetTrainer(ConfigSection):
     """The initial learning rate of SGD with Nesterov momentum 0.99; it falls as (1 - epoch / num_epochs) ** 0.9."""
     weight_decay: Annotated[float, Field(ge=0)] = 3e-5
     """The weight decay of the optimiser."""
+    mirroring: bool = True
+    """Whether mirror images are trained on, and predicted where `network.disable_tta` is false. `false` is
+    `nnUNetTrainerNoMirroring`: of structures with a left and a right one, each is the other's mirror image."""
 
 
 class Patches(ConfigSection):

@@ -320,6 +320,44 @@ class StatedTest(Placed):
         return self
 
 
+class PrintedDifference(Placed):
+    """A printed mean difference of two models on the same cases, `a` minus `b`: "0.021 (95% CI 0.008 to 0.034)".
+
+    SD, standard error and interval are those of the differences, one of each case.
+    """
+
+    structure: StructureName | None = None
+    """The structure; none in a study of one."""
+    a: PublishedModel
+    """The model whose scores come first in the difference."""
+    b: PublishedModel
+    """The model whose scores are subtracted."""
+    test_set: TestSetName
+    """The test set."""
+    metric: MetricName
+    """The metric."""
+    difference: Printed
+    """The mean difference, with the digits that are printed."""
+    unit: Literal["%"] | None = None
+    """Percentage points, of scores that are printed as fractions."""
+    sd: NotNegative | None = None
+    """The standard deviation of the differences."""
+    se: NotNegative | None = None
+    """The standard error of the mean difference."""
+    ci: Pair | None = None
+    """The confidence interval of the mean difference."""
+    cases: Annotated[int, Field(ge=2)] | None = None
+    """The number of cases, where it isn't the test set's."""
+    p: Share | None = None
+    """The p value that stands beside it, with the digits that are printed."""
+    p_below: bool = False
+    """Whether only "p < ..." is printed."""
+    test: Test | None = None
+    """The test behind the p, where the paper names it; the t test is the paired one."""
+    corrected: bool = False
+    """Whether the p is corrected for several comparisons (Bonferroni, Holm): the test's own is as large at most."""
+
+
 class Improvement(Placed):
     """The text says that every case improves: `model` above each of `over`, one of which is meant."""
 

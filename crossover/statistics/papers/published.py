@@ -24,6 +24,7 @@ from crossover.statistics.papers.printed import (
     Ordering,
     PairedTest,
     Percentage,
+    PrintedDifference,
     PrintedGrid,
     StatedTest,
     Statement,
@@ -88,6 +89,8 @@ class Published(ConfigSection):
     """Attributes of cohorts that the text relates to results."""
     paired: list[PairedTest] = []
     """Printed p values of two models on the same cases."""
+    differences: list[PrintedDifference] = []
+    """Printed mean differences of two models on the same cases, with their SD, standard error or interval."""
     tests: list[StatedTest] = []
     """Tests that the text states with their statistics."""
     improvements: list[Improvement] = []
@@ -113,6 +116,7 @@ class Published(ConfigSection):
     def _sizes_known(self) -> Published:
         named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
+        named |= {model.n_train for said in self.differences for model in (said.a, said.b)}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
         named |= {gain.n_train for gain in self.gains if gain.n_train is not None} | {*self.tabulated}
         if unknown := sorted(named - {0, *self.sizes}):
@@ -121,11 +125,15 @@ class Published(ConfigSection):
 
     @model_validator(mode="after")
     def _confidence_told(self) -> Published:
-        if self.confidence is None and (where := [v.where for v in self.values if v.ci]):
+        if self.confidence is None and (where := self._intervals()):
             raise ValueError(f"confidence is needed, 0.95 for intervals of 95%: {where[0]} has a ci")
         if known := sorted(KNOWN.keys() & self.other_metrics.keys()):
             raise ValueError(f"other_metrics: {', '.join(known)} is known without it")
         return self
+
+    def _intervals(self) -> list[str]:
+        """Return the places of printed intervals."""
+        return [v.where for v in self.values if v.ci] + [d.where for d in self.differences if d.ci]
 
     @model_validator(mode="after")
     def _attributes_known(self) -> Published:

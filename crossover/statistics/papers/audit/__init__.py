@@ -18,6 +18,7 @@ from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
+from crossover.statistics.papers.audit.stated_differences import stated_differences
 from crossover.statistics.papers.audit.stated_tests import stated_tests
 from crossover.statistics.papers.audit.statements import statements
 from crossover.statistics.papers.audit.verdicts import NOT, AuditRow
@@ -25,7 +26,7 @@ from crossover.statistics.papers.published import Published
 
 CHECKS = (
     same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests, paired_t,
-    stated_tests, orderings, design,
+    stated_tests, stated_differences, orderings, design,
 )  # fmt: skip
 
 

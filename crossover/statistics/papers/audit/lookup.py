@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from crossover.statistics.papers.printed import PairedTest, PublishedModel, Value
+from crossover.statistics.papers.printed import PairedTest, PrintedDifference, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 
 Key = tuple[str, int, str | None, str, str]
@@ -47,10 +47,15 @@ def model_text(model: PublishedModel) -> str:
     return f"{model.family} at n = {model.n_train}" if model.n_train else model.family
 
 
-def pair_text(test: PairedTest) -> str:
-    """Return what a p is of in words: "target at n = 50 against source, mandible, center, dsc"."""
-    models = versus(test.a, "against", test.b)
-    return _joined(models, test.structure, test.test_set, test.metric)
+def pair_text(pair: PairedTest | PrintedDifference) -> str:
+    """Return what a comparison is of in words: "target at n = 50 against source, mandible, center, dsc"."""
+    models = versus(pair.a, "against", pair.b)
+    return _joined(models, pair.structure, pair.test_set, pair.metric)
+
+
+def value_of(pair: PairedTest | PrintedDifference, model: PublishedModel, values: dict[Key, Value]) -> Value | None:
+    """Return the printed mean of one of a comparison's models; None where none is printed."""
+    return values.get((model.family, model.n_train, pair.structure, pair.test_set, pair.metric))
 
 
 def first_tests(published: Published) -> list[tuple[PairedTest, PairedTest]]:

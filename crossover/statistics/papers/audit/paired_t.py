@@ -4,7 +4,7 @@ import math
 from itertools import product
 
 from crossover.statistics.papers.audit.interval import TOLERANCE, Interval, gap, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_text, pair_text
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values, model_text, pair_text, value_of
 from crossover.statistics.papers.audit.scores import (
     cases_of,
     least_correlation,
@@ -25,7 +25,7 @@ from crossover.statistics.papers.audit.verdicts import (
     rests_on,
     unchecked,
 )
-from crossover.statistics.papers.printed import PairedTest, PublishedModel, Value
+from crossover.statistics.papers.printed import PairedTest, Value
 from crossover.statistics.papers.published import Published
 
 CHECK = "paired t test"
@@ -37,14 +37,10 @@ def paired_t(published: Published) -> list[AuditRow]:
     """Check each p of a paired t test against its models' means and their SDs, standard errors or intervals."""
     values = first_values(published)
     return [
-        _p(test, values.get(_key(test, test.a)), values.get(_key(test, test.b)), published)
+        _p(test, value_of(test, test.a, values), value_of(test, test.b, values), published)
         for test in published.paired
         if test.test == "t"
     ]
-
-
-def _key(test: PairedTest, model: PublishedModel) -> Key:
-    return model.family, model.n_train, test.structure, test.test_set, test.metric
 
 
 def usual_correlations(n: int) -> Interval:
@@ -59,7 +55,7 @@ def usual_correlations(n: int) -> Interval:
 def implied_correlation(difference: Interval, a: Interval, b: Interval, p: Interval, n: int) -> Interval | None:
     """Return the correlations of two models' scores with which the paired t test of n cases gives a p.
 
-    The p tells the SD of the differences, w = |difference| sqrt(n) / t(p), and w² = a² + b² - 2 r a b tells r.
+    The p tells the SD of the differences, |difference| sqrt(n) / t(p), and that tells the correlation.
 
     Args:
         difference: of the means. a, b: the SDs. p: two-sided. n: cases.
@@ -74,9 +70,17 @@ def implied_correlation(difference: Interval, a: Interval, b: Interval, p: Inter
     small, large = (float(stats.t.isf(end / 2, n - 1)) for end in (p.high, p.low))
     widest = max(sizes) * math.sqrt(n) / small if small > 0 else math.inf
     narrowest = near * math.sqrt(n) / large if large > 0 else (math.inf if near else 0.0)
-    low = max(least_correlation(a, b, widest), -1.0)
+    return correlations(a, b, Interval(narrowest, widest))
+
+
+def correlations(a: Interval, b: Interval, spread: Interval) -> Interval | None:
+    """Return the correlations of two models' scores, with SDs a and b, whose differences have one of the SDs `spread`.
+
+    w² = a² + b² - 2 r a b tells r. None where no correlation from -1 to 1 does.
+    """
+    low = max(least_correlation(a, b, spread.high), -1.0)
     ends = [
-        (x * x + y * y - narrowest**2) / (2 * x * y) if x and y else math.copysign(math.inf, x + y - narrowest)
+        (x * x + y * y - spread.low**2) / (2 * x * y) if x and y else math.copysign(math.inf, x + y - spread.low)
         for x, y in product((a.low, a.high), (b.low, b.high))
     ]
     high = min(max(ends), 1.0)
@@ -102,7 +106,7 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
         ends = Interval(-1.0, 1.0)
     elif given.low > most_often.high:
         ends = Interval(given.low, 1.0)
-    found, usual = (_p_range(difference, _spreads(s, r, of.low, of.high), n) for of in (ends, most_often))
+    found, usual = (p_of_difference(difference, spreads(s, r, of.low, of.high), n) for of in (ends, most_often))
     verdict, reading, note = _verdict(given, most_often, usual)
     if given is None and p.low > found.high:
         note = "A p corrected for several comparisons may be larger: where the paper says so, write corrected: true"
@@ -130,7 +134,7 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
     """Say why a p can't be recomputed; "" where it can."""
     for model, value in ((test.a, a), (test.b, b)):
         if value is None:
-            return f"no mean of {key_text(_key(test, model))} is printed"
+            return f"no mean of {model_text(model)} is printed"
     assert a and b
     if test.structure == POOLED_STRUCTURE:
         return "the spread of averages over structures doesn't tell that of the cases"
@@ -141,7 +145,7 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
     return "" if counts[0] == counts[1] else f"{counts[0]} cases of one model and {counts[1]} of the other"
 
 
-def _spreads(a: Interval, b: Interval, low: float, high: float) -> Interval:
+def spreads(a: Interval, b: Interval, low: float, high: float) -> Interval:
     """Return the SD of the differences for correlations from low to high."""
     return Interval(_spread(a, b, high).low, _spread(a, b, low).high)
 
@@ -155,7 +159,7 @@ def _spread(a: Interval, b: Interval, correlation: float) -> Interval:
     return Interval(math.sqrt(min(squares)), math.sqrt(max(squares)))
 
 
-def _p_range(difference: Interval, spread: Interval, n: int) -> Interval:
+def p_of_difference(difference: Interval, spread: Interval, n: int) -> Interval:
     """Return the two-sided p from the SD of the differences."""
     from scipy import stats
 

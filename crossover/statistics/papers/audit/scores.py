@@ -5,7 +5,7 @@ from functools import cache
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import key_of, key_text
-from crossover.statistics.papers.printed import Pair, Value
+from crossover.statistics.papers.printed import Pair, PrintedDifference, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import Scale, scale
 
@@ -59,13 +59,16 @@ def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
 
     None where it doesn't follow: no spread is printed, or one of runs, or it is a median's.
     """
-    if value.statistic == "median" or value.sd_of == "runs" or n < 2:
-        return None
-    if value.sd is not None:
-        return unrounded(value.sd).clipped()
-    if value.se is not None:
-        return unrounded(value.se).clipped() * exactly(math.sqrt(n))
-    return sd_of_interval(value.ci, n, quantile) if value.ci else None
+    return None if value.statistic == "median" or value.sd_of == "runs" or n < 2 else sd_behind(value, n, quantile)
+
+
+def sd_behind(printed: Value | PrintedDifference, n: int, quantile: float) -> Interval | None:
+    """Return the SD of n cases that is printed, or stands behind a standard error or an interval; None without any."""
+    if printed.sd is not None:
+        return unrounded(printed.sd).clipped()
+    if printed.se is not None:
+        return unrounded(printed.se).clipped() * exactly(math.sqrt(n))
+    return sd_of_interval(printed.ci, n, quantile) if printed.ci else None
 
 
 def spread_text(value: Value) -> str:

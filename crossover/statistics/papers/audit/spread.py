@@ -14,7 +14,7 @@ from crossover.statistics.papers.audit.scores import (
     t_quantile,
 )
 from crossover.statistics.papers.audit.verdicts import READING, AuditRow, Interpretation, judged, unchecked
-from crossover.statistics.papers.printed import Pair, Value
+from crossover.statistics.papers.printed import Pair, PrintedDifference, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import AGREEMENT, UNKNOWN, Scale
@@ -46,7 +46,7 @@ def spread(published: Published) -> list[AuditRow]:
         n = cases_of(value, published)
         several = value.structure == POOLED_STRUCTURE and value.sd is not None  # not over cases alone
         if value.ci:
-            rows.append(_symmetric(value, value.ci))
+            rows.append(symmetric(f"{key_text(key_of(value))} about its mean", value, value.mean, value.ci))
         if value.iqr and value.statistic == "median":
             rows.append(_median(value, value.iqr))
         if n and n > 1 and not several:
@@ -114,13 +114,14 @@ def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) 
             )  # fmt: skip
 
 
-def _symmetric(value: Value, ci: Pair) -> AuditRow:
+def symmetric(about: str, printed: Value | PrintedDifference, mean: Printed, ci: Pair) -> AuditRow:
+    """Return the row of a mean against the middle of its interval."""
     low, high = ci
     ends = Interval(unrounded(low).low, unrounded(high).high)
     middle = (unrounded(low) + unrounded(high)) * exactly(0.5)
     return judged(
-        CHECK, f"Interval of {key_text(key_of(value))} about its mean", value.where, value.mean.text,
-        f"the middle of {low.text} to {high.text}", unrounded(value.mean), [
+        CHECK, f"Interval of {about}", printed.where, mean.text,
+        f"the middle of {low.text} to {high.text}", unrounded(mean), [
             Interpretation("a symmetric interval (t, normal)", middle),
             Interpretation("an asymmetric one (bootstrap, transformed)", ends),
         ],
@@ -162,11 +163,7 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
 
 
 def _together(value: Value, n: int | None, published: Published) -> Iterator[AuditRow]:
-    """Yield rows for a standard error and an interval that stand beside an SD, or beside each other.
-
-    SE = SD / sqrt(n), and the interval is mean ± quantile x SE, by Student's t with n - 1 degrees of freedom or the
-    normal distribution.
-    """
+    """Yield rows for a standard error and an interval that stand beside an SD, or beside each other."""
     about = key_text(key_of(value))
     spreads = [x for x in (value.sd, value.se) if x is not None]
     if len(spreads) + bool(value.ci) < 2 or value.statistic == "median":
@@ -176,6 +173,15 @@ def _together(value: Value, n: int | None, published: Published) -> Iterator[Aud
         yield unchecked(CHECK, f"SD, standard error and interval of {about}", value.where, printed, why)
         return
     assert n, "else `_not_together` says so"
+    yield from errors_together(about, value, n, published)
+
+
+def errors_together(about: str, value: Value | PrintedDifference, n: int, published: Published) -> Iterator[AuditRow]:
+    """Yield rows for a standard error and an interval by the SD of n cases, and for the interval by the error.
+
+    SE = SD / sqrt(n), and the interval is mean ± quantile x SE, by Student's t with n - 1 degrees of freedom or the
+    normal distribution.
+    """
     error = unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)) if value.sd is not None else None
     if value.se is not None and error:
         own, readings = unrounded(value.se), [Interpretation("an SD over n - 1", error)]
@@ -183,10 +189,12 @@ def _together(value: Value, n: int | None, published: Published) -> Iterator[Aud
             readings.append(Interpretation("an SD over n", error * exactly(math.sqrt(n / (n - 1)))))
         yield judged(
             CHECK, f"Standard error of {about}", value.where, value.se.text,
-            f"an SD of {spreads[0].text} over the root of {n} cases", own, readings,
+            f"an SD of {value.sd.text} over the root of {n} cases", own, readings,  # type: ignore[union-attr]  # as `error` is
         )  # fmt: skip
-    if value.ci:
-        yield _width(value, value.ci, error or unrounded(spreads[0]).clipped(), n, published)
+    if error is None and value.se is not None:
+        error = unrounded(value.se).clipped()
+    if value.ci and error:
+        yield _width(about, value, value.ci, error, n, published)
 
 
 def _not_together(value: Value, n: int | None) -> str:
@@ -198,7 +206,9 @@ def _not_together(value: Value, n: int | None) -> str:
     return "" if n and n > 1 else "the number of cases isn't printed"
 
 
-def _width(value: Value, ci: Pair, error: Interval, n: int, published: Published) -> AuditRow:
+def _width(
+    about: str, value: Value | PrintedDifference, ci: Pair, error: Interval, n: int, published: Published
+) -> AuditRow:
     """Return the row for half the width of an interval, by a standard error."""
     t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
     usual = Interval(error.low * normal, error.high * t)
@@ -210,7 +220,7 @@ def _width(value: Value, ci: Pair, error: Interval, n: int, published: Published
         readings.append(Interpretation("a bootstrap or transformed interval", wider))
     of = f"an SD of {value.sd.text}" if value.sd is not None else f"a standard error of {value.se.text}"  # type: ignore[union-attr]  # one of both
     return judged(
-        CHECK, f"Width of the interval of {key_text(key_of(value))}", value.where,
+        CHECK, f"Width of the interval of {about}", value.where,
         f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, readings,
         note="half the interval's width",
     )  # fmt: skip

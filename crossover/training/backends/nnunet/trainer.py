@@ -97,6 +97,7 @@ class CrossoverTrainer(nnUNetTrainer):
         """
         self.num_epochs, self.num_iterations_per_epoch = settings.num_epochs, settings.num_iterations_per_epoch
         self.num_val_iterations_per_epoch = settings.num_val_iterations_per_epoch
+        self.mirroring = settings.mirroring
         self.initial_lr, self.weight_decay = rates.learning_rate, settings.weight_decay
         self.rates, self.level, self.seed, self.watch = rates, level, seed, watch
         self.logger = Quiet(self.output_folder, False)
@@ -117,6 +118,13 @@ class CrossoverTrainer(nnUNetTrainer):
         random.seed(int(numbers[0]))
         np.random.seed(int(numbers[1]))
         torch.manual_seed(int(numbers[2]))
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
+        """Return nnU-Net's own augmentation settings; without mirroring, those of `nnUNetTrainerNoMirroring`."""
+        *others, axes = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        if not self.mirroring:
+            axes = self.inference_allowed_mirroring_axes = None
+        return *others, axes
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
         """Return nnU-Net's SGD on what is trained alone, with a group for each part where their rates differ."""

@@ -1,0 +1,170 @@
+"""Printed mean differences of two models on the same cases, against the models' means and SDs and the printed p."""
+
+import math
+from collections.abc import Iterator
+
+from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
+from crossover.statistics.papers.audit.lookup import (
+    POOLED_STRUCTURE,
+    first_values,
+    model_text,
+    pair_text,
+    value_of,
+)
+from crossover.statistics.papers.audit.paired_t import correlations, p_of_difference, spreads, usual_correlations
+from crossover.statistics.papers.audit.scores import (
+    BOOTSTRAP,
+    cases_of,
+    normal_quantile,
+    sd_behind,
+    sd_of,
+    spread_text,
+    t_quantile,
+    unit_of,
+)
+from crossover.statistics.papers.audit.spread import errors_together, symmetric
+from crossover.statistics.papers.audit.verdicts import (
+    AuditRow,
+    Interpretation,
+    judged,
+    p_interval,
+    p_text,
+    places,
+    unchecked,
+)
+from crossover.statistics.papers.printed import RANK_TESTS, PrintedDifference, Value
+from crossover.statistics.papers.published import Published
+
+CHECK = "difference of two models"
+
+
+def stated_differences(published: Published) -> list[AuditRow]:
+    """Check each printed difference: its means, its interval, its SD by those of the two models, and its p."""
+    values = first_values(published)
+    rows = []
+    for said in published.differences:
+        a, b = (value_of(said, model, values) for model in (said.a, said.b))
+        n = said.cases or (known.cases if (known := published.test_sets.get(said.test_set)) else None)
+        rows.append(_of_means(said, a, b, published))
+        if said.ci:
+            rows.append(symmetric(f"the difference, {pair_text(said)}", said, said.difference, said.ci))
+        if n:
+            rows += errors_together(f"the difference, {pair_text(said)}", said, n, published)
+        rows += _of_spreads(said, a, b, n, published)
+        rows += _of_p(said, n, published)
+    return rows
+
+
+def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, published: Published) -> AuditRow:
+    """Return the row of the difference by the printed means; the other way round is a reading where it fails."""
+    about = f"Difference, {pair_text(said)}"
+    if a is None or b is None:
+        missing = model_text(said.a if a is None else said.b)
+        return unchecked(CHECK, about, said.where, said.difference.text, f"no mean of {missing} is printed")
+    points = exactly(_points(said, published))
+    value, found = unrounded(said.difference), (unrounded(a.mean) - unrounded(b.mean)) * points
+    readings = [Interpretation("the first minus the second", found)]
+    if gap(value, "equals", found):
+        readings.append(Interpretation("the second minus the first", -found))
+    return judged(
+        CHECK, about, places(said.where, a.where, b.where), said.difference.text,
+        f"{a.mean.text} - {b.mean.text}", value, readings,
+    )  # fmt: skip
+
+
+def _points(said: PrintedDifference, published: Published) -> float:
+    """Return what a difference of 1, of scores as the paper prints them, is in the unit of the printed difference."""
+    return 100 / unit_of(said.metric, published) if said.unit else 1.0
+
+
+def _of_spreads(
+    said: PrintedDifference, a: Value | None, b: Value | None, n: int | None, published: Published
+) -> Iterator[AuditRow]:
+    """Yield the row of the SD of the differences by those of the two models, at usual correlations or at any.
+
+    w² = a² + b² - 2 r a b. There is no row where no SD of the differences is printed, nor any of the two models.
+    """
+    if a is None or b is None or n is None or n < 2 or said.structure == POOLED_STRUCTURE:
+        return
+    if {cases_of(v, published) for v in (a, b)} != {n}:
+        return
+    quantile = t_quantile(n, published.confidence)
+    own, one, two = sd_behind(said, n, quantile), sd_of(a, n, quantile), sd_of(b, n, quantile)
+    if own is None or one is None or two is None:
+        return
+    points = exactly(_points(said, published))
+    one, two, usual = one * points, two * points, usual_correlations(n)
+    readings = [Interpretation("", spreads(one, two, usual.low, usual.high))]
+    if gap(own, "equals", readings[0].value):
+        given = correlations(one, two, own)
+        beyond = (
+            ""
+            if given is None
+            else f"{given.low:.2f} or more"
+            if given.low > usual.high
+            else f"{given.high:.2f} or less"
+        )
+        name = f"scores of the two models that correlate with {beyond}" if beyond else "any correlation"
+        readings.append(Interpretation(name, spreads(one, two, -1.0, 1.0)))
+    yield judged(
+        CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
+        f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
+        note="" if said.sd is not None else f"SD behind it {own.low:.3g} to {own.high:.3g}",
+    )  # fmt: skip
+
+
+def _of_p(said: PrintedDifference, n: int | None, published: Published) -> Iterator[AuditRow]:
+    """Yield the row of a p beside the difference, by the paired t test of the difference and its SD."""
+    if said.p is None:
+        return
+    about, printed = f"p of the difference, {pair_text(said)}", p_text(said.p, said.p_below)
+    own = sd_behind(said, n, t_quantile(n, published.confidence)) if n and n > 1 else None
+    if why := _no_p(said, own):
+        yield unchecked(CHECK, about, said.where, printed, why)
+        return
+    assert n and own
+    value, relation = p_interval(said.p, said.p_below), "at_least" if said.corrected else "equals"
+    readings = [Interpretation("the paired t test", p_of_difference(unrounded(said.difference), own, n))]
+    if gap(value, relation, readings[0].value):
+        readings += _unusual(said, own, n, published)
+    yield judged(
+        CHECK, about, said.where, printed, f"{said.difference.text}, {_printed(said)}, of {n} cases", value, readings,
+        relation,
+    )  # fmt: skip
+
+
+def _unusual(said: PrintedDifference, sd: Interval, n: int, published: Published) -> Iterator[Interpretation]:
+    """Yield what else the p may be where it isn't that of the paired t test of the difference and this SD."""
+    name = ""
+    if said.sd is not None:
+        name, sd = "an SD over n", Interval(sd.low, sd.high * math.sqrt(n / (n - 1)))
+    elif said.se is None:
+        t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
+        name = "a normal, bootstrap or transformed interval"
+        sd = Interval(sd.low * (1 - BOOTSTRAP), sd.high * (1 + BOOTSTRAP) * t / normal)
+    p = p_of_difference(unrounded(said.difference), sd, n)
+    if name:
+        yield Interpretation(name, p)
+    yield Interpretation("one-sided", Interval(p.low / 2, p.high / 2))
+    if said.test is None:
+        yield Interpretation("another test than the paired t test", Interval(0.0, 1.0))
+
+
+def _no_p(said: PrintedDifference, sd: Interval | None) -> str:
+    """Say why the p can't be recomputed; "" where it can."""
+    if said.test in RANK_TESTS or said.test == "other":
+        return f"the p of this test ({said.test}) doesn't follow from a mean difference"
+    if said.test == "anova":
+        return "the p of an ANOVA doesn't follow from one difference"
+    if sd is None or math.isnan(sd.low):
+        return "no SD, standard error or interval of the difference is printed, or no number of cases"
+    return ""
+
+
+def _printed(said: PrintedDifference) -> str:
+    """Return what is printed of the spread of the differences."""
+    if said.sd is not None:
+        return f"SD {said.sd.text}"
+    if said.se is not None:
+        return f"standard error {said.se.text}"
+    return f"interval {said.ci[0].text} to {said.ci[1].text}" if said.ci else ""
