@@ -374,13 +374,13 @@ def _bce(masks, logits):
 
 
 def _dice(masks, logits):
-    """1 - soft Dice over the whole batch of each structure that the batch shows, averaged; smoothed by one pixel.
+    """1 - soft Dice over the whole batch of each structure that the batch shows, averaged.
 
-    Why of those alone: see `crossover.training.engines.torch`.
+    Why of those alone, and without smoothing: see `crossover.training.engines.torch`.
     """
     p, axes = ops.sigmoid(logits), (0, 1, 2)
     drawn = ops.sum(masks, axes)
-    dice = (2 * ops.sum(p * masks, axes) + 1) / (ops.sum(p, axes) + drawn + 1)
+    dice = 2 * ops.sum(p * masks, axes) / ops.maximum(ops.sum(p, axes) + drawn, 1)  # 1 or more where it is shown
     shown = ops.cast(drawn > 0, dice.dtype)
     return ops.sum(shown * (1 - dice)) / ops.maximum(ops.sum(shown), 1)
 
