@@ -18,6 +18,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import (
     fine_tuned,
@@ -97,19 +98,19 @@ def draw(
     names = main_question(study)
     rows, each = shown_rows(metrics, study), _of_question(replicates_of(metrics, study), study)
     metric = study.statistics.metric
-    lines = [*study.structures, *([style.ALL] if len(study.structures) > 1 else [])]
+    lines = [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
     figure = style.new_figure(26 + ROW_MM * max(len(names), 3) * len(lines))
     scores, differences = figure.subplots(1, 2, width_ratios=[1.75, 1], sharey=True)
     cases = []
     for line, structure in enumerate(lines):
-        own = rows if structure == style.ALL else rows[rows["structure"] == structure]
+        own = rows if structure == POOLED else rows[rows["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
             values = own[own["family"] == family].groupby(["cohort", "case"])
-            if structure == style.ALL and values["structure"].nunique().ne(len(study.structures)).any():
+            if structure == POOLED and values["structure"].nunique().ne(len(study.structures)).any():
                 continue  # a mean over other structures than the others'
             cases.append(values[metric].mean().dropna().reset_index().assign(y=y, family=family))
             of_family = each[each["family"] == family]
-            if structure != style.ALL:
+            if structure != POOLED:
                 of_family = of_family[of_family["structure"] == structure]
             beside = y + 0.3 * min(SPREAD, 1 / len(names))
             style.replicate_points(scores, replicate_means(of_family, metric), beside, family, study)
@@ -196,7 +197,7 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
 
 
 def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> None:
-    labels = ["Mean" if s == style.ALL else study.structures[s].label for s in lines]
+    labels = ["Mean" if s == POOLED else study.structures[s].label for s in lines]
     scores.set_yticks(range(len(lines)), labels)
     scores.set_ylim(len(lines) - 0.5, -0.5)
     for axes in (scores, differences):
@@ -204,7 +205,7 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
         axes.grid(axis="x")
         for i in range(0, len(lines), 2):
             axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0, zorder=0)
-        if style.ALL in lines:
+        if POOLED in lines:
             axes.axhline(len(lines) - 1.5, color=style.MUTED, linewidth=0.6)
     differences.tick_params(labelleft=False)
     metric = style.metric_label(study.statistics.metric)

@@ -28,6 +28,7 @@ from matplotlib.transforms import Bbox
 from matplotlib.typing import ColorType
 
 from crossover.statistics.scores.intervals import mean_interval
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import KNOWN, scale
 from crossover.study.families import families, references
 from crossover.study.schema import Study
@@ -38,8 +39,6 @@ DPI = 300
 RASTERISED = 3000
 """The number of points of one kind above which a vector file holds them as an image, which is smaller and drawn
 sooner."""
-ALL = "all"
-"""The test set that pools every cohort's test cases."""
 
 INK, MUTED, RULE, BAND = "#1a1a1a", "#5f6368", "#d0d4d9", "#f5f6f7"
 OKABE_ITO = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6e6e6e", "#000000"]
@@ -384,13 +383,13 @@ def family_label(study: Study, family: str) -> str:
 
 
 def test_sets(study: Study) -> list[str]:
-    """Return every cohort's name, then `ALL` for all of them together where there are several."""
-    return [*study.cohorts, ALL] if len(study.cohorts) > 1 else list(study.cohorts)
+    """Return every cohort's name, then `POOLED` for all of them together where there are several."""
+    return [*study.cohorts, POOLED] if len(study.cohorts) > 1 else list(study.cohorts)
 
 
 def test_set_label(study: Study, test_set: str) -> str:
     """Return the cohort's label, or "All"."""
-    return "All" if test_set == ALL else study.cohorts[test_set].label
+    return "All" if test_set == POOLED else study.cohorts[test_set].label
 
 
 def architecture_label(name: str) -> str:

@@ -19,6 +19,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, several_sizes
 from crossover.statistics.papers.published import numbers_of, of_structure
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
@@ -170,7 +171,7 @@ def _select(
     else:
         printed = published[published["test_set"] == test_set]
     each = replicates_of(metrics[metrics["structure"] == structure], study)
-    each = each if test_set == style.ALL else each[each["cohort"] == test_set]
+    each = each if test_set == POOLED else each[each["cohort"] == test_set]
     return Tables(test_set, rows[rows["metric"] == metric], tests, printed, each)
 
 

@@ -20,6 +20,7 @@ from crossover import networks
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, fine_tuned_and_scratch, several_levels
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import (
     baseline,
@@ -198,7 +199,7 @@ def _dotted(study: Study, family: str) -> dict:
 
 
 def _cost(axes: Axes, times: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study) -> None:
-    times = times[times["structure"].isin([*looks, style.ALL])]
+    times = times[times["structure"].isin([*looks, POOLED])]
     rows = swept_rows(times, study, dict.fromkeys(shown))
     cost = {"x": "level", "y": "seconds_per_step", "order": shown, "errorbar": None, "ax": axes}
     own = rows[rows["structure"].isin(list(looks))]

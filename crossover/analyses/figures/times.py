@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import fine_tuned_and_scratch
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import baseline, fine_tuned, main_question, main_rows, references
 from crossover.study.schema import Study
 
@@ -85,7 +86,7 @@ def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
     family = fine_tuned(study)
     rows = savings[(savings["family"] == family) & (savings["n_train"] == study.sizes[-1])]
     rows = rows[rows["replicate"] == 0].set_index("structure")
-    lines = [s for s in [*study.structures, style.ALL] if s in rows.index]
+    lines = [s for s in [*study.structures, POOLED] if s in rows.index]
     figure = style.new_figure(36 + ROW_MM * max(len(lines), 2 * len(main_question(study))))
     grid = figure.add_gridspec(2, 2, width_ratios=[1, 1.15])
     means = _means(times, study)
@@ -161,7 +162,7 @@ def _saved(axes: Axes, rows: pd.DataFrame, study: Study, family: str) -> None:
             ends[share >= 0] += share
         axes.text(ends[True], y, f" {row['saved_percent']:.0f}%", size=7, va="center")
     axes.axvline(0, color=style.MUTED, linewidth=0.7)
-    labels = ["All" if s == style.ALL else study.structures[s].label for s in rows.index]
+    labels = ["All" if s == POOLED else study.structures[s].label for s in rows.index]
     axes.set_yticks(range(len(rows)), labels)
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

@@ -28,7 +28,7 @@ SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
 """What is known of the masks and the image."""
 TEXT = ("model", "family", "strategy", "level", "cohort", "patient", "case", "structure")
 POOLED = "all"
-"""The test set of all cohorts together."""
+"""The test set of all cohorts together, and the structure that is the mean of all."""
 
 _ALWAYS = ("dsc", "iou", "nsd")  # the others may be missing: no HD95 where one mask is empty
 _WHOLE = ("n_train", "replicate", "draw", "fold")

@@ -12,12 +12,13 @@ from crossover.statistics.papers.audit.interval import (
     likely_average,
     unrounded,
 )
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values, key_of, key_text
+from crossover.statistics.papers.audit.lookup import first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import cases_of
 from crossover.statistics.papers.audit.spread import short_range
 from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "average of rows"
 
@@ -40,13 +41,13 @@ def averages(published: Published) -> list[AuditRow]:
 
 def rows_of(value: Value, published: Published) -> list[Value]:
     """Return the values of the single structures of the same model, test set and metric; none for a single one's."""
-    if value.structure != POOLED_STRUCTURE:
+    if value.structure != POOLED:
         return []
     family, n, _, test_set, quantity = key_of(value)
     return [
         row
         for key, row in first_values(published).items()
-        if key[2] not in (None, POOLED_STRUCTURE) and (*key[:2], *key[3:]) == (family, n, test_set, quantity)
+        if key[2] not in (None, POOLED) and (*key[:2], *key[3:]) == (family, n, test_set, quantity)
     ]
 
 

@@ -20,10 +20,11 @@ from collections.abc import Callable
 
 from crossover.core.wording import first_few
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_text
+from crossover.statistics.papers.audit.lookup import Key, first_values, key_text
 from crossover.statistics.papers.audit.places import fact_interval
 from crossover.statistics.papers.printed import GridCell
 from crossover.statistics.papers.published import PrintedGrid, Published, TableOne
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import known_as
 
 OPERATORS = {
@@ -109,7 +110,7 @@ def _score(published: Published) -> Callable[..., Interval]:
 
 def _structures(published: Published) -> Callable[[str], Interval]:
     single = {(v.test_set, v.structure) for v in published.values}
-    named = [s for s in single if s[1] not in (None, POOLED_STRUCTURE)]
+    named = [s for s in single if s[1] not in (None, POOLED)]
     return lambda test_set: exactly(sum(t == test_set for t, _ in named))
 
 

@@ -19,13 +19,14 @@ from itertools import product
 import pandas as pd
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, at_size, first_values, versus
+from crossover.statistics.papers.audit.lookup import Key, at_size, first_values, versus
 from crossover.statistics.papers.audit.orderings import Claim, claim_of
 from crossover.statistics.papers.audit.paired_t import implied_correlation, usual_correlations
 from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import p_interval, p_text, places
 from crossover.statistics.papers.printed import Ordering, PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import SHARE, scale
 
 COLUMNS = [
@@ -153,7 +154,7 @@ def _of_test(
         if t.test == "t" and not t.corrected
         and (t.structure, t.test_set, t.metric) == about and {t.a, t.b} == {better.model, worse.model}
     ]  # fmt: skip
-    if not same or better.mean == worse.mean or better.structure == POOLED_STRUCTURE:
+    if not same or better.mean == worse.mean or better.structure == POOLED:
         return None
     if cases_of(better, published) != cases_of(worse, published):
         return None
@@ -251,7 +252,7 @@ def _sample(a: Value, b: Value, published: Published) -> tuple[Interval, Interva
     if not n or not other:
         return None
     n = min(n, other)
-    over_rows = a.structure == POOLED_STRUCTURE and "averages" not in (a.sd_of, b.sd_of)
+    over_rows = a.structure == POOLED and "averages" not in (a.sd_of, b.sd_of)
     if over_rows and not (a.ci and b.ci):
         return None
     one, two = (sd_of(v, n, t_quantile(n, published.confidence)) for v in (a, b))

@@ -7,7 +7,6 @@ from crossover.statistics.papers.published import Published
 
 Key = tuple[str, int, str | None, str, str]
 """What a value is about: family, n_train, structure, test set, quantity (a metric, or "median" and the metric)."""
-POOLED_STRUCTURE = "all"
 
 
 def key_of(value: Value) -> Key:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, at_size, first_values
+from crossover.statistics.papers.audit.lookup import at_size, first_values
 from crossover.statistics.papers.audit.scores import cases_of, least_correlation, no_sd, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import (
     NOT,
@@ -22,6 +22,7 @@ from crossover.statistics.papers.audit.verdicts import (
 from crossover.statistics.papers.paper_names import ICC
 from crossover.statistics.papers.printed import RANK_TESTS, Ordering, PairedTest, Value
 from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "ordering"
 
@@ -201,7 +202,7 @@ def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int]
     n = max(n, other)
     quantile = t_quantile(n, published.confidence)
     a, b = (sd_of(v, n, quantile) for v in (pair.higher, pair.lower))
-    over_rows = pair.higher.structure == POOLED_STRUCTURE and pair.higher.sd_of != "averages"
+    over_rows = pair.higher.structure == POOLED and pair.higher.sd_of != "averages"
     several = over_rows and not (pair.higher.ci and pair.lower.ci)
     return (a, b, n) if a and b and not several else None
 

@@ -4,7 +4,7 @@ import math
 from itertools import product
 
 from crossover.statistics.papers.audit.interval import TOLERANCE, Interval, gap, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values, model_text, pair_text, value_of
+from crossover.statistics.papers.audit.lookup import first_values, model_text, pair_text, value_of
 from crossover.statistics.papers.audit.scores import (
     cases_of,
     least_correlation,
@@ -27,6 +27,7 @@ from crossover.statistics.papers.audit.verdicts import (
 )
 from crossover.statistics.papers.printed import PairedTest, Value
 from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "paired t test"
 USUAL = 0.9
@@ -136,7 +137,7 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
         if value is None:
             return f"no mean of {model_text(model)} is printed"
     assert a and b
-    if test.structure == POOLED_STRUCTURE:
+    if test.structure == POOLED:
         return "the spread of averages over structures doesn't tell that of the cases"
     counts = [cases_of(v, published) for v in (a, b)]
     for value, n in zip((a, b), counts):

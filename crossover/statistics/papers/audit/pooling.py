@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, gap, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, key_text
+from crossover.statistics.papers.audit.lookup import Key, first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import (
     BOOTSTRAP,
     cases_of,
@@ -17,6 +17,7 @@ from crossover.statistics.papers.audit.scores import (
 from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, places, unchecked
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "pooled test set"
 
@@ -39,7 +40,7 @@ def pooled(published: Published) -> list[AuditRow]:
         rows += [_mean(whole, parts, cases), _between(whole, parts)]
         if whole.ci and all(p.ci for p in parts):
             rows.append(_interval(whole, parts, cases, published.confidence))
-        elif not whole.ci and whole.structure != POOLED_STRUCTURE:  # that is over structures, too
+        elif not whole.ci and whole.structure != POOLED:  # that is over structures, too
             rows += _spread(whole, parts, cases)
     return [*rows, *_without_parts(published), *_one_weight(published)]
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
-from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, key_of, key_text
+from crossover.statistics.papers.audit.lookup import key_of, key_text
 from crossover.statistics.papers.audit.scores import (
     BOOTSTRAP,
     cases_of,
@@ -17,6 +17,7 @@ from crossover.statistics.papers.audit.verdicts import READING, AuditRow, Interp
 from crossover.statistics.papers.printed import Pair, PrintedDifference, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import AGREEMENT, UNKNOWN, Scale
 
 CHECK = "interval and spread"
@@ -44,7 +45,7 @@ def spread(published: Published) -> list[AuditRow]:
     rows = [*_off_scale(published), *_fractions(published)]
     for value in published.values:
         n = cases_of(value, published)
-        several = value.structure == POOLED_STRUCTURE and value.sd is not None  # not over cases alone
+        several = value.structure == POOLED and value.sd is not None  # not over cases alone
         if value.ci:
             rows.append(symmetric(f"{key_text(key_of(value))} about its mean", value, value.mean, value.ci))
         if value.iqr and value.statistic == "median":
@@ -201,7 +202,7 @@ def _not_together(value: Value, n: int | None) -> str:
     """Say why a standard error or interval can't be had from an SD, or from each other; "" where it can."""
     if value.sd_of == "runs":
         return "the number of runs that they are of isn't printed"
-    if value.structure == POOLED_STRUCTURE and value.sd_of != "averages":
+    if value.structure == POOLED and value.sd_of != "averages":
         return "an SD over several structures isn't one of independent cases"
     return "" if n and n > 1 else "the number of cases isn't printed"
 

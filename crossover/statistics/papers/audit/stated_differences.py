@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import (
-    POOLED_STRUCTURE,
     first_values,
     model_text,
     pair_text,
@@ -34,6 +33,7 @@ from crossover.statistics.papers.audit.verdicts import (
 )
 from crossover.statistics.papers.printed import RANK_TESTS, PrintedDifference, Value
 from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "difference of two models"
 
@@ -84,7 +84,7 @@ def _of_spreads(
 
     w² = a² + b² - 2 r a b. There is no row where no SD of the differences is printed, nor any of the two models.
     """
-    if a is None or b is None or n is None or n < 2 or said.structure == POOLED_STRUCTURE:
+    if a is None or b is None or n is None or n < 2 or said.structure == POOLED:
         return
     if {cases_of(v, published) for v in (a, b)} != {n}:
         return

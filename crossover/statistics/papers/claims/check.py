@@ -18,10 +18,9 @@ from crossover.statistics.papers.claims.statements import (
 )
 from crossover.statistics.papers.claims.verdict_files import read_claims
 from crossover.statistics.papers.published import load_published
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.plan import plan
 from crossover.study.schema import Study
-
-POOLED = "all"
 
 
 def check_claims(studies: Mapping[str, Study], folder: Path = Path("config")) -> None:
