@@ -626,6 +626,7 @@ def test_names_that_end_like_a_size_stay_as_they_are_where_the_person_says_so(tm
 @pytest.mark.parametrize("names, written", [
     (["unet_n5_r0", "unet_n5_r1"], "unet-n5-r0"),
     (["n5-unet-r0", "n10-unet-r0"], "unet-n5"),
+    (["scratch_5", "scratch_20"], "scratch-n5"),
     (["unet_a", "unet_b"], ""),
 ])  # fmt: skip
 def test_sizes_and_trainings_elsewhere_in_names_are_told_how_to_be_written(tmp_path, names, written):

@@ -30,7 +30,7 @@ _TRAINING_NAME = (
     r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?(n_train)(?:-s(?P<seed>\d+))?)"
     r"(?:-f(?P<fold>\d+))?$"
 )
-_TAG = r"(?:^|[-_. ])[nrsf]\d+(?=$|[-_. ])"
+_TAG = r"(?:^|[-_. ])[nrsf]?\d+(?=$|[-_. ])"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
 _KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
 
@@ -191,14 +191,15 @@ def _with_draws(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tagged_elsewhere(models: pd.Series, said: Said) -> list[str]:
-    """Return a note where models' names differ only by what looks like sizes and trainings, but not at their ends."""
+    """Return a note where models' names differ only by what looks like sizes and trainings, written in another way."""
     names = pd.Series(models.dropna().unique(), dtype="string")
     bases = names.str.replace(_TAG, "", regex=True)
     same = bases.duplicated(keep=False) & (bases != names)
     if not same.any() or said.nowhere("n_train") or said.nowhere("replicate"):
         return []
     name, base = names[same].iloc[0], bases[same].iloc[0].strip("-_. ")
-    tags = "".join("-" + tag.strip("-_. ") for tag in re.findall(_TAG, name))
+    found = (tag.strip("-_. ") for tag in re.findall(_TAG, name))
+    tags = "".join(f"-n{tag}" if tag.isdecimal() else f"-{tag}" for tag in found)  # a number alone may be a size
     return [
         f"models' names such as {name} stay apart; if they tell sizes (n), trainings (r) and folds (f) of one model, "
         f"write these at the end, as {base}{tags}"
