@@ -229,6 +229,9 @@ T19 = {"statistic": "t", "value": Printed("2.10"), "df": 19}
         ({"statistic": "r", "value": Printed("0.44"), "cases": 20, "p": Printed("0.052")}, FOLLOWS, ""),
         ({"statistic": "r", "value": Printed("0.44"), "cases": 20, "p": Printed("0.001")}, NOT, "one-sided"),
         ({"statistic": "t", "value": Printed("2.10"), "cases": 20, "p": Printed("0.049")}, FOLLOWS, ""),
+        ({"statistic": "rho", "value": Printed("0.44"), "cases": 20, "p": Printed("0.054")}, FOLLOWS, ""),
+        ({"statistic": "rho", "value": Printed("0.44"), "cases": 20, "p": Printed("0.071")}, NOT, "two-sided"),
+        ({"statistic": "rho", "value": Printed("0.80"), "cases": 6, "p": Printed("0.10")}, UNCHECKED, ""),
     ],
 )
 def test_p_of_a_stated_statistic(test, verdict, reading):
@@ -269,7 +272,7 @@ def test_a_rounded_statistic_never_contradicts_the_p_of_the_unrounded_one(value,
         ({"statistic": "t"}, "df of t is one number, or `cases` stands in its place; 0 given"),
         ({"statistic": "F", "df": 3}, "df of F is two numbers; 1 given"),
         ({"statistic": "r", "cases": 9, "value": Printed("1.2")}, "r is from -1 to 1, not 1.2"),
-        ({"statistic": "chi2", "df": 1, "one_sided": True}, "one_sided is of t, z and r"),
+        ({"statistic": "chi2", "df": 1, "one_sided": True}, "one_sided is of t, z, r and rho"),
     ],
 )
 def test_a_test_that_can_not_be_is_refused(test, said):

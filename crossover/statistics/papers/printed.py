@@ -287,14 +287,15 @@ class StatedTest(Placed):
 
     about: str
     """What is tested."""
-    statistic: Literal["t", "F", "chi2", "z", "r"]
-    """The statistic; `r` is Pearson's correlation."""
+    statistic: Literal["t", "F", "chi2", "z", "r", "rho"]
+    """The statistic; `r` is Pearson's correlation, `rho` is Spearman's."""
     value: Printed
     """Its value."""
     df: Annotated[list[Annotated[Printed, Field(gt=0)]], BeforeValidator(_as_list)] = []
     """The degrees of freedom: 19, or [2, 57] of an F."""
     cases: Annotated[int, Field(ge=3)] | None = None
-    """The number of cases: without `df` those of a t or r follow from it, with both each is checked by the other."""
+    """The number of cases: without `df` those of a t, r or rho follow from it, with both each is checked by the other.
+    """
     p: Share
     """The p value, with the digits that are printed."""
     p_below: bool = False
@@ -307,16 +308,17 @@ class StatedTest(Placed):
     @model_validator(mode="after")
     def _degrees_told(self) -> StatedTest:
         needed, words = {"F": (2, "two numbers"), "z": (0, "no number")}.get(self.statistic, (1, "one number"))
-        from_cases = self.statistic in ("t", "r")
+        correlation = self.statistic in ("r", "rho")
+        from_cases = correlation or self.statistic == "t"
         if len(self.df) != needed and (self.df or not from_cases or self.cases is None):
             also = ", or `cases` stands in its place" if from_cases else ""
             raise ValueError(f"df of {self.statistic} is {words}{also}; {len(self.df)} given")
-        if self.statistic == "r" and abs(self.value) > 1:
-            raise ValueError(f"r is from -1 to 1, not {self.value.text}")
+        if correlation and abs(self.value) > 1:
+            raise ValueError(f"{self.statistic} is from -1 to 1, not {self.value.text}")
         if self.statistic in ("F", "chi2") and self.value < 0:
             raise ValueError(f"{self.statistic} is from 0, not {self.value.text}")
         if self.one_sided and self.statistic in ("F", "chi2"):
-            raise ValueError(f"one_sided is of t, z and r: the p of {self.statistic} has one tail")
+            raise ValueError(f"one_sided is of t, z, r and rho: the p of {self.statistic} has one tail")
         return self
 
 

@@ -20,6 +20,8 @@ from crossover.statistics.papers.printed import StatedTest
 from crossover.statistics.papers.published import Published
 
 CHECK = "p and its statistic"
+FEWEST_OF_RHO = 10
+"""The number of cases below which programs print the exact p of Spearman's rho, which depends on ties."""
 SAME, GROUPS = "the same cases", "groups of cases"
 
 
@@ -33,7 +35,7 @@ def stated_tests(published: Published) -> list[AuditRow]:
 
 
 def p_of(statistic: str, value: float, df: tuple[float, ...]) -> float:
-    """Return the p of a statistic: two-sided of t, z and r, of the upper tail of F and chi2."""
+    """Return the p of a statistic: two-sided of t, z, r and rho (by Student's t), of the upper tail of F and chi2."""
     from scipy import stats
 
     match statistic:
@@ -41,7 +43,7 @@ def p_of(statistic: str, value: float, df: tuple[float, ...]) -> float:
             return float(2 * stats.t.sf(abs(value), *df))
         case "z":
             return float(2 * stats.norm.sf(abs(value)))
-        case "r":
+        case "r" | "rho":
             r = min(abs(value), 1.0)
             return 0.0 if r == 1 else float(2 * stats.t.sf(r * math.sqrt(df[0] / (1 - r * r)), *df))
         case "F":
@@ -53,6 +55,9 @@ def p_of(statistic: str, value: float, df: tuple[float, ...]) -> float:
 
 def _p(test: StatedTest) -> AuditRow:
     """Return the row of the p; one-sided is a reading where two-sided fails."""
+    if test.statistic == "rho" and (test.df[0] + 2 if test.df else test.cases or 0) < FEWEST_OF_RHO:
+        why = f"of fewer than {FEWEST_OF_RHO} cases the p of rho is exact, and depends on ties"
+        return unchecked(CHECK, f"p of {test.about}", test.where, p_text(test.p, test.p_below), why)
     whole = [Interpretation(name, _p_interval(test, df)) for name, df in _degrees_of(test)]
     halves = [Interpretation(_join("one-sided", r.name), Interval(r.value.low / 2, r.value.high / 2)) for r in whole]
     if test.one_sided:
@@ -87,6 +92,8 @@ def _p_interval(test: StatedTest, df: list[Interval]) -> Interval:
     found = [
         p_of(test.statistic, v, ends) for v in values for ends in product(*((max(d.low, 1e-3), d.high) for d in df))
     ]
+    if test.statistic == "rho":  # programs take Student's t, the normal distribution, or a series between these
+        found += [p_of("z", v * math.sqrt(end + 1), ()) for v in values for end in (df[0].low, df[0].high)]
     return Interval(min(found), max(found))
 
 
@@ -95,7 +102,7 @@ def _degrees_of(test: StatedTest) -> list[tuple[str, list[Interval]]]:
     if test.df or test.statistic == "z":
         return [("", [unrounded(d, exact=d.decimals == 0) for d in test.df])]
     n = test.cases or 0
-    if test.statistic == "r":
+    if test.statistic in ("r", "rho"):
         return [("", [exactly(n - 2)])]
     return [(SAME, [exactly(n - 1)]), (GROUPS, [exactly(n - 2)])]
 
@@ -112,7 +119,7 @@ def _degrees(test: StatedTest) -> Iterator[AuditRow]:
     conditions = float(test.df[0]) + 1 if test.statistic == "F" else 2.0
     usual = [Interpretation(GROUPS, exactly(n - conditions))]
     unusual = []
-    if test.statistic != "r":
+    if test.statistic not in ("r", "rho"):
         usual.append(Interpretation(SAME, exactly((conditions - 1) * (n - 1))))
         unusual.append(Interpretation(f"{SAME}, taken for independent groups", exactly(conditions * (n - 1))))
     value = exactly(test.df[-1])
