@@ -361,7 +361,8 @@ def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray) -> None
     matrix = np.column_stack([pairs[i].differences for i in asked])
     families = len({*own["family_a"], *own["family_b"]})
     sizes = ", ".join(str(n) for n in sorted(own["n_train"].unique()))
-    text = f"structures {own['structure'].nunique()}, families {families}, n {sizes}"
+    text = f"structures {own['structure'].nunique()}, families {families}"
+    text += f", n {sizes}" if own["n_train"].any() else ""  # 0 where models have no sizes
     corrected = {
         "p_holm": holm(own["p"].to_numpy(float)),
         "p_holm_asymptotic": holm(own["p_wilcoxon_asymptotic"].to_numpy(float)),
