@@ -168,8 +168,10 @@ def test_the_demos_page_has_the_verdicts_that_its_command_prints(clone: Path):
     call = next(call for call in calls_of("demos.md") if " claims " in call)
     counted = " ".join(run(call).split())
     page = " ".join((ROOT / "docs/demos.md").read_text().split())
-    holds, unclear, unrun = re.search(r"(\d+) holds, (\d+) can't tell, (\d+) not run", counted).groups()
-    assert f"{holds} hold in these scores, the scores can't tell {unclear}, and {unrun} need" in page
+    counts = re.search(r"(\d+) holds, (\d+) does not hold, (\d+) can't tell, (\d+) not run", counted)
+    holds, fails, unclear, unrun = counts.groups()
+    said = f"{holds} hold in these scores, {fails} do not hold, the scores can't tell {unclear}, and {unrun} need"
+    assert said in page
 
 
 @pytest.mark.slow
