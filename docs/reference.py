@@ -38,8 +38,8 @@ differ for real patients. A key with the default *required* must be in the file 
 PAPER_KEYS = """# The keys of a paper's file
 
 A paper's printed numbers are in one file: `config/published/<study>.yaml` for a paper that a study reruns, or any file
-given to `crossover audit FILE`. [The audit](audit.md) has a complete example. This page lists every key, generated from the
-types that check it. Write numbers with the digits that the paper prints: 0.70 is a different number from 0.7.
+given to `crossover audit FILE`. [The audit](audit.md) has a complete example. This page lists every key, generated from
+the types that check it. Write numbers with the digits that the paper prints: 0.70 is a different number from 0.7.
 """
 COMMANDS = """# Commands
 
