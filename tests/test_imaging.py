@@ -275,6 +275,26 @@ def test_cases_become_corrected_channels_and_slices(tmp_path: Path):
     assert (tmp_path / "slices/p1/images.npy").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("size, share", [(64, 0.0), (40, 0.5), (32, 1.0)])
+def test_a_structure_that_the_network_s_grid_cuts_off_is_told(tmp_path: Path, caplog, size: int, share: float):
+    """Columns 48 to 55 of 64 are drawn: the middle 40 end before 52, the middle 32 before 48."""
+    mask = np.zeros((10, 64, 64), np.uint8)
+    mask[3:7, 30:40, 48:56] = 1
+    image = on_grid(np.ones((10, 64, 64), np.float32), biased()[0])
+
+    def make(name: str, folder: Path) -> dict:
+        write_case(folder, {"b0": image}, {"tumour": on_grid(mask, image)})
+        return {}
+
+    cases, out = tmp_path / "cases/manifest.json", tmp_path / "slices/manifest.json"
+    incremental.update(cases, {"p1": "1"}, make)
+    settings = Slices(size=(size, size), normalisation=Normalisation(method="zscore"))
+    slice_cases(cases, None, out, settings, ["b0"], ["tumour"], "code", 1)
+    assert read_json(out)["items"]["p1"]["beyond"] == {"tumour": share}
+    told = f"structure tumour: of 1 of 1 cases a part lies outside of the {size} x {size} pixels"
+    assert (told in caplog.text and f"case p1 ({share:.0%} of its voxels)" in caplog.text) == (share > 0)
+
+
 def test_cases_corrected_in_parts_are_those_of_one_job_to_the_bit(tmp_path: Path, monkeypatch):
     """Also where a part was lost, or its cases are others now; what no case is named after is taken away."""
     image, _, _ = biased()

@@ -8,7 +8,9 @@ import yaml
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.execution.readiness import readiness
+from crossover.execution.readiness import _statistics, _step_seconds, readiness
+from crossover.study.config import load_study
+from crossover.study.plan import plan
 from tests.dry_runs import ROOT, WORKFLOW
 from tests.two_sites import write_two_sites
 
@@ -110,3 +112,16 @@ def test_patients_of_one_name_in_two_cohorts_are_told_before_a_run_stops_at_them
     assert "`prefix: b-`" in wrong
     edited(clone, cohorts__mine_target__source__prefix="b-")
     assert not [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder, kept, left", [("resnet18", 0.9, None), ("efficientnet-b0", 0.99, "74%")])
+def test_running_statistics_that_cannot_follow_within_the_steps_are_told(clone: Path, encoder, kept, left):
+    """0.99 ** 30 is 74%, and 0.9 ** 30 is 4%."""
+    edited(clone, network={"settings": {"encoder": encoder}}, recipe={"steps": [30, 30]})
+    study = load_study("mine", "paper")
+    found = _step_seconds(study, plan(study), times=1)
+    assert found.kept.tolist() == pytest.approx([kept] * len(found), abs=1e-3)
+    told = _statistics(study, plan(study), found)
+    assert len(told) == (left is not None)
+    assert all(f"unet {encoder}: after the 30 steps of the shortest training {left} of" in line for line in told)

@@ -6,6 +6,9 @@ from pydantic import ValidationError
 
 from crossover.networks import builder, declared, wrong_settings, wrong_size
 from crossover.networks.resnet101_cascaded import LEVELS, PARTS, Settings, retrained_layers
+from crossover.study.config import load_study
+from crossover.study.sections import Network
+from crossover.training import engines
 
 pytestmark = pytest.mark.slow
 
@@ -177,3 +180,18 @@ def test_wrong_settings_are_named(name):
     assert name in told
     with pytest.raises(ValidationError):
         build(33, 33, 1, **{name: WRONG[name]})
+
+
+@pytest.mark.parametrize("structures", [1, 3])
+def test_it_begins_at_the_initial_probability(structures):
+    """It is put in the maps of structures alone: in those of the background, too, it would cancel out."""
+    network = Network(architecture="resnet101_cascaded", engine="torch", settings=SMALL)
+    engine = engines.create(network, (65, 65, 1), structures, threads=1)
+    images = np.random.default_rng(0).normal(size=(2, 65, 65, 1)).astype("float32")
+    recipe = load_study("nasopharynx", "smoke").recipe
+    logits = []
+    for initial in (None, 0.01):
+        engine.start(recipe.model_copy(update={"initial_probability": initial}), 1, None, None)
+        p = engine.predict(images).astype(float)
+        logits.append(np.log(p / (1 - p)))
+    np.testing.assert_allclose(logits[1] - logits[0], np.log(0.01 / 0.99), rtol=1e-3)

@@ -13,7 +13,7 @@ import pandas as pd
 from crossover.core.configuration import ConfigError
 from crossover.core.wording import counted, duration
 from crossover.execution import requirements
-from crossover.execution.estimate import CPU, estimate
+from crossover.execution.estimate import CPU, estimate, stage_steps
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.requirements import gigabytes, machine_memory
 from crossover.execution.workflow import read_workflow
@@ -30,6 +30,9 @@ from crossover.training.step_time import measured, taken
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
 """The SDs of the DSC between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
+BEGUN = 0.05
+"""The share of running statistics that may be those of the beginning: with more, a trained network predicted nothing of
+small structures, or of all (docs/limits.md)."""
 SHOWN = 5
 """The number of cases left out that are named."""
 
@@ -162,6 +165,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
         f"{len(workflow.jobs)} jobs; {counted(about.stages, 'training')}: {taking}",
         *_at_paper_scale(study, values, cores),
         *_given(study, own),
+        *_statistics(study, own, seconds),
     ]
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
@@ -174,7 +178,10 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
 
 
 def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
-    """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them."""
+    """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them.
+
+    Beside them `kept`, see `crossover.training.step_time.Measured`.
+    """
     kinds = {
         (cell, stage.level, stage.network)
         for stage in own.stages.values()
@@ -187,10 +194,28 @@ def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
         if backends.backend_of(network).step(study, network) is None:  # what it takes follows from a plan of cases
             continue
         network = network.cell(architecture, encoder) if encoder else network
-        seconds = measured(study, network, level, structures, study.execution.threads, times)
-        rows.append((study.study, study.scale, architecture, encoder, level or "", seconds, CPU))
-    names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device"]
+        found = measured(study, network, level, structures, study.execution.threads, times)
+        rows.append((study.study, study.scale, architecture, encoder, level or "", found.seconds, CPU, found.kept))
+    names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device", "kept"]
     return pd.DataFrame(rows, columns=names)
+
+
+def _statistics(study: Study, own: Plan, found: pd.DataFrame) -> list[str]:
+    """Return which networks' running statistics hardly follow in the shortest training from scratch, a line each.
+
+    Args:
+        found: of `_step_seconds`.
+    """
+    scratch = [stage for stage in own.stages.values() if stage.parent is None and stage.initial != "model"]
+    steps = [n for n in (stage_steps(stage, study) for stage in scratch) if n is not None]
+    return [
+        f"{f'{row.architecture} {row.encoder}'.strip()}: after the {min(steps)} steps of the shortest training "
+        f"{row.kept ** min(steps):.0%} of the running statistics of its batch normalisation are those it began with, "
+        "and predictions use them, so that it may predict nothing whatever it has learnt: more steps (recipe.steps), "
+        "or a lower network.settings.batchnorm_momentum where the network has it"
+        for row in found[found.level == ""].fillna("").itertuples()
+        if steps and row.kept ** min(steps) > BEGUN
+    ]
 
 
 def _given(study: Study, own: Plan) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from crossover.imaging import bias_field, stored
 from crossover.imaging import slices as slicing
 from crossover.imaging.settings import BiasField, Slices
 from crossover.imaging.volumes import image_path, read, structure_path, write
+
+log = logging.getLogger(__name__)
 
 
 def correct(
@@ -60,7 +64,8 @@ def slice_cases(
     """Write the slices of every case on the network's grid, see `crossover.imaging.stored`.
 
     A case's record tells, of each slice by a 0 or 1, for each structure: `large`, whether the mask has more
-    than `smallest_mask_px` pixels as it was drawn, and `shown`, whether it has any on the network's grid.
+    than `smallest_mask_px` pixels as it was drawn, and `shown`, whether it has any on the network's grid; and of each
+    structure `beyond`, the share of its voxels that lie outside that grid. The log names the cases that have such.
     """
     items = read_json(cases)["items"]
     extra = read_json(corrected)["items"] if corrected else {}
@@ -68,13 +73,31 @@ def slice_cases(
     keys = {case: digest([files, settings, channels, structures, code]) for case, files in inputs.items()}
     folders = [p.parent for p in (corrected, cases) if p]
     make = partial(_slice, folders, settings, channels, structures)
-    incremental.update(manifest, keys, make, workers=workers)
+    made = incremental.update(manifest, keys, make, workers=workers)
+    for line in _cut_off(made["items"], structures, settings):
+        log.warning(line)
+
+
+def _cut_off(items: Mapping[str, dict], structures: list[str], settings: Slices) -> list[str]:
+    """Return which structures the network's grid cuts off, a line each, with the case that loses most of it."""
+    lines = []
+    for structure in structures:
+        lost = {case: item["beyond"][structure] for case, item in items.items() if item["beyond"][structure]}
+        if lost:
+            worst = max(lost, key=lambda case: lost[case])
+            lines.append(
+                f"structure {structure}: of {len(lost)} of {len(items)} cases a part lies outside of the "
+                f"{settings.size[0]} x {settings.size[1]} pixels that a network sees, most of case {worst} "
+                f"({lost[worst]:.0%} of its voxels); it can be neither learnt nor predicted: a larger "
+                "preparation.slices.size or spacing_mm"
+            )
+    return lines
 
 
 def _slice(
     folders: list[Path], settings: Slices, channels: list[str], structures: list[str], case: str, out: Path
 ) -> dict:
-    images, masks, large = [], {}, {}
+    images, masks, large, beyond = [], {}, {}, {}
     grid: sitk.Image | None = None
     for channel in channels:
         paths = [image_path(folder / case, channel) for folder in folders]
@@ -82,12 +105,14 @@ def _slice(
         grid = grid or slicing.network_grid(image, settings)
         resampled = slicing.to_network(image, grid)
         images.append(slicing.normalise(resampled, settings.normalisation))
+    assert grid is not None, "a study has a channel or more"
+    seen = slicing.seen(grid, image)
     for structure in structures:
-        assert grid is not None, "a study has a channel or more"
         mask = read(structure_path(folders[-1] / case, structure))
         masks[structure] = slicing.to_network(mask, grid, mask=True)
         drawn = sitk.GetArrayViewFromImage(mask) > 0
         large[structure] = slicing.large(drawn, settings.smallest_mask_px)
+        beyond[structure] = float((drawn & ~seen).sum() / max(1, drawn.sum()))
     stored.write(out, np.stack(images, -1), masks)
     with_structure = np.any(list(large.values()), axis=0).sum() if large else 0
     return {
@@ -95,6 +120,7 @@ def _slice(
         "with_structure": int(with_structure),
         "large": {name: _bits(own) for name, own in large.items()},
         "shown": {name: _bits(np.any(mask, axis=(1, 2))) for name, mask in masks.items()},
+        "beyond": beyond,
     }
 
 

@@ -47,6 +47,12 @@ def to_network(image: sitk.Image, grid: sitk.Image, mask: bool = False) -> np.nd
     return sitk.GetArrayFromImage(sitk.Resample(image, grid, sitk.Transform(), how, fill))
 
 
+def seen(grid: sitk.Image, case_grid: sitk.Image) -> np.ndarray:
+    """Return whether a voxel of a case lies within the network's field of view: (slices, rows, columns) bool."""
+    inside = sitk.Resample(grid * 0 + 1, case_grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkUInt8)
+    return sitk.GetArrayFromImage(inside) > 0
+
+
 def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) -> np.ndarray:
     """Resample probabilities (slices, rows, columns) on the network's grid linearly onto the case's.
 

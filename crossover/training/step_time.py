@@ -1,9 +1,10 @@
-"""Seconds of an optimisation step on this machine, measured: what estimates multiply with the number of steps."""
+"""What an optimisation step does on this machine, measured: its seconds, and how slowly running statistics follow."""
 
 from __future__ import annotations
 
 from statistics import median
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
@@ -19,10 +20,26 @@ from crossover.training.network_output import check_output, named
 
 LARGEST_BATCH = 2
 """Slices or patches of a step that is measured; a larger batch takes as many times as long, on a processor."""
+RUNNING = ("running_mean", "moving_mean")
+"""How PyTorch and Keras call the running mean of a batch normalisation, at the end of its name."""
 
 
-def measured(study: Study, network: Network, level: str | None, structures: int, threads: int, times: int = 3) -> float:
-    """Return the seconds of a step of a network at its size and batch: the median of some after the first.
+class Measured(NamedTuple):
+    """What was found of a step of a network.
+
+    Attributes:
+        seconds: at its size and batch, the median of some after the first.
+        kept: the share of its running statistics that a step keeps, the largest of all layers; 0 where it has none.
+    """
+
+    seconds: float
+    kept: float
+
+
+def measured(
+    study: Study, network: Network, level: str | None, structures: int, threads: int, times: int = 3
+) -> Measured:
+    """Measure a step of a network.
 
     Args:
         level: from which the network is trained; None for all of it.
@@ -39,6 +56,7 @@ def measured(study: Study, network: Network, level: str | None, structures: int,
     engine = engines.create(network, images.shape[1:], structures, threads)
     check_output(engine, network.architecture, images, structures, recipe)
     with named(network.architecture, images):
+        kept = _kept(engine, recipe, images, masks)
         engine.start(recipe, 0, None, level)
         engines.whole_step(engine, images, masks, recipe.learning_rate)
     taken = []
@@ -46,7 +64,21 @@ def measured(study: Study, network: Network, level: str | None, structures: int,
         start = perf_counter()
         engines.whole_step(engine, images, masks, recipe.learning_rate)
         taken.append(perf_counter() - start)
-    return median(taken) * recipe.batch / batch
+    return Measured(median(taken) * recipe.batch / batch, kept)
+
+
+def _kept(engine: engines.Engine, recipe: Recipe, images: np.ndarray, masks: np.ndarray) -> float:
+    """Return `Measured.kept`: by how much running means that begin 1 higher are higher after a step of all parts."""
+    engine.start(recipe, 0, None, None)
+    begun = engine.weights()
+    running = [name for name in begun if name.endswith(RUNNING)]
+    after = []
+    for value in (0.0, 1.0) if running else ():
+        engine.start(recipe, 0, begun | {name: np.full_like(begun[name], value) for name in running}, None)
+        engines.whole_step(engine, images, masks, recipe.learning_rate)
+        after.append(engine.weights())
+    kept = (float(np.mean(after[1][name] - after[0][name])) for name in running)
+    return max((share for share in kept if share < 1), default=0.0)  # 1: a layer that takes no part, as a classifier's
 
 
 def _seen(study: Study, network: Network) -> tuple[tuple[int, ...], Recipe]:

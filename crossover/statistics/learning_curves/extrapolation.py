@@ -41,12 +41,14 @@ class Curve:
 
     Attributes:
         sizes: those that the family has, shape (K,).
+        trainings: the fewest behind any of its means.
         refused: why it is not continued, as half a sentence; "" where it is.
     """
 
     def __init__(self, found: Resampled, family: int) -> None:
         here = ~np.isnan(found.means[family])
         self.sizes = found.panel.sizes[here]
+        self.trainings = int(found.panel.trainings[family, here].min())
         self.means, self.draws = found.means[family, here], found.draws[:, family, here]
         self.refused = self._refused(found.resampled)
         if not self.refused:

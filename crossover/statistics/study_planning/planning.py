@@ -16,7 +16,7 @@ from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
 from crossover.statistics.estimates.resampling import Panel, Resampled
-from crossover.statistics.learning_curves.crossing import OPEN, crossover
+from crossover.statistics.learning_curves.crossing import OPEN, SECOND_DRAW, crossover
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
 from crossover.statistics.study_planning.assurance import (
     MOST,
@@ -31,6 +31,8 @@ from crossover.statistics.study_planning.planned_crossing import cases_that_sett
 
 DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next cases"
 """What is asked, as the column `question` says."""
+ONE_DRAW = "of this draw"
+"""What a learning curve is about whose sizes were drawn once (the column `about`): other draws may lie higher."""
 PLANNING = [
     "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
     "trainings", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low", "gain_high",
@@ -211,7 +213,9 @@ def statement(row: dict) -> str:
     }[row["question"]]
     hours = row["hours"]
     cost = f" ({hours:.1f} hours of annotation)" if pd.notna(hours) and hours else ""
-    return say(row) + cost
+    once = row["about"] == ONE_DRAW and pd.notna(row["ci_low"])
+    draw = f"; {ONE_DRAW} of the labelled cases: add {SECOND_DRAW}" if once else ""
+    return say(row) + cost + draw
 
 
 def models_text(row: dict) -> str:
@@ -226,7 +230,8 @@ def _curves(found: Resampled) -> list[tuple[int, Curve]]:
 
 
 def _of_curve(question: str, place: dict, family: str, curve: Curve, rules: Rules) -> dict:
-    of = {"a": family, "n_train": curve.sizes[-1], "about": METHODS, "refused": curve.refused}
+    about = METHODS if curve.trainings > 1 else ONE_DRAW
+    of = {"a": family, "n_train": curve.sizes[-1], "about": about, "refused": curve.refused}
     return {"question": question, **place, **of, "confidence": rules.confidence}
 
 

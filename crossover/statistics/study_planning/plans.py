@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.estimates.effects import Spreads, TrainedScores
-from crossover.statistics.estimates.resampling import draws_as_trainings, panel, resample
+from crossover.statistics.estimates.resampling import Panel, Resampled, draws_as_trainings, panel, resample
 from crossover.statistics.learning_curves.crossing import crossover
 from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
 from crossover.statistics.scores.missing import Policy, absent_notes, completed
@@ -185,7 +185,10 @@ def _by_pair(rows: pd.DataFrame, asked: Question, pair: tuple, open_only: bool =
 def _by_curves(
     rows: pd.DataFrame, asked: Question, pair: tuple[str, ...], first: bool = False
 ) -> tuple[list[dict], list[str]]:
-    """Plan for each structure the crossover of the pair, the score asked for, and what further cases bring."""
+    """Plan for each structure the crossover of the pair, the score asked for, and what further cases bring.
+
+    Several trainings on one draw of the cases count as one, as in `crossing.crossovers`.
+    """
     found: list[dict] = []
     notes: list[str] = []
     sized = rows[rows["n_train"] > 0]
@@ -196,12 +199,12 @@ def _by_curves(
         return [], [f"{asked.metric}: the crossover, --reach and --next are answered by metrics from 0 to 1 only"]
     open_yet = True
     for structure, own in sized.groupby("structure", sort=False):
-        scores = panel(own, asked.metric)
+        scores = panel(draws_as_trainings(own), asked.metric)
         drawn_means = resample(scores, DRAWS)
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
         if set(pair) <= set(scores.families) and (open_yet or not first):
             places = scores.families.index(pair[0]), scores.families.index(pair[1])
-            at_sizes, note = _crossing(own, asked, places, place)
+            at_sizes, note = _crossing(scores, drawn_means, asked, places, place)
             open_yet = not at_sizes
             found += at_sizes
             notes += [f"{structure}: {note}"] if note else []
@@ -211,13 +214,10 @@ def _by_curves(
     return found, notes
 
 
-def _crossing(rows: pd.DataFrame, asked: Question, pair: tuple[int, int], place: dict) -> tuple[list[dict], str]:
-    """Plan what settles a pair's crossover; where the pilot does, say what it is.
-
-    Several trainings on one draw of the cases count as one, as in `crossing.crossovers`.
-    """
-    scores = panel(draws_as_trainings(rows), asked.metric)
-    drawn = resample(scores, DRAWS)
+def _crossing(
+    scores: Panel, drawn: Resampled, asked: Question, pair: tuple[int, int], place: dict
+) -> tuple[list[dict], str]:
+    """Plan what settles a pair's crossover; where the pilot does, say what it is."""
     if planned := crossings(scores, drawn, pair, place | {"n_train": 0}, asked.rules):
         return planned, ""
     row = crossover(scores, drawn, pair, asked.rules.confidence, asked.rules.alpha)

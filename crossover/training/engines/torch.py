@@ -115,6 +115,7 @@ class TorchEngine:
         if self._architecture.dimensions == 3:
             self.versions["monai"] = version("monai")  # whose networks they are
         self._build = lambda: build(*shape, structures, **network.settings)
+        self._structures = structures
         self._settings, self._device = network.device, device
         last = torch.channels_last if len(shape) == 3 else torch.channels_last_3d
         self._format = last if network.device.channels_last else torch.contiguous_format
@@ -134,7 +135,8 @@ class TorchEngine:
             if recipe.initial_bias is not None:
                 bias = _last_bias(self._model)
                 assert bias is not None, "else `check_built` refuses the network"
-                nn.init.constant_(bias, recipe.initial_bias)
+                maps = max(1, len(bias) // self._structures)  # two: background and structure, whose difference has it
+                nn.init.constant_(bias[maps - 1 :: maps], recipe.initial_bias)
         else:
             self.load(weights)
         for name, part in self._model.named_children():

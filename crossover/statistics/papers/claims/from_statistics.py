@@ -6,19 +6,24 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.chance import Spread, effect
+from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.effects import effect_of
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
 from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
 from crossover.statistics.papers.claims.run_scores import Sizes
 from crossover.statistics.papers.claims.score_parts import part
 from crossover.statistics.papers.claims.statements import BestNetwork, Crossover, Time
-from crossover.statistics.scores.intervals import clip_to_scale, half_width
+from crossover.statistics.scores.intervals import clip_to_scale
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import PERCENT_SAVED, SHARE
 
 
 def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[JudgedEffect]:
-    """Return the mean saving in per cent over trainings (structures and replicates), with Student's interval.
+    """Return the mean saving in per cent over structures and replicates, with the interval of the model of chance.
+
+    Structures take the place of patients, and replicates that of trainings: the networks of one structure resemble
+    each other, and so may what was trained at one time. Where there is one structure, or one replicate, the interval is
+    Student's over the other. A structure's saving is its mean over the sizes that are asked about.
 
     On processors the interval to judge by spans those of seconds of the clock and of processor seconds, so that
     there is a verdict only where both lead to it: what the machine did beside slows the one, hardly the other.
@@ -43,23 +48,26 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[JudgedEffec
             f"in {disturbed} of {len(rows)} pairs of trainings one had its cores or its GPU not to itself, so that "
             "their times are of the machine; train one at a time (--cores as execution.threads, execution.per_gpu: 1)"
         )
-    clock = rows["saved_percent"].to_numpy(float)
-    measures = [clock]
+    measures = ["saved_percent"]
     if rows["cpu_saved_percent"].notna().all():
-        measures.append(rows["cpu_saved_percent"].to_numpy(float))
+        measures.append("cpu_saved_percent")
+    found = [_saving(rows, measure) for measure in measures]
 
     def interval(confidence: float) -> Interval:
-        lows, highs = zip(*(_student(values, confidence) for values in measures), strict=True)
-        return min(lows), max(highs)
+        lows, highs = zip(*(each.interval(confidence) for each in found), strict=True)
+        low, high = clip_to_scale(min(lows), max(highs), PERCENT_SAVED)
+        return float(low), float(high)
 
-    return [JudgedEffect("", float(clock.mean()), interval, _p(measures, statement.at_least))]
+    return [JudgedEffect("", found[0].estimate, interval, _p(found, statement.at_least))]
 
 
-def _student(values: np.ndarray, confidence: float) -> Interval:
-    sd = values.std(ddof=1) if len(values) > 1 else math.nan
-    half = half_width(sd, len(values), confidence)
-    low, high = clip_to_scale(values.mean() - half, values.mean() + half, PERCENT_SAVED)
-    return float(low), float(high)
+def _saving(rows: pd.DataFrame, measure: str) -> Effect:
+    """Return the mean saving over structures and replicates as an effect."""
+    savings = rows.pivot_table(measure, "structure", "replicate").to_numpy(float)
+    if len(savings) == 1:
+        savings = savings.T
+    runs = [str(run) for run in range(savings.shape[1])]
+    return effect_of([savings], [runs], [1.0], np.zeros(len(savings)), lambda: Spread(0.0, 1))
 
 
 def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffect]:
@@ -131,11 +139,7 @@ def _crossover(row: pd.Series, ahead: str, region: Interval) -> JudgedEffect:
     return JudgedEffect(name, float(row["n"]), lambda _: judged, shown_interval=printed)
 
 
-def _p(measures: Sequence[np.ndarray], bound: float) -> float:
+def _p(found: Sequence[Effect], bound: float) -> float:
     """Return the larger p where all lie on one side of the bound; else one that says nothing."""
-    from scipy.stats import ttest_1samp
-
-    if not all(len(values) > 1 and np.ptp(values) > 0 for values in measures):
-        return math.nan
-    one_side = len({np.sign(values.mean() - bound) for values in measures}) == 1
-    return max(float(ttest_1samp(values, bound).pvalue) for values in measures) if one_side else 1.0
+    one_side = len({np.sign(each.estimate - bound) for each in found}) == 1
+    return max(each.p(bound) for each in found) if one_side else 1.0

@@ -1,12 +1,12 @@
 """Scores of a run by case and training, and the paper's printed means beside them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from crossover.statistics.estimates.chance import Spread
-from crossover.statistics.estimates.effects import Spreads
+from crossover.statistics.estimates.resampling import study_spread
 from crossover.statistics.papers.claims.parts import Missing
 from crossover.statistics.scores.metrics_table import POOLED, tested, with_runs
 
@@ -32,7 +32,7 @@ class Scores:
         self.families = set(table["family"])
         self._trained = set(zip(table["family"], table["n_train"], strict=True))
         self._known: dict[tuple, pd.DataFrame] = {}
-        self._spreads: dict[tuple[str, str], Spreads] = {}
+        self._spreads: dict[tuple[str, str, frozenset[str]], Spread | None] = {}
 
     def of(self, family: str, n: int, test_set: str, metric: str, structure: str) -> pd.DataFrame:
         """Return scores, cases x trainings. `n` is the paper's; a family without sizes has one model.
@@ -70,17 +70,25 @@ class Scores:
         keys = ["cohort", "case", "structure", "run"]
         return rows.groupby(keys)[metric].mean().unstack("run")
 
-    def spread(self, test_set: str, metric: str, structure: str) -> Spread | None:
-        """Return how much means differ from training to training, as far as the study's models tell it.
+    def spread(self, test_sets: Collection[str], metric: str, structures: Collection[str]) -> Spread | None:
+        """Return how much means over these structures differ from training to training, as far as the models tell it.
 
+        Of several test sets it is the largest, since a model may be scored on any one of them.
         It is pooled over the models that were trained several times, else judged by how far the means of
         several sizes stray from smooth curves (`estimates.resampling`); None where neither is there.
         """
-        if (test_set, metric) not in self._spreads:
-            rows = self._table
+        found = [self._spread(test_set, metric, frozenset(structures)) for test_set in test_sets]
+        known = [spread for spread in found if spread is not None]
+        return max(known, key=lambda spread: spread.variance) if len(known) == len(found) else None
+
+    def _spread(self, test_set: str, metric: str, structures: frozenset[str]) -> Spread | None:
+        place = (test_set, metric, structures)
+        if place not in self._spreads:
+            rows = self._table.dropna(subset=metric)
             rows = rows[rows["cohort"] == test_set] if test_set != POOLED else rows
-            self._spreads[test_set, metric] = Spreads(rows, metric)
-        return self._spreads[test_set, metric].of(None if structure == POOLED else structure)()
+            rows = rows[rows["structure"].isin(structures)] if POOLED not in structures else rows
+            self._spreads[place] = study_spread(rows, metric)
+        return self._spreads[place]
 
     def printed(self, family: str, n: int, test_set: str, metric: str, structure: str) -> float:
         """Return the paper's mean, NaN where it prints none; the first where it prints several."""

@@ -188,13 +188,14 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
         own.reindex(counts.index, fill_value=0).div(counts, axis=0) / weight
         for own, weight in zip(sums.values(), weights, strict=True)
     ]
-    first = places[0][0]
+    at = [side for sides in places for side in sides]
+    test_sets, structures = ({getattr(side, name) for side in at} for name in ("test_set", "structure"))
     return effect_of(
         [model.to_numpy(float) for model in models],
         [list(map(str, model)) for model in models],
         weights,
         counts.index.get_level_values("cohort").to_numpy(),
-        lambda: scores.spread(first.test_set, first.metric, first.structure),
+        lambda: scores.spread(test_sets, at[0].metric, structures),
     )
 
 
