@@ -27,25 +27,25 @@ UNITS = {"mm": "mm", "deg": "degrees", "ml": "ml", "percent": "%", "px": "pixels
 KEYS = """# The keys of a study's file
 
 A study is one file, `config/studies/<study>.yaml`. [Study your own patients](own-data.md) shows how `crossover new`
-writes one; this page has every key, generated from the types that check it. A wrong key or value is told with its
-place before anything runs. An editor with a YAML language server completes and explains the same keys by
+writes one. This page lists every key, generated from the types that check it. A wrong key or value is reported with its
+place before anything runs. An editor with a YAML language server completes and explains the same keys from
 `config/schema.json`.
 
-Three keys belong to the file alone: `extends` names a file of `config/bases/` that this one stands over; `scales`
-has, below `smoke`, `demo` or `paper`, the keys that are other values at that scale; `real` has those that are other
-values for real patients. A key with the default *required* must stand in the file or in its base.
+Three keys belong to the file itself: `extends` names a file of `config/bases/` that this file extends; `scales`
+lists, below `smoke`, `demo` or `paper`, the keys whose values differ at that scale; `real` lists the keys whose values
+differ for real patients. A key with the default *required* must be in the file or in its base.
 """
 PAPER_KEYS = """# The keys of a paper's file
 
-What a paper printed is one file: `config/published/<study>.yaml` for a paper that a study reruns, or any file that
-`crossover audit FILE` is given. [The audit](audit.md) has a whole example; this page has every key, generated from the
-types that check it. Numbers are written with the digits that the paper prints: 0.70 is another number than 0.7.
+A paper's printed numbers are in one file: `config/published/<study>.yaml` for a paper that a study reruns, or any file
+given to `crossover audit FILE`. [The audit](audit.md) has a complete example. This page lists every key, generated from
+the types that check it. Write numbers with the digits that the paper prints: 0.70 is a different number from 0.7.
 """
 COMMANDS = """# Commands
 
 Every command of `crossover`, as `crossover COMMAND --help` shows it. In a clone the program is
-`.venv/bin/crossover`. The exit status is 0 where all went well, 1 where something was found or failed that the
-command tells, and 2 where the call or the configuration is wrong.
+`.venv/bin/crossover`. The exit status is 0 if all went well, 1 if the command reports a finding or a failure,
+and 2 if the call or the configuration is wrong.
 """
 
 

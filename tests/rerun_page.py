@@ -81,7 +81,7 @@ READ_BY |= {analysis.rule: {"report"}.union(*map(analyses_of, analysis.outputs))
 LEAVES = [
     (pattern, cell) for cells in rows("A leaf of a study's file") for pattern in named(cells[0]) for cell in [cells[1]]
 ]
-REFUSED = named(section("What can't be changed alone"))
+REFUSED = named(section("What cannot be changed alone"))
 
 
 def fits(leaf: str, pattern: str) -> bool:

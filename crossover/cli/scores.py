@@ -33,7 +33,7 @@ def compare(
     missing: Missing = "worst",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("comparison"),
 ) -> None:
-    """Compare models on the same cases by scores that any tool made: tables, tests, figures and a page.
+    """Compare models on the same cases by scores from any tool: tables, tests, figures and a page.
 
     A table (CSV, TSV, semicolons, Excel) needs the columns model, case and one or more metrics; structure, cohort,
     n_train, replicate, fold and level may be there. The command prints what it took each column for. Exit status:
