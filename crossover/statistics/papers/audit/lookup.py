@@ -52,9 +52,9 @@ def pair_text(pair: PairedTest | PrintedDifference) -> str:
     return _joined(models, pair.structure, pair.test_set, pair.metric)
 
 
-def value_of(pair: PairedTest | PrintedDifference, model: PublishedModel, values: dict[Key, Value]) -> Value | None:
-    """Return the printed mean of one of a comparison's models; None where none is printed."""
-    return values.get((model.family, model.n_train, pair.structure, pair.test_set, pair.metric))
+def key_in(pair: PairedTest | PrintedDifference, model: PublishedModel) -> Key:
+    """Return what the mean of one of a comparison's models is about."""
+    return model.family, model.n_train, pair.structure, pair.test_set, pair.metric
 
 
 def first_tests(published: Published) -> list[tuple[PairedTest, PairedTest]]:

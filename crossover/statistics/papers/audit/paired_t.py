@@ -4,7 +4,7 @@ import math
 from itertools import product
 
 from crossover.statistics.papers.audit.interval import TOLERANCE, Interval, gap, unrounded
-from crossover.statistics.papers.audit.lookup import first_values, model_text, pair_text, value_of
+from crossover.statistics.papers.audit.lookup import first_values, key_in, key_text, pair_text
 from crossover.statistics.papers.audit.scores import (
     cases_of,
     least_correlation,
@@ -38,7 +38,7 @@ def paired_t(published: Published) -> list[AuditRow]:
     """Check each p of a paired t test against its models' means and their SDs, standard errors or intervals."""
     values = first_values(published)
     return [
-        _p(test, value_of(test, test.a, values), value_of(test, test.b, values), published)
+        _p(test, values.get(key_in(test, test.a)), values.get(key_in(test, test.b)), published)
         for test in published.paired
         if test.test == "t"
     ]
@@ -135,7 +135,7 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
     """Say why a p can't be recomputed; "" where it can."""
     for model, value in ((test.a, a), (test.b, b)):
         if value is None:
-            return f"no mean of {model_text(model)} is printed"
+            return f"no mean of {key_text(key_in(test, model))} is printed"
     assert a and b
     if test.structure == POOLED:
         return "the spread of averages over structures doesn't tell that of the cases"

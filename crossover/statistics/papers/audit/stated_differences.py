@@ -4,12 +4,7 @@ import math
 from collections.abc import Iterator
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
-from crossover.statistics.papers.audit.lookup import (
-    first_values,
-    model_text,
-    pair_text,
-    value_of,
-)
+from crossover.statistics.papers.audit.lookup import first_values, key_in, key_text, pair_text
 from crossover.statistics.papers.audit.paired_t import correlations, p_of_difference, spreads, usual_correlations
 from crossover.statistics.papers.audit.scores import (
     BOOTSTRAP,
@@ -43,7 +38,7 @@ def stated_differences(published: Published) -> list[AuditRow]:
     values = first_values(published)
     rows = []
     for said in published.differences:
-        a, b = (value_of(said, model, values) for model in (said.a, said.b))
+        a, b = (values.get(key_in(said, model)) for model in (said.a, said.b))
         n = said.cases or (known.cases if (known := published.test_sets.get(said.test_set)) else None)
         rows.append(_of_means(said, a, b, published))
         if said.ci:
@@ -59,7 +54,7 @@ def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, publish
     """Return the row of the difference by the printed means; the other way round is a reading where it fails."""
     about = f"Difference, {pair_text(said)}"
     if a is None or b is None:
-        missing = model_text(said.a if a is None else said.b)
+        missing = key_text(key_in(said, said.a if a is None else said.b))
         return unchecked(CHECK, about, said.where, said.difference.text, f"no mean of {missing} is printed")
     points = exactly(_points(said, published))
     value, found = unrounded(said.difference), (unrounded(a.mean) - unrounded(b.mean)) * points
