@@ -30,6 +30,7 @@ from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "paired t test"
+CORRELATED = "scores of the two models that correlate with"
 USUAL = 0.9
 """The correlation of two models' scores above which a p follows only under that reading, which is then told."""
 
@@ -122,13 +123,16 @@ def _verdict(given: Interval | None, most_often: Interval, usual: Interval) -> t
     """Return the verdict, its reading and a note, from the correlations that give a p, the usual ones, and p there."""
     if given is None:
         return NOT, "", ""
-    needed = "scores of the two models that correlate with"
     if given.low > most_often.high or given.high < most_often.low:
-        end = f"{given.low:.2f} or more" if given.low > most_often.high else f"{given.high:.2f} or less"
         at = f"{most_often.low:.2f} to {most_often.high:.2f}"
         note = f"A correlation of {at} gives a p of {usual.low:.2g} to {usual.high:.2g}"
-        return READING, f"{needed} {end}", note
-    return FOLLOWS, "", f"The p needs {needed} {given.low:.2f} or more" if given.low > 0 else ""
+        return READING, unusual_correlation(given, most_often), note
+    return FOLLOWS, "", f"The p needs {CORRELATED} {given.low:.2f} or more" if given.low > 0 else ""
+
+
+def unusual_correlation(given: Interval, usual: Interval) -> str:
+    """Return the reading of correlations that are all above the usual ones, or all below them."""
+    return f"{CORRELATED} {f'{given.low:.2f} or more' if given.low > usual.high else f'{given.high:.2f} or less'}"
 
 
 def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Published) -> str:

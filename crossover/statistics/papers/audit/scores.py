@@ -41,8 +41,8 @@ def unit_of(metric: str, published: Published) -> float:
     return 100.0 if published.in_per_cent(metric) else 1.0
 
 
-def cases_of(value: Value, published: Published) -> int | None:
-    """Return the cases behind a score: its own where it names them, else those of its test set."""
+def cases_of(value: Value | PrintedDifference, published: Published) -> int | None:
+    """Return the cases behind a score or a difference: its own where it names them, else those of its test set."""
     known = published.test_sets.get(value.test_set)
     return value.cases or (known.cases if known else None)
 

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_in, key_text, pair_text
-from crossover.statistics.papers.audit.paired_t import correlations, p_of_difference, spreads, usual_correlations
+from crossover.statistics.papers.audit.paired_t import (
+    correlations,
+    p_of_difference,
+    spreads,
+    unusual_correlation,
+    usual_correlations,
+)
 from crossover.statistics.papers.audit.scores import (
     BOOTSTRAP,
     cases_of,
@@ -39,11 +45,11 @@ def stated_differences(published: Published) -> list[AuditRow]:
     rows = []
     for said in published.differences:
         a, b = (values.get(key_in(said, model)) for model in (said.a, said.b))
-        n = said.cases or (known.cases if (known := published.test_sets.get(said.test_set)) else None)
+        n = cases_of(said, published)
         rows.append(_of_means(said, a, b, published))
         if said.ci:
             rows.append(symmetric(f"the difference, {pair_text(said)}", said, said.difference, said.ci))
-        if n:
+        if n and n > 1:
             rows += errors_together(f"the difference, {pair_text(said)}", said, n, published)
         rows += _of_spreads(said, a, b, n, published)
         rows += _of_p(said, n, published)
@@ -92,14 +98,7 @@ def _of_spreads(
     readings = [Interpretation("", spreads(one, two, usual.low, usual.high))]
     if gap(own, "equals", readings[0].value):
         given = correlations(one, two, own)
-        beyond = (
-            ""
-            if given is None
-            else f"{given.low:.2f} or more"
-            if given.low > usual.high
-            else f"{given.high:.2f} or less"
-        )
-        name = f"scores of the two models that correlate with {beyond}" if beyond else "any correlation"
+        name = unusual_correlation(given, usual) if given else "any correlation"
         readings.append(Interpretation(name, spreads(one, two, -1.0, 1.0)))
     yield judged(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
