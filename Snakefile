@@ -18,6 +18,7 @@ include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/analyses.smk"
 include: "rules/report.smk"
+include: "rules/run.smk"
 
 
 localrules:

@@ -209,7 +209,7 @@ def test_what_does_not_end_when_asked_is_killed():
 
 
 def test_snakemakes_own_lock_outlives_a_kill(tmp_path: Path):
-    """Why it is switched off (profiles/default): when this fails, ours in rules/common.smk is needed no more."""
+    """Why it is switched off (profiles/default): when this fails, ours in rules/run.smk is needed no more."""
     (tmp_path / "Snakefile").write_text("rule all:\n    output: 'out'\n    shell: 'touch begun; sleep 60'\n")
     command = [sys.executable, "-m", "snakemake", "--cores", "1"]
     first = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)

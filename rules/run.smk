@@ -1,0 +1,167 @@
+"""What a run checks and starts before its first job, and what it says at its end."""
+
+import functools
+import os
+import re
+import sys
+from pathlib import Path
+
+from crossover.analyses import registry
+from crossover.core import locks
+from crossover.core.configuration import ConfigError
+from crossover.execution import estimate, progress, requirements, slurm_site
+from crossover.execution.integrity import Checker
+from crossover.execution.preflight import check_results
+from crossover.execution.workflow import (
+    choose_at_ends,
+    end_with_jobs,
+    force_outdated,
+    jobs,
+    keep_to_limits,
+    submissions,
+    tell_of_failed_jobs,
+    when_nothing_is_done,
+)
+from crossover.report import first_page
+from workflow_scripts import _fork_server
+from snakemake.exceptions import WorkflowError
+
+RUN = Path(".cache/locks/run")
+"""The locks of a run: one for each study and cohort of its graph. Snakemake's own lock would outlive a kill."""
+HELD = []
+
+
+def refuse_to_run_beside_another() -> None:
+    """Hold the locks of this run until its process ends, so that no two runs make the same files.
+
+    Raises:
+        WorkflowError: another run makes some of them.
+    """
+    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
+    names = {own[part] for own in made for part in ("study", "cohort") if part in own}
+    for name in sorted(names):
+        try:
+            HELD.append(locks.take(RUN / f"{name}.lock"))
+        except locks.Held as by:
+            raise WorkflowError(
+                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it"
+            ) from None
+
+
+def refuse_what_slurm_has_not() -> None:
+    """Refuse a run for which this Slurm has no such account, partition or node, before any job is submitted.
+
+    Raises:
+        WorkflowError: what there is instead, and where it is set.
+    """
+    if workflow.executor_plugin.name != "slurm":
+        return
+    settings = workflow.resource_settings
+    asked = settings.default_resources or {}
+    account, partition = (str(getattr(asked.get(name), "raw", asked.get(name)) or "") for name in SLURM_NAMES)
+    if refused := slurm_site.refusals(account, partition, settings.cores):
+        raise WorkflowError("\n".join(refused))
+
+
+def ask_the_scheduler() -> None:
+    """Print what will be submitted, and ask Slurm for no more time and memory than the partition of a job gives."""
+    if workflow.local_exec:
+        return
+    found = slurm_site.limits() if workflow.executor_plugin.name == "slurm" else {}
+    limits = functools.partial(slurm_site.most, found)
+    if told := submissions(workflow, limits):
+        print(told, flush=True)
+    if found:
+        keep_to_limits(workflow, limits)
+
+
+SLURM_NAMES = ("slurm_account", "slurm_partition")
+
+
+def refuse_what_the_disk_cannot_hold() -> None:
+    """Refuse a run for which the disk has too little room, before any job runs.
+
+    With `disk_check: false` this is only printed.
+
+    Raises:
+        WorkflowError: the disk has too little room.
+    """
+    needed = requirements.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
+    refused = requirements.refusal(needed)
+    if refused and SETTINGS.disk_check:
+        raise WorkflowError(refused)
+    if refused:
+        print(f"disk_check is off: {refused}", file=sys.stderr)
+
+
+def start_fork_servers() -> None:
+    """Start the processes that import libraries once for all jobs, where jobs run on this machine.
+
+    A framework that has seen a GPU can't be forked, so that none is imported where there is one.
+    """
+    if workflow.local_exec:
+        engines = (
+            set() if GPUS else {n.engine for s in STUDIES.values() for n in [s.network, *s.other_networks.values()]}
+        )
+        _fork_server.start(["tables", "images", *sorted(engines)])
+
+
+def begin_progress() -> None:
+    """Note how many trainings the run has, print what lacks weights, and forget the failures of an earlier run."""
+    progress.failures()
+    for line in WITHOUT_WEIGHTS:
+        print(line)
+    trained = [job for job in jobs(workflow.dag) if job.rule == "train" and not job.needed]
+    for name, p in PLANS.items():
+        own = [p.batches[job.wildcards["batch"]] for job in trained if job.wildcards["study"] == name]
+        beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
+        beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
+        progress.begin(name, len(p.stages), min(beside), [stage.name for batch in own for stage in batch.stages])
+
+
+def where_the_report_is() -> str:
+    """Return the answers on the report's first page, and its place."""
+    page = Path("results/report.html")
+    if not page.exists():
+        return "There is no report: the run was asked for other files."
+    return "\n".join([*first_page.answers(page), f"The report: {page.resolve()}"])
+
+
+UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}
+"""What a person may ask of Snakemake whatever the results are."""
+
+
+def check_what_is_there() -> None:
+    """Refuse results that somebody changed; make those again that are not of the plan.
+
+    Raises:
+        WorkflowError: results were changed; the message names them.
+    """
+    if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
+        return
+    if workflow.is_main_process:
+        try:
+            check_results(planned())
+        except ConfigError as error:
+            raise WorkflowError(str(error)) from None
+        force_outdated(workflow, Checker().is_outdated)
+
+
+def planned() -> set[str]:
+    """Return the outputs of the jobs that the studies have; what else lies there, of an older plan, is not checked."""
+    analyses = {analysis.rule for analysis in registry.analyses()}
+    found = {output for study in STUDIES for output in outputs_of(study)}
+    others = [made for made in workflow.rules if made.name not in analyses]
+    for output in (str(o) for made in others for o in made.output):
+        pattern = without_constraints(output)
+        names = set(re.findall(r"\{(\w+)\}", pattern))
+        for name, study in STUDIES.items():
+            own = {"batch": PLANS[name].batches, "group": PLANS[name].groups}
+            values = {**own, "study": [name], "cohort": study.cohorts, "part": range(study.execution.bias_field_jobs)}
+            found |= set(expand(pattern, **{wildcard: values[wildcard] for wildcard in names}))
+    return found
+
+
+# In a dry run no handler is called.
+if DRY:
+    print(*WITHOUT_WEIGHTS, estimate.estimates_text(STUDIES, PLANS), sep="\n", file=sys.stderr)
