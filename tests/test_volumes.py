@@ -393,10 +393,10 @@ def test_a_secret_is_made_once_outside_the_repository_and_read_by_its_owner_alon
     assert secret() != first
 
 
-def make(root: Path, out: Path, source: VolumesSource, data: Path | None) -> Path:
+def make(root: Path, out: Path, source: VolumesSource, data: Path | None, rules: IngestRules = RULES) -> Path:
     raw, manifest = out / "raw/x/manifest.json", out / "cases/x/manifest.json"
     receive(source, raw, root, "code", 1, "listing")
-    make_cases(raw, manifest, source, RULES, data, "code", 1)
+    make_cases(raw, manifest, source, rules, data, "code", 1)
     return manifest
 
 
@@ -470,6 +470,21 @@ def test_structures_on_each_others_side_are_told_of_every_case_that_is_made(own_
     found = [f for case in report.values() for f in case["findings"]]
     assert [(f["code"], f["about"]) for f in found] == [("sides-swapped", "structure eye_left")] * 3
     assert len(read_json(manifest)["items"]) == 3
+
+
+def test_blank_ends_are_cut_off_if_the_study_says_so(own_secret, root: Path, tmp_path: Path):
+    path = root / "MUSTERMANN-02/ct.nii.gz"
+    image = sitk.ReadImage(str(path))
+    image[:, :, 3] = -1024
+    sitk.WriteImage(image, str(path))
+    sizes = {}
+    for choice in ("keep", "cut"):
+        manifest = make(root, tmp_path / choice, source(), root, RULES.model_copy(update={"blank_ends": choice}))
+        cases = sorted(manifest.parent.glob("*/image_ct.nii.gz"))
+        sizes[choice] = sorted(sitk.ReadImage(str(case)).GetSize()[2] for case in cases)
+    assert sizes == {"keep": [4, 4, 4], "cut": [3, 4, 4]}
+    codes = [f["code"] for c in read_json(manifest.with_name("ingest.json"))["cases"].values() for f in c["findings"]]
+    assert codes == ["ends-cut"]
 
 
 def test_without_the_folder_cases_that_are_made_are_not_asked_for_again(root: Path, tmp_path: Path):

@@ -104,6 +104,7 @@ def segment(
         try:
             with _trained(study, model, scale, results, package) as (known, name, stage):
                 own = load_rules(rules) if rules else rules_of(known)
+                own = own.model_copy(update={"blank_ends": "keep"})  # a mask is of the whole series
                 with stop_where_not_writable(dicom or out):
                     objects = dicom_results(dicom, out, source, known, name, stage, own) if dicom else None
                 table = segment(source, out, known, stage, own, workers, objects)

@@ -89,7 +89,7 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
     if data is None:
         out.wrong.append(f"cohort {cohort} comes from a folder: give it with --data")
         return None
-    rules = IngestRules(series=study.series, structures=study.structures, other_grids=study.other_grids)
+    rules = IngestRules(**{key: getattr(study, key) for key in IngestRules.model_fields})
     try:
         taken = would_take(about.source, rules, Path(data), workers)
     except ValueError as error:

@@ -16,6 +16,7 @@ from crossover.core import incremental
 from crossover.core.files import digest, read_json, write_json
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
+from crossover.sources.blanked import shown_outlines, without_blank_ends
 from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.export_files import FileRef, list_files
@@ -299,6 +300,10 @@ def _made(
         reading = _read_dicom(own, own.examination, source, rules)
     reading.findings += swapped_sides(reading.structures)
     reading = reading.turned_upright()
+    if not reading.failed:
+        if rules.blank_ends == "cut":
+            reading = without_blank_ends(reading)
+        reading.findings += shown_outlines(reading.channels, reading.structures)
     good = reading.without_wrong_structures() if lenient else reading
     if not good.failed:
         write_case(folder, good.channels, good.structures)

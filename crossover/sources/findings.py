@@ -84,6 +84,8 @@ KINDS: dict[str, Kind] = {
     "structure-outside": Kind("error", "contour inside the image, or export the whole image"),
     "structure-refused": Kind("error", "export whole-number labels on the image's grid"),
     "structure-clipped": Kind("warning", "look at the border: what lies beyond the image is cut off"),
+    "ends-cut": Kind("note", "nothing: the study has `blank_ends: cut`"),
+    "outline-shown": Kind("warning", "take images that were not blanked, or cut off such ends: `blank_ends: cut`"),
     "sides-swapped": Kind("warning", "look at left and right: the names or the image's orientation may be exchanged"),
     "numbers-shared": Kind("error", "export again: by their numbers, structures can't be told apart"),
     "numbers-unknown": Kind("warning", "look at the object: part of it belongs to no structure"),

@@ -4,8 +4,9 @@ A clone of the challenge's repository (github.com/ababier/open-kbp) has `provide
 `ct.csv` (index, value), `<Structure>.csv` (index) and `voxel_dimensions.csv` (mm). Indices count 128 x 128
 x 128 voxels in C order, the axes being rows (towards the back), columns (towards the patient's left) and
 slices (downwards), as users of the data found; values are HU + 1024, and 0 is everything outside the body
-(Babier et al., Medical Physics 48:5549, 2021). Nothing in the files tells the axes, so each patient is
-checked against anatomy.
+(Babier et al., Medical Physics 48:5549, 2021). In most patients with slices of 2.5 mm, 0 is also what lies beyond the
+treated region, but for contoured structures with a margin: see `blanked`. Nothing in the files tells the axes, so each
+patient is checked against anatomy.
 """
 
 from __future__ import annotations

@@ -169,6 +169,10 @@ OtherGrids = Literal["refuse", "nearest", "linear", "bspline"]
 """What is done with a channel that is not on the first channel's grid: its case is excluded, or it is resampled."""
 
 
+BlankEnds = Literal["keep", "cut"]
+"""What is done with slices at a volume's ends in which an image was blanked: they are kept, or cut off."""
+
+
 class IngestRules(BaseModel, extra="forbid"):
     """The rules by which series are channels and names are structures, of a study or in a file of their own."""
 
@@ -176,6 +180,8 @@ class IngestRules(BaseModel, extra="forbid"):
     structures: dict[FileName, Structure] = {}
     other_grids: OtherGrids = "refuse"
     """What is done with a channel on another grid than the first one's, which is the grid of the case."""
+    blank_ends: BlankEnds = "keep"
+    """What is done with slices at a volume's ends in which next to nothing is left of the image."""
 
 
 COLUMN = re.compile(r"{([^{}]*)}")

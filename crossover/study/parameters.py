@@ -28,6 +28,7 @@ def cases(study: Study, cohort: str) -> dict:
             for n, s in study.structures.items()
         },
         "other_grids": study.other_grids,
+        "blank_ends": study.blank_ends,
     }
 
 

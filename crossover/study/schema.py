@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, model_validator
 
 from crossover.core.configuration import ConfigSection
 from crossover.imaging.settings import Preparation
-from crossover.sources.settings import OtherGrids, SeriesRule, Structure
+from crossover.sources.settings import BlankEnds, OtherGrids, SeriesRule, Structure
 from crossover.study.consistency import findings
 from crossover.study.sections import (
     MOST_OVERLAID,
@@ -61,6 +61,8 @@ class Study(ConfigSection):
     """Which DICOM series is which channel, for cohorts that come as DICOM."""
     other_grids: OtherGrids = "refuse"
     """What is done with a channel that is not on the grid of the first one."""
+    blank_ends: BlankEnds = "keep"
+    """Whether slices at a volume's ends are cut off in which less than a tenth of its largest section is not blank."""
     structures: dict[Name, Structure]
     """What is segmented, by name."""
     preparation: Preparation
