@@ -10,13 +10,25 @@ import SimpleITK as sitk
 
 from crossover import networks
 from crossover.core.configuration import ConfigError
+from crossover.core.files import write_json
+from crossover.imaging.settings import Normalisation
 from crossover.imaging.slices import to_case, to_network
-from crossover.imaging.volumes import on_grid
+from crossover.imaging.volumes import on_grid, write_case
 from crossover.study.config import load_study
 from crossover.study.sections import Augmentation, Drawn, Patches
 from crossover.training.augmentation import Cut
-from crossover.training.backends.patches.batches import PatchBatches, margin
-from crossover.training.backends.patches.volumes import IMAGES, MASKS, StoredCase, moments, volume_grid
+from crossover.training.backends.patches.batches import ANYWHERE, PatchBatches, margin
+from crossover.training.backends.patches.volumes import (
+    ACQUIRED,
+    IMAGES,
+    MASKS,
+    MOST_PLACES,
+    StoredCase,
+    images_of,
+    moments,
+    volume_grid,
+)
+from crossover.training.stage_files import Cases, Place
 from tests.dry_runs import ROOT
 
 SIZE = (4, 6, 8)
@@ -33,6 +45,7 @@ def volume(folder: Path, shape: tuple[int, int, int], boxes: list[tuple[slice, s
         masks[(*box, s)] = 1 if box else 0
     np.save(folder / IMAGES, image[..., None])
     np.save(folder / MASKS, masks)
+    np.save(folder / ACQUIRED, np.ones(shape, bool))
     return StoredCase(folder)
 
 
@@ -65,10 +78,28 @@ def test_a_batch_is_a_function_of_seed_and_step_alone(two):
 def test_an_epoch_holds_as_many_patches_as_the_volumes_have_voxels(two):
     held = 55 + 110  # 6 x 40 x 44 and 12 x 40 x 44 voxels in patches of 192
     own = batches(two, background=1.0)
-    # half of them anywhere, half at two structures in equal shares
-    assert own.epoch_items == 82 + 2 * 42 and held == 165
+    assert own.epoch_items == held
     assert own.epoch_steps == -(-own.epoch_items // 4)
     assert batches(two, Augmentation(flip=True, rotations_deg=[5]), 1.0).epoch_items == 3 * own.epoch_items
+
+
+def test_shares_are_as_declared_where_an_epoch_has_fewer_patches_than_there_are_structures(tmp_path):
+    boxes: list[tuple[slice, slice, slice] | None] = [(slice(0, 4), slice(s, s + 1), slice(0, 2)) for s in range(6)]
+    own = batches([volume(tmp_path / str(n), SIZE, boxes) for n in range(2)], background=1.0)
+    assert own.epoch_items == 2
+    drawn = np.concatenate([own._drawn(epoch).items for epoch in range(300)])
+    assert (drawn[:, 1] == ANYWHERE).mean() == 0.5
+    structures, patients = (np.bincount(drawn[drawn[:, 1] != ANYWHERE, i]) for i in (1, 0))
+    assert structures == pytest.approx(50, rel=0.5) and patients == pytest.approx(150, rel=0.2)
+
+
+def test_middles_of_patches_lie_in_all_columns_of_a_large_structure(tmp_path):
+    """Each column of the box is as frequent as others: its rows are as long as every n-th voxel lies apart."""
+    shape, box = (40, 60, 110), (slice(0, 40), slice(0, 50), slice(5, 105))
+    own = volume(tmp_path / "box", shape, [box])
+    columns = np.bincount(own.places[0] % shape[2], minlength=shape[2])[box[2]]
+    assert len(own.places[0]) == MOST_PLACES and len(np.unique(own.places[0])) == MOST_PLACES
+    assert columns == pytest.approx(MOST_PLACES / 100, rel=0.5)
 
 
 def test_each_structure_has_an_equal_share_of_the_patches_that_show_one(two):
@@ -132,8 +163,11 @@ def test_patches_of_a_structure_are_of_the_volumes_that_have_it(two):
         assert (images[masks[..., 1:] > 0] == 11039).all(), "where the second volume has its only voxel"
 
 
-def test_moments_are_those_of_all_voxels(two):
-    values = np.concatenate([v.images().ravel() for v in two]).astype(np.float64)
+def test_moments_are_those_of_all_acquired_voxels(two):
+    padding = np.load(two[0].folder / ACQUIRED)
+    padding[-2:] = False
+    np.save(two[0].folder / ACQUIRED, padding)
+    values = np.concatenate([two[0].images()[:-2].ravel(), two[1].images().ravel()]).astype(np.float64)
     found = moments(two)
     assert found.mean == pytest.approx([values.mean()]) and found.sd == pytest.approx([values.std()])
 
@@ -175,6 +209,28 @@ def test_masks_come_back_from_the_networks_voxels_as_they_were():
         grid = volume_grid(own, Patches(size=size, spacing_mm=(4.0, 1.5, 1.5)))
         back = to_case(to_network(on_grid(drawn, own), grid, mask=True), grid, own)
         assert np.array_equal(back >= 0.5, drawn > 0)
+
+
+@pytest.mark.parametrize("per", ["case", "slice"])
+def test_padding_to_the_size_of_a_patch_does_not_change_how_a_case_is_normalised(tmp_path, per):
+    manifest = tmp_path / "manifest.json"
+    write_json(manifest, {"items": {}})
+    own = image((9, 31, 30), (1.5, 1.5, 4.0))
+    (tmp_path / "1").mkdir()
+    write_case(tmp_path / "1", {"mr": own}, {})
+    given = Cases({"s": manifest}), Place("s", "1"), ["mr"]
+    values = sitk.GetArrayFromImage(own)
+    for size in ((8, 16, 16), (24, 64, 64)):
+        found, grid = images_of(
+            *given, Patches(size=size, spacing_mm=(4.0, 1.5, 1.5)), Normalisation(method="zscore", per=per)
+        )
+        first = grid.TransformPhysicalPointToIndex(own.GetOrigin())[::-1]
+        inner = found[tuple(slice(a, a + n) for a, n in zip(first, values.shape))][..., 0]
+        axes = (0, 1, 2) if per == "case" else (1, 2)
+        expected = (values - values.mean(axes, keepdims=True)) / values.std(axes, keepdims=True)
+        np.testing.assert_allclose(inner, expected, atol=1e-5)
+    beyond = found[0]
+    np.testing.assert_allclose(beyond, expected.min() if per == "case" else 0, atol=1e-5)
 
 
 # ---- what a study may ask for

@@ -75,11 +75,14 @@ def large(mask: np.ndarray, smallest_px: int) -> np.ndarray:
     return np.count_nonzero(mask, axis=(1, 2)) > smallest_px
 
 
-def normalise(channel: np.ndarray, settings: Normalisation) -> np.ndarray:
+def normalise(channel: np.ndarray, settings: Normalisation, of: np.ndarray | None = None) -> np.ndarray:
     """Return one channel (slices, rows, columns) as float32, normalised from its own unit; see `Normalisation`.
 
     A constant slice or case is 0 under zscore. Under "training" it is left as it is: the mean and SD are
     those of a stage's training slices.
+
+    Args:
+        of: the voxels (bool) whose mean and SD are taken under zscore; None for all. Of a slice without any, all are.
     """
     if settings.method == "training":
         return channel.astype(np.float32)
@@ -88,7 +91,8 @@ def normalise(channel: np.ndarray, settings: Normalisation) -> np.ndarray:
         low, high = settings.window
         return np.clip((channel - low) / (high - low), 0, 1).astype(np.float32)
     axes = (0, 1, 2) if settings.per == "case" else (1, 2)
-    mean = channel.mean(axes, keepdims=True)
-    sd = channel.std(axes, keepdims=True)
+    where = True if of is None else of | ~of.any(axes, keepdims=True)
+    mean = channel.mean(axes, keepdims=True, where=where)
+    sd = channel.std(axes, keepdims=True, where=where)
     flat = sd < 1e-9 * (1 + np.abs(mean))
     return np.where(flat, 0, (channel - mean) / np.where(flat, 1, sd)).astype(np.float32)

@@ -17,6 +17,7 @@ _NO_TENSORFLOW = "tensorboard.compat.notf"
 sys.modules.setdefault(_NO_TENSORFLOW, ModuleType(_NO_TENSORFLOW))
 
 try:
+    from monai.inferers.utils import sliding_window_inference
     from monai.networks.nets.dynunet import DynUNet
     from monai.networks.nets.segresnet import SegResNet
     from monai.networks.nets.unet import UNet
@@ -26,7 +27,17 @@ except ModuleNotFoundError as error:
         "requirements-exchange.lock beside requirements.lock (docs/patches.md)"
     ) from error
 
-__all__ = ["Decoder", "DynUNet", "EncoderStage", "Parts", "SegResNet", "UNet", "names", "parts"]
+__all__ = [
+    "Decoder",
+    "DynUNet",
+    "EncoderStage",
+    "Parts",
+    "SegResNet",
+    "UNet",
+    "names",
+    "parts",
+    "sliding_window_inference",
+]
 
 
 class Parts(nn.Sequential):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -66,9 +67,10 @@ class PatchBatches:
         structures = range(len(volumes[0].places))
         with_structure = {s: [v for v, volume in enumerate(volumes) if len(volume.places[s])] for s in structures}
         self._with = {s: own for s, own in with_structure.items() if own}
-        self._anywhere = round(sum(held) * background / (1 + background))
-        self._share = -(-max(1, sum(held) - self._anywhere) // len(self._with))
-        self.epoch_items = (self._share * len(self._with) + self._anywhere) * self.versions.count
+        anywhere = round(sum(held) * background / (1 + background))
+        self._anywhere = min(anywhere, sum(held) - 1)  # at least one has its middle in a structure
+        self._in_structures = sum(held) - self._anywhere
+        self.epoch_items = sum(held) * self.versions.count
         self.epoch_steps = -(-self.epoch_items // batch)
         self._epoch = _Epoch(-1, np.empty((0, 3), int))  # one value, since two threads ask
 
@@ -122,7 +124,9 @@ class PatchBatches:
 
     def _drawn(self, number: int) -> _Epoch:
         rng = np.random.default_rng([self._seed, number])
-        rows = [(v, s) for s, own in self._with.items() for v in np.resize(rng.permutation(own), self._share)]
+        # where there are not as many for each structure, those with one more are drawn
+        shares = Counter(np.resize(rng.permutation(list(self._with)), self._in_structures).tolist())
+        rows = [(v, s) for s, own in self._with.items() for v in np.resize(rng.permutation(own), shares[s])]
         rows += [(v, ANYWHERE) for v in rng.choice(self._by_size, self._anywhere)]
         count = self.versions.count
         items = np.column_stack([np.repeat(rows, count, axis=0), np.tile(np.arange(count), len(rows))])

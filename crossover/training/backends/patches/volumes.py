@@ -11,15 +11,16 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.imaging.settings import Normalisation
-from crossover.imaging.slices import normalise, to_network
+from crossover.imaging.slices import normalise, seen, to_network
 from crossover.imaging.volumes import image_path, read, read_grid, structure_path
 from crossover.study.sections import Patches
 from crossover.training.batches import Moments
 from crossover.training.stage_files import Cases, Place
 
-IMAGES, MASKS = "images.npy", "masks.npy"
+IMAGES, MASKS, ACQUIRED = "images.npy", "masks.npy", "acquired.npy"
 MOST_PLACES = 10_000
-"""Voxels of a structure in a case, evenly spaced among all of them, among which the middles of patches are drawn."""
+"""Voxels of a structure in a case, one at random of each of so many equal shares of them, among which the middles of
+patches are drawn."""
 
 
 def volume_grid(own: sitk.Image, patches: Patches) -> sitk.Image:
@@ -46,10 +47,15 @@ def volume_grid(own: sitk.Image, patches: Patches) -> sitk.Image:
 def images_of(
     cases: Cases, place: Place, channels: Sequence[str], patches: Patches, normalisation: Normalisation
 ) -> tuple[np.ndarray, sitk.Image]:
-    """Return a case's images (slices, rows, columns, channels) float32, normalised, and their grid."""
-    grid = volume_grid(read_grid(image_path(cases.folder(place), channels[0])), patches)
+    """Return a case's images (slices, rows, columns, channels) float32, normalised, and their grid.
+
+    Voxels by which a case is padded to the size of a patch have no part in its mean and SD.
+    """
+    own = read_grid(image_path(cases.folder(place), channels[0]))
+    grid = volume_grid(own, patches)
+    acquired = seen(own, grid)
     resampled = (to_network(read(cases.image(place, channel)), grid) for channel in channels)
-    return np.stack([normalise(channel, normalisation) for channel in resampled], -1), grid
+    return np.stack([normalise(channel, normalisation, acquired) for channel in resampled], -1), grid
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ class StoredCase:
     """A case as it lies on disk, of which windows are read.
 
     Attributes:
-        folder: with images (slices, rows, columns, channels) float32 and masks (..., structures) uint8.
+        folder: with images (slices, rows, columns, channels) float32, masks (..., structures) uint8, and whether a
+            voxel lies within the acquired image (slices, rows, columns) bool.
         shape: slices, rows, columns.
         places: of each structure some of its voxels, as indices of the flattened volume; empty where it has none.
     """
@@ -79,6 +86,10 @@ class StoredCase:
     def masks(self) -> np.ndarray:
         """Return all masks, which are read as they are used."""
         return self._array(MASKS)
+
+    def acquired(self) -> np.ndarray:
+        """Return the images' values (voxels, channels) float64 within the acquired image, without what pads it."""
+        return self._array(IMAGES)[self._array(ACQUIRED)].astype(np.float64)
 
     def window(self, name: str, begin: np.ndarray, size: Sequence[int]) -> np.ndarray:
         """Return a box of `IMAGES` or `MASKS`, which may reach beyond the volume.
@@ -102,7 +113,9 @@ class StoredCase:
 def _some(places: np.ndarray) -> np.ndarray:
     if len(places) <= MOST_PLACES:
         return places
-    return places[np.arange(MOST_PLACES) * len(places) // MOST_PLACES]
+    # not at even steps, which may all meet one column of a structure
+    within = np.random.default_rng(len(places)).random(MOST_PLACES)
+    return places[((np.arange(MOST_PLACES) + within) * (len(places) / MOST_PLACES)).astype(int)]
 
 
 def write(
@@ -119,17 +132,15 @@ def write(
         masks = [to_network(mask, grid, mask=True) > 0 for mask in drawn]
         np.save(part / IMAGES, images)
         np.save(part / MASKS, np.stack(masks, -1).astype(np.uint8))
+        np.save(part / ACQUIRED, seen(read_grid(image_path(cases.folder(place), channels[0])), grid))
         part.rename(folder)
     return StoredCase(folder)
 
 
 def moments(volumes: Sequence[StoredCase]) -> Moments:
-    """Return mean and SD of each channel over all voxels of volumes; a constant channel has SD 1."""
-    voxels = sum(int(np.prod(volume.shape)) for volume in volumes)
-
-    def total(of) -> np.ndarray:
-        return sum(of(volume.images().astype(np.float64)).sum((0, 1, 2)) for volume in volumes) / voxels
-
-    mean = total(lambda images: images)
-    sd = np.sqrt(total(lambda images: (images - mean) ** 2))
+    """Return mean and SD of each channel over all voxels of volumes but their padding; a constant channel has SD 1."""
+    totals = [(len(values), values.sum(0)) for values in (volume.acquired() for volume in volumes)]
+    voxels = sum(count for count, _ in totals)
+    mean = sum(total for _, total in totals) / voxels
+    sd = np.sqrt(sum(((volume.acquired() - mean) ** 2).sum(0) for volume in volumes) / voxels)
     return Moments(mean.tolist(), np.where(sd > 0, sd, 1.0).tolist())

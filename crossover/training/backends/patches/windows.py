@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
 
+from crossover.networks.torch.monai import sliding_window_inference
 from crossover.study.sections import Patches
 from crossover.training.engines import Engine
 
