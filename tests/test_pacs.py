@@ -53,7 +53,7 @@ def call(*arguments: object) -> tuple[int, str]:
         (("find", "http://localhost:9/dicom-web", "PatientID=1"), "there is no server at this address"),
         (("find", "http://localhost:9/dicom-web"), "Missing argument"),
         (("retrieve", "http://localhost:9/dicom-web", "out"), "Missing argument"),
-        (("store", "http://localhost:9/dicom-web", "nowhere"), "no DICOM file is there"),
+        (("store", "http://localhost:9/dicom-web", "nowhere"), "no DICOM file found"),
     ],
 )
 def test_what_can_not_be_asked_is_told_with_what_to_do(arguments, told: str, tmp_path: Path, monkeypatch):
