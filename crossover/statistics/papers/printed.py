@@ -383,7 +383,7 @@ class Layers(ConfigSection):
     """A row of a printed table of layers.
 
     `kernels` are the kernel sizes of the convolutions, which follow each other or are parallel, as the paper says;
-    `repeats` is how often they are repeated; `outputs` are the rows, columns and channels after each repetition.
+    `repeats` is how often they are repeated; `outputs` are the rows, columns and channels of the outputs, in order.
     """
 
     layer: str
@@ -393,7 +393,7 @@ class Layers(ConfigSection):
     repeats: Annotated[int, Field(ge=1)] = 1
     """How often the convolutions are repeated."""
     outputs: list[tuple[int, int, int]]
-    """The rows, columns and channels after each repetition."""
+    """The rows, columns and channels of each output that the row lists, in order."""
 
 
 class Architecture(Placed):
