@@ -141,7 +141,7 @@ def test_the_card_is_one_that_the_hub_reads(results, licence, head):
 def test_the_card_says_what_the_model_is_for_how_it_scored_and_where_it_failed(results):
     text = (packed(results, "model") / CARD).read_text()
     for words in (
-        "no medical device", "0.71 (0.6 to 0.8)", "| Site B | Prostate | 9 | 2 | 0.31 |", "synthetic phantoms",
+        "not a medical device", "0.71 (0.6 to 0.8)", "| Site B | Prostate | 9 | 2 | 0.31 |", "synthetic phantoms",
         "Site B, prostate: 25% of the cases", "by mean and SD over the training images", "## Licence\n\nCC-BY-4.0",
         "Site A (all training patients)",
     ):  # fmt: skip

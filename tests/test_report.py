@@ -509,9 +509,13 @@ def test_a_study_without_a_paper_is_not_measured_by_one(tmp_path):
     for name, study in (("own", own), ("papers", STUDY)):
         page.render([results(study, **scores())], tmp_path / f"{name}.html")
     mine, theirs = (html.unescape((tmp_path / f"{name}.html").read_text()) for name in ("own", "papers"))
-    said = ("What the published description leaves open", "deviations from what is published", "At the published scale")
+    said = (
+        "Choices that the published description leaves open",
+        "deviations from what is published",
+        "At the published scale",
+    )
     assert all(words in theirs and words not in mine for words in said)
-    assert "What was assumed of the scale paper. This run is of the scale smoke" in mine
+    assert "The assumptions of the study at the scale paper. This run has the scale smoke" in mine
     assert "At paper scale" in mine and "crossover run uterus --scale paper" in mine
 
 
