@@ -196,7 +196,7 @@ def test_attributes_of_cohorts_are_declared_once_and_of_one_kind(tmp_path: Path)
             put("cohorts.uterus.attributes", {"field": "low"}),
         )
     )
-    assert "attributes: 'field' stands twice" in message
+    assert "attributes: 'field' occurs twice" in message
     assert "cohorts.cervix.attributes: no attribute 'coil'; there are field" in message
     assert "'field' is a number in some cohorts and a text in others" in message
 
