@@ -98,10 +98,10 @@ def test_every_wrong_name_is_a_finding_with_its_place_and_what_there_is_instead(
         next(line for line in found if line.startswith("paired.2.metric: no metric 'hd96'; known are: dsc, iou, hd95")),
         next(line for line in found if line.startswith("paired.2.test: Input should be 't', 'anova', 'wilcoxon'")),
         "paired.2.b.n_train: no size 15; there are: 0, 5, 10, 20, 40 (0 where models have none)",
-        "paired.3.metric: 'Hausdorff' may be hd_mm or hd95_mm: write which",
+        "paired.3.metric: 'Hausdorff' may be hd_mm or hd95_mm: write the one that is meant",
         f"orderings.0.worse.0: no model 'scrach'; {models}",
         "orderings.0.test_set: no test set 'tst'; there are: t",
-        "gains.0: n_train is needed: scores of tuned are printed at [5, 10, 20, 40]",
+        "gains.0: n_train is required: scores of tuned are printed at the sizes [5, 10, 20, 40]",
         "percentages.0.percent: a number is needed, not '12.5 percent'",
     ])  # fmt: skip
 
@@ -140,7 +140,7 @@ def test_the_confidence_is_needed_where_an_interval_is_printed_only(tmp_path):
     values = yaml.safe_load(plain_file(tmp_path).read_text())["values"]
     assert load_published(str(plain_file(tmp_path))).confidence is None
     path = plain_file(tmp_path, values=[values[0] | {"ci": [0.7, 0.9]}])
-    with pytest.raises(ConfigError, match=r"confidence is needed, 0.95 for intervals of 95%: T has a ci"):
+    with pytest.raises(ConfigError, match=r"confidence is required because T has a ci; write 0.95 for 95% intervals"):
         load_published(str(path))
 
 
@@ -209,7 +209,7 @@ def test_better_models_have_the_lower_distances_and_higher_ones_the_higher():
 
 @pytest.mark.parametrize("words", [("better", "lower"), ("better",), ()])
 def test_an_ordering_has_one_pair_of_sides(words):
-    with pytest.raises(ValueError, match="better and worse are needed, or higher and lower"):
+    with pytest.raises(ValueError, match="give either both better and worse, or both higher and lower"):
         paper(orderings=[ordered("a", "b", words=words)])
 
 

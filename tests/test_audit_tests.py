@@ -269,10 +269,10 @@ def test_a_rounded_statistic_never_contradicts_the_p_of_the_unrounded_one(value,
 @pytest.mark.parametrize(
     ("test", "said"),
     [
-        ({"statistic": "t"}, "df of t is one number, or `cases` stands in its place; 0 given"),
-        ({"statistic": "F", "df": 3}, "df of F is two numbers; 1 given"),
-        ({"statistic": "r", "cases": 9, "value": Printed("1.2")}, "r is from -1 to 1, not 1.2"),
-        ({"statistic": "chi2", "df": 1, "one_sided": True}, "one_sided is of t, z, r and rho"),
+        ({"statistic": "t"}, "df of t must be one number, or give `cases` instead; 0 given"),
+        ({"statistic": "F", "df": 3}, "df of F must be two numbers; 1 given"),
+        ({"statistic": "r", "cases": 9, "value": Printed("1.2")}, "r must be from -1 to 1, not 1.2"),
+        ({"statistic": "chi2", "df": 1, "one_sided": True}, "one_sided applies only to t, z, r and rho"),
     ],
 )
 def test_a_test_that_can_not_be_is_refused(test, said):

@@ -98,7 +98,7 @@ def test_only_the_main_questions_families_on_the_targets_test_cases_count():
 
 def test_of_trained_models_it_says_that_it_is_about_them():
     said = answer_in_short(of(pairwise=two(0.01, 0.8, 0.02).assign(about=MODELS)))
-    assert len(said) == 2 and said[1].startswith("This is said of these trained models alone")
+    assert len(said) == 2 and said[1].startswith("This applies only to these trained models")
 
 
 def test_what_correction_leaves_is_told():

@@ -322,7 +322,7 @@ def test_how_optimistic_the_best_fold_is(study, frames):
 
 def test_a_control_against_the_same_weights_says_nothing(study):
     text = said(simulated(study, missing=("efficientnet-b3",)), study)
-    assert "The control is not conclusive here: the baselines that should begin with ImageNet" in text
+    assert "The control is not conclusive here: baselines that should begin with ImageNet" in text
     assert "Random instead of ImageNet" not in text
 
 
@@ -622,7 +622,7 @@ def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
     for title in ("Chains of trainings", "Validation of every network", "One case of each target"):
         assert title in text
     assert '<div class="banner">ImageNet weights were not available for ResNet-18' in text
-    assert "Every training is done 5 times" in text and "Training sizes here" not in text
+    assert "Every stage is trained 5 times" in text and "Training sizes here" not in text
     assert "more than 20 pixels of it" in text and "analysis of variance for repeated measures" in text
     assert "DSC, slices with the structure, by what was trained on before" in text
     assert "DSC of whole volumes, by what was trained on before" in text
@@ -639,7 +639,7 @@ def test_the_report_of_little_has_no_holes(tmp_path):
     render([StudyResults(study, frames, {})], tmp_path / "report.html")
     text = html.unescape((tmp_path / "report.html").read_text())
     assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S).lower().replace("imagenet", "")
-    assert "Too few test cases for an interval." in text and "(1 case)" in text
+    assert "There are too few test cases for an interval." in text and "(1 case)" in text
     assert ", higher." not in text and ", lower." not in text
 
 
@@ -665,7 +665,7 @@ def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
     render([StudyResults(study, frames, paths)], tmp_path / "report.html")
     text = html.unescape((tmp_path / "report.html").read_text())
     assert "The interval for other patients is above 0 for" in text
-    assert "best validation fold, which" not in text and "Every training is done" not in text
+    assert "best validation fold, which" not in text and "Every stage is trained" not in text
 
 
 def test_the_reports_script_reads_every_table(study, frames, tmp_path, monkeypatch):

@@ -131,7 +131,7 @@ def test_a_cohort_needs_a_patient_for_each_fold():
     [
         ({"sizes": [5]}, "ask for n"),
         ({"sizes": [5]}, "several only without sizes"),
-        ({"selection": None}, "goes with a selection"),
+        ({"selection": None}, "and the key selection need each other"),
         ({"splits": {"seed": 1, "validation": 0.2}}, "needs cross-validation"),
         ({"recipe": STUDY.recipe.model_copy(update={"batch": 1})}, "batch"),
     ],

@@ -196,7 +196,7 @@ def test_attributes_of_cohorts_are_declared_once_and_of_one_kind(tmp_path: Path)
             put("cohorts.uterus.attributes", {"field": "low"}),
         )
     )
-    assert "attributes: 'field' stands twice" in message
+    assert "attributes: 'field' occurs twice" in message
     assert "cohorts.cervix.attributes: no attribute 'coil'; there are field" in message
     assert "'field' is a number in some cohorts and a text in others" in message
 
@@ -381,8 +381,8 @@ ONLY_LATER = {
         {"channels_last": True},
         "network.device.channels_last: a setting of the engine torch",
     ),
-    "recipe.momentum": (0.9, "momentum: adam has its own"),
-    "recipe.augmentation.drawn": ({"rotation_deg": 10}, "drawn: stands instead of rotations_deg"),
+    "recipe.momentum": (0.9, "momentum: only sgd has this setting"),
+    "recipe.augmentation.drawn": ({"rotation_deg": 10}, "drawn can't be combined with rotations_deg"),
     "recipe.steps": ([400, 150], "steps"),
     "splits.validation": (0, "splits.validation: "),
     "preparation.bias_field": ({"method": "n4"}, "no channel ''"),

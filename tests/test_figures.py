@@ -596,7 +596,7 @@ def test_each_replicates_mean_is_drawn_beside_the_mean_of_all(repeated):
     marks = [y for y in marks if np.isfinite(y)]
     assert sorted(marks) == pytest.approx(sorted(means.groupby(level=[0, 1]).mean()))
     _, text = caption("performance", {"metrics": metrics}, study)
-    assert "small points: 3 replicates (3 trainings), the mean of each" in text
+    assert "small points: the mean of each of 3 replicates (3 trainings)" in text
     one = Replicates()
     alone = study.model_copy(update={"splits": study.splits.model_copy(update={"replicates": one})})
     assert "replicates" not in caption("performance", {"metrics": metrics}, alone)[1]

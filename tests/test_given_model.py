@@ -90,7 +90,7 @@ def study(**initial: str) -> Study:
 
 
 def test_a_model_needs_its_file_and_a_file_its_model(tmp_path: Path):
-    with pytest.raises(ValueError, match="a file goes with the initial weights `model`"):
+    with pytest.raises(ValueError, match="the initial weights `model` and a file need each other"):
         study(weights="model")
     found = study(weights="model", file=str(tmp_path / "gone.safetensors"))
     assert plan(found).stages["transfer-n3"].initial == "model"

@@ -106,7 +106,7 @@ def test_trainings_that_found_nothing_stay_and_are_named(cases, tmp_path):
     results = make(zero, [], tmp_path, figures=False, only=["summary"])
     text = text_of(results / "report.html")
     assert "1 training ran to the end with a validation DSC of 0 at every check: scratch-n4." in text
-    assert "would flatter the strategy" in text
+    assert "would make their strategy look better" in text
     summary = pd.read_csv(results / "uterus/statistics/summary.csv")
     assert "scratch-n4" in set(summary["model"])
 

@@ -141,7 +141,7 @@ def test_the_card_is_one_that_the_hub_reads(results, licence, head):
 def test_the_card_says_what_the_model_is_for_how_it_scored_and_where_it_failed(results):
     text = (packed(results, "model") / CARD).read_text()
     for words in (
-        "no medical device", "0.71 (0.6 to 0.8)", "| Site B | Prostate | 9 | 2 | 0.31 |", "synthetic phantoms",
+        "not a medical device", "0.71 (0.6 to 0.8)", "| Site B | Prostate | 9 | 2 | 0.31 |", "synthetic phantoms",
         "Site B, prostate: 25% of the cases", "by mean and SD over the training images", "## Licence\n\nCC-BY-4.0",
         "Site A (all training patients)",
     ):  # fmt: skip
@@ -194,7 +194,7 @@ def test_what_a_package_needs_is_told_where_it_is_not_there(results):
     ours = ["--study", "prostate", "--scale", "smoke", "--results", results, "--licence", "MIT"]
     (results / "other").mkdir()
     status, said = call("package", NAME, *ours, "--out", results / "other")
-    assert status == 2 and "is there already" in said
+    assert status == 2 and "exists already" in said
     (results / "prostate/statistics/summary.csv").unlink()
     status, said = call("package", NAME, *ours, "--out", results / "p.zip")
     assert status == 2 and "run the study to its end" in said and not (results / "p.zip").exists()
@@ -216,7 +216,7 @@ def test_a_changed_file_is_told(results, name):
     folder = packed(results, "model")
     with (folder / name).open("ab") as file:
         file.write(b" ")
-    assert f"{name} is not what digests.json lists" in refused(folder)
+    assert f"{name} does not match digests.json" in refused(folder)
 
 
 def test_all_missing_files_are_told_at_once(results):
@@ -231,10 +231,10 @@ def test_a_cut_or_damaged_archive_is_told(results):
     archive = packed(results)
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
-    assert "no whole zip archive" in refused(archive)
+    assert "not a complete zip archive" in refused(archive)
     at = whole.index(b"mobilenet_v2")
     archive.write_bytes(whole[:at] + b"X" + whole[at + 1 :])
-    assert "no whole zip archive" in refused(archive), "the archive's own sum of each file"
+    assert "not a complete zip archive" in refused(archive), "the archive's own sum of each file"
     assert "does not exist" in refused(archive.with_name("none.zip"))
 
 
@@ -254,7 +254,7 @@ def rewritten(archive: Path, **members: bytes) -> Path:
 def test_a_member_that_leads_out_or_does_not_belong_is_told_and_nothing_is_written(results, name, tmp_path):
     before = {*tmp_path.rglob("*")}
     archive = rewritten(packed(results), **{name: b"x"})
-    assert "does not belong into a package" in refused(archive)
+    assert "does not belong in a package" in refused(archive)
     assert {*tmp_path.rglob("*")} - before == {archive, archive.with_name("model.zip")}
 
 
@@ -263,7 +263,7 @@ def test_a_file_that_stands_twice_is_told(results):
     archive = packed(results)
     with zipfile.ZipFile(archive, "a") as target:
         target.writestr(STUDY, b"other")
-    assert "study.yaml stands twice" in refused(archive)
+    assert "study.yaml occurs twice" in refused(archive)
 
 
 def test_sizes_are_bounded_by_what_is_declared_and_by_what_is_read(results, monkeypatch):
@@ -279,7 +279,7 @@ def test_a_link_in_a_package_is_told(results):
     folder = packed(results, "model")
     (folder / CARD).unlink()
     (folder / CARD).symlink_to("/etc/hostname")
-    assert "README.md is no plain file" in refused(folder)
+    assert "README.md is not a regular file" in refused(folder)
 
 
 def signed(folder: Path) -> Path:

@@ -49,11 +49,11 @@ def call(*arguments: object) -> tuple[int, str]:
         (("find", "https://doctor:secret@pacs.example/dicom-web", "PatientID=1"), "CROSSOVER_PACS_USER"),
         (("find", "https://pacs.example/dicom-web?PatientID=1", "Modality=MR"), "as PatientID=123"),
         (("find", "http://localhost:9/dicom-web", "PatientID"), "a keyword and its value"),
-        (("find", "http://localhost:9/dicom-web", "PatientsID=1"), "PatientsID: no keyword of DICOM"),
+        (("find", "http://localhost:9/dicom-web", "PatientsID=1"), "PatientsID: not a DICOM keyword"),
         (("find", "http://localhost:9/dicom-web", "PatientID=1"), "there is no server at this address"),
         (("find", "http://localhost:9/dicom-web"), "Missing argument"),
         (("retrieve", "http://localhost:9/dicom-web", "out"), "Missing argument"),
-        (("store", "http://localhost:9/dicom-web", "nowhere"), "no DICOM file is there"),
+        (("store", "http://localhost:9/dicom-web", "nowhere"), "no DICOM file found"),
     ],
 )
 def test_what_can_not_be_asked_is_told_with_what_to_do(arguments, told: str, tmp_path: Path, monkeypatch):
@@ -127,7 +127,7 @@ def odd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
 def test_a_series_of_which_a_part_comes_is_an_error(odd: str, tmp_path: Path):
     status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
-    assert status == 1 and "1 of 2 instances of a series did not come" in said
+    assert status == 1 and "1 of 2 instances of the series were not received" in said
     assert [p.name for p in (tmp_path / "in").rglob("*.*") if p.is_file()] == ["1.2.3.1.dcm"]
 
 
@@ -148,13 +148,13 @@ def test_a_token_goes_before_what_netrc_says(odd: str, tmp_path: Path, monkeypat
 
 def test_a_refusal_is_told_with_the_reason_that_the_server_gives(odd: str, tmp_path: Path):
     status, said = call("pacs", "store", odd, tmp_path / "one")
-    assert status == 1 and "the server refuses it: failure reason 0xa700" in said
+    assert status == 1 and "the server refused the file: failure reason 0xa700" in said
 
 
 def test_a_file_that_is_no_dicom_is_told(odd: str, tmp_path: Path):
     (tmp_path / "note.txt").write_text("no image")
     status, said = call("pacs", "store", odd, tmp_path / "note.txt")
-    assert status == 1 and "it can't be read as DICOM" in said and "0 of 1 files are stored" in said
+    assert status == 1 and "the file can't be read as DICOM" in said and "0 of 1 files are stored" in said
 
 
 # With Orthanc

@@ -97,7 +97,7 @@ def test_a_comparison_shows_the_ranks(tmp_path):
     read = pd.read_csv(out / "ranking.csv").query("test_set == 't'")
     assert read[["family", "rank", "first"]].values.tolist() == [["a", 1, 1.0], ["b", 2, 0.0]]
     page = (out / "index.html").read_text()
-    assert "DSC: ranks" in page and "1 (1 to 1)" in page and "not about other trainings" in page
+    assert "DSC: ranks" in page and "1 (1 to 1)" in page and "not to other trainings" in page
 
 
 def test_the_page_of_a_study_ranks_the_models_of_the_largest_size():

@@ -112,7 +112,7 @@ def test_a_study_without_claims_has_no_such_section():
 def test_sizes_that_stand_for_the_papers_are_told():
     sizes = pd.DataFrame({"ours": [0, 2, 13], "theirs": [0, 5, 26]})
     said = claims_section(results(claims=claims(OPEN), sizes=sizes)).sentences[-1]
-    assert said.endswith("Sizes of this run stand for them: 2 for 5 and 13 for 26.")
+    assert said.endswith("The sizes of this run correspond to them: 2 for 5 and 13 for 26.")
     same = sizes.assign(theirs=sizes["ours"])
     assert "stand for" not in claims_section(results(claims=claims(OPEN), sizes=same)).sentences[-1]
 
@@ -216,7 +216,7 @@ def test_cases_needed_stand_in_a_row_for_each_score():
     section = crossover_section(results(crossover=crossover(CROSSES, 23.4, 12, 51), cases_needed=needed))
     [titled] = section.tables
     table = titled.table
-    assert titled.note.endswith("the interval is of this draw: other cases may need other numbers.")
+    assert titled.note.endswith("the interval applies to this draw: other cases may need other numbers.")
     assert table.head[0] == "DSC" and set(table.head[1:]) == {"UT-only", "TL (L1)"}
     by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     assert by_head[0]["UT-only"] == "13 (6 to > 51)" and by_head[0]["TL (L1)"] == "≤ 5 (≤ 5 to 8)"
@@ -232,7 +232,7 @@ def test_where_tests_disagree_is_said_and_why():
     section = agreement_section(results(pairwise=pd.concat([apart, agreed])))
     assert "decides otherwise in 2 of 3 comparisons" in section.sentences[1]
     assert "in 1 because the comparisons are corrected" in section.sentences[1]
-    finds = "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1."
+    finds = "In 1 of them only the paper's kind of test finds a difference, and in 1 only ours does."
     assert finds in section.sentences[1]
     [table] = section.details
     assert table.title == "Where the two disagree (2)" and "−0.100 (−0.200, −0.010)" in cells(table.table)  # fmt: skip
@@ -509,9 +509,13 @@ def test_a_study_without_a_paper_is_not_measured_by_one(tmp_path):
     for name, study in (("own", own), ("papers", STUDY)):
         page.render([results(study, **scores())], tmp_path / f"{name}.html")
     mine, theirs = (html.unescape((tmp_path / f"{name}.html").read_text()) for name in ("own", "papers"))
-    said = ("What the published description leaves open", "deviations from what is published", "At the published scale")
+    said = (
+        "Choices that the published description leaves open",
+        "deviations from what is published",
+        "At the published scale",
+    )
     assert all(words in theirs and words not in mine for words in said)
-    assert "What was assumed of the scale paper. This run is of the scale smoke" in mine
+    assert "The assumptions of the study at the scale paper. This run has the scale smoke" in mine
     assert "At paper scale" in mine and "crossover run uterus --scale paper" in mine
 
 

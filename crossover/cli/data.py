@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 
 def ingest(
-    source: Annotated[Path, typer.Argument(help="Folder or zip archive that the PACS wrote.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the cases and the report.")],
-    study: Annotated[str | None, typer.Option(help="Take the rules of this study.")] = None,
-    rules: Annotated[Path | None, typer.Option(help="Take the rules of this YAML file.")] = None,
+    source: Annotated[Path, typer.Argument(help="Folder or zip archive with the export of the PACS.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the cases and the report to.")],
+    study: Annotated[str | None, typer.Option(help="Name of the study whose rules are used.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="YAML file whose rules are used, instead of a study's.")] = None,
     workers: Workers = CORES,
 ) -> None:
-    """Turn a hospital's DICOM export into checked, pseudonymous cases, or report all that is wrong with it.
+    """Convert a hospital's DICOM export into checked, pseudonymised cases, and report everything wrong with it.
 
-    Exit status: 0 where every case was made, 1 where some have errors, 2 where the call is wrong.
+    Exit status: 0 if every case was made, 1 if some have errors, 2 if the call is wrong.
     """
     # These take a second to import: in no other command.
     from crossover.sources.cases import IngestError
@@ -64,32 +64,35 @@ def ingest(
 
 @in_workflow_folder
 def segment(
-    source: Annotated[Path, typer.Argument(help="Folder or zip archive with examinations.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the masks, pictures and scores.")],
-    study: Annotated[str, typer.Option(help="The study whose model and preparation are used.")] = "",
-    model: Annotated[str, typer.Option(help="One of the study's trained models, as b_a-f0.")] = "",
+    source: Annotated[Path, typer.Argument(help="Folder or zip archive with the examinations.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the masks, pictures and scores to.")],
+    study: Annotated[str, typer.Option(help="Name of the study whose model and preparation are used.")] = "",
+    model: Annotated[str, typer.Option(help="Name of one of the study's trained models, such as b_a-f0.")] = "",
     package: Annotated[
-        Path | None, typer.Option(help="In place of --study and --model: what `crossover package` wrote.")
+        Path | None,
+        typer.Option(help="Package that `crossover package` wrote, instead of --study and --model."),
     ] = None,
     scale: MadeAt = "",
-    rules: Annotated[Path | None, typer.Option(help="A YAML file with rules, in place of the study's.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="YAML file whose rules are used, instead of the study's.")] = None,
     dicom: Annotated[
         Path | None,
         typer.Option(
-            help="Write a DICOM SEG and an RTSTRUCT of each examination into this folder too. They carry the patient's "
-            "name and identifiers, as the images do: keep them where the images are kept."
+            help="Folder to write a DICOM SEG and an RTSTRUCT of each examination to as well. They contain the "
+            "patient's name and identifiers, as the images do: keep them where the images are kept."
         ),
     ] = None,
     results: Results = None,
     workers: Workers = CORES,
 ) -> None:
-    """Segment examinations with a trained model: masks, a picture of each, scores where there are manual masks.
+    """Segment examinations with a trained model; write masks and pictures, and scores if there are manual masks.
 
-    Nothing in OUT tells who the patients are. Objects that can be stored beside the images must; only --dicom writes
-    them, into a folder of their own.
+    The files in OUT do not identify the patients. The DICOM objects, which can be stored beside the images, do; they
+    are written only with --dicom, to a folder of their own.
 
-    Manual masks are those that the file of rules names; the study's own rules take images alone. Exit status: 0
-    where all was done, 1 where some was not (scores.csv has why), 2 where the call is wrong.
+    The manual masks are those that the file given with --rules names; without it, only the images are read.
+
+    Exit status: 0 if every case was done in full, 1 if some were not (scores.csv gives the reasons), 2 if the call is
+    wrong.
     """
     from crossover.core.disk import DiskFull
     from crossover.execution.segment import dicom_results, rules_of, segment
@@ -150,7 +153,7 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> Non
     masks, pictures, file = out / "predictions", out / "pictures", out / "scores.csv"
     typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
     if dicom:
-        typer.echo(f"DICOM objects, which tell who the patients are: {dicom}")
+        typer.echo(f"DICOM objects, which identify the patients: {dicom}")
     left = table[table.not_done != ""].drop_duplicates("case")
     for row in left.itertuples():
         unscored = isinstance(row.structure, str)
@@ -166,15 +169,21 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> Non
 
 
 def reidentify(
-    source: Annotated[Path, typer.Argument(help="The folder, archive or table of patients that was ingested.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
-    rules: Annotated[Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")] = None,
-    prefix: Annotated[str, typer.Option(help="The `prefix` of the cohort's source, if it has one.")] = "",
+    source: Annotated[Path, typer.Argument(help="Folder, archive or table of patients that was ingested.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Pseudonyms of cases (p...) or files (f...); all if none is given.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="YAML file with the rules of the ingest; needed if it has `patients: folder`.")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Value of `prefix` in the cohort's source, if it has one.")] = "",
 ) -> None:
-    """Print which patient or file a name in a report stands for, on the terminal only. This identifies patients.
+    """Print the patient or file behind a pseudonym in a report. The output identifies patients.
 
-    Exit status: 0; 1 where a name stands for nothing there, as under another secret; 2 where the call is
-    wrong.
+    The command writes to the terminal only.
+
+    Exit status: 0 if every name was found; 1 if one was not, for example because it was made with another secret; 2 if
+    the call is wrong.
     """
     from crossover.sources.ingest import load_rules
     from crossover.sources.reidentify import Unknown, reidentify

@@ -21,21 +21,23 @@ from crossover.cli.shared import (
 )
 from crossover.core.configuration import ConfigError
 
-Study = Annotated[str, typer.Argument(help="The study, whose cases and splits are there from a run.")]
-Out = Annotated[Path, typer.Argument(help="The folder to write; it must not exist.")]
+Study = Annotated[str, typer.Argument(help="Name of the study; a run must have made its cases and splits.")]
+Out = Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")]
 Structure = Annotated[
-    list[str] | None, typer.Option(help="Only this structure; may be repeated. By default all of the study's.")
+    list[str] | None, typer.Option(help="Structure to export; may be repeated. By default all structures of the study.")
 ]
 
-export = typer.Typer(no_args_is_help=True, help="Give a study to another tool, or its results as an RO-Crate.")
+export = typer.Typer(no_args_is_help=True, help="Export a study for another tool, or its results as an RO-Crate.")
 
 
 @export.command()
 @in_workflow_folder
 def nnunet(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "", results: Results = None) -> None:
-    """Write a study as a raw data set of nnU-Net 2, with the training cases of every training as folds.
+    """Write a study as a raw dataset for nnU-Net 2, with the training cases of every training as a fold.
 
-    OUT is called DatasetNNN_Name, as nnU-Net asks. Exit status: 0, or 2 with all that is wrong.
+    OUT must be named DatasetNNN_Name, as nnU-Net requires.
+
+    Exit status: 0 if the dataset was written, 2 if anything is wrong; all errors are listed.
     """
     from crossover.exchange.nnunet import export
 
@@ -45,9 +47,9 @@ def nnunet(study: Study, out: Out, structure: Structure = None, scale: MadeAt = 
 @export.command()
 @in_workflow_folder
 def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "", results: Results = None) -> None:
-    """Write a study as datalists for MONAI (Decathlon's form), one for the cases of every training.
+    """Write a study as datalists for MONAI (in the Decathlon format), one for the cases of each training.
 
-    Exit status: 0, or 2 with all that is wrong.
+    Exit status: 0 if the datalists were written, 2 if anything is wrong; all errors are listed.
     """
     from crossover.exchange.monai import export
 
@@ -57,9 +59,9 @@ def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "
 @export.command()
 @in_workflow_folder
 def bids(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "", results: Results = None) -> None:
-    """Write a study as a BIDS data set, with the manual masks as a derivative.
+    """Write a study as a BIDS dataset, with the manual masks as a derivative.
 
-    Exit status: 0, or 2 with all that is wrong.
+    Exit status: 0 if the dataset was written, 2 if anything is wrong; all errors are listed.
     """
     from crossover.exchange.bids import export
 
@@ -79,26 +81,32 @@ def _export(
 
 @in_workflow_folder
 def score(
-    predictions: Annotated[Path, typer.Argument(help="Folder with label maps, or a file for each case and structure.")],
-    study: Annotated[str, typer.Option(help="The study on whose test cases they are scored.")],
-    model: Annotated[str, typer.Option(help="The model's name, by default the folder's.")] = "",
-    n: Annotated[int | None, typer.Option(help="Patients of the target that it was trained on.")] = None,
-    trained_on: Annotated[
-        Path | None, typer.Option(help="In place of --n: splits_final.json (with --fold), or a datalist of MONAI.")
+    predictions: Annotated[
+        Path, typer.Argument(help="Folder with a label map for each case, or a file for each case and structure.")
+    ],
+    study: Annotated[str, typer.Option(help="Name of the study on whose test cases the masks are scored.")],
+    model: Annotated[str, typer.Option(help="Name of the model; by default the name of the folder.")] = "",
+    n: Annotated[
+        int | None, typer.Option(help="Number of the target's patients that the model was trained on.")
     ] = None,
-    fold: Annotated[int | None, typer.Option(help="The fold of splits_final.json that it was trained on.")] = None,
+    trained_on: Annotated[
+        Path | None, typer.Option(help="splits_final.json (with --fold) or a MONAI datalist, instead of --n.")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="Fold of splits_final.json that the model was trained on.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The table to write, by default results/<study>/external/<model>.csv.")
+        Path | None, typer.Option(help="Table to write; by default results/<study>/external/<model>.csv.")
     ] = None,
     scale: MadeAt = "",
     results: Results = None,
     workers: Workers = CORES,
 ) -> None:
-    """Score masks that any tool predicted of a study's test cases, by the study's metrics, for `crossover compare`.
+    """Score the masks that another tool predicted for a study's test cases, with the study's metrics.
 
-    Files are NIfTI, NRRD or MetaImage and called after the cases. Missing and extra files are listed. Exit
-    status: 0; 2 where files are wrong, all of which are listed, or the model was trained on test patients:
-    then nothing is written.
+    The table that the command writes is an input of `crossover compare`. The masks are NIfTI, NRRD or MetaImage files
+    named after the cases. Missing and extra files are listed.
+
+    Exit status: 0 if the masks were scored; 2 if files are wrong, all of which are listed, or if the model was trained
+    on test patients. With status 2, nothing is written.
     """
     from crossover.core.paths import CONFIG
     from crossover.exchange.external_scores import score_predictions
@@ -126,16 +134,18 @@ def score(
 
 @in_workflow_folder
 def package(
-    model: Annotated[str, typer.Argument(help="One of the study's trained models, as b_a-f0.")],
-    study: Annotated[str, typer.Option(help="The study that trained it.")],
-    out: Annotated[Path, typer.Option(help="The .zip, or the folder, to write.")],
-    licence: Annotated[str, typer.Option(help="Under which you pass the model on, as CC-BY-4.0.")],
+    model: Annotated[str, typer.Argument(help="Name of one of the study's trained models, such as b_a-f0.")],
+    study: Annotated[str, typer.Option(help="Name of the study that trained the model.")],
+    out: Annotated[Path, typer.Option(help="Zip archive (.zip) or folder to write.")],
+    licence: Annotated[str, typer.Option(help="Licence under which you share the model, such as CC-BY-4.0.")],
     scale: MadeAt = "",
     results: Results = None,
 ) -> None:
-    """Pack a trained model: weights, study, scores with intervals and a model card, for `crossover segment --package`.
+    """Pack a trained model with its study, its scores and a model card, for `crossover segment --package`.
 
-    Exit status: 0, or 2 where the model is not trained, or its study has no statistics yet.
+    The scores have confidence intervals.
+
+    Exit status: 0 if the package was written, 2 if the model is not trained or its study has no statistics yet.
     """
     from crossover.core.files import read_json
     from crossover.core.incremental import RECORD

@@ -11,7 +11,7 @@ from crossover.cli.shared import stop
 def weights(
     encoders: Annotated[list[str], typer.Argument(help="Names of encoders, such as efficientnet-b3.")],
 ) -> None:
-    """Download encoders' ImageNet weights to the Hugging Face hub's cache, at the revision a study begins with."""
+    """Download the ImageNet weights of encoders, at the revision that studies use, to the Hugging Face cache."""
     from crossover.networks.hub import fetch
 
     for encoder in encoders:
@@ -23,7 +23,7 @@ def weights(
 
 @in_workflow_folder
 def clear_cache() -> None:
-    """Remove cached activations of frozen parts that no training is using; a later run computes them again."""
+    """Delete the cached activations of frozen parts that no training is using; a later run computes them again."""
     from crossover.training.cache import Cache
 
     typer.echo(f"{Cache(0).clear() / 1e9:.2f} GB removed")

@@ -25,16 +25,19 @@ MOST_LEFT_OUT = 10
 
 
 def inspect(
-    export: Annotated[Path, typer.Argument(help="Folder, archive or DICOMDIR with images.")],
-    page: Annotated[Path | None, typer.Option(help="Also write a page with a picture of each kind of image.")] = None,
+    export: Annotated[Path, typer.Argument(help="Folder, archive or DICOMDIR that contains the images.")],
+    page: Annotated[
+        Path | None, typer.Option(help="HTML page to write as well, with a picture of each kind of image.")
+    ] = None,
     as_json: Json = False,
     workers: Workers = CORES,
 ) -> None:
-    """Show what a folder of images holds, and which rules would take most of its patients.
+    """Show the images and structures in a folder, and propose rules that select them.
 
     The folder is a DICOM export in any layout, a tree of NIfTI, NRRD or MetaImage files, an nnU-Net or
-    Decathlon dataset, or a MONAI datalist. What is shown quotes the files and may tell who somebody is. Exit
-    status: 0; 2 where nothing is there that can be read.
+    Decathlon dataset, or a MONAI datalist. The output quotes the files and may identify patients.
+
+    Exit status: 0 if the folder was read, 2 if it contains nothing that can be read.
     """
     from crossover.sources.inspection import folder_of
     from crossover.sources.inspection import inspect as inspected
@@ -99,37 +102,46 @@ def _show_proposal(found: Inventory, console: Console) -> None:
 
 Cohort = Annotated[
     str,
-    typer.Option(help="Folder or archive; with :COLUMN=VALUE the patients with a value in their table's column."),
+    typer.Option(
+        help="Folder or archive with the target's patients. PATH:COLUMN=VALUE takes only the patients that have this "
+        "value in this column of their table."
+    ),
 ]
 
 
 @in_workflow_folder
 def new(
-    name: Annotated[str, typer.Argument(help="The study's name; its file is config/studies/NAME.yaml.")],
+    name: Annotated[str, typer.Argument(help="Name of the study; its file is config/studies/NAME.yaml.")],
     target: Cohort,
     source: Annotated[
         str,
         typer.Option(
-            help="As --target: the patients of the source; or a model: imagenet, or the folder of a trained stage, "
-            "as results/STUDY/stages/MODEL."
+            help="Folder or archive with the source's patients, in the form of --target; or a model to begin with: "
+            "imagenet, or the folder of a trained stage, such as results/STUDY/stages/MODEL."
         ),
     ] = "",
     channels: Annotated[
-        str, typer.Option(help="Comma-separated, as `crossover inspect` names them, or NAME=FOUND.")
+        str,
+        typer.Option(
+            help="Comma-separated channels, by the names that `crossover inspect` prints; NAME=FOUND takes FOUND and "
+            "calls it NAME."
+        ),
     ] = "",
     structures: Annotated[
         str,
         typer.Option(
-            help="Comma-separated, as inspect names them; NAME=FOUND, where a cohort without FOUND has NAME; or "
-            "NAME=FOUND+FOUND, whichever of them a cohort has (+ joins no masks)."
+            help="Comma-separated structures, by the names that `crossover inspect` prints. NAME=FOUND takes FOUND and "
+            "calls it NAME; a cohort without FOUND contributes its NAME. NAME=FOUND+FOUND takes whichever of them a "
+            "cohort has; it does not merge masks."
         ),
     ] = "",
     workers: Workers = CORES,
 ) -> None:
-    """Write the file of a study of your own patients, and say what it assumes.
+    """Write the file of a study of your own patients, and list its assumptions.
 
-    The file has cohorts, channels, structures, sizes and strategies; what it leaves out is in config/bases/.
-    Exit status: 0; 2 where the folders can't make a study, with what they lack.
+    The file contains cohorts, channels, structures, sizes and strategies; all other keys come from config/bases/.
+
+    Exit status: 0 if the file was written, 2 if the folders can't make a study; the message lists what they lack.
     """
     path = Path("config/studies") / f"{name}.yaml"
     if path.exists():
@@ -219,16 +231,17 @@ def _written(
 
 @in_workflow_folder
 def check(
-    name: Annotated[str, typer.Argument(help="The study.")],
-    scale: Annotated[str, typer.Option(help="smoke, demo or paper.")] = "demo",
+    name: Annotated[str, typer.Argument(help="Name of the study.")],
+    scale: Annotated[str, typer.Option(help="Scale: smoke, demo or paper.")] = "demo",
     data: Data = "",
     cores: Workers = CORES,
 ) -> None:
-    """Say all that is wrong with a study, what it costs and what it can settle, before anything runs.
+    """Check a study before it runs: report what is wrong with it, what it costs, and what it can settle.
 
-    The command reads the configuration, the headers or the table of the patients, and the plan; what only
-    pixels show is reported when cases are made. Exit status: 0 where it can run, 1 where not, 2 where its
-    file is wrong.
+    The command reads the configuration, the headers or the table of the patients, and the plan. Errors that only
+    the pixels show are reported when the cases are made.
+
+    Exit status: 0 if the study can run, 1 if it can't, 2 if its file is wrong.
     """
     from crossover.execution.readiness import costs, readiness
 
@@ -247,17 +260,22 @@ def check(
 
 @in_workflow_folder
 def run(
-    name: Annotated[str, typer.Argument(help="The study.")],
-    scale: Annotated[str, typer.Option(help="smoke: does it run; demo: small networks; paper: all of it.")] = "demo",
+    name: Annotated[str, typer.Argument(help="Name of the study.")],
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="Scale: smoke (a check that every step runs), demo (small networks) or paper (the full study)."
+        ),
+    ] = "demo",
     data: Data = "",
-    cores: Annotated[int, typer.Option(help="Number of cores.")] = CORES,
-    plain: Annotated[bool, typer.Option("--plain", help="Print lines, as where no terminal is.")] = False,
+    cores: Annotated[int, typer.Option(help="Number of cores that the run may use.")] = CORES,
+    plain: Annotated[bool, typer.Option("--plain", help="Print plain lines instead of the live view.")] = False,
 ) -> None:
-    """Run a study, from its patients to the report; what is there already is not made again.
+    """Run a study, from its patients to the report; outputs that are up to date are not made again.
 
-    On a terminal a view of the run keeps itself up to date.
+    On a terminal, the command shows a live view of the run.
 
-    It does the same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, and has its exit status.
+    The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status.
     """
     from crossover.execution import live
 

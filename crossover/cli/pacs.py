@@ -13,26 +13,30 @@ from crossover.core.wording import printable
 if TYPE_CHECKING:
     from crossover.exchange.dicomweb import Pacs
 
-Url = Annotated[str, typer.Argument(help="Address of the DICOMweb services, as https://pacs.example/dicom-web.")]
-Wanted = Annotated[list[str], typer.Argument(help="What series must match, as PatientID=123 Modality=MR.")]
+Url = Annotated[str, typer.Argument(help="Address of the DICOMweb services, such as https://pacs.example/dicom-web.")]
+Wanted = Annotated[
+    list[str], typer.Argument(help="Attributes that the series must match, such as PatientID=123 Modality=MR.")
+]
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def pacs() -> None:
-    """Find, retrieve and store series on a PACS by DICOMweb.
+    """Find, retrieve and store series on a PACS through DICOMweb.
 
-    Credentials are taken from CROSSOVER_PACS_USER and CROSSOVER_PACS_PASSWORD, or CROSSOVER_PACS_TOKEN, or
+    Credentials are read from CROSSOVER_PACS_USER and CROSSOVER_PACS_PASSWORD, from CROSSOVER_PACS_TOKEN, or from
     ~/.netrc.
     """
 
 
 @app.command()
 def find(url: Url, wanted: Wanted) -> None:
-    """Print the series that match, on the terminal only. This identifies patients.
+    """Print the series that match. The output identifies patients.
 
-    Exit status: 0; 1 where none matches, 2 where the server can't be asked.
+    The command writes to the terminal only.
+
+    Exit status: 0 if series match, 1 if none does, 2 if the query fails.
     """
     from crossover.exchange.dicomweb import PacsError
 
@@ -47,12 +51,12 @@ def find(url: Url, wanted: Wanted) -> None:
 @app.command()
 def retrieve(
     url: Url,
-    out: Annotated[Path, typer.Argument(help="Folder for the files, which identify patients.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the files to, which identify patients.")],
     wanted: Wanted,
 ) -> None:
-    """Write the series that match to a folder, which `segment` and `ingest` take.
+    """Download the series that match to a folder, as input for `segment` and `ingest`.
 
-    Exit status: 0; 1 where none matches, or some did not come whole; 2 where the server can't be asked.
+    Exit status: 0 if all series were retrieved, 1 if none matches or some are incomplete, 2 if the query fails.
     """
     from crossover.exchange.dicomweb import PacsError
 
@@ -74,17 +78,22 @@ def retrieve(
 @app.command()
 def store(
     url: Url,
-    source: Annotated[Path, typer.Argument(help="A DICOM file, or a folder of such, as `segment --dicom` writes.")],
+    source: Annotated[
+        Path, typer.Argument(help="DICOM file, or folder of DICOM files such as `segment --dicom` writes.")
+    ],
 ) -> None:
-    """Store all DICOM files of a folder; one that is there already is stored once.
+    """Store a DICOM file, or all DICOM files in a folder, on the server.
 
-    Exit status: 0; 1 where one was refused, 2 where there is none or the server can't be asked.
+    The server keeps one copy of a file that is stored more than once.
+
+    Exit status: 0 if all files were stored, 1 if one could not be stored, 2 if there is no DICOM file or the address
+    of the server is wrong.
     """
     from crossover.exchange.dicomweb import PacsError
 
     files = [p for p in sorted(source.rglob("*")) if _is_dicom(p)] if source.is_dir() else [source]
     if not files or not source.exists():
-        stop(f"{source}: no DICOM file is there")
+        stop(f"{source}: no DICOM file found")
     with stop_on(PacsError):
         server = _connected(url)
     failed = 0
@@ -104,9 +113,7 @@ def _connected(url: str) -> Pacs:
 
     server = Pacs(url)
     if server.unprotected:
-        typer.echo(
-            "warning: http sends patients' data, and a password, for all on the way to read: use https", err=True
-        )
+        typer.echo("warning: http sends patients' data and the password unencrypted: use an https address", err=True)
     return server
 
 

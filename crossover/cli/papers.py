@@ -14,16 +14,19 @@ from crossover.core.configuration import ConfigError
 def audit(
     studies: Annotated[
         list[str] | None,
-        typer.Argument(help="Studies that have a paper, by default all; or a YAML file of any paper's numbers."),
+        typer.Argument(
+            help="Names of studies that have a paper, by default all; or a YAML file with the numbers of any paper."
+        ),
     ] = None,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
-    """Check a paper's printed numbers against each other: which follow from others, and which don't.
+    """Check the numbers that a paper prints against each other: which of them agree, and which don't.
 
-    The audit needs no data; where there are results of the study, the correlation of two models' scores is
-    taken from them for the probability that a claim of superiority is false. Exit status: 0, whatever is
-    found; 2 where there is no such paper, or its file is wrong.
+    The audit needs no data. If there are results of the study, the correlation between the scores of two models is
+    taken from them; it is used for the probability that a claim of superiority is false.
+
+    Exit status: 0, whatever the audit finds; 2 if there is no such paper or its file is wrong.
     """
     from crossover.core.paths import CONFIG
     from crossover.statistics.papers.audit.false_claims import false_claims
@@ -56,14 +59,16 @@ def audit(
 
 @in_workflow_folder
 def claims(
-    studies: Annotated[list[str] | None, typer.Argument(help="By default all with claims and results.")] = None,
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Names of studies; by default all that have claims and results.")
+    ] = None,
     results: Results = None,
     scale: MadeAt = "",
     as_json: Json = False,
 ) -> None:
-    """Print which of the papers' findings hold in the results that are there.
+    """Print which of the papers' findings hold in the available results.
 
-    Exit status: 0 whatever the verdicts are; 2 where a file is missing or wrong.
+    Exit status: 0, whatever the verdicts are; 2 if a file is missing or wrong.
     """
     from crossover.core.paths import CONFIG
     from crossover.statistics.papers.claims.verdict_table import records, show, verdicts

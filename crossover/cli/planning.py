@@ -12,33 +12,41 @@ from crossover.cli.shared import Json, Missing, stop, stop_on
 
 Files = Annotated[
     list[str] | None,
-    Argument(help="The pilot's scores, as `crossover compare` reads them; none for printed numbers."),
+    Argument(
+        help="Files with the pilot's scores, as `crossover compare` reads them; none to plan from printed numbers."
+    ),
 ]
 Difference = Annotated[
     float | None,
-    Option(help="The difference to settle, by default that of the pilot or of the means."),
+    Option(help="Difference to settle; by default that of the pilot or of the means."),
 ]
-Models = Annotated[list[str] | None, Option(help="A model to compare; give it twice.")]
-Size = Annotated[int | None, Option(help="The n_train of both models; by default the largest that both have.")]
-Metric = Annotated[str, Option(help="The metric by which models are compared.")]
-TestSet = Annotated[str, Option(help="The cohort whose cases are tested.")]
-Structure = Annotated[str, Option(help="The structure; by default each in turn.")]
-Columns = Annotated[list[str] | None, Option(help="ROLE=NAME, as for `crossover compare`.")]
-Reach = Annotated[float | None, Option(help="A score: estimate how many labelled cases reach it.")]
+Models = Annotated[list[str] | None, Option(help="Model to compare; give the option twice.")]
+Size = Annotated[int | None, Option(help="Value of n_train of both models; by default the largest that both have.")]
+Metric = Annotated[str, Option(help="Metric by which models are compared.")]
+TestSet = Annotated[str, Option(help="Cohort whose cases are tested.")]
+Structure = Annotated[str, Option(help="Structure; by default each in turn.")]
+Columns = Annotated[
+    list[str] | None, Option(help="Role of a column, as ROLE=NAME, as for `crossover compare`; may be repeated.")
+]
+Reach = Annotated[float | None, Option(help="Score for which the required number of labelled cases is estimated.")]
 Next = Annotated[int, Option("--next", help="Number of further labelled cases whose benefit is estimated.")]
-Assurance = Annotated[float, Option(help="Probability with which the planned study is to settle the difference.")]
+Assurance = Annotated[float, Option(help="Probability with which the planned study should settle the difference.")]
 Alpha = Annotated[float, Option(help="Significance level of the planned study.")]
 Trainings = Annotated[
     list[int] | None,
-    Option(help="Trainings of each model; may be repeated. By default 1, 3, 5 and 10."),
+    Option(help="Number of trainings of each model; may be repeated. By default 1, 3, 5 and 10."),
 ]
-Minutes = Annotated[float | None, Option(help="Minutes that the annotation of a case takes, to count hours.")]
-Means = Annotated[list[float] | None, Option(help="A model's mean, as printed; give it twice.")]
-Sds = Annotated[list[float] | None, Option(help="The SD between cases, as printed; give it once or twice.")]
+Minutes = Annotated[
+    float | None, Option(help="Minutes needed to annotate a case, from which the hours of annotation are computed.")
+]
+Means = Annotated[list[float] | None, Option(help="Mean of a model, as printed; give the option twice.")]
+Sds = Annotated[
+    list[float] | None, Option(help="SD between cases, as printed; give the option once, or once for each model.")
+]
 Cases = Annotated[int, Option(help="Number of cases behind the printed SDs. By default the SDs are taken as known.")]
-Correlation = Annotated[float, Option(help="Correlation of two models' scores, which papers don't print.")]
-BetweenRuns = Annotated[float | None, Option(help="SD of a model's mean between its trainings; else it is unknown.")]
-Out = Annotated[Path | None, Option(help="Write the rows to this CSV too.")]
+Correlation = Annotated[float, Option(help="Correlation between the two models' scores, which papers don't print.")]
+BetweenRuns = Annotated[float | None, Option(help="SD of a model's mean between its trainings; unknown if not given.")]
+Out = Annotated[Path | None, Option(help="CSV file to write the rows to as well.")]
 
 
 def design(
@@ -49,11 +57,13 @@ def design(
     cases: Cases = 0, correlation: Correlation = 0.5, between_runs: BetweenRuns = None, missing: Missing = "worst",
     as_json: Json = False, out: Out = None,
 ) -> None:  # fmt: skip
-    """Plan a study: test cases and trainings that settle a difference or the crossover, labelled cases for a score.
+    """Plan a study: how many test cases and trainings settle a difference or the crossover.
 
-    From a pilot's scores, or from a paper's SDs (--sd, --difference). A study is planned for the test by which it will
-    be judged, with an assurance that counts what the pilot leaves uncertain. Exit status: 0, or 2 where the call or a
-    file is wrong.
+    With --reach, the command also estimates how many labelled cases a score requires. The plan is based on the scores
+    of a pilot, or on the SDs that a paper prints (--sd, --difference). It is made for the test that will be applied to
+    the study, and its assurance accounts for the uncertainty of the pilot.
+
+    Exit status: 0 if the plan was made, 2 if the call or a file is wrong.
     """
     from crossover.report.compare.complete import read_all
     from crossover.report.compare.roles import Said

@@ -23,16 +23,20 @@ PUBLIC = Path("data/public")
 
 @in_workflow_folder
 def fetch(
-    name: Annotated[str, typer.Argument(help="The cohort; without it, all that there are are listed.")] = "",
-    folder: Annotated[Path, typer.Argument(help="Folder of public cohorts; NAME gets a folder in it.")] = PUBLIC,
+    name: Annotated[str, typer.Argument(help="Name of the cohort; without it, the command lists all cohorts.")] = "",
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the public cohorts; the files go to its subfolder NAME.")
+    ] = PUBLIC,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept the licence without a question.")
+        bool, typer.Option("--accept-licence", help="Accept the licence without being asked.")
     ] = False,
 ) -> None:
-    """Download a public cohort, verified, with its licence on record beside it; what is there is not downloaded again.
+    """Download a public cohort, verify its files and record its licence beside them.
 
-    Exit status: 0 where all of it is there; 1 where something could not be fetched or verified; 2 where the call is
-    wrong or the licence not accepted.
+    Files that are already complete are not downloaded again.
+
+    Exit status: 0 if the cohort is complete, 1 if a file could not be fetched or verified, 2 if the call is wrong or
+    the licence was not accepted.
     """
     from crossover.core.disk import as_disk_full
     from crossover.sources.fetching.cohort import fetch as fetched

@@ -34,12 +34,12 @@ def plan(
     studies: Studies = "",
     scale: Scale = "",
     data: Data = "",
-    cores: Annotated[int, typer.Option(help="Number of cores to estimate the time for.")] = CORES,
+    cores: Annotated[int, typer.Option(help="Number of cores for which the time is estimated.")] = CORES,
     as_json: Json = False,
 ) -> None:
-    """Print what a run would make, why, how long it will take and what memory and disk, before anything runs.
+    """Print what a run would make and why, and estimate its time, memory and disk space; nothing is run.
 
-    Exit status: 0, also where nothing is to be done; 2 where a run would be refused.
+    Exit status: 0, also if there is nothing to do; 2 if a run would be refused.
     """
     from crossover.execution import requirements
     from crossover.execution.estimate import estimates_text
@@ -72,10 +72,10 @@ def plan(
 
 @in_workflow_folder
 def status(as_json: Json = False) -> None:
-    """Print how far the trainings of the last run are: done, running and where, waiting, failed, and the time left.
+    """Print the progress of the last run: trainings done, running (and where), waiting and failed, and the time left.
 
-    It works on any machine that sees the run's folder, also while the run goes on elsewhere. Where that machine has
-    Slurm's commands, the jobs of the folder in its queue follow, with the reason for which they wait.
+    The command works on any machine that has access to the run's folder, also while the run continues on another
+    machine. If the Slurm commands are available, it also lists the queued jobs of this folder and why they wait.
     """
     from crossover.execution import progress, slurm_site
 
@@ -106,15 +106,22 @@ def status(as_json: Json = False) -> None:
 
 @in_workflow_folder
 def verify(
-    studies: Annotated[str, typer.Option(help="Comma-separated names, by default all with results.")] = "",
-    scale: Annotated[str, typer.Option(help="smoke, demo or paper, by default that of each study's results.")] = "",
+    studies: Annotated[
+        str, typer.Option(help="Comma-separated names of studies; by default all that have results.")
+    ] = "",
+    scale: Annotated[
+        str, typer.Option(help="Scale: smoke, demo or paper; by default that of each study's results.")
+    ] = "",
     data: Data = "",
-    recompute: Annotated[str, typer.Option(help="Train this stage again too, <study>/<stage>; `any` takes one.")] = "",
+    recompute: Annotated[
+        str, typer.Option(help="Stage to train again and compare, as <study>/<stage>; `any` picks one at random.")
+    ] = "",
 ) -> None:
-    """Check results against their manifests, the lock, the configuration, the code and the data.
+    """Check results against their manifests, the lock file, the configuration, the code and the data.
 
-    By default every study with results, at the scale at which they were made, and the report. Exit status: 0
-    where all is as recorded, 1 where not.
+    By default, the command checks every study that has results, at the scale at which they were made, and the report.
+
+    Exit status: 0 if everything is as recorded, 1 if not.
     """
     from crossover.execution.integrity import describe
     from crossover.execution.made import made, runs_of
@@ -151,10 +158,10 @@ def _trained_again(which: str) -> Recomputed:
 
 
 def trace(
-    output: Annotated[Path, typer.Argument(help="A table, figure or other result.")],
+    output: Annotated[Path, typer.Argument(help="Table, figure or other result.")],
     as_json: Json = False,
 ) -> None:
-    """Print the way from a result back to the files that came from the scanner."""
+    """Trace a result back to the input files that it was made from, and print every step between them."""
     from crossover.execution.trace import draw, locate, summarise
     from crossover.execution.trace import trace as steps_of
 
@@ -170,10 +177,15 @@ def trace(
 
 @in_workflow_folder
 def export_rocrate(
-    out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
-    studies: Annotated[str, typer.Option(help="Comma-separated names, by default all with results.")] = "",
+    out: Annotated[Path, typer.Argument(help="Folder or zip archive (.zip) to write.")],
+    studies: Annotated[
+        str, typer.Option(help="Comma-separated names of studies; by default all that have results.")
+    ] = "",
 ) -> None:
-    """Export results with how each was made as an RO-Crate. Images of patients are left out, also those in figures."""
+    """Export results, and how each was made, as an RO-Crate.
+
+    Images of patients are left out, and so are figures that show them.
+    """
     from crossover.execution.ro_crate import write_crate
 
     with stop_on(ValueError):
@@ -183,7 +195,7 @@ def export_rocrate(
 
 @in_workflow_folder
 def dvc() -> None:
-    """Write dvc.yaml for the studies that config/config.yaml names: a stage for each, and the report."""
+    """Write dvc.yaml, with a DVC stage for each study that config/config.yaml names and one for the report."""
     from crossover.analyses.registry import analyses
     from crossover.execution.dvc_file import dvc_file
     from crossover.execution.workflow import read_workflow

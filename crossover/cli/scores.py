@@ -13,31 +13,33 @@ from crossover.core.configuration import ConfigError
 def compare(
     files: Annotated[
         list[str],
-        typer.Argument(help="Tables of scores, nnU-Net's summary.json or MONAI's raw.csv: PATH or NAME=PATH."),
+        typer.Argument(help="Tables of scores, nnU-Net's summary.json or MONAI's raw.csv, each as PATH or NAME=PATH."),
     ],
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="What models are compared by; may be repeated. By default all that are known."),
+        typer.Option(help="Metric by which models are compared; may be repeated. By default all known metrics."),
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
-            help="ROLE=NAME: the column NAME is the model, case, structure, cohort, n_train, "
-            "replicate, fold, level or metric; ROLE= for none. May be repeated."
+            help="Role of a column, as ROLE=NAME, where ROLE is model, case, structure, cohort, n_train, replicate, "
+            "fold, level or metric; ROLE= says that no column has the role. May be repeated."
         ),
     ] = None,
     structure: Annotated[
         list[str] | None,
-        typer.Option(help="NEW=OLD: the structure OLD of any file is called NEW. May be repeated."),
+        typer.Option(help="New name of a structure, as NEW=OLD, in all files; may be repeated."),
     ] = None,
     missing: Missing = "worst",
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("comparison"),
+    out: Annotated[Path, typer.Option(help="Folder to write the comparison to.")] = Path("comparison"),
 ) -> None:
-    """Compare models on the same cases by scores from any tool: tables, tests, figures and a page.
+    """Compare models by their scores on the same cases, from any tool; write tables, tests, figures and a page.
 
-    A table (CSV, TSV, semicolons, Excel) needs the columns model, case and one or more metrics; structure, cohort,
-    n_train, replicate, fold and level may be there. The command prints what it took each column for. Exit status:
-    0, or 2 where files are wrong.
+    A table (CSV, with commas or semicolons, TSV or Excel) needs the columns model and case and one or more metrics.
+    The columns structure, cohort, n_train, replicate, fold and level are optional. The command prints how it
+    interpreted each column.
+
+    Exit status: 0 if the comparison was written, 2 if files are wrong.
     """
     from crossover.report.compare.run import answers, comparison, write
     from crossover.statistics.scores.metrics_table import TableError
@@ -49,17 +51,23 @@ def compare(
 
 @in_workflow_folder
 def figures(
-    studies: Annotated[list[str] | None, typer.Argument(help="By default all with results.")] = None,
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Names of studies; by default all that have results.")
+    ] = None,
     results: Results = None,
     scale: Annotated[
         str,
-        typer.Option(help="The scale at which the results were made, by default that in params.json, else demo."),
+        typer.Option(help="Scale at which the results were made; by default that in params.json, else demo."),
     ] = "",
-    out: Annotated[Path, typer.Option(help="Folder for <study>/<figure>.svg, .png and .pdf.")] = Path("figures"),
+    out: Annotated[Path, typer.Option(help="Folder to write <study>/<figure>.svg, .png and .pdf to.")] = Path(
+        "figures"
+    ),
 ) -> None:
-    """Draw all figures but those that show images again, from metrics.csv and the small tables beside it.
+    """Redraw the figures from metrics.csv and the small tables beside it, except those that show images.
 
-    For a figure that can't be drawn it prints what is missing. Exit status: 0, or 2 where there are no such results.
+    For each figure that can't be drawn, the command prints what is missing.
+
+    Exit status: 0 if the results were found, 2 if there are no such results.
     """
     from crossover.core.paths import CONFIG
     from crossover.report.redraw import redraw, studies_in

@@ -8,23 +8,25 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-Results = Annotated[Path | None, typer.Option(help="Where the studies' results are, by default the clone's.")]
-RESULTS = Path("results")
-Studies = Annotated[str, typer.Option(help="Comma-separated names, by default those in config.yaml.")]
-Scale = Annotated[str, typer.Option(help="smoke, demo or paper, by default that in config.yaml.")]
-MadeAt = Annotated[
-    str, typer.Option(help="The scale at which the results were made, by default as their params.json says.")
+Results = Annotated[
+    Path | None, typer.Option(help="Folder with the results of the studies; by default `results` in the clone.")
 ]
-Data = Annotated[str, typer.Option(help="Folder with the real data.")]
-Workers = Annotated[int, typer.Option(help="Number of processes.")]
+RESULTS = Path("results")
+Studies = Annotated[str, typer.Option(help="Comma-separated names of studies; by default those in config/config.yaml.")]
+Scale = Annotated[str, typer.Option(help="Scale: smoke, demo or paper; by default that in config/config.yaml.")]
+MadeAt = Annotated[
+    str, typer.Option(help="Scale at which the results were made; by default the one recorded in their params.json.")
+]
+Data = Annotated[str, typer.Option(help="Folder with the data of real patients.")]
+Workers = Annotated[int, typer.Option(help="Number of parallel processes.")]
 Missing = Annotated[
     Literal["worst", "exclude", "error"],
     typer.Option(
-        help="Predictions that a model lacks count as the worst value of each metric; or their cases are left out "
-        "for all models; or they are an error."
+        help="How to treat missing predictions: worst scores them with the worst value of each metric, exclude leaves "
+        "their cases out for all models, and error stops the command."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print every row as JSON instead of the table for people.")]
+Json = Annotated[bool, typer.Option("--json", help="Print all rows as JSON instead of a table.")]
 CORES = os.cpu_count() or 1
 
 

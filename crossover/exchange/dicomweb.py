@@ -92,7 +92,9 @@ class Pacs:
             PacsError: for a keyword that DICOM doesn't have, or what the server answers.
         """
         if unknown := [k for k in wanted if tag_for_keyword(k) is None]:
-            raise PacsError(f"{', '.join(unknown)}: no keyword of DICOM; PatientID, StudyDate, Modality are some")
+            raise PacsError(
+                f"{', '.join(unknown)}: not a DICOM keyword; examples are PatientID, StudyDate and Modality"
+            )
         found = [_series(d) for d in self._all("search_for_series", search_filters=dict(wanted), fields=[*FIELDS])]
         return sorted(found, key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
 
@@ -123,7 +125,9 @@ class Pacs:
         there = {path for path in own.glob("*.dcm")}
         if missing := len(files - there):
             # Servers may answer with a part, which they tell by a status that the library doesn't pass on.
-            raise PacsError(f"{missing} of {len(files)} instances of a series did not come: ask again")
+            raise PacsError(
+                f"{missing} of {len(files)} instances of the series were not received: run the command again"
+            )
         return len(there)
 
     def store(self, path: Path) -> None:
@@ -136,14 +140,14 @@ class Pacs:
         try:
             dataset = pydicom.dcmread(path)
         except Exception as error:  # damaged files raise nearly anything
-            raise PacsError(f"it can't be read as DICOM: {type(error).__name__}") from None
+            raise PacsError(f"the file can't be read as DICOM: {type(error).__name__}") from None
         with _errors_without_address():
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
         if refused := _refusal(answer):
             raise PacsError(refused)
         if str(dataset.SOPInstanceUID) not in stored:
-            raise PacsError("the server doesn't say that it has stored it")
+            raise PacsError("the server did not confirm that it stored the file")
 
     def _all(self, search: str, **how: Any) -> list[Dataset]:
         """Return all results of a search, page by page; none twice, whatever a server does with `offset`."""
@@ -163,7 +167,7 @@ def _refusal(answer: Dataset) -> str:
     """Return why an answer to a store says that nothing is stored; "" where it doesn't."""
     reasons = {int(failed.get("FailureReason") or 0) for failed in answer.get("FailedSOPSequence") or []}
     reasons_text = ", ".join(f"{reason:#06x}" for reason in sorted(reasons))
-    return f"the server refuses it: failure reason {reasons_text} (PS3.18, table I.2-2)" if reasons else ""
+    return f"the server refused the file: failure reason {reasons_text} (PS3.18, table I.2-2)" if reasons else ""
 
 
 def _names(d: Dataset) -> tuple[str, ...]:
@@ -187,7 +191,7 @@ def _safe(uid: str) -> str:
         PacsError: it is no UID, and might lead out of the folder.
     """
     if not re.fullmatch(r"[0-9.]{1,64}", uid) or uid.strip(".") == "":
-        raise PacsError("the server names something by a UID that is none")
+        raise PacsError("the server returned a UID that is not valid")
     return uid
 
 
@@ -229,16 +233,16 @@ def _errors_without_address() -> Iterator[None]:
     except requests.HTTPError as error:
         raise PacsError(_answer_text(error.response) if error.response is not None else "an error of HTTP") from None
     except requests.exceptions.SSLError:
-        what = "its certificate is not trusted: REQUESTS_CA_BUNDLE names the file of your hospital's own authority"
+        what = "its certificate is not trusted: set REQUESTS_CA_BUNDLE to your hospital's certificate file"
         raise PacsError(what) from None
     except requests.ConnectionError:
         raise PacsError("there is no server at this address, or it ended the connection") from None
     except requests.Timeout:
         raise PacsError(f"no answer for {TIMEOUT_S[1]} s") from None
     except requests.RequestException as error:
-        raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
+        raise PacsError(f"the answer is not valid DICOMweb: {type(error).__name__}") from None
     except (ValueError, KeyError, TypeError, pydicom.errors.InvalidDicomError) as error:
-        raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
+        raise PacsError(f"the answer is not valid DICOMweb: {type(error).__name__}") from None
 
 
 def _answer_text(answer: requests.Response) -> str:

@@ -99,7 +99,7 @@ def pack(
         ConfigError: there is something at `out`, or the study has no statistics.
     """
     if out.exists():
-        raise ConfigError(f"{out} is there already")
+        raise ConfigError(f"{out} exists already: name a file or folder that does not exist")
     if missing := [name for name in record.get("files", ()) if name not in (WEIGHTS, HISTORY)]:
         raise ConfigError(
             f"{model.name}: packages hold weights of the own loop's networks; this one needs {', '.join(missing)} too: "
@@ -202,12 +202,12 @@ def _taken(path: Path, to: Path) -> dict[str, str]:
             _raise(path, [*_wrong_members(members), *_absent({m.filename for m in members})])
             return {m.filename: _copy(path, archive.open(m), to / m.filename) for m in members}
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
-        raise PackageError(f"{path}: no whole zip archive: {error}") from None
+        raise PackageError(f"{path}: not a complete zip archive: {error}") from None
 
 
 def _from_folder(path: Path, to: Path) -> dict[str, str]:
     there = {name: path / name for name in MOST_BYTES if (path / name).is_symlink() or (path / name).exists()}
-    wrong = [f"{n} is no plain file" for n, p in there.items() if p.is_symlink() or not p.is_file()]
+    wrong = [f"{n} is not a regular file" for n, p in there.items() if p.is_symlink() or not p.is_file()]
     large = [_too_large(n) for n, p in there.items() if p.is_file() and p.stat().st_size > MOST_BYTES[n]]
     _raise(path, [*wrong, *large, *_absent(there)])
     return {name: _copy(path, file.open("rb"), to / name) for name, file in there.items()}
@@ -220,9 +220,9 @@ def _wrong_members(members: list[zipfile.ZipInfo]) -> Iterator[str]:
         name = member.filename
         mode = member.external_attr >> 16
         if name not in MOST_BYTES:
-            yield f"{name[:80]!r} does not belong into a package"
+            yield f"{name[:80]!r} does not belong in a package"
         elif name in seen:
-            yield f"{name} stands twice"
+            yield f"{name} occurs twice"
         elif stat.S_ISLNK(mode) or member.flag_bits & 1:
             yield f"{name} is a link or encrypted"
         elif member.file_size > MOST_BYTES[name]:
@@ -256,8 +256,8 @@ def _check_digests(path: Path, stage: Path, found: Mapping[str, str]) -> None:
         listed = json.loads((stage / DIGESTS).read_bytes())
         wrong = [n for n in MOST_BYTES if n != DIGESTS and listed.get(n) != found[n]]
     except (ValueError, AttributeError):
-        raise PackageError(f"{path}: {DIGESTS} is no list of digests") from None
-    _raise(path, [f"{name} is not what {DIGESTS} lists: it was damaged or changed" for name in wrong])
+        raise PackageError(f"{path}: {DIGESTS} is not a list of digests") from None
+    _raise(path, [f"{name} does not match {DIGESTS}: it was damaged or changed" for name in wrong])
 
 
 def _described(path: Path, stage: Path) -> tuple[Study, About]:

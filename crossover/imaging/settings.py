@@ -10,61 +10,62 @@ from crossover.core.configuration import ConfigSection
 
 
 class BiasField(ConfigSection):
-    """N4 (Tustison et al. 2010), estimated on one channel and divided out of the named channels."""
+    """N4 bias field correction (Tustison et al. 2010), estimated on one channel and applied to the named channels."""
 
     method: Literal["n4", "none"]
-    """N4, or no correction."""
+    """The method: N4, or no correction."""
     estimate_on: str = ""
-    """The channel that the field is estimated on."""
+    """The channel on which the field is estimated."""
     apply_to: list[str] = []
     """The channels that are divided by the field."""
     shrink: Annotated[int, Field(ge=1)] = 4
-    """The factor by which the image is made coarser before the field is fitted."""
+    """The factor by which the image is downsampled before the field is fitted."""
     fit: Literal["bright", "tissue"] = "bright"
-    """The voxels that the field is fitted to: above Otsu's threshold of the values, or of their logarithms,
-    where a coil's near field outshines all else."""
+    """The voxels to which the field is fitted. bright: those above Otsu's threshold of the values; tissue: those above
+    Otsu's threshold of their logarithms, for images in which the signal near a coil is much brighter than the rest."""
     iterations: list[int] = [50, 50, 50, 50]
-    """The most iterations of each fitting level."""
+    """The maximum number of iterations at each fitting level."""
 
 
 class Normalisation(ConfigSection):
-    """How intensities are normalised.
+    """The normalisation of intensities.
 
-    zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped; training: by mean and SD
-    over the slices that the stage is trained on, whoever the case.
+    zscore: to mean 0 and SD 1 over the case or slice; window: from [low, high] to [0, 1], with clipping; training: with
+    the mean and SD over the slices that the stage is trained on, for every case.
     """
 
     method: Literal["zscore", "window", "training"]
-    """How intensities are normalised; see above."""
+    """The method of normalisation; see above."""
     per: Literal["case", "slice"] = "case"
-    """Whether mean and SD are those of the case or of each slice, for `zscore`."""
+    """Whether `zscore` uses the mean and SD of the case or of each slice."""
     window: tuple[float, float] = (0.0, 1.0)
-    """The values that become 0 and 1, for `window`."""
+    """The values that `window` maps to 0 and 1."""
 
     @model_validator(mode="after")
     def _rising(self) -> Normalisation:
         if self.window[0] >= self.window[1]:
-            raise ValueError(f"window: {self.window} must rise")
+            raise ValueError(f"window: the first value must be below the second, got {self.window}")
         return self
 
 
 class Slices(ConfigSection):
-    """The slices that a network sees: the acquired planes on a centred grid of its own."""
+    """The slices that are the input of the network: the acquired planes on a centred grid."""
 
     size: tuple[int, int]
     """The rows and columns of a slice, in pixels."""
     spacing_mm: float | None = None
-    """The in-plane pixel size in mm; None keeps the acquired one and only crops or pads."""
+    """The in-plane pixel size. By default the acquired pixel size is kept, and slices are only cropped or padded."""
     smallest_mask_px: Annotated[int, Field(ge=0)] = 0
-    """A slice counts as one with the structure where more pixels than these of the acquired matrix are in it."""
+    """The number of pixels of the acquired matrix that the structure must exceed for a slice to count as one with the
+    structure."""
     normalisation: Normalisation
-    """How intensities are normalised; also those of volumes (docs/patches.md)."""
+    """The normalisation of intensities; it also applies to volumes (docs/patches.md)."""
 
 
 class Preparation(ConfigSection):
-    """How cases become slices: bias field, then grid and normalisation."""
+    """The conversion of cases to slices: bias field correction, then grid and normalisation."""
 
     bias_field: BiasField
-    """The correction of the bias field."""
+    """The bias field correction."""
     slices: Slices
-    """The grid and normalisation of slices."""
+    """The grid and the normalisation of slices."""

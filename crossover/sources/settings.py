@@ -45,25 +45,25 @@ Pattern = Annotated[str, AfterValidator(pattern)]
 
 
 class StructureCode(BaseModel, extra="forbid", frozen=True):
-    """What a structure is in coded terms; the DICOM objects that `crossover segment --dicom` writes carry it."""
+    """The code of a structure; the DICOM objects that `crossover segment --dicom` writes contain it."""
 
     value: str | None = Field(default=None, min_length=1, max_length=16)
-    """CodeValue (0008,0100), as "41216001". Without one it is SNOMED's "Organ", 91772007."""
+    """CodeValue (0008,0100), such as "41216001". By default the SNOMED CT code 91772007, "Organ"."""
     meaning: str | None = Field(default=None, min_length=1, max_length=64)
-    """CodeMeaning (0008,0104), as "Prostate": given where `value` is."""
+    """CodeMeaning (0008,0104), such as "Prostate"; required if `value` is given."""
     scheme: str = Field(default="SCT", min_length=1, max_length=16)
     """CodingSchemeDesignator (0008,0102): SCT is SNOMED CT."""
     category: Literal["anatomical structure", "morphologically abnormal structure", "tissue"] = "anatomical structure"
     """SegmentedPropertyCategoryCodeSequence (0062,0003)."""
     side: Literal["left", "right"] | None = None
-    """The side of the body, for DICOM objects."""
+    """The side of the body."""
     tg263: str | None = Field(default=None, min_length=1, max_length=16)
-    """The structure's name by AAPM TG-263, as Parotid_L: what it is called in an RTSTRUCT, instead of its label."""
+    """The structure's name according to AAPM TG-263, such as Parotid_L; an RTSTRUCT uses it instead of the label."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> StructureCode:
         if (self.value is None) != (self.meaning is None):
-            raise ValueError("a code has a value and a meaning: give both, or neither")
+            raise ValueError("a code needs both a value and a meaning: give both, or neither")
         return self
 
 
@@ -71,35 +71,38 @@ Byte = Annotated[int, Field(ge=0, le=255)]
 
 
 class StructureName(BaseModel, extra="forbid", frozen=True):
-    """What identifies a structure where its name alone doesn't: all that is given must hold."""
+    """The properties that identify a structure if its name alone does not; all that are given must match."""
 
     name: str | StrictInt | None = None
-    """A name, as an entry of `Structure.names` is; None for any."""
+    """A name, in the form of an entry of `names`; any name by default."""
     colour: tuple[Byte, Byte, Byte] | None = None
-    """Red, green and blue: ROIDisplayColor (3006,002A), or RecommendedDisplayCIELabValue (0062,000D) in sRGB."""
+    """Red, green and blue: ROIDisplayColor (3006,002A), or RecommendedDisplayCIELabValue (0062,000D) converted to sRGB.
+    """
     reader: str | None = None
-    """The name of who drew it: ROIInterpreter (3006,00A6), ContentCreatorName (0070,0084), ReviewerName (300E,0008) or
-    OperatorsName (0008,1070); case, spaces and punctuation don't matter."""
+    """The name of the person who drew the structure: ROIInterpreter (3006,00A6), ContentCreatorName (0070,0084),
+    ReviewerName (300E,0008) or OperatorsName (0008,1070). Case, spaces and punctuation are ignored."""
     series_number: int | None = None
     """SeriesNumber (0020,0011) of the RTSTRUCT or SEG object."""
     file: Pattern | None = None
-    """Where the object lies below the source, as a pattern like a label map's: "**/reader_2/*"."""
+    """The path of the object below the source, as a pattern like that of a label map: "**/reader_2/*"."""
     order: Annotated[int, Field(ge=1)] | None = None
-    """Its place among a patient's structures for which all else holds, by file and number, counted from 1."""
+    """The position among those of a patient's structures that match all other properties, sorted by file and number and
+    counted from 1."""
 
 
 class Structure(BaseModel, extra="forbid", frozen=True):
-    """What is segmented."""
+    """A structure that is segmented."""
 
     label: str
-    """What it is called in figures, tables and the report."""
+    """The name of the structure in figures, tables and the report."""
     names: list[str | StrictInt | StructureName] = []
-    """What RTSTRUCT and SEG objects call it; the key itself where none is given. Case, spaces and
-    punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
-    labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments. Where one name
-    is several structures', as two readers', an entry of `StructureName` says which is meant."""
+    """The names of the structure in RTSTRUCT and SEG objects; by default the key itself. Case, spaces and punctuation
+    are ignored: `Parotid_L` also matches "PAROTID L". A name is compared with ROI names and segment labels; if none
+    matches, with descriptions, and then with coded meanings. A whole number is compared with the numbers of ROIs and
+    segments. If several structures have the same name, for example those of two readers, an entry of the type
+    StructureName states which one is meant."""
     code: StructureCode | None = Field(default=None, exclude=True)
-    """The code in DICOM objects that are written. Dumps of the settings leave it out, since it changes no result."""
+    """The code of the structure in the DICOM objects that are written; it does not change results."""
 
 
 Plane = Literal["axial", "sagittal", "coronal"]
@@ -109,41 +112,41 @@ Repeated = Literal["refuse", "first", "last", "most_slices"]
 
 
 class SeriesChoice(BaseModel, extra="forbid", frozen=True):
-    """Which of several series is one patient's, where the rule alone would leave it open."""
+    """The choice among several series of one patient or case that match a rule."""
 
     series_number: int | None = None
-    """SeriesNumber (0020,0011) of the series to take."""
+    """SeriesNumber (0020,0011) of the series that is taken."""
     repeated: Repeated | None = None
-    """Which of several series that match is taken."""
+    """The series that is taken if several match."""
 
 
 class SeriesRule(BaseModel, extra="forbid", frozen=True):
-    """Which DICOM series is a channel: all that is given must match."""
+    """The rule by which a DICOM series becomes a channel: all attributes that are given must match."""
 
     modality: str
     """Modality (0008,0060): MR, CT or PT."""
     plane: Plane | None = None
-    """The anatomical plane that the images are nearest to."""
+    """The anatomical plane that is nearest to the orientation of the images."""
     b_value: float | None = None
-    """The diffusion b-value in s/mm², from the standard attribute or the maker's private one. It matches measured
-    images only, never a map."""
+    """The diffusion b-value in s/mm², read from the standard attribute or the manufacturer's private one. It matches
+    only measured images, never a map."""
     calculated: bool = False
-    """Whether images that were calculated for the b-value, or derived in an unknown way, count too;
-    measured ones go before them."""
+    """Whether images that were calculated for the b-value, or derived in an unknown way, match as well; measured images
+    are preferred."""
     image_type: str | None = None
-    """A value of ImageType (0008,0008) or FrameType (0008,9007)."""
+    """A value that ImageType (0008,0008) or FrameType (0008,9007) must contain."""
     description: str | None = None
-    """A regular expression that the series' description or protocol name contains, in any case."""
+    """A regular expression that must match a part of the series description or protocol name; case is ignored."""
     computed_from: list[float] | None = Field(default=None, min_length=2)
-    """An ADC map may be fitted from the images at these b-values where the examination has none: from those
-    that match all else that is given, but for `image_type`."""
+    """The b-values from whose images an ADC map is fitted if the examination has no map. The images must match all
+    other attributes of the rule except `image_type`."""
     series_number: int | None = None
     """SeriesNumber (0020,0011)."""
     repeated: Repeated = "refuse"
-    """Which of several series (or volumes of one) that match is taken, by the time of acquisition or, where
-    not all have it, by number."""
+    """The series, or volume of a series, that is taken if several match: none (refuse), the first, the last, or the one
+    with the most slices. They are ordered by acquisition time or, if some have none, by number."""
     by_patient: dict[str, SeriesChoice] = {}
-    """Case or patient, by its pseudonym in the report -> what holds for it instead."""
+    """The choices for single cases or patients, by their pseudonyms in the report."""
 
     def of(self, case: str, patient: str) -> SeriesRule:
         """Return the rule as it holds for one case; what names the case has precedence over what names its patient."""
@@ -161,7 +164,7 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
         try:
             re.compile(value or "")
         except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
+            raise ValueError(f"{value!r} is not a valid regular expression: {error}") from None
         return value
 
 
@@ -179,9 +182,9 @@ class IngestRules(BaseModel, extra="forbid"):
     series: dict[FileName, SeriesRule] = {}
     structures: dict[FileName, Structure] = {}
     other_grids: OtherGrids = "refuse"
-    """What is done with a channel on another grid than the first one's, which is the grid of the case."""
+    """How a channel is treated that is not on the grid of the first channel, which is the grid of the case."""
     blank_ends: BlankEnds = "keep"
-    """What is done with slices at a volume's ends in which next to nothing is left of the image."""
+    """How slices at the ends of a volume are treated in which almost nothing of the image is left."""
 
 
 COLUMN = re.compile(r"{([^{}]*)}")
@@ -233,21 +236,21 @@ ColumnsPattern = Annotated[str, AfterValidator(columns_pattern)]
 
 
 class VolumeStructure(BaseModel, extra="forbid"):
-    """The file of a structure, and the labels that stand for it."""
+    """The file of a structure, and its label in the file."""
 
     file: ColumnsPattern
-    """Where the file lies, as a pattern with the table's columns in braces."""
+    """The path of the file, as a pattern with the table's columns in braces."""
     label: int | None = None
-    """The structure's value in a label map; None for any non-zero value."""
+    """The value of the structure in the label map; by default any non-zero value."""
 
 
 class VolumeImage(BaseModel, extra="forbid"):
-    """The file of a channel that shares it with others, as in the Medical Segmentation Decathlon."""
+    """The file of a channel that contains other channels as well, as in the Medical Segmentation Decathlon."""
 
     file: ColumnsPattern
-    """Where the file lies, as a pattern with the table's columns in braces."""
+    """The path of the file, as a pattern with the table's columns in braces."""
     volume: Annotated[int, Field(ge=0)]
-    """Which of the volumes along the file's fourth axis, counted from 0."""
+    """The index of the volume along the fourth axis of the file, counted from 0."""
 
 
 def _form_of_channel(value: object) -> str:
@@ -262,17 +265,17 @@ VolumeChannel = Annotated[
 
 
 class LabelMap(VolumeStructure):
-    """A structure that comes beside the images: a NIfTI or NRRD file, or a folder of DICOM slices.
+    """A structure in a file beside the images: a NIfTI or NRRD file, or a folder of DICOM slices.
 
-    `file` is its place below the source. `{patient}` in it is the patient, `*` any part of one name, and
-    `**/` any folders: "labels/**/{patient}*.nrrd", "{patient}/GT/prostate".
+    `file` is its path below the source, in which `{patient}` stands for the patient, `*` for any part of one name, and
+    `**/` for any folders: "labels/**/{patient}*.nrrd", "{patient}/GT/prostate".
     """
 
     file: Pattern
-    """Where it lies below the source, as a pattern; see above."""
+    """The path of the file or folder below the source, as a pattern; see above."""
     slices: Literal["positions", "names"] = "positions"
-    """Where a DICOM slice of the mask belongs: where its header says, or on the image's file of its own
-    name, whatever its header says of its place."""
+    """How a DICOM slice of the mask is assigned to a slice of the image: by the position in its header, or by its file
+    name, which must be that of the image's file; the position is then ignored."""
 
 
 Prefix = Annotated[str, StringConstraints(pattern=PREFIX, max_length=20)]
@@ -282,16 +285,16 @@ class Export(BaseModel, extra="forbid"):
     """The settings of a folder of DICOM files beside the rules for its series."""
 
     patients: Literal["id", "folder"] = "id"
-    """What identifies patients, and stands for `{patient}`: the PatientID (0010,0020), or the first folder below the
-    source, where a set was given one PatientID for all, or none. An archive counts as a folder."""
+    """What identifies a patient and replaces `{patient}`: the PatientID (0010,0020), or the first folder below the
+    source, for datasets in which all patients have the same PatientID or none. An archive counts as a folder."""
     prefix: Prefix = ""
-    """What stands before each patient's name from here on, where two cohorts number different people alike."""
+    """A prefix for the patients' identifiers, needed if two cohorts use the same identifiers for different people."""
     images: Pattern | None = None
-    """The folders that hold images, as a pattern like a label map's: "*/T2W". None: all."""
+    """The folders that contain images, as a pattern like that of a label map: "*/T2W"; all by default."""
     label_maps: dict[FileName, LabelMap] = {}
-    """Structures that come as files beside the images."""
+    """The structures that come as files beside the images."""
     allow: list[str] = []
-    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
+    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail."""
 
 
 class RulesFile(IngestRules, Export):
@@ -301,37 +304,37 @@ class RulesFile(IngestRules, Export):
 
 
 class VolumesSource(BaseModel, extra="forbid"):
-    """A folder of NIfTI or NRRD volumes with a table of patients: a row for each scan.
+    """A folder of NIfTI or NRRD volumes, with a table of patients that has a row for each scan.
 
-    `{column}` in a file name is replaced by the row's value in that column of the table. Rows with the same
-    patient are several cases of that patient, whom no split divides.
+    `{column}` in a file name is replaced by the row's value in that column of the table. Rows with the same patient are
+    several cases of that patient, and all of them go to the same part of a split.
 
-    Without a table the patients are those whose files are all there, and what stands for `{column}` in the first
-    channel's file is their row: "imagesTr/{patient}_0000.nii.gz" and "labelsTr/{patient}.nii.gz".
+    Without a table, the patients are those for whom all files exist. The parts of the first channel's file name that
+    match `{column}` are then the values of a row: "imagesTr/{patient}_0000.nii.gz" and "labelsTr/{patient}.nii.gz".
     """
 
     kind: Literal["volumes"]
     folder: Annotated[str, AfterValidator(below)] = "."
-    """Where the table and all files are, below the folder of the data."""
+    """The folder with the table and all files, below the folder of the data."""
     table: Annotated[str, AfterValidator(below)] | None = "patients.csv"
-    """The table: CSV, TSV, semicolons or .xlsx (see `crossover.core.tables`). None (null): files identify patients."""
+    """The table: CSV with commas or semicolons, TSV or .xlsx. With null, the file names identify the patients."""
     patient: str = "patient"
     """The column that identifies patients."""
     prefix: Prefix = ""
-    """What stands before each patient's name from here on, where two cohorts number different people alike."""
+    """A prefix for the patients' identifiers, needed if two cohorts use the same identifiers for different people."""
     where: dict[str, str] = {}
-    """Column -> value: which rows of the table are this cohort."""
+    """The rows of the table that belong to this cohort, as the value of each column."""
     channels: dict[FileName, VolumeChannel]
-    """Channel -> its file, as a pattern with the table's columns in braces."""
+    """The file of each channel, as a pattern with the table's columns in braces."""
     structures: dict[FileName, VolumeStructure]
-    """Structure -> its file, and the label that stands for it."""
+    """The file of each structure, and its label in the file."""
     variables: list[str] = []
-    """The columns of the table that are kept with the cases; no other column leaves the table."""
+    """The columns of the table that are stored with the cases; no other column is stored."""
     identifiers: Literal["secret", "public"] = "secret"
-    """"secret": patients get pseudonyms; "public": the table's identifiers are already public, and files
-    are called after them."""
+    """How patients are named. secret: by pseudonyms; public: by the identifiers in the table, which are public already.
+    """
     allow: list[str] = []
-    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
+    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail."""
 
     @model_validator(mode="after")
     def _tells_patients(self) -> VolumesSource:
@@ -341,8 +344,8 @@ class VolumesSource(BaseModel, extra="forbid"):
             asked |= {column for file in self.files.values() for column in columns_in(file)}
             if missing := sorted(asked - {*columns_in(first)}):
                 raise ValueError(
-                    f"without a table the first channel's file {first!r} tells the patients, and it has no "
-                    f"{', '.join(f'{{{name}}}' for name in missing)}"
+                    f"without a table, the first channel's file {first!r} identifies the patients, but it doesn't "
+                    f"contain {', '.join(f'{{{name}}}' for name in missing)}"
                 )
         return self
 
@@ -355,31 +358,31 @@ class VolumesSource(BaseModel, extra="forbid"):
 
 
 class DicomSource(Export):
-    """A folder or zip archive of DICOM files in any layout; the study's `series` choose series by attributes."""
+    """A folder or zip archive of DICOM files in any layout; the study's `series` select series by their attributes."""
 
     kind: Literal["dicom"]
     folder: str = "."
-    """The folder or archive, below the folder of the data."""
+    """The path of the folder or archive, below the folder of the data."""
 
 
 class OpenKbpSource(BaseModel, extra="forbid"):
-    """The released CSVs of the OpenKBP challenge; the size of voxels identifies a center."""
+    """The CSV files that the OpenKBP challenge released; the voxel size identifies a center."""
 
     kind: Literal["openkbp"]
     folder: str = "provided-data"
-    """Where the patients' folders are, below the folder of the data."""
+    """The folder that contains the patients' folders, below the folder of the data."""
     pixel_mm: float
-    """The distance of pixels that identifies the center, in mm."""
+    """The pixel spacing that identifies the center."""
     slice_mm: float
-    """The distance of slices that identifies the center, in mm."""
+    """The slice spacing that identifies the center."""
     structures: dict[FileName, FileName]
-    """Structure -> its file, without suffix."""
+    """The file of each structure, without suffix."""
     identifiers: Literal["secret", "public"] = "public"
-    """Whether patients get pseudonyms (secret) or keep their names of the challenge (public)."""
+    """How patients are named. secret: by pseudonyms; public: by their names in the challenge."""
     variables: list[str] = []
-    """Which of spacing_x, spacing_y and spacing_z are kept with the cases."""
+    """The variables that are stored with the cases: any of spacing_x, spacing_y and spacing_z."""
     allow: list[str] = []
-    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
+    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail."""
 
 
 Phantom = PhantomSource | HeadNeckSource | ProstateSource

@@ -23,7 +23,7 @@ class Settings(ConfigSection):
     studies: list[str]
     scale: str
     data: str | None = None
-    """The folder with the real data of studies that need it; never part of a rule's parameters."""
+    """The folder with the data of real patients; it is never part of a rule's parameters."""
     imagenet: str | None = None
     """The folder of ImageNet weights, `<encoder>.safetensors`; without it they are those of the hub's cache and
     packages."""

@@ -36,7 +36,7 @@ def _about_evaluation(study: Study) -> Iterator[str]:
 def _about_attributes(study: Study) -> Iterator[str]:
     names = [attribute.name for attribute in study.attributes]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"attributes: {name!r} stands twice"
+        yield f"attributes: {name!r} occurs twice"
     for cohort, about in study.cohorts.items():
         for name in sorted(set(about.attributes) - set(names)):
             there = f"there are {', '.join(names)}" if names else "the study has no attributes:"
@@ -97,7 +97,7 @@ def _about_channels(study: Study) -> Iterator[str]:
 def _about_network(study: Study) -> Iterator[str]:
     yield from _about_other_networks(study)
     if (study.network.architecture == SELECTED) != (study.selection is not None):
-        yield f"network.architecture: {SELECTED!r} goes with a selection:, and that with it"
+        yield f"network.architecture: {SELECTED!r} and the key selection need each other: give both or neither"
         return
     if study.selection is None:
         yield from _about_one_network(study, None, study.network)
@@ -120,7 +120,7 @@ def _about_other_networks(study: Study) -> Iterator[str]:
         if name not in named:
             yield f"other_networks.{name}: no strategy names it"
         if network.per_structure != study.network.per_structure:
-            yield f"other_networks.{name}.per_structure: must be as that of network"
+            yield f"other_networks.{name}.per_structure: must be the same as in network"
         if "imagenet" in study.initials_of(name):
             yield f"other_networks.{name}.initial: only the study's own network can begin with ImageNet weights"
         if network.architecture == SELECTED:
@@ -143,7 +143,7 @@ def _about_one_network(study: Study, called: str | None, network: Network) -> It
             yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
     initials = study.initials_of(called)
     if ("model" in initials) != (network.initial.file is not None):
-        yield "network.initial.file: a file goes with the initial weights `model`, and these with a file"
+        yield "network.initial.file: the initial weights `model` and a file need each other: give both or neither"
     begun = {name: each.chain[0].initial for name, each in study.strategies.items() if each.network == called}
     if network.initial.weights != "random" and network.initial.weights in begun.values():
         for name in (name for name, initial in begun.items() if initial is None):
@@ -172,7 +172,7 @@ def _about_figures(study: Study) -> Iterator[str]:
 def _about_overlaid(study: Study, overlays: Overlays) -> Iterator[str]:
     place = "figures.overlays.structures"
     if overlays.window and len(overlays.channels) > 1:
-        yield "figures.overlays.window: values of one channel, and several are shown"
+        yield "figures.overlays.window: a window applies to one channel, but several are shown; remove it"
     if len(set(overlays.structures)) < len(overlays.structures):
         yield f"{place}: {overlays.structures} names one twice"
     if len(study.overlaid) * len(overlays.sizes) > MOST_ROWS:

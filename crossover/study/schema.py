@@ -40,61 +40,64 @@ class Study(ConfigSection):
     """One paper's question at one scale."""
 
     study: Name
-    """The study's name, which is also that of its file and of its folder of results."""
+    """The name of the study, which is also the name of its file and of its results folder."""
     scale: str
     """The scale at which it is read: smoke, demo or paper. The run names it; it is no key of the file."""
     title: str
     """The title of the study in the report."""
     question: str
-    """What the study asks, in one sentence that the report prints."""
+    """The question that the study asks, in one sentence; the report prints it."""
     paper: Paper | None = None
     """The publication that the study reruns, if any."""
     data: str
-    """What the cohorts are, in one sentence that the report prints."""
+    """A description of the cohorts, in one sentence; the report prints it."""
     attributes: list[Attribute] = []
-    """What cohorts differ in and may be compared by, in the order in which it is printed."""
+    """The properties in which cohorts differ and by which they may be compared, in the order in which they are printed.
+    """
     cohorts: dict[Name, Cohort]
-    """The cohorts, by name: where their cases come from, and which is the target."""
+    """The cohorts, by name: the origin of their cases, and which cohort is the target."""
     channels: list[Name]
-    """The images of a case that a network sees, in their order."""
+    """The channels that are the input of the network, in order."""
     series: dict[Name, SeriesRule] = {}
-    """Which DICOM series is which channel, for cohorts that come as DICOM."""
+    """The rules by which DICOM series become channels, for cohorts that come as DICOM."""
     other_grids: OtherGrids = "refuse"
-    """What is done with a channel that is not on the grid of the first one."""
+    """How a channel that is not on the grid of the first channel is treated: refuse excludes the case, the other values
+    resample the channel with this interpolation."""
     blank_ends: BlankEnds = "keep"
-    """Whether slices at a volume's ends are cut off in which less than a tenth of its largest section is not blank."""
+    """How slices at the ends of a volume are treated that show less than a tenth of its largest section, the rest being
+    blank: keep leaves them, cut cuts them off."""
     structures: dict[Name, Structure]
-    """What is segmented, by name."""
+    """The structures that are segmented, by name."""
     preparation: Preparation
-    """How cases become the slices that a network sees."""
+    """The conversion of cases to the slices that are the input of the network."""
     splits: Splits
-    """How patients are divided into those who are trained on, validated on and tested on."""
+    """The division of the patients into those who are trained on, validated on and tested on."""
     network: Network
     """The network, its engine or backend, and its settings."""
     other_networks: dict[Name, Network] = {}
     """Further networks, for the strategies that name them: another architecture, or another backend."""
     recipe: Recipe
-    """How the network is trained."""
+    """The settings with which the network is trained."""
     selection: Selection | None = None
-    """The networks among which one is chosen by cross-validation, if the study does so."""
+    """The networks from which one is chosen by cross-validation, if the study does so."""
     sizes: list[int] = []
-    """The numbers of the target's patients that are trained on; none where every strategy takes all."""
+    """The numbers of the target's patients that are trained on; empty if every strategy takes all patients."""
     strategies: dict[Name, Strategy]
-    """The ways to get a model that are compared, by name."""
+    """The strategies that are compared, by name."""
     evaluation: Evaluation
-    """How predictions become masks, and how these are scored."""
+    """The conversion of predictions to masks, and the scoring of the masks."""
     radiomics: Radiomics | None = None
-    """The features that are computed inside the structure, if any."""
+    """The radiomics features that are computed inside the structure, if any."""
     statistics: Statistics
-    """How models are compared."""
+    """The settings with which models are compared."""
     figures: Figures
-    """What the figures show, and how."""
+    """The settings of the figures."""
     execution: Execution = Execution()
-    """How the work is laid out on a machine; it changes no result."""
+    """The distribution of the work on a machine; it does not change results."""
     published: str | None = None
-    """The file of config/published/ that has the paper's printed numbers, without its suffix."""
+    """The name of the file in config/published/ with the paper's printed numbers, without its suffix."""
     assumptions: list[Assumption] = []
-    """What the paper leaves open, or what differs from it; the report prints them."""
+    """The choices that the paper leaves open and the deviations from it; the report prints them."""
 
     @property
     def target(self) -> str:

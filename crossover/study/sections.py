@@ -32,27 +32,27 @@ class Paper(ConfigSection):
     authors: str
     """The authors, as they are cited."""
     title: str
-    """The paper's title."""
+    """The title of the paper."""
     journal: str
-    """The journal's name."""
+    """The name of the journal."""
     year: int
     """The year of publication."""
     doi: str | None = None
-    """The DOI, without an address before it."""
+    """The DOI, without `https://doi.org/` before it."""
 
 
 class Attribute(ConfigSection):
-    """Something that cohorts differ in, as the field strength of their scanners.
+    """A property in which cohorts differ, such as the field strength of their scanners.
 
-    It is printed with them, and sources that differ in it are compared.
+    Its values are printed with the cohorts, and sources with different values are compared.
     """
 
     name: Name
-    """The key under which cohorts give its value."""
+    """The key under which the cohorts give its value."""
     label: str
-    """What it is called in the report."""
+    """The name of the attribute in the report."""
     unit: str = ""
-    """The unit of its numbers, such as "T"."""
+    """The unit of its numeric values, such as "T"."""
 
     def text(self, value: float | str | None) -> str:
         """Return a value as it is printed: "1.5 T", "surface"; "" for None or NaN."""
@@ -65,17 +65,20 @@ class Cohort(ConfigSection):
     """The cases of one domain."""
 
     label: str
-    """What the cohort is called in figures, tables and the report."""
+    """The name of the cohort in figures, tables and the report."""
     role: Literal["source", "target"]
-    """Whether it is the domain that the question is about (target), or one to learn from (source)."""
+    """The role of the cohort: target, the domain that the question is about, or source, a domain to learn from first.
+    """
     source: Source
-    """Where the cohort's cases come from; `kind` says in which form."""
+    """The origin of the cohort's cases; `kind` states their form."""
     test: Annotated[float, Field(ge=0)]
-    """The patients held out for testing: a fraction below 1, else a count; 0 for a source that is not tested on."""
+    """The patients held out for testing: a value below 1 is a fraction, any other value a count. Use 0 for a source
+    that is not tested on."""
     attributes: dict[Name, Annotated[float, Field(allow_inf_nan=False)] | str] = {}
-    """What is known of the cohort, by the name of an attribute of the study: a number or a text."""
+    """The values of the study's attributes for this cohort, by the name of the attribute; each is a number or a text.
+    """
     slices_per_patient: Annotated[float, Field(gt=0)] | None = None
-    """The slices of a patient with the structure, on average, by which the time of training is estimated."""
+    """The average number of slices with the structure per patient, from which the training time is estimated."""
 
 
 class KFold(ConfigSection):
@@ -84,17 +87,17 @@ class KFold(ConfigSection):
     k: Annotated[int, Field(ge=2)]
     """The number of folds."""
     of: list[str] = []
-    """Families whose models are tested on the fold that they leave out, to see how much depends on the
-    patients: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
+    """The families whose models are also tested on the fold that they leave out, which shows how much the results
+    depend on the patients. A family is a strategy ("scratch") or a strategy at a level ("transfer-L1")."""
 
 
 class Replicates(ConfigSection):
-    """Repetitions: draws of the subsets, and trainings of each draw from different initial weights."""
+    """The repetitions: draws of the subsets, and trainings on each draw, which differ by their seed."""
 
     draws: Annotated[int, Field(ge=1)] = 1
-    """How often the nested subsets are drawn."""
+    """The number of draws of the nested subsets."""
     trainings: Annotated[int, Field(ge=1)] = 1
-    """How often a network is trained on each draw."""
+    """The number of trainings on each draw."""
 
     @property
     def count(self) -> int:
@@ -107,25 +110,26 @@ class Replicates(ConfigSection):
 
 
 class Splits(ConfigSection):
-    """How patients are divided, and how often."""
+    """The division of the patients, and its repetitions."""
 
     seed: int
-    """The seed by which patients are divided."""
+    """The seed of the random division of the patients."""
     validation: float | Literal["fold"]
-    """The share of the training patients of every subset that choose the epoch and are not trained on. "fold" is
-    cross-validation: every stage is trained once for each fold and validated on that fold."""
+    """The share of the training patients of every subset that is not trained on but used for validation, which selects
+    the best weights. "fold" means cross-validation: every stage is trained once for each fold and validated on that
+    fold."""
     replicates: Replicates = Replicates()
-    """How often the subsets are drawn, and how often each is trained on."""
+    """The number of draws of the subsets, and of trainings on each."""
     k_fold: KFold = KFold(k=5)
-    """The folds, for a study that validates by folds or tests its models on them."""
+    """The folds, for a study that uses them for validation or for testing."""
 
     @field_validator("replicates", mode="before")
     @classmethod
     def _is_no_number(cls, value: Any) -> Any:
         if isinstance(value, int):
             raise ValueError(
-                f"{value} doesn't say of what: replicates: {{draws: {value}, trainings: 1}} draws the subsets "
-                "anew for each, trainings: trains the same subsets again"
+                f"{value} doesn't say what is repeated: write replicates: {{draws: {value}, trainings: 1}} to draw "
+                f"new subsets for each replicate, or {{draws: 1, trainings: {value}}} to train on the same subsets"
             )
         return value
 
@@ -133,41 +137,45 @@ class Splits(ConfigSection):
     @classmethod
     def _is_a_share(cls, value: float | Literal["fold"]) -> float | Literal["fold"]:
         if value != "fold" and not 0 < value <= 0.5:
-            raise ValueError(f"{value} is neither a share above 0 and up to 0.5 nor 'fold'")
+            raise ValueError(f"{value} must be a share above 0 and at most 0.5, or 'fold'")
         return value
 
 
 class Device(ConfigSection):
-    """How a network computes.
+    """The numerical settings of a network's computation.
 
-    A GPU is used where there is one; what is written here holds on either, so that it is never the machine that
-    decides.
+    A GPU is used if there is one. The settings apply to GPUs and processors alike, so that they never depend on the
+    machine.
     """
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """The number format: float32 throughout; tf32: float32 whose products are rounded, on GPUs that can; bfloat16:
-    activations in bfloat16, weights in float32."""
+    """The number format. float32: float32 throughout; tf32: float32 with rounded products, on GPUs that support it;
+    bfloat16: activations in bfloat16, weights in float32."""
     channels_last: bool = False
-    """Whether PyTorch stores the channels of a pixel side by side; TensorFlow has no other layout. Of images of one
-    channel both are the same, and PyTorch goes on with the channels side by side on a processor."""
+    """Whether PyTorch stores the channels of a pixel next to each other (channels-last memory format); TensorFlow
+    always does. For images with one channel the two layouts are identical, and PyTorch continues in the channels-last
+    format on a processor."""
     compile: bool = False
-    """Whether training steps are compiled, by torch.compile, which needs a C++ compiler, or by TensorFlow's XLA."""
+    """Whether training steps are compiled: in PyTorch by torch.compile, which needs a C++ compiler, in TensorFlow by
+    XLA."""
     deterministic: bool = True
-    """Whether a GPU may use only kernels that repeat to the last bit; where there is none, it is an error."""
+    """Whether a GPU may only use kernels whose results are bitwise reproducible; an operation without such a kernel is
+    an error."""
 
 
 class Initial(ConfigSection):
-    """Where a chain's first training starts."""
+    """The initial weights of a chain's first training."""
 
     weights: Literal["random", "imagenet", "model"] = "random"
-    """imagenet: the encoder has ImageNet weights, all else begins at random; model: the weights of `file`."""
+    """The origin of the weights. random: all weights are random; imagenet: the encoder has ImageNet weights, all other
+    parts are random; model: the weights of `file`."""
     file: str | None = None
-    """A safetensors file with the weights of a network like this one, as
-    results/<study>/stages/<model>/weights.safetensors; parts that don't fit, as a head for other structures, begin at
-    random. With the backend nnunet also a checkpoint of nnU-Net's, as fold_0/checkpoint_final.pth, whose plans are
-    taken."""
+    """A safetensors file with the weights of a network with the same architecture, such as
+    results/<study>/stages/<model>/weights.safetensors. Parts that don't fit, such as a head for other structures, are
+    random. With the backend nnunet it may also be an nnU-Net checkpoint, such as fold_0/checkpoint_final.pth, whose
+    plans are then used."""
     otherwise: Literal["random", "stop"] = "stop"
-    """What is done where the weights are not at hand."""
+    """What to do if the weights are not available: stop with an error, or begin with random weights."""
 
 
 SELECTED = "selected"
@@ -175,7 +183,7 @@ SELECTED = "selected"
 
 
 class NnunetTrainer(ConfigSection):
-    """The settings of nnU-Net's trainer, by its own names and with its own defaults (`nnUNetTrainer.__init__`, 2.7)."""
+    """The settings of nnU-Net's trainer, with the names and defaults of nnU-Net 2.7 (`nnUNetTrainer.__init__`)."""
 
     num_epochs: Annotated[int, Field(ge=1)] = 1000
     """The number of epochs."""
@@ -188,25 +196,25 @@ class NnunetTrainer(ConfigSection):
     weight_decay: Annotated[float, Field(ge=0)] = 3e-5
     """The weight decay of the optimiser."""
     mirroring: bool = True
-    """Whether mirror images are trained on, and predicted where `network.disable_tta` is false. `false` is
-    `nnUNetTrainerNoMirroring`: of structures with a left and a right one, each is the other's mirror image."""
+    """Whether mirroring is used in training, and in prediction if `network.disable_tta` is false. `false` corresponds
+    to `nnUNetTrainerNoMirroring`; use it for paired structures, whose left one is the mirror image of the right one."""
 
 
 class Patches(ConfigSection):
-    """What a 3D network of the own loop sees: patches of volumes on voxels of one size.
+    """The input of a 3D network of the backend patches: patches of volumes that are resampled to one voxel size.
 
-    Each axis is the case's own: slices as they were acquired, then rows, then columns.
+    The axes are those of the case: slices as they were acquired, then rows, then columns.
     """
 
     size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-    """Slices, rows and columns of a patch, in voxels."""
+    """The slices, rows and columns of a patch, in voxels."""
     spacing_mm: tuple[Tolerance, Tolerance, Tolerance]
-    """Size of a voxel across slices, rows and columns; images are interpolated linearly."""
+    """The size of a voxel across slices, rows and columns; images are interpolated linearly."""
     batch: Annotated[int, Field(ge=1)] = 2
-    """Patches in a batch, in place of the recipe's `batch`, which counts slices."""
+    """The number of patches in a batch. It replaces the recipe's `batch`, which counts slices."""
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Share of a window, along each axis, that the next one covers too, where volumes are predicted. Of so many windows
-    the middles weigh more than the edges."""
+    """The share by which neighbouring windows overlap along each axis when a volume is predicted. Where windows
+    overlap, their centres weigh more than their edges."""
 
 
 NNUNET = "nnunet"
@@ -221,42 +229,42 @@ UNREAD = {
 
 
 class Network(ConfigSection):
-    """The architecture, its engine and its settings; or that nnU-Net plans and trains it.
+    """The architecture, its engine and its settings, or the settings with which nnU-Net plans and trains a network.
 
-    Keys that the backend doesn't read may stand there and mean nothing, so that one key changes the backend.
+    Keys that the backend doesn't read are ignored, so that the backend can be changed with one key.
     """
 
     backend: Literal["slices", "patches", "nnunet"] = "slices"
-    """What makes the trainings: this library's own loop over slices, or over patches of volumes (docs/patches.md), or
-    nnU-Net (docs/nnunet.md)."""
+    """The software that trains: Crossover's own training loop over slices, its own loop over patches of volumes
+    (docs/patches.md), or nnU-Net (docs/nnunet.md)."""
     patches: Patches | None = None
-    """Of the backend patches."""
+    """The patches of the backend patches."""
     configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "2d"
-    """The configuration of nnU-Net's plans that is trained."""
+    """The nnU-Net configuration that is trained."""
     plans: Literal["default", "ResEncM", "ResEncL", "ResEncXL"] = "default"
-    """The experiment planner of nnU-Net: the default, or one of its residual encoder presets."""
+    """The experiment planner of nnU-Net: the default one, or one of the residual encoder presets."""
     gpu_memory_target_in_gb: Annotated[float, Field(gt=0)] | None = None
-    """The GPU memory (GB) for which nnU-Net plans: less gives smaller batches and patches, for a machine without a GPU;
-    None for its own value (8; for ResEncL 24, for ResEncXL 40)."""
+    """The GPU memory in GB for which nnU-Net plans. A smaller value gives smaller batches and patches, for a machine
+    without a GPU. By default nnU-Net's own value: 8, for ResEncL 24, for ResEncXL 40."""
     disable_tta: bool = False
-    """Whether nnU-Net predicts without mirroring, which takes a quarter of the time in 2D, an eighth in 3D."""
+    """Whether nnU-Net predicts without mirroring, which reduces the time to a quarter in 2D and to an eighth in 3D."""
     tile_step_size: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """How far apart the windows are in which nnU-Net predicts, as a share of a window. Above 0.5
-    structures at their borders may be lost (docs/nnunet.md)."""
+    """The step between nnU-Net's sliding windows, as a share of the window size. Above 0.5, structures at the borders
+    of windows may be lost (docs/nnunet.md)."""
     trainer: NnunetTrainer = NnunetTrainer()
-    """The settings of nnU-Net's trainer; the study's `recipe` gives it the seed and the retries alone."""
+    """The settings of nnU-Net's trainer. Of the study's `recipe`, nnU-Net uses only `seed` and `retries`."""
     architecture: str
-    """The architecture's name, or "selected" for the one that the study's `selection` chooses."""
+    """The name of the architecture, or "selected" for the one that the study's `selection` chooses."""
     engine: Literal["keras", "torch"]
-    """The framework that trains it."""
+    """The framework that trains the network."""
     settings: dict[str, float | int | str | bool | list[int]] = {}
-    """The settings that the architecture declares, by name."""
+    """The settings of the architecture, by name; each architecture declares its own."""
     device: Device = Device()
-    """How the network computes."""
+    """The numerical settings of the computation."""
     initial: Initial = Initial()
-    """The weights that a chain's first training begins with."""
+    """The initial weights of a chain's first training."""
     per_structure: bool = False
-    """Whether each structure has a network of its own, instead of one for all."""
+    """Whether each structure has a network of its own, instead of one network for all structures."""
 
     @model_validator(mode="before")
     @classmethod
@@ -279,98 +287,102 @@ class Network(ConfigSection):
 
 
 class Drawn(ConfigSection):
-    """A scale, a rotation and a place, drawn for each slice of each batch.
+    """Random scaling, rotation and cropping, drawn for each slice of each batch.
 
-    A slice of the same size is then cut out of the scaled, rotated one at that place.
+    A crop of the slice's original size is cut out of the scaled and rotated slice at the drawn position.
     """
 
     scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
-    """The factors of which one is drawn; a place is drawn if one of them is not 1."""
+    """The scale factors of which one is drawn; a position is drawn if one of them is not 1."""
     rotation_deg: Annotated[float, Field(ge=0)] = 0.0
-    """The largest angle in degrees, to either side."""
+    """The largest rotation angle, in either direction."""
     versions: Annotated[int, Field(ge=1)] | None = None
-    """This many versions of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
-    activations can be kept. None draws anew for each batch."""
+    """The number of versions of each slice that are drawn once, before training; each epoch contains all of them. Since
+    the set is finite, the activations of frozen parts can be cached. By default new versions are drawn for each batch.
+    """
 
 
 class Augmentation(ConfigSection):
-    """A fixed set of versions of each slice (the original, its rotations, its mirror image), or `drawn`."""
+    """A fixed set of versions of each slice (original, rotations, mirror image), or random changes (`drawn`)."""
 
     rotations_deg: list[float] = []
-    """The angles by which each slice is rotated, in degrees; each gives a version of its own."""
+    """The angles by which each slice is rotated; each angle gives one version."""
     flip: bool = False
-    """Whether each slice with its columns reversed is a version, too."""
+    """Whether each slice with its columns reversed is another version."""
     drawn: Drawn | None = None
-    """Changes that are drawn at random instead."""
+    """Random changes, instead of the fixed set."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Augmentation:
         if self.drawn and (self.rotations_deg or self.flip):
-            raise ValueError("drawn: stands instead of rotations_deg and flip, not beside them")
+            raise ValueError("drawn can't be combined with rotations_deg and flip: remove one or the other")
         return self
 
 
 class Recipe(ConfigSection):
-    """How a network is trained."""
+    """The settings with which a network is trained."""
 
     loss: Literal["dice_bce", "bce", "dice"]
-    """The loss: soft Dice of a batch, averaged over the structures that it shows; binary cross-entropy of pixels; or
-    the sum of both."""
+    """The loss. dice: the soft Dice loss of a batch, averaged over the structures that are present in it; bce: the
+    binary cross-entropy of the pixels; dice_bce: the sum of both."""
     optimiser: Literal["adam", "sgd"]
     """The optimiser."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """The momentum of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
+    """The momentum of sgd, as Caffe and Keras define it: the velocity includes the learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """The L2 penalty: this times each trained weight is added to its gradient."""
+    """The factor of the L2 penalty: the product of this factor and each trained weight is added to the weight's
+    gradient."""
     learning_rate: Annotated[float, Field(gt=0)]
-    """The learning rate, the highest of the schedule."""
+    """The learning rate, which is the highest value of the schedule."""
     schedule: Literal["constant", "cosine", "poly"] = "constant"
-    """How the learning rate changes; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
-    poly: its value times (1 - step / steps) ** power (Caffe)."""
+    """The schedule of the learning rate. constant: no change; cosine: a cosine decay to 0 over the stage (Loshchilov &
+    Hutter 2017); poly: the learning rate times (1 - step / steps) ** power, as in Caffe."""
     power: Annotated[float, Field(gt=0)] = 0.9
-    """The exponent of the schedule poly."""
+    """The exponent of the poly schedule."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """The share of the steps over which the learning rate rises linearly to the schedule's."""
+    """The share of the steps over which the learning rate rises linearly to that of the schedule."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """The learning rate of each part of the network, as a share of that of the part behind it; the last part has the
-    whole learning rate (Howard & Ruder 2018, discriminative fine-tuning)."""
+    """The ratio between the learning rate of each part of the network and that of the next part, towards the output;
+    the last part has the full learning rate (discriminative fine-tuning, Howard & Ruder 2018)."""
     batch: Annotated[int, Field(ge=1)]
     """The number of slices in a batch."""
     epochs: Annotated[float, Field(gt=0)]
-    """How often each training slice is seen; a fraction is allowed."""
+    """The number of passes over the training slices; a fraction is allowed."""
     steps: tuple[int, int] | None = None
-    """The fewest and the most steps, whatever `epochs` gives; None for no bounds."""
+    """The minimum and the maximum number of steps, whatever `epochs` gives; no bounds by default."""
     validations: Annotated[int, Field(ge=1)]
-    """How many times, evenly spaced, the validation DSC is taken. The best weights are kept; those that a stage
-    begins with count too, if its parent trained them."""
+    """The number of times, evenly spaced, that the validation DSC is computed. The weights with the best value are
+    kept; the initial weights of a stage are also candidates if its parent trained them."""
     validate_on: Literal["volumes", "structure_slices"] = "volumes"
-    """Whether the validation DSC is of whole volumes, or only of their slices with the structure."""
+    """Whether the validation DSC is computed on whole volumes, or only on their slices with the structure."""
     augmentation: Augmentation
-    """How training slices are varied."""
+    """The augmentation of the training slices."""
     background_slices: Annotated[float, Field(ge=0)]
-    """The number of slices without any structure in each epoch, per slice with one. Of the latter each structure has an
-    equal share."""
+    """The number of slices without any structure in each epoch, for each slice with one. Among the slices with a
+    structure, each structure has an equal share."""
     initial_probability: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The probability of each structure in each pixel before training, set by the bias of the last layer of a network
-    that begins at random. Near the structures' share of pixels the first steps are not spent on the background, after
-    which small structures may never be found (Lin et al. 2017, Focal Loss for Dense Object Detection, section 4.1).
-    None: the layer's own bias."""
+    """The probability that an untrained network predicts for each structure in each pixel. It is set through the bias
+    of the last layer, if the network begins with random weights. With a value near the structures' share of the pixels,
+    the first steps are not spent on learning the background, after which small structures may never be found (Lin et
+    al. 2017, Focal Loss for Dense Object Detection, section 4.1). By default the layer's bias is not changed."""
     activations: Literal["float32", "float16"] = "float32"
-    """What a frozen part's output is rounded to, whether or not it is kept (see
-    `crossover.training.activations`): float16 takes half the room."""
+    """The number format to which the output of a frozen part is rounded, whether or not it is cached (see
+    `crossover.training.activations`). float16 takes half the disk space."""
     retries: Literal[0, 1] = 0
-    """How often a training that collapsed (a loss that is no number, a DSC of 0 of a structure at every validation) is
-    repeated with another seed; both trainings are on record. Of two that collapsed the one with the higher validation
-    DSC is kept."""
+    """How often a training that collapsed is repeated with another seed. A training has collapsed if its loss is not a
+    number, or if a structure has a DSC of 0 at every validation. Both trainings are recorded. If both collapsed, the
+    one with the higher validation DSC is kept."""
     seed: int
-    """The seed of initial weights, batches and augmentation."""
+    """The seed of the initial weights, the batches and the augmentation."""
 
     @model_validator(mode="after")
     def _fitting(self) -> Recipe:
         if self.steps and not 1 <= self.steps[0] <= self.steps[1]:
-            raise ValueError(f"steps: {list(self.steps)} must be a minimum of 1 or more and a maximum")
+            raise ValueError(
+                f"steps: {list(self.steps)} must be a minimum of at least 1 and a maximum that is not below it"
+            )
         if self.momentum and self.optimiser != "sgd":
-            raise ValueError(f"momentum: {self.optimiser} has its own; it is a setting of sgd")
+            raise ValueError(f"momentum: only sgd has this setting; remove it, or use sgd instead of {self.optimiser}")
         return self
 
     @property
@@ -389,18 +401,18 @@ Changes = tuple[tuple[str, float | str], ...]
 
 
 class StepRecipe(ConfigSection):
-    """The settings in which a step of a chain differs from the study's recipe; all others are the recipe's."""
+    """The settings in which a step of a chain differs from the study's recipe; all others are taken from the recipe."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """As in the recipe."""
+    """The value for this step; see the recipe."""
     schedule: Literal["constant", "cosine", "poly"] | None = None
-    """As in the recipe."""
+    """The value for this step; see the recipe."""
     power: Annotated[float, Field(gt=0)] | None = None
-    """As in the recipe."""
+    """The value for this step; see the recipe."""
     warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """As in the recipe."""
+    """The value for this step; see the recipe."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
-    """As in the recipe."""
+    """The value for this step; see the recipe."""
 
     @property
     def changes(self) -> Changes:
@@ -469,30 +481,32 @@ class Prediction(ConfigSection):
 
 
 class Step(ConfigSection):
-    """One training of a chain: patients by cohort ("all", or "n" of the study's sizes)."""
+    """One training of a chain, and the patients of each cohort that it uses."""
 
     train: dict[Name, Literal["all", "n"]]
-    """Cohort -> "all" of its training patients, or "n" of them, as the size says."""
+    """The cohorts that are trained on: "all" takes all training patients of a cohort, "n" takes as many as the size
+    says."""
     levels: list[str] = []
-    """The fine-tune levels that are tried; none trains the whole network."""
+    """The levels from which the network is fine-tuned, each in a training of its own; without levels, the whole network
+    is trained."""
     initial: Literal["random", "imagenet", "model"] | None = None
-    """Initial weights other than the network's, for a chain's first step."""
+    """The initial weights of a chain's first step, if they differ from those of the network."""
     recipe: StepRecipe = StepRecipe()
-    """What this training alone has instead of the study's recipe. Gradual unfreezing is a chain of steps on the same
-    patients, in which each step trains more of the network (`levels`)."""
+    """The settings of this training that differ from the study's recipe. Gradual unfreezing is a chain of steps on the
+    same patients, in which each step trains more of the network (`levels`)."""
 
 
 class Strategy(ConfigSection):
-    """A way to get a model: a chain of trainings, each started from the one before."""
+    """A way to get a model: a chain of trainings, each of which begins with the weights of the one before."""
 
     label: str
-    """What it is called in figures, tables and the report."""
+    """The name of the strategy in figures, tables and the report."""
     chain: Annotated[list[Step], Field(min_length=1)]
-    """The trainings, in their order."""
+    """The trainings, in order."""
     structures: list[str] = []
-    """The structures that are trained, where each has a network of its own; all by default."""
+    """The structures that are trained, if each structure has a network of its own; all by default."""
     network: Name | None = None
-    """One of the study's `other_networks`; by default its `network`."""
+    """The name of one of the study's `other_networks`; by default the strategy uses `network`."""
 
     @property
     def levels(self) -> list[str]:
@@ -508,8 +522,8 @@ class Strategy(ConfigSection):
 class Selection(ConfigSection):
     """The choice of the network by cross-validation.
 
-    Every architecture is trained with every encoder on every fold; the one of the highest mean validation DSC is the
-    network of all strategies.
+    Every architecture is trained with every encoder on every fold. The combination with the highest mean validation DSC
+    becomes the network of all strategies.
     """
 
     train: dict[Name, Literal["all"]]
@@ -517,7 +531,7 @@ class Selection(ConfigSection):
     architectures: Annotated[list[str], Field(min_length=1)]
     """The architectures that are tried."""
     encoders: Annotated[list[str], Field(min_length=1)]
-    """The encoders that each architecture is tried with."""
+    """The encoders with which each architecture is tried."""
 
     @property
     def cells(self) -> list[tuple[str, str]]:
@@ -526,12 +540,12 @@ class Selection(ConfigSection):
 
 
 class Evaluation(ConfigSection):
-    """How predictions become masks, and how these are scored."""
+    """The conversion of predictions to masks, and the scoring of the masks."""
 
     threshold: Fraction
-    """The probability from which on a voxel belongs to the structure."""
+    """The smallest probability at which a voxel belongs to the structure."""
     nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
-    """The tolerance of the NSD in mm: one for all structures, or that of each."""
+    """The tolerance of the NSD: one value for all structures, or one for each."""
 
     def tolerance(self, structure: str) -> float:
         """Return the tolerance of the NSD of a structure, in mm."""
@@ -540,12 +554,12 @@ class Evaluation(ConfigSection):
 
 
 class Radiomics(ConfigSection):
-    """First-order features of one channel inside the structure, by pyradiomics."""
+    """First-order features of one channel inside the structure, computed by pyradiomics."""
 
     channel: str
-    """The channel whose values are taken."""
+    """The channel whose values are used."""
     bin_width: PositiveFloat
-    """The width of the bins of grey values, in the channel's unit."""
+    """The bin width of the grey values, in the unit of the channel."""
     features: list[str]
     """The names of pyradiomics' first-order features."""
     icc: Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
@@ -553,78 +567,82 @@ class Radiomics(ConfigSection):
 
 
 class Statistics(ConfigSection):
-    """How models are compared."""
+    """The settings with which models are compared."""
 
     metric: Literal[
         "dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices",
         "lesion_f1", "lesion_sensitivity",
     ]  # fmt: skip
-    """The metric by which models are compared: any metric of metrics.csv of which higher values are better."""
+    """The metric by which models are compared: one of the metrics in metrics.csv for which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    """The confidence level of intervals."""
+    """The confidence level of the intervals."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
-    """The significance level of tests."""
+    """The significance level of the tests."""
     missing: Literal["worst", "exclude", "error"] = "worst"
-    """What is done with predictions that a model lacks (`crossover.statistics.scores.missing.Policy`)."""
+    """How missing predictions are treated: worst scores them with the worst value of each metric, exclude leaves their
+    cases out for all models, and error stops the run."""
 
     @model_validator(mode="before")
     @classmethod
     def _without_comparison(cls, values: Any) -> Any:
         if isinstance(values, dict) and "comparison" in values:
             raise ValueError(
-                "comparison is gone: a study gets every analysis that fits its design (sizes, structures, chains); "
-                "remove the key"
+                "comparison is no longer a key: a study gets every analysis that fits its design (sizes, structures, "
+                "chains); remove the key"
             )
         return values
 
 
 class Overlays(ConfigSection):
-    """Contours drawn on one case."""
+    """A figure with contours drawn on the images of one case."""
 
     channels: Annotated[list[str], Field(min_length=1)]
-    """The channels that are shown side by side, each with the contours."""
+    """The channels that are shown next to each other, each with the contours."""
     window: tuple[float, float] | None = None
-    """The values that are black and white where one channel is shown; None for percentiles 1 and 99.5 of each."""
+    """The values that are shown as black and white, if one channel is shown; by default percentiles 1 and 99.5 of each
+    channel."""
     strategies: list[str]
     """The strategies whose contours are drawn."""
     sizes: list[int]
-    """The numbers of target patients whose models are drawn."""
+    """The sizes whose models are drawn."""
     structures: list[str] = []
-    """The structures, in the order of the rows; none for all, or the first four by name where there are more."""
+    """The structures, in the order of the rows; by default all, or the first four by name if there are more."""
 
 
 class Figures(ConfigSection):
-    """What the figures show, and how."""
+    """The settings of the figures."""
 
     colours: dict[str, str] = {}
-    """Strategy, or strategy-level -> its colour, the same in every figure."""
+    """The colour of each strategy, or strategy at a level, in every figure."""
     order: list[str] = []
-    """The order in which figures and tables show strategies; those that are not named come last."""
+    """The order of the strategies in figures and tables; strategies that are not named come last."""
     structures: list[str] = []
-    """The order in which figures, tables and the report show structures; others come last, by name."""
+    """The order of the structures in figures, tables and the report; structures that are not named come last, by name.
+    """
     overlays: Overlays | None = None
-    """The figure of contours on images, if there is to be one."""
+    """The figure with contours on images; it is not drawn if the key is missing."""
 
 
 class Execution(ConfigSection):
-    """How the work is laid out on a machine, which changes no result."""
+    """The distribution of the work on a machine; it does not change results."""
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
-    """The number of trainings of one network that one job makes, one after the other."""
+    """The number of trainings of one network that a job runs, one after the other."""
     bias_field_jobs: Annotated[int, Field(ge=1)] = 1
-    """The number of jobs that share the bias field correction of a cohort's cases, for a cluster's nodes."""
+    """The number of jobs among which the bias field correction of a cohort's cases is divided, for the nodes of a
+    cluster."""
     threads: Annotated[int, Field(ge=1)] = 1
     """The number of processor threads of a training."""
     per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
-    """The number of jobs that share a GPU, where there is one."""
+    """The number of jobs that share a GPU, if there is one."""
 
 
 class Assumption(ConfigSection):
     """A choice that the paper leaves open, or a deviation from it, with its reason."""
 
     about: str
-    """What the paper leaves open."""
+    """The point that the paper leaves open, or from which the study deviates."""
     choice: str
-    """What this study does."""
+    """The choice that this study makes."""
     reason: str
-    """Why it does so."""
+    """The reason for the choice."""

@@ -74,8 +74,8 @@ def replicates(frames: Frames, study: Study) -> str:
     named = ((of.draws, "draws"), (of.trainings, "trainings"), (folds, "folds"))
     what = [f"{n} {name}" for n, name in named if n > 1]
     return (
-        f" A case's value is its mean over the replicates; small points: {of.count * folds} replicates "
-        f"({' of '.join(what[::-1])}), the mean of each."
+        f" A case's value is its mean over the replicates; small points: the mean of each of "
+        f"{of.count * folds} replicates ({' of '.join(what[::-1])})."
     )
 
 

@@ -94,8 +94,8 @@ def caption(frames: Frames, study: Study) -> str:
     corrected = "after N4 correction; " if method != "none" else ""
     return (
         f"The slice with the largest manual area ({study.channels[0]}) of each target's test case of median "
-        f"score under its best chain, not picked by eye. Left: as acquired, with the manual mask; {corrected}"
-        "then the masks of the baseline and of the chain with the highest mean (named below it), each by its "
+        f"score under its best chain; the choice is automatic. Left: as acquired, with the manual mask; {corrected}"
+        "then the masks of the baseline and of the chain with the highest mean (named below it), each predicted by the "
         f"model of the best validation fold. Number: the case's {captions.metric(study)}; bar: {BAR_MM:.0f} mm."
     )
 

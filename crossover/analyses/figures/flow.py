@@ -68,8 +68,8 @@ def caption(frames: Frames, study: Study) -> str:
     left = "".join(f" {sentence}" for sentence in captions.left_out(frames, study))
     return (
         f"{len(total)} patients of {len(study.cohorts)} cohorts: {train} for training, {test} for "
-        f"testing. Each subset of {captions.target(study)} contains the smaller ones. Validating patients "
-        f"choose the epoch and are not trained on; no test patient does either.{left}"
+        f"testing. Each subset of {captions.target(study)} contains the smaller ones. Validation patients "
+        f"select the epoch and are not trained on; test patients are used for neither.{left}"
     )
 
 

@@ -61,9 +61,10 @@ def caption(frames: Frames, study: Study) -> str:
     return (
         f"Mean difference in {captions.metric(study)} from the baseline of each target (grey bar: its mean), on the "
         f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the "
-        f"folds' models. Thick: the {confidence} interval for other patients; thin: for other patients "
-        "and other trainings. Hollow: between the two models of the best validation fold, as the paper reports. "
-        "Right: the numeric attributes of the sources, as their field strength."
+        f"folds' models. Thick: the {confidence} interval for other patients; thin: the interval for other "
+        "patients and other trainings. Hollow: the difference between the two models of the best "
+        "validation fold, which the paper reports. "
+        "Right: the numeric attributes of the sources, such as their field strength."
     )
 
 

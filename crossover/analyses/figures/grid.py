@@ -44,15 +44,15 @@ def caption(frames: Frames, study: Study) -> str:
     cohorts = " and ".join(study.cohorts[c].label for c in study.selected_on)
     text = (
         f"Mean ± SD over {cells['fold'].nunique()} folds of the validation DSC in per cent, trained on "
-        f"{cohorts}: the bluer, the higher. Frame: the network selected for every chain."
+        f"{cohorts}; darker blue is higher. Frame: the network selected for every chain."
     )
     counts = cells.groupby(["architecture", "encoder"])["fold"].nunique()
     if (counts < cells["fold"].nunique()).any():
-        text += " Grey: a training of it failed, so that it was not chosen from."
+        text += " Grey: a training of the network failed, so it could not be selected."
     began = cells["initial"].dropna()
     if (began != study.network.initial.weights).any():
         asked = style.weights_label(study.network.initial.weights)
-        text += f" †: began with random weights, since {asked}'s were not at hand."
+        text += f" †: began with random weights, since {asked} weights were not available."
     return text
 
 

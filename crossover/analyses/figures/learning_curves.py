@@ -74,8 +74,8 @@ def caption(frames: Frames, study: Study) -> str:
         f"Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
         f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
         f"bands that overlap may still differ.{dotted} Right: the n from which one family stays ahead of another, "
-        f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow, and "
-        "in brackets: they are not; arrow: beyond the sizes."
+        f"with its {confidence} interval; filled: the differences on both sides of the crossover are beyond chance; "
+        "hollow, and in brackets: they are not; arrow: n lies beyond the sizes."
     )
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [

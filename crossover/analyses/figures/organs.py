@@ -75,9 +75,9 @@ def caption(frames: Frames, study: Study) -> str:
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
     if len(study.structures) > 1:
-        text += f" Mean: of each case's {len(study.structures)} structures."
+        text += f" Mean: the mean over each case's {len(study.structures)} structures."
     if captions.citation(frames, study):
-        text += f" Bars: the means of {captions.citation(frames, study)}, of that paper's patients."
+        text += f" Bars: the means that {captions.citation(frames, study)} print, for that paper's patients."
     return text
 
 

@@ -87,8 +87,8 @@ def caption(frames: Frames, study: Study) -> str:
         whole = "the structure in the case's whole volume"
     return (
         f"{each} slice with the largest manual area of one {captions.target(study)} test case "
-        f"({' beside '.join(chosen.channels)}), not picked by eye: the case of median DSC{mean} {under}. Solid red: "
-        f"manual; dashed blue: predicted; number: the DSC of {whole}; bar: {BAR_MM:.0f} mm."
+        f"({' beside '.join(chosen.channels)}); the choice is automatic: the case with the median DSC{mean} {under}. "
+        f"Solid red: manual; dashed blue: predicted; number: the DSC of {whole}; bar: {BAR_MM:.0f} mm."
     )
 
 

@@ -47,7 +47,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"Points and bars: {radiomics.icc} with {study.statistics.confidence:.0%} confidence intervals of "
         f"{icc['feature'].nunique()} first-order features ({radiomics.channel}) between manual and "
         f"automatic contours of up to {cases} {captions.target(study)} test cases. Dashed: 0.5, 0.75 and "
-        "0.9, the bounds of moderate, good and excellent reliability of Koo and Li (2016)."
+        "0.9, the bounds of moderate, good and excellent reliability according to Koo and Li (2016)."
     )
 
 

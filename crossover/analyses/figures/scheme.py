@@ -81,8 +81,8 @@ def caption(frames: Frames, study: Study) -> str:
     stages = sum(not stage.cell for stage in shown.stages.values())
     several = f" {study.splits.k_fold.k} folds" if study.folded else "all of its kind"
     text = (
-        f"A box is a training on a cohort's training patients, in the cohort's colour, from the weights at "
-        f"its left; a beginning that chains share is trained once. ×: how many trainings it stands for "
+        f"A box is a training on a cohort's training patients, in the cohort's colour; it begins with the weights at "
+        f"its left. A beginning that chains share is trained once. ×: the number of trainings that the box represents "
         f"({several.strip()}); {stages} in all"
     )
     if shown.selection:

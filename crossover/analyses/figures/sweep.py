@@ -64,8 +64,8 @@ def caption(frames: Frames, study: Study) -> str:
     named = ", ".join(study.structures[s].label for s in structures)
     text = (
         f"Left: mean {captions.metric(study)} of {cases} {captions.target(study)} test cases for each structure "
-        f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {captions.target(study)} "
-        "patients, the least at the left, and the mean of each case's structures with its "
+        f"({named}) by the part of the network that is re-trained on {study.sizes[-1]} {captions.target(study)} "
+        "patients, smallest at the left, and the mean of each case's structures with its "
         f"{study.statistics.confidence:.0%} confidence interval over cases "
         f"({captions.interval_method(study)}).{captions.replicates(frames, study)} "
         "Right: seconds for one training step"

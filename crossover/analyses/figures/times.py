@@ -64,13 +64,13 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     text = (
-        f"Left: time of a training, mean over the networks of each model{_networks(frames, study)}, and seconds "
-        f"of one step{captions.machine(frames)}. Right: what fine-tuning saves against training from scratch, by its "
-        "cause; left of 0 it cost more. Cheaper steps: no gradient and no update in the frozen "
-        "layers."
+        f"Left: the time of a training, as the mean over the networks of each model{_networks(frames, study)}, and the "
+        f"seconds of one step{captions.machine(frames)}. Right: the time that fine-tuning saves compared with training "
+        "from scratch, by its cause; left of 0, it takes longer. Cheaper steps: frozen layers need no gradient and no "
+        "update."
     )
     if baseline(study) not in (None, fine_tuned(study)):
-        text += " The training of the weights that fine-tuning starts from is not counted."
+        text += " The training of the initial weights for fine-tuning is not counted."
     return text
 
 

@@ -64,9 +64,9 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     text = (
-        "Above: DSC on the validating patients at each check; below: the mean loss since the one before. A line is "
-        "a training, its point the step whose weights were kept; those that go on from a trained model begin with its "
-        "DSC, and keep its weights where no later ones are as good"
+        "Above: DSC on the validation patients at each check; below: the mean loss since the previous check. A line is "
+        "a training, and its point the step whose weights were kept. Trainings that continue from a trained model "
+        "begin with its DSC, and keep its weights if no later ones are as good"
     )
     failed, planned = len(frames.get("failed", ())), len(plan(study).stages)
     text += f"; {planned - failed} trainings"

@@ -22,20 +22,22 @@ class HeadNeckSource(BaseModel, extra="forbid"):
         description="the center whose scanners, contrast phase and contouring protocol the patients have"
     )
     patients: int = Field(ge=0)
-    """The number of patients that are made."""
+    """The number of patients that are generated."""
     seed: int = Field(ge=0)
-    """The seed that they are drawn by."""
+    """The seed of the random generator."""
     protocol: Center | None = Field(
-        None, description="the center whose contouring protocol is used, if it is another one"
+        None, description="the center whose contouring protocol is used, if it is not `center`"
     )
-    matrix: int = Field(512, ge=48, description="rows and columns of a slice, in pixels")
+    matrix: int = Field(512, ge=48, description="the rows and columns of a slice, in pixels")
     field_of_view_mm: tuple[float, float] | None = Field(
-        None, description="smallest and largest field of view; by default the center's own"
+        None, description="the smallest and largest field of view; by default those of the center"
     )
-    slices: tuple[int, int] = Field((95, 110), description="fewest and most axial slices of a patient")
-    slice_thickness_mm: float = Field(3, gt=0, description="the slices' thickness; there is no gap between them")
-    fillings: float = Field(0.4, ge=0, le=1, description="share of patients with metal in the teeth")
-    tumours: float = Field(1, ge=0, le=1, description="share of patients with a visible tumour")
+    slices: tuple[int, int] = Field(
+        (95, 110), description="the smallest and largest number of axial slices of a patient"
+    )
+    slice_thickness_mm: float = Field(3, gt=0, description="the thickness of the slices, which have no gap")
+    fillings: float = Field(0.4, ge=0, le=1, description="the share of patients with metal dental fillings")
+    tumours: float = Field(1, ge=0, le=1, description="the share of patients with a visible tumour")
 
     @model_validator(mode="after")
     def _consistent(self) -> "HeadNeckSource":

@@ -18,25 +18,27 @@ class PhantomSource(BaseModel, extra="forbid"):
     """
 
     kind: Literal["phantom"] = "phantom"
-    anatomy: Anatomy = Field(description="the organ that the tumour is in")
+    anatomy: Anatomy = Field(description="the organ that contains the tumour")
     patients: int = Field(ge=0)
-    """The number of patients that are made."""
+    """The number of patients that are generated."""
     seed: int = Field(ge=0)
-    """The seed that they are drawn by."""
-    matrix: int = Field(256, ge=32, description="rows and columns of a slice, in pixels")
+    """The seed of the random generator."""
+    matrix: int = Field(256, ge=32, description="the rows and columns of a slice, in pixels")
     field_of_view_mm: float = Field(200, gt=0)
-    """The field of view in mm."""
-    slices: tuple[int, int] = Field((14, 22), description="fewest and most sagittal slices of a patient")
+    """The field of view."""
+    slices: tuple[int, int] = Field(
+        (14, 22), description="the smallest and largest number of sagittal slices of a patient"
+    )
     slice_thickness_mm: float = Field(4, gt=0)
-    """The slices' thickness in mm."""
+    """The thickness of the slices."""
     slice_gap_mm: float = Field(1, ge=0)
-    """The gap between two slices in mm."""
+    """The gap between neighbouring slices."""
     b_values: tuple[int, int] = Field((0, 1000), description="the two b-values, in s/mm²")
     scanners: dict[Scanner, int] = Field(
-        default_factory=SCANNERS.copy, description="scanner -> its share of the patients, as a proportion"
+        default_factory=SCANNERS.copy, description="the relative number of patients of each scanner"
     )
     seg_fraction: float = Field(
-        0.5, ge=0, le=1, description="share of patients whose contours are a DICOM SEG; the others have an RTSTRUCT"
+        0.5, ge=0, le=1, description="the share of patients whose contours are a DICOM SEG; the others have an RTSTRUCT"
     )
 
     @model_validator(mode="after")

@@ -48,14 +48,14 @@ class ProstateSource(BaseModel, extra="forbid", json_schema_extra=_not_required)
     kind: Literal["prostate_phantom"] = "prostate_phantom"
     site: Site = Field(description="the site whose scanner, coil, contrast and patients are simulated")
     patients: int = Field(ge=0)
-    """The number of patients that are made."""
+    """The number of patients that are generated."""
     seed: int = Field(ge=0)
-    """The seed that they are drawn by."""
-    matrix: int = Field(ge=48, description="rows and columns of a slice, in pixels")
-    field_of_view_mm: tuple[float, float] = Field(description="smallest and largest field of view")
-    slices: tuple[int, int] = Field(description="fewest and most axial slices of a patient")
-    slice_thickness_mm: float = Field(gt=0, description="the slices' thickness; there is no gap between them")
-    tumours: float = Field(0.6, ge=0, le=1, description="share of patients with a visible tumour")
+    """The seed of the random generator."""
+    matrix: int = Field(ge=48, description="the rows and columns of a slice, in pixels")
+    field_of_view_mm: tuple[float, float] = Field(description="the smallest and largest field of view")
+    slices: tuple[int, int] = Field(description="the smallest and largest number of axial slices of a patient")
+    slice_thickness_mm: float = Field(gt=0, description="the thickness of the slices, which have no gap")
+    tumours: float = Field(0.6, ge=0, le=1, description="the share of patients with a visible tumour")
 
     @model_validator(mode="before")
     @classmethod

@@ -118,10 +118,10 @@ def _metric(name: str, info: ValidationInfo) -> str:
     if names is None or metric in (*KNOWN, *names.metrics, ICC):
         return metric
     if several := AMBIGUOUS.get(plain(name)):
-        raise ValueError(f"{name!r} may be {' or '.join(several)}: write which")
+        raise ValueError(f"{name!r} may be {' or '.join(several)}: write the one that is meant")
     raise ValueError(
-        f"no metric {name!r}; known are: {', '.join(KNOWN)}, and their usual names; another one is declared as "
-        f"other_metrics: {{{name}: higher}} (lower, neither), whichever of its values are better"
+        f"no metric {name!r}; known are: {', '.join(KNOWN)}, and their usual names. Declare another metric as "
+        f"other_metrics: {{{name}: higher}} (or lower, or neither), by which of its values are better"
     )
 
 

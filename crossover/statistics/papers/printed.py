@@ -49,55 +49,56 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Placed(ConfigSection):
-    """Something that stands at a place in the paper."""
+    """Something that is printed at a place in the paper."""
 
     where: str
-    """The place, as it is cited: "Table 2", "Abstract"."""
+    """The place in the paper, such as "Table 2" or "Abstract"."""
 
 
 class PublishedModel(ConfigSection):
-    """A model that the paper names: family and number of training patients."""
+    """A model that the paper names, by its family and its number of training cases."""
 
     family: ModelName
-    """The model's name in the paper, or the family of the study to which it corresponds."""
+    """The name of the model in the paper, or the family of the study to which it corresponds."""
     n_train: TrainingSize
-    """The number of training cases; 0 where models have none."""
+    """The number of training cases; 0 if the models have none."""
 
 
 class Alternative(ConfigSection):
-    """What else a printed value may be of, where its sentence doesn't say: only what differs."""
+    """Another possible reading of a printed value whose sentence is ambiguous; only the keys that differ are given."""
 
     family: ModelName | None = None
     """The other model."""
     n_train: TrainingSize | None = None
-    """Its number of training cases."""
+    """The other number of training cases."""
     test_set: TestSetName | None = None
     """The other test set."""
 
 
 class TestSet(Placed):
-    """The cases that scores are of; a set that holds others names them in `pools`."""
+    """A set of cases on which models are scored; a set that contains other sets names them in `pools`."""
 
     __test__ = False  # not one of pytest's
     cases: Annotated[int, Field(ge=1)] | None = None
-    """The number of cases, where the paper tells it."""
+    """The number of cases, if the paper states it."""
     pools: list[TestSetName] = []
-    """The test sets that this one holds."""
+    """The test sets that this one contains."""
 
 
 class Value(Placed):
     """A printed mean, or median, of one model on one test set.
 
-    `sd_of` is what the SD or standard error is of: a score of each case, each case's average over its
-    slices or structures, or averages of runs (folds, trainings). Papers don't always say.
+    `sd_of` states which values the SD or standard error describes: the scores of the cases (cases), each case's average
+    over its slices or structures (averages), or the averages of runs, which are folds or trainings (runs). Papers don't
+    always say which.
     """
 
     model: PublishedModel
-    """The model that is scored."""
+    """The model that was scored."""
     structure: StructureName | None = None
-    """The structure; None in a study of one structure; "all" for the average over several."""
+    """The structure; "all" for the average over several, and not given in a study of one structure."""
     test_set: TestSetName
-    """The test set, a key of `test_sets` where there are any."""
+    """The test set; a key of `test_sets` if that is given."""
     metric: MetricName
     """The metric: `dsc`, `iou`, `hd95_mm`, another of docs/metrics.md by any of its names ("Dice", "HD95"), or one of
     `other_metrics`."""
@@ -108,17 +109,17 @@ class Value(Placed):
     sd: NotNegative | None = None
     """The standard deviation."""
     se: NotNegative | None = None
-    """The standard error, where that is printed instead of the SD."""
+    """The standard error, if it is printed instead of the SD."""
     sd_of: Literal["cases", "averages", "runs"] | None = None
-    """What the SD or standard error is of, where the paper says so."""
+    """The values that the SD or standard error describes, if the paper says so; see above."""
     ci: Pair | None = None
     """The confidence interval."""
     iqr: Pair | None = None
-    """The quartiles."""
+    """The first and third quartile."""
     cases: Annotated[int, Field(ge=1)] | None = None
-    """The number of cases, where it isn't the test set's."""
+    """The number of cases, if it differs from that of the test set."""
     or_of: list[Alternative] = []
-    """What else the value may be of, where its sentence does not say."""
+    """Other possible readings of the value, if its sentence is ambiguous."""
 
     @property
     def quantity(self) -> str:
@@ -127,29 +128,30 @@ class Value(Placed):
 
 
 class Ordering(Placed):
-    """The paper says that `better` are better than all of `worse` at each size, with p < `p_below`.
+    """A statement that the models `better` are better than all of `worse` at each size, with p < `p_below`.
 
-    `higher` and `lower` stand instead where it says that numbers are higher: of a distance, those are the worse ones.
+    If the paper says instead that numbers are higher, give `higher` and `lower`. For a distance, higher numbers are
+    worse.
     """
 
     metric: MetricName
-    """The metric that is compared."""
+    """The metric by which the models are compared."""
     test_set: TestSetName | None
-    """The test set; none where the paper names none."""
+    """The test set; null if the paper names none."""
     n_train: list[TrainingSize]
-    """The sizes at which it is said; 0 where models have none."""
+    """The sizes to which the statement applies; 0 if the models have none."""
     structures: list[StructureName | None] = [None]
-    """The structures of which it is said."""
+    """The structures to which the statement applies."""
     better: list[ModelName] = []
     """The models that are said to be better."""
     worse: list[ModelName] = []
-    """The models that they are better than."""
+    """The models that `better` are said to be better than."""
     higher: list[ModelName] = []
-    """The models whose numbers are said to be higher, whichever are better."""
+    """The models whose numbers are said to be higher, whether or not higher is better."""
     lower: list[ModelName] = []
-    """The models whose numbers they are higher than."""
+    """The models whose numbers are said to be lower than those of `higher`."""
     p_below: Printed | None = None
-    """The p below which the difference is said to be; none where no p is printed."""
+    """The value below which p is said to be; not given if no p is printed."""
     test: Test | None = None
     """The test that the paper names."""
 
@@ -157,14 +159,14 @@ class Ordering(Placed):
     def _one_pair(self) -> Ordering:
         said = {key for key in ("better", "worse", "higher", "lower") if getattr(self, key)}
         if said not in ({"better", "worse"}, {"higher", "lower"}):
-            raise ValueError("better and worse are needed, or higher and lower")
+            raise ValueError("give either both better and worse, or both higher and lower")
         return self
 
 
 class Gain(Placed):
-    """A printed gain of a metric: the mean of `families` above `over`, on one test set.
+    """A printed gain in a metric on one test set: the mean of `families` minus that of `over`.
 
-    `sources` are the cohorts that the sentence names as trained on before.
+    `sources` are the source cohorts that the sentence names.
     """
 
     metric: MetricName
@@ -172,19 +174,19 @@ class Gain(Placed):
     test_set: TestSetName
     """The test set."""
     structure: StructureName | None = None
-    """The structure; none in a study of one."""
+    """The structure; not given in a study of one structure."""
     families: list[ModelName]
-    """The models that gain, whose mean is meant."""
+    """The models whose mean is compared with `over`."""
     over: ModelName
-    """The model over which they gain."""
+    """The model with which they are compared."""
     n_train: TrainingSize | None = None
-    """The size at which they gain; needed where scores of several sizes are printed."""
+    """The size of the models; required if scores of several sizes are printed."""
     gain: Printed
     """The gain, with the digits that are printed."""
     unit: Literal["%"] | None = None
-    """Per cent, or percentage points, of scores that are printed as fractions."""
+    """The unit of the gain, if it is printed in per cent or percentage points and the scores as fractions."""
     sources: list[str] = []
-    """The cohorts that the sentence names as trained on before."""
+    """The source cohorts that the sentence names."""
 
     @model_validator(mode="after")
     def _one_size(self, info: ValidationInfo) -> Gain:
@@ -194,7 +196,7 @@ class Gain(Placed):
         for family in (*self.families, self.over):
             sizes = names.printed.get((family, self.structure, self.test_set, self.metric), set())
             if len(sizes) > 1:
-                raise ValueError(f"n_train is needed: scores of {family} are printed at {sorted(sizes)}")
+                raise ValueError(f"n_train is required: scores of {family} are printed at the sizes {sorted(sizes)}")
         return self
 
 
@@ -212,10 +214,10 @@ class GridCell(ConfigSection):
 
 
 class PrintedGrid(Placed):
-    """A printed table of validation scores: architectures with encoders, each trained for each fold."""
+    """A printed table of validation scores: each architecture with each encoder, trained once for each fold."""
 
     cohort: str
-    """The cohort that is validated on."""
+    """The cohort on which the networks were validated."""
     metric: MetricName
     """The metric."""
     folds: Annotated[int, Field(ge=2)]
@@ -237,29 +239,29 @@ class CohortRow(Placed):
     """A row of a printed table of cohorts."""
 
     cohort: str
-    """The cohort's name."""
+    """The name of the cohort."""
     cases: Annotated[int, Field(ge=1)]
     """The number of cases."""
     attributes: dict[str, Printed | str] = {}
-    """By the names of the study's attributes."""
+    """The attributes of the cohort, by the names that the study gives them."""
     slices: Annotated[int, Field(ge=1)]
     """The number of slices."""
 
 
 class Association(Placed):
-    """The text relates an attribute of the cohorts to the results."""
+    """A statement that relates an attribute of the cohorts to the results."""
 
     about: str
-    """What the text relates."""
+    """What the statement is about."""
     attribute: str
-    """The attribute, one of `cohorts`."""
+    """The attribute, which every row of `cohorts` must have."""
 
 
 class PairedTest(Placed):
-    """A printed p value of two models on the same cases; `a` is named first, as "a vs. b"."""
+    """A printed p value of a comparison of two models on the same cases; `a` is named first, as in "a vs. b"."""
 
     structure: StructureName | None = None
-    """The structure; none in a study of one."""
+    """The structure; not given in a study of one structure."""
     a: PublishedModel
     """The model that is named first."""
     b: PublishedModel
@@ -271,11 +273,11 @@ class PairedTest(Placed):
     p: Share
     """The p value, with the digits that are printed."""
     p_below: bool = False
-    """Whether only "p < ..." is printed."""
+    """Whether the paper prints only "p < ..."."""
     test: Test | None = None
     """The test that the paper names."""
     corrected: bool = False
-    """Whether the p is corrected for several comparisons (Bonferroni, Holm): the test's own is as large at most."""
+    """Whether p is corrected for multiple comparisons (Bonferroni, Holm); the uncorrected p is at most as large."""
 
 
 def _as_list(value: object) -> object:
@@ -283,27 +285,27 @@ def _as_list(value: object) -> object:
 
 
 class StatedTest(Placed):
-    """A test that the text states with its statistic, as "t(19) = 2.94, p = 0.008" or "r = 0.91, n = 20, p < 0.001"."""
+    """A test that the text reports with its statistic: "t(19) = 2.94, p = 0.008" or "r = 0.91, n = 20, p < 0.001"."""
 
     about: str
-    """What is tested."""
+    """What the test is about."""
     statistic: Literal["t", "F", "chi2", "z", "r", "rho"]
     """The statistic; `r` is Pearson's correlation, `rho` is Spearman's."""
     value: Printed
-    """Its value."""
+    """The value of the statistic."""
     df: Annotated[list[Annotated[Printed, Field(gt=0)]], BeforeValidator(_as_list)] = []
-    """The degrees of freedom: 19, or [2, 57] of an F."""
+    """The degrees of freedom: 19, or [2, 57] for an F."""
     cases: Annotated[int, Field(ge=3)] | None = None
-    """The number of cases: without `df` those of a t, r or rho follow from it, with both each is checked by the other.
-    """
+    """The number of cases. For a t, r or rho without `df`, the degrees of freedom follow from it; if both are given,
+    they are checked against each other."""
     p: Share
     """The p value, with the digits that are printed."""
     p_below: bool = False
-    """Whether only "p < ..." is printed."""
+    """Whether the paper prints only "p < ..."."""
     one_sided: bool = False
     """Whether the paper says that the test is one-sided."""
     corrected: bool = False
-    """Whether the p is corrected for several comparisons (Bonferroni, Holm): the test's own is as large at most."""
+    """Whether p is corrected for multiple comparisons (Bonferroni, Holm); the uncorrected p is at most as large."""
 
     @model_validator(mode="after")
     def _degrees_told(self) -> StatedTest:
@@ -311,25 +313,27 @@ class StatedTest(Placed):
         correlation = self.statistic in ("r", "rho")
         from_cases = correlation or self.statistic == "t"
         if len(self.df) != needed and (self.df or not from_cases or self.cases is None):
-            also = ", or `cases` stands in its place" if from_cases else ""
-            raise ValueError(f"df of {self.statistic} is {words}{also}; {len(self.df)} given")
+            also = ", or give `cases` instead" if from_cases else ""
+            raise ValueError(f"df of {self.statistic} must be {words}{also}; {len(self.df)} given")
         if correlation and abs(self.value) > 1:
-            raise ValueError(f"{self.statistic} is from -1 to 1, not {self.value.text}")
+            raise ValueError(f"{self.statistic} must be from -1 to 1, not {self.value.text}")
         if self.statistic in ("F", "chi2") and self.value < 0:
-            raise ValueError(f"{self.statistic} is from 0, not {self.value.text}")
+            raise ValueError(f"{self.statistic} must be at least 0, not {self.value.text}")
         if self.one_sided and self.statistic in ("F", "chi2"):
-            raise ValueError(f"one_sided is of t, z, r and rho: the p of {self.statistic} has one tail")
+            raise ValueError(
+                f"one_sided applies only to t, z, r and rho; remove it, the p of {self.statistic} has one tail"
+            )
         return self
 
 
 class PrintedDifference(Placed):
     """A printed mean difference of two models on the same cases, `a` minus `b`: "0.021 (95% CI 0.008 to 0.034)".
 
-    SD, standard error and interval are those of the differences, one of each case.
+    SD, standard error and interval are those of the differences of the single cases.
     """
 
     structure: StructureName | None = None
-    """The structure; none in a study of one."""
+    """The structure; not given in a study of one structure."""
     a: PublishedModel
     """The model whose scores come first in the difference."""
     b: PublishedModel
@@ -341,7 +345,7 @@ class PrintedDifference(Placed):
     difference: Printed
     """The mean difference, with the digits that are printed."""
     unit: Literal["%"] | None = None
-    """Percentage points, of scores that are printed as fractions."""
+    """The unit of the difference, if it is printed in percentage points and the scores as fractions."""
     sd: NotNegative | None = None
     """The standard deviation of the differences."""
     se: NotNegative | None = None
@@ -349,26 +353,26 @@ class PrintedDifference(Placed):
     ci: Pair | None = None
     """The confidence interval of the mean difference."""
     cases: Annotated[int, Field(ge=2)] | None = None
-    """The number of cases, where it isn't the test set's."""
+    """The number of cases, if it differs from that of the test set."""
     p: Share | None = None
-    """The p value that stands beside it, with the digits that are printed."""
+    """The p value of the difference, with the digits that are printed."""
     p_below: bool = False
-    """Whether only "p < ..." is printed."""
+    """Whether the paper prints only "p < ..."."""
     test: Test | None = None
-    """The test behind the p, where the paper names it; the t test is the paired one."""
+    """The test that gave p, if the paper names it; `t` is the paired t test."""
     corrected: bool = False
-    """Whether the p is corrected for several comparisons (Bonferroni, Holm): the test's own is as large at most."""
+    """Whether p is corrected for multiple comparisons (Bonferroni, Holm); the uncorrected p is at most as large."""
 
 
 class Improvement(Placed):
-    """The text says that every case improves: `model` above each of `over`, one of which is meant."""
+    """A statement that every case improves with `model`, compared with one of `over`."""
 
     about: str
-    """What the text says."""
+    """What the statement is about."""
     model: PublishedModel
-    """The model that is above."""
+    """The model with the better scores."""
     over: list[PublishedModel]
-    """The models of which one is meant."""
+    """The models of which the text may mean any one."""
     test_set: TestSetName
     """The test set."""
     metric: MetricName
@@ -378,123 +382,123 @@ class Improvement(Placed):
 class Layers(ConfigSection):
     """A row of a printed table of layers.
 
-    `kernels` are the sides of the convolutions' squares, one after the other (or side by side, as the
-    paper says), `repeats` how many times; `outputs` are rows, columns and channels after each.
+    `kernels` are the kernel sizes of the convolutions, which follow each other or are parallel, as the paper says;
+    `repeats` is how often they are repeated; `outputs` are the rows, columns and channels of the outputs, in order.
     """
 
     layer: str
-    """The row's name."""
+    """The name of the row."""
     kernels: list[int] = []
-    """The sides of the convolutions' squares, one after the other, or side by side as the paper says."""
+    """The kernel sizes of the convolutions, which follow each other or are parallel, as the paper says."""
     repeats: Annotated[int, Field(ge=1)] = 1
-    """How many times they follow each other."""
+    """How often the convolutions are repeated."""
     outputs: list[tuple[int, int, int]]
-    """Rows, columns and channels after each."""
+    """The rows, columns and channels of each output that the row lists, in order."""
 
 
 class Architecture(Placed):
-    """The network as the paper describes it."""
+    """The network that the paper describes."""
 
     rows: list[Layers]
     """The rows of the table."""
 
 
 class IccRange(Placed):
-    """Smallest and largest ICC of a model's features."""
+    """The smallest and largest ICC of a model's features."""
 
     model: PublishedModel
-    """The model."""
+    """The model whose features are compared."""
     range: Pair
     """The smallest and the largest ICC."""
 
 
 class ContinuousRow(ConfigSection):
-    """[mean, SD] of each part."""
+    """A row of the table of patients with the mean and SD of each part."""
 
     variable: str
     """The variable."""
     training: Pair
-    """Mean and SD of the patients who are trained on."""
+    """The mean and SD of the patients who are trained on."""
     testing: Pair
-    """Mean and SD of those who are tested on."""
+    """The mean and SD of the patients who are tested on."""
     p: Share
     """The p value."""
     p_below: bool = False
-    """Whether only "p < ..." is printed."""
+    """Whether the paper prints only "p < ..."."""
     test: Test | None = None
     """The test that the paper names."""
 
 
 class Category(ConfigSection):
-    """[count, percent] of each part."""
+    """The count and percentage of a category in each part."""
 
     training: tuple[int, Percent]
-    """Count and percentage of the patients who are trained on."""
+    """The count and percentage of the patients who are trained on."""
     testing: tuple[int, Percent]
-    """Count and percentage of those who are tested on."""
+    """The count and percentage of the patients who are tested on."""
 
 
 class CategoricalRow(ConfigSection):
-    """A row of the table of patients with counts and shares."""
+    """A row of the table of patients with the counts and percentages of categories."""
 
     variable: str
     """The variable."""
     p: Share
     """The p value."""
     p_below: bool = False
-    """Whether only "p < ..." is printed."""
+    """Whether the paper prints only "p < ..."."""
     categories: dict[str, Category]
     """The categories, by name."""
 
 
 class NoDifference(Placed):
-    """The text says that no variable's p is below `p_below`."""
+    """A statement that no variable has a p below `p_below`."""
 
     p_below: Printed
-    """The threshold below which no p is."""
+    """The threshold."""
 
 
 class TableOne(Placed):
-    """The table of patients: training and testing, with p values."""
+    """The table of patients, with the parts `training` and `testing` and p values."""
 
     cohort: str
     """The cohort."""
     patients: dict[str, int]
-    """The number of patients of each part, `training` and `testing`."""
+    """The number of patients in each part, `training` and `testing`."""
     continuous: list[ContinuousRow]
     """The rows with means and SDs."""
     categorical: list[CategoricalRow]
     """The rows with counts and percentages."""
     no_difference: NoDifference | None = None
-    """What the text says of the p values."""
+    """The statement of the text about the p values."""
 
 
 class Fact(Placed):
-    """A single number; `key` names it in statements, and is the same wherever it stands again.
+    """A single number; statements refer to it by `key`, which is the same wherever the number is printed again.
 
-    Whole numbers are exact counts and settings unless their unit is "%"; a decimal number is rounded
-    unless `exact`, as settings are.
+    Whole numbers are exact counts or settings unless their unit is "%". A decimal number is rounded unless `exact` is
+    true, as for settings.
     """
 
     about: str
-    """What the number is of."""
+    """What the number describes."""
     key: Key | None = None
     """The name by which statements refer to it."""
     value: Printed
     """The number, with the digits that are printed."""
     unit: str | None = None
-    """Its unit; "%" is a percentage."""
+    """The unit; "%" marks a percentage."""
     bound: Literal["at_most", "at_least"] | None = None
-    """Whether the number is a bound, as "up to" and "at least" say."""
+    """The kind of bound, if the text says "up to" (at_most) or "at least" (at_least)."""
     exact: bool = False
-    """Whether a decimal number is exact, as a setting is, and no rounded one."""
+    """Whether a decimal number is exact, such as a setting, and not rounded."""
 
 
 class Percentage(Placed):
     """A printed percentage of a printed count."""
 
     about: str
-    """What it is of."""
+    """What the percentage describes."""
     count: Annotated[int, Field(ge=0)]
     """The printed count."""
     of: Annotated[int, Field(ge=1)]
@@ -504,47 +508,47 @@ class Percentage(Placed):
 
 
 class Statement(Placed):
-    """A relation that the text states, or that its numbers must have.
+    """A relation that the text states, or that its numbers must satisfy.
 
-    `left` and the readings of `right` are expressions of facts and tables (`audit.expressions`). The
-    relation "whole" needs no right side: the left one must be a whole number.
+    `left` and the readings of `right` are expressions of facts and tables (`audit.expressions`). The relation "whole"
+    has no right side: it says that the left side is a whole number.
     """
 
     about: str
-    """What is stated."""
+    """What the statement is about."""
     left: str
-    """An expression of facts and tables."""
+    """The left side, an expression of facts and tables."""
     relation: Literal["equals", "at_most", "at_least", "below", "above", "whole"]
-    """How the left side relates to the right one; "whole" needs no right side."""
+    """The relation between the left side and the right side; "whole" has no right side."""
     right: dict[str, str] = {}
-    """What the right side may mean -> expression."""
+    """The possible readings of the right side, each with its expression."""
     or_rounded: bool = False
-    """A number that isn't whole may have been rounded to one, as a share of patients is."""
+    """Whether a number that isn't whole may have been rounded to a whole one, such as a share of patients."""
     note: str = ""
     """A remark that is printed with the result."""
 
     @model_validator(mode="after")
     def _sides(self) -> Statement:
         if (self.relation == "whole") == bool(self.right):
-            raise ValueError(f"{self.about}: `right` goes with every relation but whole")
+            raise ValueError(f"{self.about}: every relation except whole needs `right`, and whole must not have it")
         return self
 
 
 class Announcement(Placed):
-    """Something that the text says was done; `shown` is where its result stands, None where nowhere."""
+    """An analysis that the text says was done; `shown` is the place of its result."""
 
     about: str
-    """What the text says was done."""
+    """The analysis that the text says was done."""
     shown: str | None = None
-    """Where its result stands; none where nowhere."""
+    """The place where the result is printed; not given if it isn't printed."""
 
 
 class Contradiction(ConfigSection):
-    """Places that don't agree, which no check can find, and why none can."""
+    """Places that contradict each other in a way that no check can find, and the reason why none can."""
 
     about: str
-    """What the places are about."""
+    """What the contradiction is about."""
     what: str
-    """What stands where."""
+    """What each place says."""
     unchecked: str
-    """Why no check can find it."""
+    """The reason why no check can find the contradiction."""

@@ -51,66 +51,67 @@ GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"
 
 
 class Published(ConfigSection):
-    """Everything that a paper printed; `sizes` are the training sizes that its models name."""
+    """The numbers and statements that a paper prints."""
 
     study: str
-    """The name of the study that reruns the paper, or any other."""
+    """The name of the study that reruns the paper, or any other name."""
     citation: str
-    """The paper, as it is cited."""
+    """The citation of the paper."""
     sizes: list[int]
-    """The numbers of training cases that models are named by; none where they have none."""
+    """The numbers of training cases that identify models; empty if the models have none."""
     tabulated: list[TrainingSize] = []
-    """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
+    """The sizes whose models are in the paper's table of scores; by default all of `sizes`."""
     confidence: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The confidence of printed intervals, 0.95 for 95%; needed where a `ci` is printed."""
+    """The confidence level of the printed intervals, such as 0.95 for 95%; required if a `ci` is given."""
     comparison: Comparison | None = None
-    """How the paper tests its models; None where it doesn't."""
+    """The method by which the paper compares its models; not given if it doesn't test them."""
     alpha: Printed | None = None
-    """p values below it are called significant; None where the paper names none."""
+    """The significance level below which the paper calls a p value significant; not given if the paper doesn't state
+    it."""
     per_cent: list[MetricName] = []
-    """Metrics printed in per cent, where that isn't evident (most of their means above 1)."""
+    """The metrics that are printed in per cent, if this isn't evident from their means (most of them are above 1)."""
     other_metrics: dict[str, Literal["higher", "lower", "neither"]] = {}
-    """Metrics that docs/metrics.md doesn't have: which of their values are better."""
+    """The metrics that docs/metrics.md doesn't list, and which of their values are better."""
     without_scores: list[str] = []
-    """Models and structures that the paper names and prints no score of."""
+    """The models and structures that the paper names but prints no score of."""
     values: list[Value]
-    """Printed means and medians of scores."""
+    """The printed means and medians of scores."""
     test_sets: dict[str, TestSet] = {}
     """The test sets, by name."""
     orderings: list[Ordering] = []
-    """Sentences that some models are better than others."""
+    """The sentences which say that some models are better than others."""
     gains: list[Gain] = []
-    """Printed gains of some models over another."""
+    """The printed gains of models over another model."""
     grid: PrintedGrid | None = None
-    """A printed table of validation scores of networks."""
+    """The printed table of the validation scores of networks."""
     cohorts: list[CohortRow] = []
-    """The rows of a printed table of cohorts."""
+    """The rows of the printed table of cohorts."""
     associations: list[Association] = []
-    """Attributes of cohorts that the text relates to results."""
+    """The attributes of cohorts that the text relates to the results."""
     paired: list[PairedTest] = []
-    """Printed p values of two models on the same cases."""
+    """The printed p values of comparisons of two models on the same cases."""
     differences: list[PrintedDifference] = []
-    """Printed mean differences of two models on the same cases, with their SD, standard error or interval."""
+    """The printed mean differences of two models on the same cases, with their SD, standard error or interval."""
     tests: list[StatedTest] = []
-    """Tests that the text states with their statistics."""
+    """The tests that the text reports with their statistics."""
     improvements: list[Improvement] = []
-    """Sentences that every case improves."""
+    """The sentences which say that every case improves."""
     icc: list[IccRange] = []
-    """Smallest and largest ICCs of models."""
+    """The smallest and largest ICC of each model."""
     table_one: TableOne | None = None
     """The table of patients."""
     architecture: Architecture | None = None
-    """The network, as the paper describes it."""
+    """The network that the paper describes."""
     facts: list[Fact] = []
-    """Single numbers."""
+    """The single numbers in the text."""
     percentages: list[Percentage] = []
-    """Printed percentages of printed counts."""
+    """The printed percentages of printed counts."""
     statements: list[Statement] = []
-    """Relations that the text states, or that its numbers must have."""
+    """The relations that the text states, or that its numbers must satisfy."""
     announcements: list[Announcement] = []
-    """What the text says was done."""
+    """The analyses that the text says were done."""
     contradictions: list[Contradiction] = []
-    """Places that do not agree, found by reading."""
+    """The places in the paper that contradict each other and were found by reading."""
 
     @model_validator(mode="after")
     def _sizes_known(self) -> Published:
@@ -120,15 +121,15 @@ class Published(ConfigSection):
         named |= {n for ordering in self.orderings for n in ordering.n_train}
         named |= {gain.n_train for gain in self.gains if gain.n_train is not None} | {*self.tabulated}
         if unknown := sorted(named - {0, *self.sizes}):
-            raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
+            raise ValueError(f"n_train {unknown} is not among the sizes {self.sizes}: add it to `sizes` or correct it")
         return self
 
     @model_validator(mode="after")
     def _confidence_told(self) -> Published:
         if self.confidence is None and (where := self._intervals()):
-            raise ValueError(f"confidence is needed, 0.95 for intervals of 95%: {where[0]} has a ci")
+            raise ValueError(f"confidence is required because {where[0]} has a ci; write 0.95 for 95% intervals")
         if known := sorted(KNOWN.keys() & self.other_metrics.keys()):
-            raise ValueError(f"other_metrics: {', '.join(known)} is known without it")
+            raise ValueError(f"other_metrics: {', '.join(known)} is a known metric; remove it from other_metrics")
         return self
 
     def _intervals(self) -> list[str]:
