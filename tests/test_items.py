@@ -314,3 +314,14 @@ def test_the_library_holds_no_snakemake_and_every_file_of_a_closure_exists(scrip
     assert all((ROOT / file).is_file() for file in files)
     assert not set(files) & source_code.SCHEMA
     assert all("snakemake" not in imported(file) for file in files)
+
+
+@pytest.mark.parametrize("left", ["", '{"key": "1", '])
+def test_an_item_whose_record_a_power_cut_left_empty_is_made_again(made: Path, left: str):
+    (made.parent / "a/record.json").write_text(left)
+    assert again(made, {"a": "1", "b": "1"}) == ["a"]
+
+
+def test_an_item_with_a_file_of_the_same_size_and_other_content_is_made_again(made: Path):
+    (made.parent / "b/two.txt").write_text("owt")
+    assert again(made, {"a": "1", "b": "1"}) == ["b"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from crossover.core import locks, provenance
 from crossover.core.configuration import ConfigError
+from crossover.core.files import file_digest, write_json
 from crossover.core.source_code import code_digest
 from crossover.execution.integrity import Checker
 from crossover.execution.preflight import check_results
@@ -127,13 +130,29 @@ def test_findings_of_one_kind_are_told_together_with_their_number(results):
 
 def test_files_that_a_manifest_lists_must_be_there(results):
     MANIFEST.parent.mkdir()
-    listed = {"a": {"key": "k", "files": {"weights": {"bytes": 3, "sha256": "0"}}}}
+    listed = {"a": {"key": "k", "files": {"weights": {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}}}}
     MANIFEST.write_text(json.dumps({"items": listed}))
     record(MANIFEST)
     assert f"{MANIFEST}: 1 of its files are gone" in refusal(MANIFEST)
     (MANIFEST.parent / "a").mkdir()
     (MANIFEST.parent / "a/weights").write_bytes(b"abc")
     assert not made_again(planned(MANIFEST, ()))
+
+
+def test_a_file_of_a_manifest_with_another_content_is_refused(results):
+    """Weights of another training have the same size; their time may be older than the manifest."""
+    weights = MANIFEST.parent / "one/weights"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("mine")
+    write_json(MANIFEST, {"items": {"one": {"files": {"weights": {"sha256": file_digest(weights), "bytes": 4}}}}})
+    record(MANIFEST)
+    check_results([MANIFEST])
+    time.sleep(0.02)  # times of files are those of a coarse clock
+    weights.write_text("copy")
+    os.utime(weights, (1000, 1000))
+    assert "first one/weights" in refusal(MANIFEST)
+    weights.write_text("mine")
+    check_results([MANIFEST])
 
 
 def test_outputs_of_one_stem_share_a_record_that_says_all(results):

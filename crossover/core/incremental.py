@@ -25,7 +25,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from crossover.core import disk, locks
-from crossover.core.files import file_digest, read_json, write_json
+from crossover.core.files import file_digest, read_json, read_json_or_none, write_json
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -134,19 +134,29 @@ def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
 
 
 def is_current(folder: Path, key: str) -> bool:
-    """Return whether the item was made from `key` and all its files are there with their sizes."""
-    record = folder / RECORD
-    if not record.exists():
-        return False
-    content = read_json(record)
-    return content["key"] == key and not missing_files(folder, content)
+    """Return whether the item was made from `key` and all its files are as they were written.
+
+    A record that can't be read, as a power cut leaves one, is none.
+    """
+    record = read_json_or_none(folder / RECORD)
+    return record is not None and record["key"] == key and not changed_files(folder, record)
 
 
-def missing_files(folder: Path, record: dict) -> list[str]:
-    """Return the files of a record that are gone or have another size."""
-    paths = {name: folder / name for name in record["files"]}
-    sizes = {n: p.stat().st_size if p.exists() else None for n, p in paths.items()}
-    return [name for name, file in record["files"].items() if sizes[name] != file["bytes"]]
+def changed_files(folder: Path, record: dict, digest_of: Callable[[Path, str], str] | None = None) -> list[str]:
+    """Return the files of a record that are gone, have another size or another content.
+
+    Args:
+        folder: of the item.
+        record: as it was written beside the files.
+        digest_of: called with a file and the digest on record; returns the file's. By default the file is read.
+    """
+
+    def is_changed(path: Path, about: dict) -> bool:
+        if not path.exists() or path.stat().st_size != about["bytes"]:
+            return True
+        return (digest_of(path, about["sha256"]) if digest_of else file_digest(path)) != about["sha256"]
+
+    return [name for name, about in record["files"].items() if is_changed(folder / name, about)]
 
 
 def pool(workers: int, initializer: Callable[..., None] | None = None, *given: Any) -> ProcessPoolExecutor:

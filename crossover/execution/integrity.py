@@ -1,16 +1,21 @@
 """Whether a result is what its provenance record says, and whether its record is that of a planned job."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from crossover.core.files import digest, file_digest, read_json
-from crossover.core.incremental import missing_files
+from crossover.core.incremental import changed_files
 from crossover.core.locks import is_unfinished
 from crossover.core.provenance import is_intact, read_record, record_path
 from crossover.execution.workflow import GraphJob
+from crossover.sources.folder_state import KnownDigests
+from crossover.sources.pseudonyms import PUBLIC
 
 REMAKE = "delete it to have it made again"
+CHECKED = Path(".cache/checked")
+"""For each manifest the digests of those of its files that changed in some way after it, so that each is read once."""
 RESTORE = f"put it back as it was (`dvc checkout`), or {REMAKE}"
 
 
@@ -40,20 +45,33 @@ class Checker:
             yield FileProblem(str(record_path(output)), "it is not as it was written", RESTORE)
         elif record["outputs"].get(str(output)) != self.digest(output):
             yield FileProblem(str(output), "it is not what its job wrote", RESTORE)
-        elif gone := self._missing_items(output):
-            what = f"{len(gone)} of its files are gone or changed in size, first {gone[0]}"
+        elif changed := self._changed_items(output):
+            what = f"{len(changed)} of its files are gone or not as they were written, first {changed[0]}"
             yield FileProblem(str(output), what, f"put them back, or {REMAKE}")
 
-    def _missing_items(self, output: Path) -> list[str]:
+    def _changed_items(self, output: Path) -> list[str]:
+        """Return the files of a manifest that are gone or not as they were written.
+
+        A file is read where its entry changed (ctime, which can't be set) after the manifest was written.
+        """
         content = read_json(output) if output.suffix == ".json" else {}
         if "listing" in content:  # real data as received lie elsewhere
             return []
-        folder = output.parent
-        return [
+        folder, written = output.parent, output.stat().st_ctime_ns
+        known = KnownDigests(CHECKED / f"{digest(str(output))}.json", folder, PUBLIC)
+
+        def digest_of(path: Path, recorded: str) -> str:
+            return known.digest(path)["sha256"] if path.stat().st_ctime_ns > written else recorded
+
+        changed = [
             f"{name}/{file}"
             for name, item in content.get("items", {}).items()
-            for file in missing_files(folder / name, item)
+            for file in changed_files(folder / name, item, digest_of)
         ]
+        if known.now != known.before:
+            with suppress(OSError):  # where nothing can be kept these files are read each time
+                known.keep()
+        return changed
 
     def is_outdated(self, job: GraphJob) -> bool:
         """Return whether outputs of a planned job that are there must be made again, by their provenance records.

@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.core import incremental
-from crossover.core.files import digest, read_json, write_json
+from crossover.core.files import digest, read_json, read_json_or_none, write_json
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.blanked import shown_outlines, without_blank_ends
@@ -239,7 +239,8 @@ def _known(source: Source, folder: Path, received: dict, settings: Callable[[str
     if not isinstance(source, DicomSource) or source.label_maps:
         return {}
     digests = {token: about["sha256"] for token, about in received.items()}
-    records = {p.parent.name: read_json(p) for p in folder.glob(f"*/{incremental.RECORD}")}
+    read = {path.parent.name: read_json_or_none(path) for path in folder.glob(f"*/{incremental.RECORD}")}
+    records = {case: record for case, record in read.items() if record}
     held = {c: r.get("received", {}) for c, r in records.items()}
     changed = {
         patient_of(c) for c, files in held.items()
