@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -205,6 +206,27 @@ def test_a_training_whose_process_or_job_has_ended_does_not_run(tmp_path, monkey
     }  # fmt: skip
     (own,) = progress.statuses(None)  # no Slurm answers: only what ran on this machine is known
     assert [each.stage for each in own.running if not each.ended] == ["elsewhere"]
+
+
+def test_a_process_that_has_the_number_of_an_ended_one_does_not_train(tmp_path, monkeypatch):
+    """As after a reboot: this process was started later than the report."""
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 5, 2)
+    progress.Watched("uterus").begin("c")
+    (path,) = progress.running_folder("uterus").iterdir()
+    write_json(path, read_json(path) | {"time": time.time() - 30 * 86400})
+    (running,) = progress.statuses()[0].running
+    assert running.ended
+
+
+def test_the_status_passes_over_what_a_power_cut_left_empty(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for study in ("uterus", "prostate"):
+        progress.begin(study, 5, 2)
+        progress.Watched(study).begin("c")
+    (progress.FOLDER / "prostate.json").write_text("")
+    (progress.running_folder("uterus") / "c.json").write_text("")
+    assert [(s.study, s.running) for s in progress.statuses()] == [("uterus", [])]
 
 
 def test_nothing_is_told_where_no_run_was_begun(tmp_path, monkeypatch, capsys):

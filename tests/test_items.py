@@ -325,3 +325,14 @@ def test_an_item_whose_record_a_power_cut_left_empty_is_made_again(made: Path, l
 def test_an_item_with_a_file_of_the_same_size_and_other_content_is_made_again(made: Path):
     (made.parent / "b/two.txt").write_text("owt")
     assert again(made, {"a": "1", "b": "1"}) == ["b"]
+
+
+def test_files_that_a_library_keeps_to_their_owner_can_be_read_like_the_others(tmp_path: Path):
+    """As safetensors does it, whose weights colleagues want to verify and to predict with."""
+
+    def make(name: str, folder: Path) -> dict:
+        (folder / "weights").touch(mode=0o600)
+        return {}
+
+    update(tmp_path / "items.json", {"a": "1"}, make)
+    assert (tmp_path / "a/weights").stat().st_mode == (tmp_path / "a/record.json").stat().st_mode

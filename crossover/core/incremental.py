@@ -278,6 +278,8 @@ def _guarded(name: str, key: str, make: Callable[[str, Path], dict], folder: Pat
             **facts,
         }
         write_json(own / RECORD, record)
+        for path in files:  # safetensors' are readable by their owner only
+            path.chmod((own / RECORD).stat().st_mode)
     except Exception as error:
         log.exception("%s failed after %.1f s", name, perf_counter() - start)
         if no_room := disk.as_disk_full(error, own):

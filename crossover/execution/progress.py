@@ -10,7 +10,9 @@ from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from crossover.core.files import read_json, write_json
+import psutil
+
+from crossover.core.files import read_json, read_json_or_none, write_json
 from crossover.core.wording import duration
 
 FOLDER = Path(".cache/progress")
@@ -193,20 +195,22 @@ class Status(NamedTuple):
 def statuses(queued: Container[str] | None = None) -> list[Status]:
     """Return how far the trainings of the last run are, for each of its studies.
 
+    Files that a power cut left empty are passed over.
+
     Args:
         queued: the numbers of the jobs in Slurm's queue; None where it is not known.
     """
-    return [_status(path.stem, queued) for path in sorted(FOLDER.glob("*.json"))]
+    runs = {path.stem: read_json_or_none(path) for path in sorted(FOLDER.glob("*.json"))}
+    return [_status(study, run, queued) for study, run in runs.items() if run]
 
 
-def _status(study: str, queued: Container[str] | None) -> Status:
-    run, done, running = read_json(FOLDER / f"{study}.json"), _done(study), []
+def _status(study: str, run: dict, queued: Container[str] | None) -> Status:
+    done, running = _done(study), []
     over = {stage for _, stage in done}
     for path in sorted(running_folder(study).glob("*.json")):
-        if path.stem not in over:
-            status = read_json(path)
-            ago = time.time() - status.pop("time")
-            running.append(Running(path.stem, seconds_ago=ago, ended=_has_ended(status, queued), **status))
+        if path.stem not in over and (status := read_json_or_none(path)):
+            ended, ago = _has_ended(status, queued), time.time() - status.pop("time")
+            running.append(Running(path.stem, seconds_ago=ago, ended=ended, **status))
     left = seconds_left([seconds for seconds, _ in done], **run)
     return Status(study, len(done), run["stages"], running, left if any(s for s, _ in done) else None)
 
@@ -215,17 +219,15 @@ def _has_ended(status: dict, queued: Container[str] | None) -> bool:
     """Return whether a training's job is no longer in the queue, or its process is no longer on this machine."""
     if status["job"] and queued is not None:
         return status["job"] not in queued
-    return status["host"] == socket.gethostname() and not _is_there(status["process"])
+    return status["host"] == socket.gethostname() and not _was_there(status["process"], status["time"])
 
 
-def _is_there(process: int) -> bool:
+def _was_there(process: int, when: float) -> bool:
+    """Return whether a process runs that was started before a time: another one may have its number since."""
     try:
-        os.kill(process, 0)  # no signal: only asks
-    except ProcessLookupError:
+        return bool(psutil.Process(process).create_time() <= when)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:  # somebody else's
-        pass
-    return True
 
 
 def line(took: list[float], what: str, stages: int, jobs: int) -> str:
