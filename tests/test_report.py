@@ -322,6 +322,19 @@ def test_the_first_page_follows_the_tables():
     assert "2 do not hold" in sure and "0 hold" in sure and "failed" not in sure and "trained 3 times" in sure
 
 
+def test_the_first_page_says_which_training_patients_the_draws_share():
+    """The spread of draws that are all of the same patients doesn't tell what other patients would give."""
+    tables, largest = scores(replicates=2), STUDY.sizes[-1]
+    drawn = tables["metrics"].assign(draw=tables["metrics"]["replicate"])
+    target = pd.DataFrame({"patient": [f"t{i}" for i in range(2 * largest)], "cohort": STUDY.target, "part": "train"})
+    half, whole = (pd.concat([tables["splits"], target[:n]]) for n in (2 * largest, largest))
+    text = said(how_sure(results(metrics=drawn, splits=half)))
+    assert f"All 2 draws of labelled cases are from the same {2 * largest} patients: at n = {largest}" in text
+    assert "on average 50% of their patients in common" in text
+    assert "have all their patients in common" in said(how_sure(results(metrics=drawn, splits=whole)))
+    assert "draws" not in said(how_sure(results(metrics=drawn.assign(draw=0), splits=whole)))
+
+
 def test_the_overview_counts_every_study():
     found = results(**scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51))
     table = overview([found, results(PROSTATE)])
