@@ -124,16 +124,16 @@ def test_sizes_that_stand_for_the_papers_are_told():
     ("table", "said"),
     [
         (crossover(CROSSES, 23.4, 12, 51),
-         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to 51); below, TL (L1) is ahead."),
+         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to 51); with 5, TL (L1) is ahead."),
         (crossover(CROSSES, 23.4, 12, np.inf),
-         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); below, TL (L1) is ahead."),
+         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); with 5, TL (L1) is ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
          "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only."),
         (crossover(NONE, 0.0, 0.0, 0.0),
          "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1)."),
         (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
-         "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with fewer, "
-         "Pretrained as it is."),
+         "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with 5, "
+         "Pretrained is."),
         (crossover(CANT, 0.0, 0.0, np.inf),
          "Whether UT-only overtakes TL (L1) can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
         (crossover(CANT, np.nan, 0.0, np.inf),
