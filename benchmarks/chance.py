@@ -1,6 +1,6 @@
 """How often verdicts on two methods are wrong, and how often right, with a known truth.
 
-    python -m benchmarks.chance [--tables 2000] [--quick] [--draws]
+    python -m benchmarks.chance [--tables 2000] [--quick] [--draws | --unequal]
 
 Tables of scores are drawn from the model of `statistics.estimates.chance`: patients SD 0.10, residual SD 0.06 (all
 of it between the trainings of a case, or half its variance tied to case and model), and a between-run SD of 0 to
@@ -20,6 +20,9 @@ these, `holds` is 0 by definition and no method is judged.
 With --draws: for 2, 3 and 5 draws of the training cases with 2 or 3 trainings each (between-run SD 0.02), and an SD
 between draws of 0 to 0.04, how often two equal methods differ at 5%, and the power, where draws are the unit as in
 `metrics_table.with_runs`, and where all trainings count as independent of each other.
+
+With --unequal: how often two equal methods differ at 5% where the trainings of one vary 1, 4 or 10 times as much as
+those of the other, with a mean variance of 0.03 squared. The model of chance pools the two variances.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from crossover.statistics.scores.metrics_table import with_runs
 METHODS, PATIENTS, RESIDUAL, DIFFERENCE, OTHERS_DF = 4, 0.10, 0.06, 0.05, 12
 TRAININGS, SPREADS, CASES, TIED = (1, 2, 3, 5), (0.0, 0.01, 0.02, 0.04), (10, 16, 64), (0.0, 0.5)
 DRAWS, OF_DRAWS, BETWEEN_DRAWS, RUN = (2, 3, 5), (2, 3), (0.0, 0.02, 0.04), 0.02
+RATIOS, UNEQUAL = (1, 4, 10), 0.03
 FIFTH = 5
 BAND = 0.015
 """What an error rate may be above its nominal level."""
@@ -52,7 +56,15 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=2000, help="of each setting")
     parser.add_argument("--quick", action="store_true", help="few tables, few settings")
     parser.add_argument("--draws", action="store_true", help="of several draws with several trainings each")
+    parser.add_argument("--unequal", action="store_true", help="of methods whose trainings vary unequally")
     asked = parser.parse_args()
+    if asked.unequal:
+        rows = [
+            {"cases": n, "trainings": k, "ratio of SDs": r, "type I": rate_of_unequal(n, k, r, asked.tables)}
+            for n, k, r in product((16, 64), TRAININGS[1:], RATIOS)
+        ]
+        print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3f"))
+        return
     if asked.draws:
         rows = [
             {"cases": n, "draws": d, "trainings": k, "between-draw SD": s} | rates_of_draws(n, d, k, s, asked.tables)
@@ -128,6 +140,17 @@ def rates_of_draws(n: int, draws: int, trainings: int, between: float, tables: i
             hits[2 * i : 2 * i + 2] += found.p() < 0.05, found.p(-DIFFERENCE) < 0.05
     names = "type I", "power", "type I, all trainings", "power, all trainings"
     return dict(zip(names, hits / tables, strict=True))
+
+
+def rate_of_unequal(n: int, trainings: int, ratio: float, tables: int) -> float:
+    """How often two equal methods differ of which one varies `ratio` times as much between trainings as the other."""
+    rng = np.random.default_rng([n, trainings, round(ratio)])
+    spread = UNEQUAL * np.array([1, ratio]) / np.sqrt((1 + ratio**2) / 2)
+    hits = 0
+    for _ in range(tables):
+        luck = spread[:, None, None] * rng.standard_normal((2, 1, trainings))
+        hits += effect(list(draw(rng, n, trainings, 0.0, 0.0)[:2] + luck), [1, -1]).p() < 0.05
+    return hits / tables
 
 
 def draw(rng: np.random.Generator, n: int, trainings: int, spread: float, tied: float) -> np.ndarray:

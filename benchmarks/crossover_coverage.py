@@ -4,7 +4,8 @@
 
 Simulated tables with known answers (`tests/simulated.py`), for designs of patients, draws of the nested subsets and
 sizes. Nominal: 95% covered; "crosses" where curves don't cross once, and "no crossover" where they cross, 5% at
-most. `power_covered` is the coverage that the power law's n* would have in the same resamples.
+most. `power_covered` is the coverage that the power law's n* would have in the same resamples. A second table is of
+draws that are taken from one pool of training patients (`--pools` alone).
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ SHELF_DESIGNS = {
     "a model off the shelf, 64 patients, 3 draws": Design(replicates=3),
     "a model off the shelf, 64 patients, 3 draws, n = 5, 26, 256": Design(replicates=3, sizes=(5, 26, 256)),
 }
+POOLS = [
+    Design(replicates=draws, luck=luck, taught=0.08, pool=pool)
+    for luck in (0.01, 0.02) for draws in (2, 3, 5) for pool in (256, 512, 4096)
+]  # fmt: skip
 COLUMNS = ["covered", "covered where crosses", "crosses", "RMS", "power_covered"]
 HEADS = [
     *COLUMNS,
@@ -65,13 +70,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--pools", action="store_true", help="only draws of one pool of training patients")
     given = parser.parse_args()
+    if given.pools:
+        return print_pools(given.simulations, given.draws)
     print("|".join(["", "design", *HEADS, ""]), "|---" * (len(HEADS) + 1) + "|", sep="\n")
     size = given.simulations, given.draws
     for name, design in DESIGNS.items():
         print(row(name, design, (CROSSING, NOT_CROSSING, TWICE), *size), flush=True)
     for name, design in SHELF_DESIGNS.items():
         print(row(name, design, (SHELF, NOT_SHELF, {}), *size), flush=True)
+    print_pools(*size)
+
+
+def print_pools(simulations: int, draws: int) -> None:
+    """Print how often curves that meet at the largest size get a verdict, with all draws of one pool of patients."""
+    heads = ["SD of trainings", "draws", "training patients", "crosses", "no crossover"]
+    print("|".join(["", *heads, ""]), "|---" * len(heads) + "|", sep="\n")
+    for design in POOLS:
+        found = rates(NOT_CROSSING["meeting at the largest"], design, simulations, draws)
+        cells = [str(design.luck), str(design.replicates), str(design.pool)]
+        print("|".join(["", *cells, _told(found["crosses"]), _told(found["no crossover"]), ""]), flush=True)
 
 
 def row(name: str, design: Design, curves: tuple[dict, dict, dict], simulations: int, draws: int) -> str:

@@ -79,6 +79,8 @@ class Design:
         replicates: draws of the nested subsets, each with one training.
         shared: the share of the luck's variance that all sizes of a replicate have in common.
         steep: luck at the smallest size as a multiple of that at the largest.
+        pool: the training patients of whom all draws are taken; 0 for draws that share none.
+        taught: the SD of a mean at the smallest size by the patients who were drawn, where there is a pool.
     """
 
     patients: int = 64
@@ -89,6 +91,8 @@ class Design:
     shared: float = 0.0
     steep: float = 1.0
     sizes: tuple[int, ...] = SIZES
+    pool: int = 0
+    taught: float = 0.0
 
 
 def simulated_panel(curves: Mapping[str, Curve], design: Design, seed: int) -> Panel:
@@ -102,7 +106,17 @@ def simulated_panel(curves: Mapping[str, Curve], design: Design, seed: int) -> P
     luck = luck * design.luck * scale[None, :, None, None]
     noise = rng.normal(0, design.noise, (families, len(n), runs, patients))
     scores = means + ease + luck + noise
+    if design.pool:
+        scores += _of_a_pool(design, families, rng)
     return Panel(list(curves), n, scores, np.zeros(patients, int))
+
+
+def _of_a_pool(design: Design, families: int, rng: np.random.Generator) -> np.ndarray:
+    """What the patients of each nested subset add to a mean: the mean of what each of them adds, for each family."""
+    each = rng.normal(0, design.taught * np.sqrt(design.sizes[0]), (families, 1, design.pool))
+    ranks = rng.permuted(np.tile(np.arange(design.pool), (1, design.replicates, 1)), axis=2)
+    drawn = np.take_along_axis(each, ranks, 2)
+    return np.stack([drawn[..., :n].mean(2) for n in design.sizes], axis=1)[..., None]
 
 
 def on_the_shelf(panel: Panel) -> Panel:

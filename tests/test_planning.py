@@ -271,6 +271,20 @@ def test_a_forecast_from_one_draw_says_so_however_often_it_was_trained(scores):
 
 
 @pytest.mark.slow
+def test_a_plan_from_draws_that_were_trained_several_times_asks_for_as_many(scores):
+    """Of 3 draws with 3 trainings each, plans for 80% succeeded in 60% where each new draw was trained once."""
+    asked = Question(difference=0.1, rules=Rules(trainings=(5,)))
+    again = scores.assign(draw=scores["replicate"])
+    repeated = pd.concat([again, again.assign(replicate=again["replicate"] + 2)])
+    for table, apart, crossed in (
+        (again, "with 5 trainings of each settle", "with 5 draws of the subsets, each trained once,"),
+        (repeated, "with 5 draws of the labelled cases, each trained 2 times, settle", "each trained 2 times, settle"),
+    ):
+        said = design(table, asked)[0].set_index("question")["statement"]
+        assert apart in said[DIFFERENCE] and crossed in said[CROSSOVER]
+
+
+@pytest.mark.slow
 def test_hours_of_cases_that_are_there_already_cost_nothing(planned):
     score = planned[planned["question"] == SCORE].set_index("a")
     inside = score[score["cases"] <= 51]
@@ -399,7 +413,7 @@ def test_without_two_models_those_that_are_there_are_listed(tmp_path):
 def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
     row = {
         "question": DIFFERENCE, "difference": 0.03, "given": True, "a": "scratch", "b": "tuned", "n_train": 80,
-        "about": "methods", "refused": "", "trainings": 3.0, "cases": 1000, "hours": None,
+        "about": "methods", "refused": "", "trainings": 3.0, "per_draw": 1, "cases": 1000, "hours": None,
         "assurance": 0.8, "reached": 0.7964,
     }  # fmt: skip
     assert planning.statement(row).endswith("with an assurance of 79% only")

@@ -124,16 +124,16 @@ def test_sizes_that_stand_for_the_papers_are_told():
     ("table", "said"),
     [
         (crossover(CROSSES, 23.4, 12, 51),
-         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to 51); below, TL (L1) is ahead."),
+         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to 51); with 5, TL (L1) is ahead."),
         (crossover(CROSSES, 23.4, 12, np.inf),
-         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); below, TL (L1) is ahead."),
+         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); with 5, TL (L1) is ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
          "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only."),
         (crossover(NONE, 0.0, 0.0, 0.0),
          "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1)."),
         (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
-         "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with fewer, "
-         "Pretrained as it is."),
+         "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with 5, "
+         "Pretrained is."),
         (crossover(CANT, 0.0, 0.0, np.inf),
          "Whether UT-only overtakes TL (L1) can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
         (crossover(CANT, np.nan, 0.0, np.inf),
@@ -320,6 +320,19 @@ def test_the_first_page_follows_the_tables():
     found, sure = said(found_of(other, answers)), said(how_sure(other))
     assert "No crossover is beyond chance" in found and "First. Second." in found and "Third" not in found
     assert "2 do not hold" in sure and "0 hold" in sure and "failed" not in sure and "trained 3 times" in sure
+
+
+def test_the_first_page_says_which_training_patients_the_draws_share():
+    """The spread of draws that are all of the same patients doesn't tell what other patients would give."""
+    tables, largest = scores(replicates=2), STUDY.sizes[-1]
+    drawn = tables["metrics"].assign(draw=tables["metrics"]["replicate"])
+    target = pd.DataFrame({"patient": [f"t{i}" for i in range(2 * largest)], "cohort": STUDY.target, "part": "train"})
+    half, whole = (pd.concat([tables["splits"], target[:n]]) for n in (2 * largest, largest))
+    text = said(how_sure(results(metrics=drawn, splits=half)))
+    assert f"All 2 draws of labelled cases are from the same {2 * largest} patients: at n = {largest}" in text
+    assert "on average 50% of their patients in common" in text
+    assert "have all their patients in common" in said(how_sure(results(metrics=drawn, splits=whole)))
+    assert "draws" not in said(how_sure(results(metrics=drawn.assign(draw=0), splits=whole)))
 
 
 def test_the_overview_counts_every_study():

@@ -70,12 +70,22 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
         folds=folds, replicates=replicates, missing=results.frame("missing"),
         judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
-    yield from map(LinkedSentence, said)
+    yield from map(LinkedSentence, [*said, *_shared_by_draws(results)])
     if line := failures_in_short(results):
         yield LinkedSentence(line, "failed")
     claims = results.frame("claims")
     if len(claims):
         yield LinkedSentence(verdicts_sentence(claims), "claims")
+
+
+def _shared_by_draws(results: StudyResults) -> list[str]:
+    """Say that the draws of the subsets have patients in common, whose chance their spread doesn't show."""
+    study, metrics = results.study, results.frame("metrics")
+    draws = metrics["draw"].nunique() if "draw" in metrics else 1
+    splits = results.frame("splits", "cohort", "part", "patient")
+    trained = splits[splits["cohort"].eq(study.target) & splits["part"].eq("train")]
+    pool = trained["patient"].nunique()
+    return statements(study, "draws_share", draws=draws, pool=pool) if draws > 1 and pool and study.sizes else []
 
 
 def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:

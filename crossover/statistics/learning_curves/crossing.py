@@ -257,7 +257,7 @@ def _statement(row: dict) -> str:
         if row["off_the_shelf"]:
             return (
                 f"with {size_text(row['n'], row)} cases or more {overtakes} is ahead of {ahead} ({_bounds(row)}); "
-                f"with fewer, {ahead} as it is"
+                f"with {row['n_smallest']}, {ahead} is"
             )
         return f"{overtakes} overtakes {ahead} at n = {size_text(row['n'], row)} ({_bounds(row)})"
     if row["verdict"] == CHANGES:

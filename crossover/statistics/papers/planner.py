@@ -164,5 +164,6 @@ def _grid(own: pd.DataFrame) -> Table:
         hours = "" if pd.isna(row["hours"]) else f"{row['hours']:.1f}"
         pair = ", ".join(filter(None, (str(row["a"]), str(row["b"]))))
         each = str(row["trainings"] or "")
+        each += f" draws x {row['per_draw']}" if row["per_draw"] > 1 else ""
         grid.add_row(str(row["structure"]), pair, each, cases, hours)
     return grid

@@ -35,8 +35,8 @@ ONE_DRAW = "of this draw"
 """What a learning curve is about whose sizes were drawn once (the column `about`): other draws may lie higher."""
 PLANNING = [
     "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
-    "trainings", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low", "gain_high",
-    "confidence", "hours", "refused", "statement",
+    "trainings", "per_draw", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low",
+    "gain_high", "confidence", "hours", "refused", "statement",
 ]  # fmt: skip
 TRAININGS = (1, 3, 5, 10)
 MOST_TRAININGS = 100
@@ -186,7 +186,8 @@ def next_cases(resampled: Resampled, place: dict, more: int, rules: Rules) -> li
 def as_table(rows: Sequence[dict]) -> pd.DataFrame:
     """Return rows as a table with the columns `PLANNING`, each with its statement.
 
-    `trainings` is 0 where none are asked about.
+    `trainings` is 0 where none are asked about. `per_draw` says how often each draw of the labelled cases has to be
+    trained, as in the pilot, where `trainings` are draws; 1 where each training counts for itself.
     """
     table = completed(pd.DataFrame(rows).reindex(columns=PLANNING))
     table["statement"] = [statement(row) for row in table.to_dict("records")]
@@ -198,8 +199,8 @@ def completed(table: pd.DataFrame) -> pd.DataFrame:
     words = ("test_set", "structure", "b", "refused")
     return (
         table.astype(dict.fromkeys(words, object))
-        .fillna(dict.fromkeys(words, "") | {"trainings": 0})
-        .astype({"trainings": int})
+        .fillna(dict.fromkeys(words, "") | {"trainings": 0, "per_draw": 1})
+        .astype({"trainings": int, "per_draw": int})
     )
 
 
@@ -241,7 +242,7 @@ def _settles(row: dict) -> str:
     if row["about"] == MODELS:
         text = _plan(row, "", what)
         return f"{text} (of these trained models: nothing tells how much another training differs)"
-    each = _trainings(row["trainings"])
+    each = _trainings(row["trainings"], row["per_draw"])
     if row["refused"]:
         return f"{each} can't settle {what}: {row['refused']}"
     text = _plan(row, f" with {each}", what)
@@ -252,7 +253,7 @@ def _settles_crossover(row: dict) -> str:
     what = f"whether {row['b']} overtakes {row['a']}"
     if row["refused"]:
         return f"no plan settles {what}: {row['refused']}; train on a second draw of the subsets first"
-    draws = f" with {row['trainings']:.0f} draws of the subsets, each trained once,"
+    draws = f" with {row['trainings']:.0f} draws of the subsets, each trained {_times(row['per_draw'])},"
     return _plan(row, draws, f"{what} at the same sizes")
 
 
@@ -292,5 +293,12 @@ def _brings(row: dict) -> str:
     )
 
 
-def _trainings(count: float) -> str:
-    return f"{counted(count, 'training')} of each"
+def _trainings(count: float, per_draw: int) -> str:
+    """Return the trainings of a plan in words; of a pilot whose draws were trained several times they are draws."""
+    if per_draw == 1:
+        return f"{counted(count, 'training')} of each"
+    return f"{counted(count, 'draw')} of the labelled cases, each trained {_times(per_draw)},"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -173,6 +173,7 @@ def _by_pair(rows: pd.DataFrame, asked: Question, pair: tuple, open_only: bool =
             continue
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
         place |= {"a": pair[0][0], "b": pair[1][0], "n_train": max(pair[0][1], pair[1][1])}
+        place |= {"per_draw": averaged(rows, rows["run"], [family for family, _ in pair])}
         found += differences(pilot, place, asked.difference, asked.rules)
         if pilot.training and not pilot.own:
             notes.add(
@@ -204,7 +205,8 @@ def _by_curves(
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
         if set(pair) <= set(scores.families) and (open_yet or not first):
             places = scores.families.index(pair[0]), scores.families.index(pair[1])
-            at_sizes, note = _crossing(scores, drawn_means, asked, places, place)
+            per_draw = averaged(own, own.get("draw", own["replicate"]), pair)
+            at_sizes, note = _crossing(scores, drawn_means, asked, places, place | {"per_draw": per_draw})
             open_yet = not at_sizes
             found += at_sizes
             notes += [f"{structure}: {note}"] if note else []
@@ -212,6 +214,20 @@ def _by_curves(
             found += scores_reached(drawn_means, place, asked.reach, asked.rules)
         found += next_cases(drawn_means, place, asked.more, asked.rules)
     return found, notes
+
+
+def averaged(rows: pd.DataFrame, unit: pd.Series, families: Sequence[str]) -> int:
+    """Return how many trainings at most are averaged into one training, or draw, of those that a plan counts.
+
+    A plan is made of such means. Studies that train each draw less often have more chance, and succeed less often.
+
+    Args:
+        rows: of `metrics_table.tested`. unit: the training or draw that each row counts for.
+        families: those that are compared.
+    """
+    model = ["family", "n_train", "unit"]
+    trained = rows.assign(unit=unit)[[*model, "replicate", "fold"]][rows["family"].isin(families)]
+    return int(trained.drop_duplicates().groupby(model).size().max())
 
 
 def _crossing(
