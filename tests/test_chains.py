@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossover.core.files import write_json
+from crossover.core.files import file_digest, write_json
 from crossover.study import parameters
 from crossover.study.chains import CONTROL, chains, longer
 from crossover.study.config import load_study
@@ -186,7 +186,7 @@ def test_a_stage_of_another_name_but_the_same_key_is_not_trained_again(tmp_path)
     done.mkdir()
     (done / "weights.safetensors").write_bytes(b"weights")
     (done / "history.csv").write_text("step,loss,validation_dsc\n")
-    files = {p.name: {"sha256": "", "bytes": p.stat().st_size} for p in done.iterdir()}
+    files = {p.name: {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in done.iterdir()}
     facts = {"stage": {"name": "cell"}, "steps": 7}
     write_json(done / "record.json", {"key": "k", "files": files, **facts})
     trainer = Trainer(SimpleNamespace(), None, None, tmp_path, tmp_path / "cache", 1)

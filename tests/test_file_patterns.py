@@ -84,7 +84,7 @@ def test_no_patient_at_all_says_which_files_were_looked_for(root: Path):
 
 def test_a_column_that_no_file_tells_is_an_error_of_the_configuration():
     values = nnunet().model_dump() | {"where": {"center": "A"}}
-    with pytest.raises(ConfigError, match=r"has no {center}"):
+    with pytest.raises(ConfigError, match=r"doesn't contain {center}"):
         validate(VolumesSource, values, Path("s.yaml"))
 
 

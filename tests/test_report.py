@@ -329,7 +329,7 @@ def test_the_first_page_says_which_training_patients_the_draws_share():
     target = pd.DataFrame({"patient": [f"t{i}" for i in range(2 * largest)], "cohort": STUDY.target, "part": "train"})
     half, whole = (pd.concat([tables["splits"], target[:n]]) for n in (2 * largest, largest))
     text = said(how_sure(results(metrics=drawn, splits=half)))
-    assert f"All 2 draws of labelled cases are from the same {2 * largest} patients: at n = {largest}" in text
+    assert f"All 2 draws of labelled cases come from the same {2 * largest} patients: at n = {largest}" in text
     assert "on average 50% of their patients in common" in text
     assert "have all their patients in common" in said(how_sure(results(metrics=drawn, splits=whole)))
     assert "draws" not in said(how_sure(results(metrics=drawn.assign(draw=0), splits=whole)))

@@ -178,7 +178,7 @@ def test_each_examination_gets_a_seg_and_an_rtstruct_with_the_voxels_of_its_mask
     shutil.rmtree(export / "Q2")
     folder = results.parent / "objects"
     status, table, said = segmented(export, results, "--dicom", str(folder))
-    assert status == 0 and f"which tell who the patients are: {folder}" in said
+    assert status == 0 and f"which identify the patients: {folder}" in said
     assert set(table.dicom) == {"SEG and RTSTRUCT"}
     found = objects(folder)
     assert {*found} == {f"{case}_{kind}.dcm" for case in table.case for kind in ("seg", "rtstruct")}
