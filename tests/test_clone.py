@@ -5,6 +5,8 @@ import itertools
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,20 @@ def test_paths_are_those_of_the_callers_folder(home: Path, elsewhere: Path, monk
     assert called("a/b", "--data", "raw") == {
         "cwd": home, "path": Path("a/b"), "data": "raw", "results": None,
     }  # fmt: skip
+
+
+def test_the_program_runs_the_code_of_the_clone_that_it_is_called_in(home: Path, elsewhere: Path):
+    """As in a copy of a clone, whose programs begin with the Python of the place that it was copied from."""
+    (home / "crossover").mkdir()
+    (home / "crossover/__init__.py").touch()
+    (home / "crossover/__main__.py").write_text("import sys; print('of the clone:', *sys.argv[1:])")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    program = [Path(sys.executable).with_name("crossover")]
+    for folder, call in ((home, ["plan", "--json"]), (home / "results/study", ["verify"])):
+        said = subprocess.run([*program, *call], cwd=folder, env=environment, capture_output=True, text=True).stdout
+        assert said == f"of the clone: {' '.join(call)}\n"
+    own = subprocess.run([*program, "--help"], cwd=elsewhere, env=environment, capture_output=True, text=True).stdout
+    assert "Usage: crossover" in own
 
 
 def test_without_a_clone_a_line_says_so(elsewhere: Path, monkeypatch: pytest.MonkeyPatch):

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,24 @@ def workflow_folder(start: Path) -> Path:
     Raises:
         ConfigError: there is neither.
     """
-    for folder in (start, *start.parents, ROOT):
-        if all((folder / mark).exists() for mark in MARKS):
-            return folder
+    if folder := _nearest((start, *start.parents, ROOT)):
+        return folder
     raise ConfigError(
         f"{start} is not inside a clone of the project, and neither is this program: call it inside a clone"
     )
+
+
+def other_clone(start: Path) -> Path | None:
+    """Return the nearest clone of the project upwards from a folder, if it is not the one whose code runs here.
+
+    So it is in a copy of a clone, whose programs begin with the Python of the place that it was copied from.
+    """
+    folder = _nearest((start, *start.parents))
+    return folder if folder and folder.resolve() != ROOT.resolve() and (folder / "crossover").is_dir() else None
+
+
+def _nearest(folders: Iterable[Path]) -> Path | None:
+    return next((folder for folder in folders if all((folder / mark).exists() for mark in MARKS)), None)
 
 
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
