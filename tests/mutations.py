@@ -25,6 +25,7 @@ OTHERS = {
     "dsc": ["dsc_structure_slices"], "mobilenet_v2": ["resnet18"], "resnet18": ["resnet34"],
     "ICC(A,1)": ["ICC(C,1)"], "2d": ["3d_fullres"], "default": ["ResEncM"],
     "morphologically abnormal structure": ["tissue"], "left": ["right"], "right": ["left"],
+    "cut": ["keep"],
 }  # fmt: skip
 """Values of settings that take one of a few."""
 

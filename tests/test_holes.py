@@ -138,8 +138,8 @@ def test_trainings_that_were_done_again_are_named_with_what_happened_at_first():
     ]
     again = failures.retried(records)
     section = failures.failures_section(StudyResults(chain_study(), {}, {}, retried=again))
-    assert section is not None and "1 training collapsed and was done again" in section.sentences[0]
-    assert section.sentences[0].endswith("what counts: a (the loss is nan).")
+    assert section is not None and "1 training collapsed and was repeated" in section.sentences[0]
+    assert section.sentences[0].endswith("the second training counts: a (the loss is nan).")
 
 
 # ---- what must not be averaged over

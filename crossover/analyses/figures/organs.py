@@ -77,7 +77,7 @@ def caption(frames: Frames, study: Study) -> str:
     if len(study.structures) > 1:
         text += f" Mean: the mean over each case's {len(study.structures)} structures."
     if captions.citation(frames, study):
-        text += f" Bars: the means that {captions.citation(frames, study)} print, for that paper's patients."
+        text += f" Bars: the means printed in {captions.citation(frames, study)}, for that paper's patients."
     return text
 
 

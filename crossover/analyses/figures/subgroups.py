@@ -86,7 +86,7 @@ def caption(frames: Frames, study: Study) -> str:
     text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
     if captions.citation(frames, study):
         text += (
-            f" Hollow: the means that {captions.citation(frames, study)} print, for that paper's patients and at the "
+            f" Hollow: the means printed in {captions.citation(frames, study)}, for that paper's patients and at the "
             "corresponding training size."
         )
     return text
