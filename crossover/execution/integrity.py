@@ -1,7 +1,6 @@
 """Whether a result is what its provenance record says, and whether its record is that of a planned job."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,9 +67,7 @@ class Checker:
             for name, item in content.get("items", {}).items()
             for file in changed_files(folder / name, item, digest_of)
         ]
-        if known.now != known.before:
-            with suppress(OSError):  # where nothing can be kept these files are read each time
-                known.keep()
+        known.keep_what_is_new()
         return changed
 
     def is_outdated(self, job: GraphJob) -> bool:

@@ -58,6 +58,12 @@ class KnownDigests:
         """Write the digests for the next time."""
         write_json(self.path, self.now)
 
+    def keep_what_is_new(self) -> None:
+        """Write the digests if they are others than before; where nothing can be written, files are read each time."""
+        if self.now != self.before:
+            with suppress(OSError):
+                self.keep()
+
 
 def _state(about: os.stat_result, key: bytes) -> str:
     """Return what is another after a file was written to.
@@ -102,7 +108,5 @@ def _changed(files: Mapping[Path, os.stat_result], data: Path, manifest: Path, k
     if not suspects:
         return []
     again.ahead(suspects)
-    if again.now != again.before:
-        with suppress(OSError):  # where nothing can be kept these files are read each time
-            again.keep()
+    again.keep_what_is_new()
     return sorted((name, now[1]) for name, now in again.now.items() if received.before[name][1] != now[1])
