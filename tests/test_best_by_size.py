@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from crossover.report.answers import KINDS, chains_in_short, chains_picture
-from crossover.report.best_by_size import Choice, answer_in_short, best_by_size, picture, ranges, rests_on
+from crossover.report.best_by_size import Choice, answer_in_short, best_by_size, cost_of_choice, picture, ranges, rests_on
 from crossover.report.formats import quoted
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import METHODS, MODELS
@@ -87,6 +87,25 @@ def test_what_is_worse_than_another_is_named_where_the_rest_is_open():
         "With 4 labelled cases, take Pretrained as it is or fine-tune from L1 (these data can't say which), "
         "not UT-only."
     ]
+
+
+def test_what_a_wrong_choice_costs_is_the_furthest_limit_of_what_is_left():
+    limits = pd.DataFrame({"ci_low": [0.05, -0.043, -0.2], "ci_high": [0.15, 0.021, 0.101]})
+    table = two(0.01, 0.8, 0.3).join(limits)
+    assert cost_of_choice(of(pairwise=table)) == [
+        "Choosing wrongly among the strategies that these data leave open costs at most 0.04 in mean DSC with 16 "
+        "labelled cases and 0.20 with 64 (the limits of the 95% intervals of their differences)."
+    ], "nothing is left to choose with 4"
+    assert cost_of_choice(of(pairwise=table.assign(p=0.001))) == []
+    assert cost_of_choice(of(pairwise=two(0.2, 0.8, 0.3).assign(ci_low=np.nan, ci_high=np.nan))) == []
+
+
+def test_of_several_structures_a_wrong_choice_costs_what_their_mean_says():
+    organs = [pairs(ORGANS, (3, "transfer", "scratch", 0.1, 0.2), structure=s) for s in [*ORGANS.structures, POOLED]]
+    wide = [table.assign(ci_low=-0.5, ci_high=0.5) for table in organs[:-1]]
+    frames = {"pairwise": pd.concat(wide), "paired": organs[-1].assign(ci_low=-0.02, ci_high=0.08)}
+    [said] = cost_of_choice(of(ORGANS, **frames))
+    assert said.startswith("On average over the structures, choosing wrongly") and "0.08 in mean DSC with 3" in said
 
 
 def test_only_the_main_questions_families_on_the_targets_test_cases_count():

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import listed, quoted
+from crossover.report.formats import listed, number, quoted
 from crossover.report.prose import statements
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import MODELS
@@ -22,6 +22,7 @@ from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import baseline, families, main_question, trained_part
 from crossover.study.schema import Study
 
+CI = ("ci_low", "ci_high")
 MOST_GROUPS = 3
 """Sentences about single structures; of more groups of them the picture tells."""
 
@@ -57,7 +58,7 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
 def _pairs(results: StudyResults, *structures: str) -> pd.DataFrame:
     """Return the main question's pairs of structures, or of their mean, on the target's test cases."""
     name, asked = "paired" if structures == (POOLED,) else "pairwise", main_question(results.study)
-    rows = results.frame(name, "test_set", "structure", "n_train", "family_a", "family_b", "p", "about")
+    rows = results.frame(name, "test_set", "structure", "n_train", "family_a", "family_b", "p", "about", *CI)
     here = rows["test_set"].eq(results.study.target) & rows["structure"].isin(structures)
     return rows[here & rows["family_a"].isin(asked) & rows["family_b"].isin(asked)]
 
@@ -100,6 +101,23 @@ def rests_on(results: StudyResults) -> list[str]:
     return statements(
         study, "answer_rests_on", found=len(found), left=found["significant"].sum(), tests=found["tests"].max()
     )
+
+
+def cost_of_choice(results: StudyResults) -> list[str]:
+    """Say by how much the strategies that are left at each size can differ: what a wrong choice among them costs.
+
+    It is the limit furthest from 0 of the intervals of their differences; of several structures, of the mean over them.
+    """
+    study = results.study
+    structure = POOLED if len(study.structures) > 1 else next(iter(study.structures))
+    pairs = _pairs(results, structure)
+    most: dict[int, float] = {}
+    for n, choice in best_by_size(results, structure).items():
+        left = pairs["n_train"].eq(n) & pairs["family_a"].isin(choice.best) & pairs["family_b"].isin(choice.best)
+        limits = pairs.loc[left, ["ci_low", "ci_high"]].abs()
+        if limits.size and limits.notna().all(axis=None):
+            most[n] = limits.max(axis=None)
+    return statements(study, "answer_costs", most={n: number(limit) for n, limit in most.items()}) if most else []
 
 
 def _by_structure(results: StudyResults) -> dict[str, Choices]:

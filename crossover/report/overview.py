@@ -9,7 +9,7 @@ from crossover.analyses.figures import style
 from crossover.analyses.figures.captions import left_out
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.answers import chains_in_short
-from crossover.report.best_by_size import answer_in_short, rests_on
+from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests_on
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences, crossovers_found
 from crossover.report.failures_section import failures_in_short
@@ -44,6 +44,7 @@ class LinkedSentence:
 def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
     """Yield a study's answer: which way to train at which sizes, or of which chains; else what its tables say first."""
     said = answer_in_short(results) or chains_in_short(results)
+    said += cost_of_choice(results)
     if not said:
         for text in crossover_sentences(results):
             yield LinkedSentence(text, "crossover")
