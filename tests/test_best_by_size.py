@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 from crossover.report.answers import KINDS, chains_in_short, chains_picture
-from crossover.report.best_by_size import Choice, answer_in_short, best_by_size, cost_of_choice, picture, ranges, rests_on
+from crossover.report.best_by_size import (
+    Choice,
+    answer_in_short,
+    best_by_size,
+    cost_of_choice,
+    picture,
+    ranges,
+    rests_on,
+)
 from crossover.report.formats import quoted
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import METHODS, MODELS
