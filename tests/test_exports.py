@@ -330,6 +330,21 @@ def test_directions_are_combined_by_their_geometric_mean(tell: Callable, tmp_pat
     assert "3 measurements at b 1000" in finding.what
 
 
+def test_the_geometric_mean_of_small_signals_is_theirs_and_0_where_one_is(tmp_path: Path):
+    """Scanners also store signals as fractions."""
+    images = [block(seed=n).holding(block(seed=n).values / 1000) for n in range(3)]
+    images[1].values[2, 3, 4] = 0
+    for n, (image, direction) in enumerate(zip(images, DIRECTIONS.values())):
+
+        def weight(d: Dataset, k: int, direction=direction) -> None:
+            export.b_standard(d, 1000)
+            standard_direction(d, direction)
+
+        write(tmp_path, image, start=5 * n, edit=weight, ImageType=DWI_KINDS, rescale=(0.001, 0.0))
+    with np.errstate(divide="ignore"):
+        assert_is(chosen(tmp_path, b_value=1000).image, geometric_mean(images), values=1e-6)
+
+
 def test_directions_of_an_enhanced_file_are_combined(tmp_path: Path):
     images = [block(seed=n) for n in range(3)]
     parts = [
@@ -420,6 +435,20 @@ def test_the_unit_of_a_real_world_mapping_counts(unit: str, factor: float, tmp_p
     assert_is(chosen(tmp_path, image_type="ADC").image, wanted, values=1e-3)
 
 
+@pytest.mark.parametrize("unit,factor", [("mm2/s", 1e-6), ("um2/s", 1.0)])
+def test_a_real_world_mapping_to_an_adc_goes_before_a_rescale_without_a_unit(unit: str, factor: float, tmp_path: Path):
+    """Twice the map is stored, and the rescale of 1 is for display."""
+    wanted = adc_block()
+
+    def edit(d: Dataset, k: int) -> None:
+        export.set_real_world(d, factor / 2, unit)
+        d.RescaleSlope, d.RescaleIntercept = export.ds((1, 0))
+        d.RescaleType = "US"
+
+    write(tmp_path, wanted.holding(2 * wanted.values), ImageType=ADC_KINDS, edit=edit)
+    assert_is(chosen(tmp_path, image_type="ADC").image, wanted, values=1e-3)
+
+
 def test_a_map_with_philips_scales_is_read_by_them(tmp_path: Path):
     wanted = adc_block(slope=0.610500610500611)
     write(tmp_path, wanted, ImageType=ADC_KINDS, rescale=(0.610500610500611, 0.0), bits=12)
@@ -434,6 +463,28 @@ def test_a_map_chosen_by_its_description_is_brought_to_the_unit_too(tmp_path: Pa
     write(tmp_path, wanted, ImageType=kinds, rescale=(1.0, 0.0), edit=edit, **tags)
     found = chosen(tmp_path, description=r"\badc\b", computed_from=[0, 1000])
     assert_is(found.image, wanted, values=1e-3)
+
+
+@pytest.mark.parametrize(
+    "description,kinds,scaled",
+    [
+        ("ADC", ["DERIVED", "SECONDARY", "OTHER"], True),
+        ("Apparent Diffusion Coefficient", ["DERIVED", "PRIMARY"], True),
+        ("Exponential Apparent Diffusion Coefficient", ["DERIVED", "PRIMARY"], False),
+        ("FA beside ADC", ["DERIVED", "PRIMARY", "FA"], False),
+        ("T2 beside ADC", ["ORIGINAL", "PRIMARY", "M"], False),
+    ],
+)
+def test_a_derived_image_named_adc_is_brought_to_the_unit_without_a_rule_that_says_so(
+    description: str, kinds: list[str], scaled: bool, tmp_path: Path
+):
+    wanted = adc_block()
+    edit = lambda d, k: setattr(d, "RescaleSlope", "0.001")  # noqa: E731
+    write(tmp_path, wanted, ImageType=kinds, rescale=(1.0, 0.0), edit=edit, SeriesDescription=description)
+    found = chosen(tmp_path, description=description.split()[0])
+    factor = 1.0 if scaled else 1e-3
+    assert_is(found.image, wanted.holding(wanted.values * factor), values=1e-3)
+    assert found.adc is scaled
 
 
 @pytest.mark.parametrize("unit,scale", [("10*-6.mm2/s", 1.0), ("10*-3.mm2/s", 1e3), ("mm2/s", 1e6), ("m2/s", 1e12)])
@@ -469,6 +520,61 @@ def test_a_computed_map_agrees_with_the_scanners(tmp_path: Path):
     a, b = (sitk.GetArrayFromImage(c.image).ravel() for c in (theirs, ours))
     assert np.corrcoef(a, b)[0, 1] > 0.999
     assert np.abs(a - b).mean() < 5
+
+
+def set_philips_scale(d: Dataset, scale: float) -> None:
+    own = d.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+    own.add_new(0x0E, "FL", scale)
+
+
+SCALES = {0: (1.5, 0.5), 1000: (0.75, 0.9)}
+"""b-value -> RescaleSlope and Philips' scale slope, by both of which signals are multiplied."""
+
+
+def test_a_map_is_computed_from_signals_that_philips_scaled_apart(tmp_path: Path):
+    images, adc = noise_free((0, 1000))
+
+    def edit(d: Dataset, k: int) -> None:
+        slope, scale = SCALES[int(d.DiffusionBValue)]
+        d.RescaleSlope, d.RescaleIntercept = export.ds((slope / 1e3, 0))
+        set_philips_scale(d, scale * 1e3)
+
+    stored = {b: image.holding(image.values * SCALES[b][1] * 1e3) for b, image in images.items()}
+    export.weighted(tmp_path, stored, dtype="uint32", edit=edit, Manufacturer="Philips Medical Systems")
+    found = chosen(tmp_path, image_type="ADC", computed_from=[0, 1000])
+    assert_is(found.image, block().holding(adc), values=0.1)
+
+
+def test_a_map_is_computed_from_frames_that_philips_scaled_apart(tmp_path: Path):
+    images, adc = noise_free((0, 1000))
+    parts = [
+        Part(image.holding(image.values * slope * scale), b_value=b, rescale=(slope / 60, 0))
+        for (b, image), (slope, scale) in zip(images.items(), SCALES.values())
+    ]
+    path = export.write_enhanced(tmp_path / "dwi", parts, Manufacturer="Philips Medical Systems")
+    enhanced = dcmread(path)
+    for groups in enhanced.PerFrameFunctionalGroupsSequence:
+        own = Dataset()
+        set_philips_scale(own, 60 * SCALES[int(groups.MRDiffusionSequence[0].DiffusionBValue)][1])
+        groups.private_block(0x2005, "Philips MR Imaging DD 005", create=True)
+        groups.add_new((0x2005, 0x140F), "SQ", [own])
+    enhanced.save_as(path)
+    found = chosen(tmp_path, image_type="ADC", computed_from=[0, 1000])
+    assert_is(found.image, block().holding(adc), values=2)
+
+
+def test_a_scale_that_only_some_philips_images_have_changes_nothing(tmp_path: Path):
+    images, adc = noise_free((0, 1000))
+
+    def edit(d: Dataset, k: int) -> None:
+        if d.DiffusionBValue:
+            set_philips_scale(d, 9.0)
+
+    export.weighted(
+        tmp_path, images, dtype="uint32", rescale=(1e-6, 0.0), edit=edit, Manufacturer="Philips Medical Systems"
+    )
+    found = chosen(tmp_path, image_type="ADC", computed_from=[0, 1000])
+    assert_is(found.image, block().holding(adc), values=0.01)
 
 
 def test_where_a_signal_is_zero_the_computed_map_is_zero():
@@ -628,6 +734,19 @@ def test_what_gives_no_channel_is_refused_for_what_it_is(name: str, tmp_path: Pa
     finding = refusal(tmp_path, **rule)
     assert finding.code == name.split()[0]
     assert re.search(told, finding.what), finding.what
+
+
+def test_voxels_of_a_structure_without_an_adc_are_told(tmp_path: Path):
+    source = write_patient(tmp_path / "export", "P1", 7)
+    shutil.rmtree(source / "adc")
+    report = run(source, tmp_path / "cases")
+    (told,) = [f for f in report["cases"][name("P1")]["findings"] if f["code"] == "adc-undefined"]
+    adc, mask = (v for k, v in sorted(arrays(tmp_path / "cases").items()) if "adc" in k or "tumour" in k)
+    lacking, inside = int(((adc <= 0) & (mask > 0)).sum()), int((mask > 0).sum())
+    assert 0 < lacking < inside
+    assert f"{lacking} of {inside} voxels of tumour" in told["what"]
+    whole = run(write_patient(tmp_path / "whole", "P1", 7), tmp_path / "others")
+    assert "adc-undefined" not in codes(whole, name("P1"))
 
 
 def test_a_ct_without_a_rescale_has_no_hu(tmp_path: Path):

@@ -138,7 +138,7 @@ def simulated_icc(study: Study) -> pd.DataFrame:
                 rows.append({"test_set": test_set, "structure": next(iter(study.structures)),
                              "model": m.name, "family": m.family, "strategy": m.strategy,
                              "level": m.level, "n_train": m.n_train, "feature": feature,
-                             "cases": 21, "icc": icc, "ci_low": icc - 0.2,
+                             "cases": 21, "cases_without_prediction": 0, "icc": icc, "ci_low": icc - 0.2,
                              "ci_high": icc + 0.6 * (1 - icc)})  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -288,6 +288,19 @@ def test_bars_are_the_intervals_of_the_table_and_end_with_the_scale(figures, fra
     assert np.allclose(bars, sorted(zip(rows["ci_low"], rows["ci_high"])))
     reached = np.concatenate([line.get_ydata() for line in figures["performance"].axes[0].lines])
     assert np.nanmin(reached) >= 0 and np.nanmax(reached) <= 1
+
+
+def test_the_caption_of_the_icc_says_how_many_cases_it_leaves_out(frames, study):
+    icc = frames["icc"]
+    assert "left out" not in caption("reliability", {"icc": icc}, study)[1]
+    chosen = study.figures.overlays
+    drawn = [name for name in chosen.strategies if families(study)[name].sized]
+    shown = icc["family"].isin(drawn) & (icc["n_train"] == chosen.sizes[0])
+    lacking = icc.assign(cases_without_prediction=np.where(shown, 3, np.where(icc["n_train"] == 0, 9, 0)))
+    text = caption("reliability", {"icc": lacking}, study)[1]
+    assert "up to 3 cases" in text and f"n = {chosen.sizes[0]})" in text
+    again = lacking.assign(model=lacking["model"] + "-r1")
+    assert "the first is shown" in caption("reliability", {"icc": pd.concat([lacking, again])}, study)[1]
 
 
 def test_figures_are_as_wide_as_a_page_at_most(figures):

@@ -1,10 +1,16 @@
 """First-order features against their formulas in numpy."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import SimpleITK as sitk
 
+from crossover.core.configuration import ConfigError
 from crossover.evaluation.radiomics import first_order
+from crossover.evaluation.radiomics_table import radiomics_rows
+from crossover.imaging.volumes import image_path, structure_path, write
 
 FEATURES = [
     "Energy", "Entropy", "Kurtosis", "Maximum", "Mean", "MeanAbsoluteDeviation", "Median",
@@ -110,3 +116,18 @@ def test_wrong_input_is_named():
     broken[1, 1, 1] = np.nan
     with pytest.raises(ValueError, match="no finite"):
         first_order(image(broken), mask((1, 1, 1)), ["Mean"], 25)
+
+
+def test_a_bin_width_in_another_unit_than_the_images_is_refused(tmp_path: Path):
+    """As 25 for an ADC in 10⁻³ mm²/s, whose values are about 1."""
+    names = ["p1", "p2"]
+    for k, name in enumerate(names):
+        (tmp_path / "c" / name).mkdir(parents=True)
+        write(image(VOXELS / 1000 + k), image_path(tmp_path / "c" / name, "adc"))
+        write(mask((1, 2, 3), (2, 2, 3), (3, 5, 9)), structure_path(tmp_path / "c" / name, "a"))
+    splits = pd.DataFrame({"cohort": "c", "patient": names, "case": names, "part": "test"})
+    settings = {"channel": "adc", "features": ["Mean", "Entropy"], "bin_width": 25}
+    with pytest.raises(ConfigError, match=r"radiomics\.bin_width: a width of 25 .* channel adc"):
+        radiomics_rows(None, splits, ["a"], tmp_path, None, settings, 1)
+    assert len(radiomics_rows(None, splits, ["a"], tmp_path, None, settings | {"bin_width": 0.025}, 1)) == 4
+    assert len(radiomics_rows(None, splits, ["a"], tmp_path, None, settings | {"features": ["Mean"]}, 1)) == 2

@@ -341,6 +341,14 @@ def test_cases_without_prediction_are_counted():
     assert counts.loc[("cervix", "pretrained")].tolist() == [3, 0]
 
 
+def test_a_model_is_not_asked_for_structures_that_it_has_not():
+    table = simulated_radiomics(sizes=(2,), cases={"cervix": 3, "uterus": 4})
+    node = table[table["model"].isin(["manual", "scratch-n2"])].assign(structure="node")
+    found = agreement(pd.concat([table, node]), "ICC(A,1)", 0.95)
+    assert set(found.loc[found["structure"] == "node", "model"]) == {"scratch-n2"}
+    assert set(found.loc[found["structure"] == "tumour", "model"]) == set(table["model"]) - {"manual"}
+
+
 def test_agreement_that_is_exact_and_a_model_without_predictions():
     table = simulated_radiomics(sizes=(2,))
     exact = table["model"] == "scratch-n2"

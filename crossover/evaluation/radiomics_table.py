@@ -9,11 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from crossover.core import incremental
+from crossover.core.configuration import ConfigError
 from crossover.evaluation.radiomics import first_order
 from crossover.imaging.volumes import image_path, prediction_path, read, structure_path
 from crossover.study.plan import Model
 
 ABOUT = ("family", "strategy", "level", "n_train", "replicate")
+SINGLE_BIN = {"Entropy": 0.0, "Uniformity": 1.0}
+"""The features that depend on the bin width -> their value where all values are in one bin."""
 COLUMNS = ["model", *ABOUT, "cohort", "patient", "case", "structure", "feature", "value"]
 
 
@@ -30,6 +33,9 @@ def radiomics_rows(
         cases: data/cases. predictions: results/<study>/predictions.
         settings: channel, bin_width and features of the study's `radiomics`.
         workers: how many processes compute.
+
+    Raises:
+        ConfigError: the histogram of every manual mask has a single bin, so that features of it say nothing.
     """
     test = splits[splits.part == "test"].sort_values(["cohort", "case"])
     which: list[Model] | list[None] = [None] if models is None else models
@@ -38,7 +44,22 @@ def radiomics_rows(
     )
     jobs = list(zip(test["cohort"], test["patient"], test["case"], strict=True))
     of_jobs = incremental.call_each(make, jobs, workers)
-    return [row for of_model in zip(*of_jobs, strict=True) for rows in of_model for row in rows]
+    rows = [row for of_model in zip(*of_jobs, strict=True) for rows in of_model for row in rows]
+    if models is None:
+        _refuse_a_single_bin(rows, settings)
+    return rows
+
+
+def _refuse_a_single_bin(rows: list[dict], settings: dict) -> None:
+    """Refuse a bin width that puts all values of each mask into one bin, as one in another unit than the image's."""
+    table = pd.DataFrame(rows, columns=COLUMNS).dropna(subset="value")
+    found = {name: table.loc[table["feature"] == name, "value"] for name in SINGLE_BIN}
+    if any(len(own) > 1 and (own - SINGLE_BIN[name]).abs().max() < 1e-9 for name, own in found.items()):
+        raise ConfigError(
+            f"radiomics.bin_width: a width of {settings['bin_width']:g} puts all values of channel "
+            f"{settings['channel']} inside each manual mask into one bin, so that {' and '.join(SINGLE_BIN)} are the "
+            "same for all; give a width in the unit of the channel, well below the range of values in a mask"
+        )
 
 
 def _rows_of_case(

@@ -69,6 +69,7 @@ KINDS: dict[str, Kind] = {
     "adc-unit": Kind("error", "export the map with its unit, or let the ADC be computed (`computed_from`)"),
     "adc-computed": Kind("note", "nothing to do: the map was fitted as the rule states"),
     "adc-implausible": Kind("warning", "check the map and the images from which it was fitted"),
+    "adc-undefined": Kind("warning", "check the contour: it may reach into air, bowel or an artefact"),
     "b-calculated": Kind("note", "nothing to do: the rule allows calculated images"),
     "b-doubtful": Kind("warning", "check the image: it may belong to another measurement"),
     "other-grid": Kind("error", "export the channels on one grid, or resample them with `other_grids: linear`"),

@@ -48,7 +48,38 @@ def caption(frames: Frames, study: Study) -> str:
         f"{icc['feature'].nunique()} first-order features ({radiomics.channel}) between manual and "
         f"automatic contours of up to {cases} {captions.target(study)} test cases. Dashed: 0.5, 0.75 and "
         "0.9, the bounds of moderate, good and excellent reliability according to Koo and Li (2016)."
+        f"{_first_trainings(icc)}{_left_out(_shown(icc, study, study.target), study)}"
     )
+
+
+def _first_trainings(icc: pd.DataFrame) -> str:
+    """Return a sentence where models were trained several times, of which `main_rows` shows one."""
+    several = icc.groupby(["family", "n_train", "structure"])["model"].nunique().max() > 1
+    return " Of several trainings of a model, the first is shown." if several else ""
+
+
+def _left_out(rows: pd.DataFrame, study: Study) -> str:
+    """Return a sentence about the cases that the ICCs drawn leave out; "" if there are none."""
+    lacking = rows["cases_without_prediction"]
+    if not lacking.gt(0).any():
+        return ""
+    most = rows.loc[lacking.idxmax()]
+    return (
+        " A case in which a model segments nothing has no features, and is left out of the model's ICC: up to "
+        f"{int(lacking.max())} cases ({style.family_label(study, most['family'])}, n = {most['n_train']}). "
+        "The ICC is then that of the cases in which something was found."
+    )
+
+
+def _shown(icc: pd.DataFrame, study: Study, test_set: str) -> pd.DataFrame:
+    """Return the rows that are drawn: the overlays' families that have sizes, at the overlays' sizes."""
+    rows = main_rows(icc, study)
+    rows = rows[(rows["test_set"] == test_set) & rows["n_train"].isin(study.overlays.sizes)]
+    return rows[rows["family"].isin(_families(study))]
+
+
+def _families(study: Study) -> list[str]:
+    return [family for family in study.overlays.strategies if families(study)[family].sized]
 
 
 @style.styled
@@ -61,11 +92,9 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: F
         structure: the structure whose rows are drawn.
         into: the part of a figure to draw in; a new figure by default.
     """
-    chosen = study.overlays
-    names = [f for f in chosen.strategies if families(study)[f].sized]
-    rows = main_rows(icc, study)
-    rows = rows[(rows["test_set"] == test_set) & (rows["structure"] == structure)]
-    rows = rows[rows["n_train"].isin(chosen.sizes) & rows["family"].isin(names)]
+    chosen, names = study.overlays, _families(study)
+    rows = _shown(icc, study, test_set)
+    rows = rows[rows["structure"] == structure]
     features = list(dict.fromkeys(rows["feature"]))
     figure = into or style.new_figure(32 + 5 * max(len(features), 4))
     panels = figure.subplots(1, len(chosen.sizes), sharex=True, sharey=True, squeeze=False)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
+from crossover.sources.dicom.derived import added_name, is_adc
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.stacks import Stack, grid, same_view
@@ -33,6 +34,8 @@ class Chosen:
     stacks: list[Stack]
     how: str
     findings: list[Finding] = field(default_factory=list)
+    adc: bool = False
+    """Whether it is an ADC map, in 10⁻⁶ mm²/s."""
 
 
 def matches(stack: Stack, rule: SeriesRule) -> bool:
@@ -93,11 +96,12 @@ def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[
         raise Refused("series-missing", _missing(candidates, rule))
     taken, why, findings = _pick(matching, rule, drawn_on)
     image = volume(taken[0]) if len(taken) == 1 else _mean(taken)
-    if _is_adc(rule, taken[0]):
+    adc = _is_adc(rule, taken[0])
+    if adc:
         image = _in_adc_unit(image, taken[0])
     how = "; ".join(s.describe() for s in taken[:2]) + (" and more" if len(taken) > 2 else "")
     reasons = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
-    return Chosen(image, taken, how + reasons, findings)
+    return Chosen(image, taken, how + reasons, findings, adc)
 
 
 def matching_stacks(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
@@ -133,8 +137,11 @@ def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
 
 
 def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
-    named = (rule.image_type or "").upper() == "ADC" or bool(rule.computed_from)
-    return named or "ADC" in stack.frame.kinds
+    asked = (rule.image_type or "").upper() == "ADC" or bool(rule.computed_from)
+    d = stack.frame.diffusion
+    unweighted = d.b_value is None or d.origin == "map"
+    named = added_name(*stack.instance.text.split("\n", 1))
+    return asked or (unweighted and is_adc(stack.frame.kinds, named))
 
 
 def stacks_text(candidates: Sequence[Stack]) -> str:
@@ -336,14 +343,18 @@ def _files(found: Sequence[Stack]) -> list[str]:
 
 
 def _mean(parts: list[Stack]) -> sitk.Image:
-    """Return the geometric mean: trace-weighted, since the logarithms of the signals are what is averaged."""
+    """Return the geometric mean: trace-weighted, since the logarithms of the signals are what is averaged.
+
+    It is 0 where a signal is 0 or less.
+    """
     images = [volume(part) for part in parts]
     if not all(same_grid(images[0], image) for image in images):
         what = f"{len(parts)} measurements of one b-value lie on different grids"
         raise Refused("other-grid", what, _files(parts))
     total = np.zeros(images[0].GetSize()[::-1])
-    for image in images:
-        total += np.log(np.maximum(sitk.GetArrayViewFromImage(image), 0.5))
+    with np.errstate(divide="ignore"):  # the logarithm of 0
+        for image in images:
+            total += np.log(np.maximum(sitk.GetArrayViewFromImage(image), 0).astype(np.float64))
     return on_grid(np.exp(total / len(images)).astype(np.float32), images[0])
 
 
@@ -370,14 +381,41 @@ def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str
     b_values = ", ".join(f"{b:g}" for b in parts)
     if not all(same_grid(first, part.image) for part in parts.values()):
         raise Refused("other-grid", f"the images at b {b_values} lie on different grids")
-    arrays = {b: sitk.GetArrayFromImage(part.image).astype(np.float64) for b, part in parts.items()}
+    arrays = _signals_on_one_scale(parts)
     adc = fit_adc(arrays)
     note = Finding("adc-computed", f"fitted from b {b_values} s/mm²")
     findings = [note, *_implausible(adc, arrays[min(arrays)])]
     findings += [f for part in parts.values() for f in part.findings]
     used = [s for part in parts.values() for s in part.stacks]
     how = f"fitted from b {b_values}: " + "; ".join(part.how for part in parts.values())
-    return Chosen(on_grid(adc, first), used, how, findings)
+    return Chosen(on_grid(adc, first), used, how, findings, adc=True)
+
+
+def _signals_on_one_scale(parts: Mapping[float, Chosen]) -> dict[float, np.ndarray]:
+    """Return each b-value's image as signals that compare, by the scale of each plane if all headers have one."""
+    arrays = {b: sitk.GetArrayFromImage(part.image).astype(np.float64) for b, part in parts.items()}
+    scales = {
+        b: np.array([[f.signal_scale for _, f in s.planes] for s in part.stacks], float) for b, part in parts.items()
+    }
+    if any(np.isnan(own).any() for own in scales.values()):  # None where a header has no scale
+        return arrays
+    return {b: arrays[b] / np.exp(np.log(own).mean(axis=0))[:, None, None] for b, own in scales.items()}
+
+
+def without_adc(image: sitk.Image, structures: Mapping[str, sitk.Image]) -> list[Finding]:
+    """Warn of voxels of structures whose ADC is 0 or less, which no tissue has.
+
+    A signal was 0 there, noise made it rise with the b-value, or the map has no value.
+    """
+    empty = sitk.GetArrayViewFromImage(image) <= 0
+    parts = []
+    for name, mask in structures.items():
+        if same_grid(mask, image):
+            inside = sitk.GetArrayViewFromImage(mask) != 0
+            if lacking := int((empty & inside).sum()):
+                parts.append(f"{lacking:,} of {int(inside.sum()):,} voxels of {name}")
+    what = f"the ADC is 0 or less in {' and '.join(parts)}; features of the structure count these values"
+    return [Finding("adc-undefined", what)] if parts else []
 
 
 def _measured_together(

@@ -59,6 +59,7 @@ _CALCULATED_NAMES = re.compile(
 )
 """What makers call calculated images. Siemens: "...CALC_BVAL"; GE: "DW Synthetic: ..."; Canon and others: "computed
 DWI", "cDWI"."""
+_ADC_NAMES = re.compile(r"(?<![a-z])adc|apparent.diff|average.dc", re.IGNORECASE)
 _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 """Siemens' sequence name of what was made from several b-values: `*ep_b50_800`."""
 
@@ -77,7 +78,7 @@ def origin_of(kinds: Collection[str], unit: str, named: str, sequence: str, sing
     is_derived = "DERIVED" in kinds
     trace = not TRACES.isdisjoint(kinds)
     clear = trace or ("DIFFUSION" in kinds and not is_derived)
-    if any(map(_NO_SIGNAL.fullmatch, kinds)) or "m2/s" in unit.lower().replace("^", ""):
+    if any(map(_NO_SIGNAL.fullmatch, kinds)) or is_diffusivity(unit):
         return "map"
     if not clear and _MAP_NAMES.search(named):
         return "map"
@@ -89,6 +90,22 @@ def origin_of(kinds: Collection[str], unit: str, named: str, sequence: str, sing
         return "calculated"
     known = trace or single_b_value or all(map(_NEUTRAL.fullmatch, kinds))
     return "measured" if known or not is_derived else "derived"
+
+
+def is_diffusivity(unit: str) -> bool:
+    """Return whether a unit is one of an ADC, to whatever power of ten."""
+    return "m2/s" in unit.lower().replace("^", "").replace("²", "2")
+
+
+def is_adc(kinds: Collection[str], named: str) -> bool:
+    """Return whether an image is an ADC map, by its kinds, or else by its name if it is derived and of no other kind.
+
+    Args:
+        kinds, named: as of `origin_of`.
+    """
+    if "ADC" in kinds or "DERIVED" not in kinds or any(map(_NO_SIGNAL.fullmatch, kinds)):
+        return "ADC" in kinds
+    return bool(_ADC_NAMES.search(named)) and not re.search("exp", named, re.IGNORECASE)
 
 
 def added_name(description: str, protocol: str) -> str:

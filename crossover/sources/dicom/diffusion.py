@@ -15,6 +15,10 @@ from crossover.sources.dicom.elements import csa_items, numbers, text
 
 PHILIPS = "Philips Imaging DD 001"
 """The creator of the private elements in which Philips writes diffusion."""
+PHILIPS_SCALING = "Philips MR Imaging DD 001"
+"""The creator of the private elements in which Philips writes how values are scaled."""
+PHILIPS_FRAME = (0x2005, 0x140F)
+"""The private sequence with what a Philips enhanced file has of one frame."""
 
 
 class Diffusion(NamedTuple):
@@ -213,6 +217,22 @@ def _values(value: object) -> list[float]:
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
         return [float(v) for v in value]
     return [_float(value) or 0.0]
+
+
+def signal_scale(parts: Sequence[Dataset], whole: Dataset, slope: float) -> float | None:
+    """Return what rescaled values must be divided by to compare the signals of images; None where no header has it.
+
+    Philips stores each image with its own range: the signal is the rescaled value / (RescaleSlope x scale slope
+    (2005,xx0E)), as Chenevert et al. 2014 and dcm2niix's precise values have it. In enhanced files the scale slope is
+    in the private sequence (2005,xx0F) of the frame.
+    """
+    if "PHILIPS" not in text(whole, "Manufacturer").upper():
+        return None
+    nested = [
+        item for p in parts if PHILIPS_FRAME in p and p[PHILIPS_FRAME].VR == "SQ" for item in p[PHILIPS_FRAME].value
+    ]
+    found = next((v for p in (*nested, *parts) if (v := _first(p, 0x2005, 0x0E, PHILIPS_SCALING)) is not None), None)
+    return slope * found if found and slope * found > 0 else None
 
 
 def fit_adc(images: Mapping[float, np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.choose import Chosen, channel
+from crossover.sources.dicom.choose import Chosen, channel, without_adc
 from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
@@ -76,6 +76,8 @@ def _read(
     out.channels = {name: c.image for name, c in chosen.items()}
     _bring_onto_one_grid(out, chosen, rules.other_grids)
     _read_structures(out, objects, rules.structures, label_maps, chosen)
+    for name in [name for name, c in chosen.items() if c.adc]:
+        out.findings += _about(without_adc(out.channels[name], out.structures), f"channel {name}")
     used = [s for c in chosen.values() for s in c.stacks]
     if used:
         out.facts = facts(used[0].instance, key)

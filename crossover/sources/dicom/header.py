@@ -19,7 +19,8 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
 )
 
-from crossover.sources.dicom.diffusion import Diffusion, diffusion
+from crossover.sources.dicom.derived import is_diffusivity
+from crossover.sources.dicom.diffusion import Diffusion, diffusion, signal_scale
 from crossover.sources.dicom.elements import kinds, number, numbers, text
 from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.mosaic import Tiles, tiles
@@ -59,6 +60,8 @@ class Frame:
     """Whether the file gives a slope; else it is 1."""
     unit: str
     """The unit of the rescaled values, as the file names it; "" where it doesn't."""
+    signal_scale: float | None
+    """What rescaled values must be divided by to compare images of one examination; None where no header has it."""
     diffusion: Diffusion
     repeat: tuple[str, ...]
     """What distinguishes repeated measurements of one plane: direction, echo, time point, acquisition."""
@@ -273,6 +276,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
         intercept=intercept,
         rescaled=rescale is not None,
         unit=unit,
+        signal_scale=signal_scale(parts, whole, slope),
         diffusion=found,
         repeat=(
             str(found.direction),
@@ -286,19 +290,30 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
 
 
 def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
-    """Return slope, intercept and unit: RescaleSlope (0028,1053), else the real-world mapping (0040,9096)."""
-    for part in parts:
-        if "RescaleSlope" in part:
-            unit = text(part, "RescaleType")
-            return number(part, "RescaleSlope", 1.0), number(part, "RescaleIntercept", 0.0), unit
-    for part in parts:
-        if "RealWorldValueSlope" in part or part.get("RealWorldValueMappingSequence"):
-            own = part if "RealWorldValueSlope" in part else part.RealWorldValueMappingSequence[0]
+    """Return slope, intercept and unit: RescaleSlope (0028,1053), else the real-world mapping (0040,9096).
+
+    Both are of the stored values. A mapping to an ADC's unit goes before a rescale to none, which is for display.
+    """
+    of_rescale = ("RescaleSlope", "RescaleIntercept")
+    rescale = next(((*_line(p, *of_rescale), text(p, "RescaleType")) for p in parts if "RescaleSlope" in p), None)
+    mappings = [mapping for part in parts for mapping in _mappings(part)]
+    of_adc = next((mapping for mapping in mappings if is_diffusivity(mapping[2])), None)
+    if rescale and (of_adc is None or is_diffusivity(rescale[2])):
+        return rescale
+    return of_adc or next(iter(mappings), None)
+
+
+def _mappings(part: Dataset) -> Iterator[tuple[float, float, str]]:
+    """Yield slope, intercept and unit of each real-world mapping that has a slope, and not a table of values."""
+    for own in [part, *(part.get("RealWorldValueMappingSequence") or [])]:
+        if "RealWorldValueSlope" in own:
             codes = own.get("MeasurementUnitsCodeSequence")
             unit = text(codes[0], "CodeValue") if codes else ""
-            slope = number(own, "RealWorldValueSlope", 1.0)
-            return slope, number(own, "RealWorldValueIntercept", 0.0), unit
-    return None
+            yield *_line(own, "RealWorldValueSlope", "RealWorldValueIntercept"), unit
+
+
+def _line(part: Dataset, slope: str, intercept: str) -> tuple[float, float]:
+    return number(part, slope, 1.0), number(part, intercept, 0.0)
 
 
 def references(d: Dataset) -> Iterator[str]:

@@ -90,15 +90,15 @@ def agreement(radiomics: pd.DataFrame, icc_form: Form, confidence: float) -> pd.
     Returns:
         test_set, structure, model, family, strategy, level, n_train, feature, cases (patients with both values),
             cases_without_prediction, icc, ci_low, ci_high. A case without prediction has the manual value and
-            not the model's, as where the predicted mask is empty; it can't enter the ICC, so that a low ICC
-            and many of these belong together.
+            not the model's, as where the predicted mask is empty; it can't enter the ICC, which is then that of
+            the other cases. A model is asked for the structures that it has any row for.
     """
     table = check_radiomics(radiomics)
     manual = table.loc[table["model"] == MANUAL, [*_CASE, PATIENT, "value"]].dropna(subset="value")
     models = table[table["model"] != MANUAL]
-    # every model is asked for every case with a manual value, also where it has no row for it
-    named = models[_MODEL].drop_duplicates()
-    pairs = named.merge(manual.rename(columns={"value": "manual"}), how="cross")
+    # every model is asked for every case with a manual value of its structures, also where it has no row for it
+    named = models[[*_MODEL, "structure"]].drop_duplicates()
+    pairs = named.merge(manual.rename(columns={"value": "manual"}), on="structure")
     pairs = pairs.merge(models.drop(columns=PATIENT), how="left", on=[*_MODEL, *_CASE])
     parts = []
     for name, rows in test_sets(pairs).items():
