@@ -122,12 +122,14 @@ def test_what_is_trained_whole_or_drawn_anew_keeps_nothing(tmp_path, caplog):
     anew = Augmentation(drawn=Drawn(rotation_deg=9))
     with caplog.at_level(logging.INFO):
         drawn = train(engine, "L2", tmp_path, PLENTY, SHORT.model_copy(update={"augmentation": anew}))
-    assert drawn[2]["read"] == 0 and "drawn anew" in caplog.text
+    assert drawn[2]["read"] == 0 and "augmented anew" in caplog.text
     batch = small_engine("torch", frozen_batchnorm="batch")
     assert train(batch, "L2", tmp_path, PLENTY)[2]["read"] == 0
 
 
-@pytest.mark.parametrize("limit, steps, told", [(5000, 15, "don't fit"), (PLENTY, 12, "used less than 1.5 times")])
+@pytest.mark.parametrize(
+    "limit, steps, told", [(5000, 15, "more than activations_gb allows"), (PLENTY, 12, "used less than 1.5 times")]
+)
 def test_what_does_not_fit_or_pay_is_trained_plainly_and_said(tmp_path, caplog, limit, steps, told):
     engine = made_once("torch")
     recipe = SHORT.model_copy(update={"steps": (steps, steps)})
@@ -192,7 +194,7 @@ def test_predictions_that_are_no_numbers_fail_the_training(tmp_path):
     engine = made_once("torch")
     engine.start(SHORT, 1, None, None)
     engine.load({name: value * np.nan for name, value in engine.weights().items()})
-    with pytest.raises(TrainingFailed, match="no longer numbers"):
+    with pytest.raises(TrainingFailed, match="not finite numbers"):
         list(Validation(engine, slices().images, np.arange(3), Cache(0, tmp_path), "part").predict())
 
 

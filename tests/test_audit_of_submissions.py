@@ -329,7 +329,7 @@ def test_a_finding_that_rests_on_an_impossible_sd_says_so():
     found = audit(paper(values=values, paired=pairs, test_sets=SETS))
     wrong = [f for f in found if f.verdict == NOT]
     assert [f.check for f in wrong] == ["interval and spread", "paired t test"]
-    assert "It rests on what doesn't follow itself: SD of a, t, dsc" in wrong[1].note
+    assert "It is computed from what does not follow itself: SD of a, t, dsc" in wrong[1].note
 
 
 # ---- corrected p values, and several of one pair
@@ -537,7 +537,7 @@ def test_the_p_values_that_need_the_largest_correlations_are_named(tmp_path):
     text = " ".join(text.split())
     at = [text.index(f"p of tuned against scratch at n = {n}, t, dsc (R; T)") for n in (20, 5, 40)]
     assert at == sorted(at) and "n = 10, t, dsc (R; T)" not in text
-    assert "1 more needs a correlation as large at most" in text
+    assert "1 more needs a correlation that is not larger" in text
 
 
 def test_many_numbers_of_a_table_under_one_reading_are_one_entry(tmp_path):

@@ -130,8 +130,8 @@ def test_a_cohort_needs_a_patient_for_each_fold():
     "values, said",
     [
         ({"sizes": [5]}, "ask for n"),
-        ({"sizes": [5]}, "several only without sizes"),
-        ({"selection": None}, "and the key selection need each other"),
+        ({"sizes": [5]}, "several are possible only in a study without sizes"),
+        ({"selection": None}, "needs the key `selection`"),
         ({"splits": {"seed": 1, "validation": 0.2}}, "needs cross-validation"),
         ({"recipe": STUDY.recipe.model_copy(update={"batch": 1})}, "batch"),
     ],
@@ -222,7 +222,7 @@ def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch, u
     monkeypatch.setattr(loop, "stage_cases", lambda *_: cases)
     of_case = {"t": "train", "v": "validation"}
     monkeypatch.setattr(loop, "load", lambda _, own, __: empty if of_case[own[0].case] == use else slices())
-    with pytest.raises(TrainingFailed, match=r"none of the slices of its 1 cases .*smallest_mask_px"):
+    with pytest.raises(TrainingFailed, match=r"no slice of its 1 case to .*smallest_mask_px"):
         trainer._data(stage, "key")
     monkeypatch.setattr(loop, "load", lambda *_: slices())
     assert trainer._data(stage, "key")[1].has_structure.sum() == 2

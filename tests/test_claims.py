@@ -113,7 +113,7 @@ def test_what_is_untested_is_not_run_whatever_the_tables_hold():
 
 @pytest.mark.parametrize(
     ("change", "because"),
-    [({"sizes": [51]}, "no model transfer-L1 at n = 51"), ({"sizes": [7]}, "stands for n = 7"),
+    [({"sizes": [51]}, "no model transfer-L1 at n = 51"), ({"sizes": [7]}, "the paper's n = 7"),
      ({"metric": "iou"}, "no metric iou"), ({"structures": ["ovary"]}, "no dsc of transfer-L1 on uterus, ovary"),
      ({"pairs": [{"test_set": "cervix", "a": ["transfer-L1"], "b": ["scratch"]}]}, "on cervix")],
 )  # fmt: skip
@@ -175,7 +175,7 @@ def test_one_training_has_no_interval():
     found = judge(asked, {"training_time_saved": saved})
     assert (found["verdict"], found["because"]) == (
         OPEN,
-        "no interval: too few cases, or all alike",
+        "no interval: too few cases, or all have the same score",
     )
     assert found["effect"] == saved["saved_percent"].iloc[0] and math.isnan(found["ci_low"])
 
@@ -230,7 +230,7 @@ def test_one_training_says_nothing_of_a_method_unless_the_study_tells_how_traini
     assert judge(asked, {"metrics": several})["verdict"] == HOLDS
     found = judge(asked, {"metrics": once})
     assert found["verdict"] == OPEN
-    assert "of these trained models it holds; another training of each is needed" in found["because"]
+    assert "it holds of these trained models; another training of each is needed" in found["because"]
 
 
 def test_chains_are_judged_for_other_patients_and_other_trainings():
@@ -363,7 +363,7 @@ def test_a_method_with_more_trainings_has_no_higher_icc_for_that():
 def test_one_training_each_tells_nothing_of_the_icc_of_methods():
     """Of trained models that differ by luck alone a method was said to be better in a fifth of the tables."""
     row = icc_verdict(features(3, {"tuned": 1, "scratch": 1}, luck=1.5))
-    assert row["verdict"] == OPEN and "of these trained models it" in row["because"]
+    assert row["verdict"] == OPEN and "of these trained models" in row["because"]
     others = {"tuned": 1, "scratch": 1, "aggregated": 3, "source": 3}
     row = icc_verdict(features(3, others, luck=1.5))
     assert row["verdict"] == OPEN and "of these trained models" not in row["because"]
@@ -553,5 +553,5 @@ def test_the_command_tells_verdicts_of_the_results_that_are_there(tmp_path):
 def test_the_command_names_what_is_missing(tmp_path):
     run = CliRunner().invoke(app, ["claims", "uterus", "liver", "--results", str(tmp_path)])
     assert run.exit_code == 2
-    assert "no claims about 'liver'; there are nasopharynx, prostate, uterus" in run.output
+    assert "liver.yaml does not exist; there are claims of nasopharynx, prostate, uterus" in run.output
     assert "uterus/metrics.csv does not exist" in run.output.replace("\n", "")

@@ -173,4 +173,4 @@ def test_a_trace_tells_what_is_gone_and_what_was_moved(result: Path, tmp_path: P
     assert "not there any more" in said and "settings alone" not in said
     moved = shutil.copytree(result.parent, tmp_path / "moved")
     done = CliRunner().invoke(app, ["trace", str(moved / "b.csv")])
-    assert done.exit_code == 2 and "it was moved or renamed" in done.output
+    assert done.exit_code == 2 and "was moved or renamed" in done.output

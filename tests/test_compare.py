@@ -260,8 +260,9 @@ def test_wrong_files_are_all_named(tmp_path):
     found = run(good, f"x={tmp_path}/v1.json", f"y={tmp_path}/broken.json", f"z={tmp_path}/half.json",
                 f"w={tmp_path}/none.csv", "--out", tmp_path / "out")  # fmt: skip
     assert found.exit_code == 2
-    for finding in ("a.json: the model has no name", "v1.json: no list of cases", "broken.json: this is not JSON",
-                    "half.json: metric_per_case[2]: no 'reference_file'",
+    for finding in ("a.json: the model has no name", "v1.json: this is not a summary.json",
+                    "broken.json: this is not JSON",
+                    "half.json: metric_per_case[2]: it has no 'reference_file'",
                     "none.csv: there is no such file"):  # fmt: skip
         assert finding in found.output
     assert "a.json: model: empty" not in found.output
@@ -318,7 +319,7 @@ def test_names_that_can_mean_one_thing_only_are_matched_and_told(tmp_path, a, b,
 def test_blanks_around_names_are_no_other_names(tmp_path):
     path = by_hand(tmp_path, scores("p1", "p2").replace("b,p2,", "b,p2 ,"))
     pairs, told = compared(path)
-    assert pairs["cases"].tolist() == [2] and "blanks around the text cut off: row 5" in told
+    assert pairs["cases"].tolist() == [2] and "blanks around the text removed: row 5" in told
 
 
 def test_cases_and_structures_of_one_model_only_are_named_with_what_was_tried(tmp_path):
@@ -528,7 +529,7 @@ def test_nnunet_1s_summary_is_read_without_its_background(tmp_path):
     assert read.rows.query("structure == 'label 2'")["dsc"].isna().all()
     cases[1]["1"]["Dice"] = "high"
     path.write_text(json.dumps({"results": {"all": cases}}))
-    assert "results.all[1]: Dice is no number: 'high'" in read_scores(f"x={path}", Said()).findings[0]
+    assert "results.all[1]: Dice is not a number: 'high'" in read_scores(f"x={path}", Said()).findings[0]
 
 
 def test_monais_tabs_and_names_that_are_no_known_metric(tmp_path):

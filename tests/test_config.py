@@ -150,7 +150,7 @@ def test_a_wrong_value_or_type_is_named_with_its_file_and_place(place: str, tmp_
 
 def test_names_that_files_can_not_be_told_apart_by_are_named(tmp_path: Path):
     twin = changed(tmp_path, lambda v: v["structures"].update(Tumour=v["structures"]["tumour"]))
-    assert "structures: tumour, Tumour differ by case only" in refusal(twin)
+    assert "structures: tumour, Tumour differ only in case" in refusal(twin)
     long = changed(tmp_path, lambda v: v["structures"].update({"x" * 61: {"label": ""}}))
     assert "at most 60 characters" in refusal(long)
 
@@ -198,7 +198,7 @@ def test_attributes_of_cohorts_are_declared_once_and_of_one_kind(tmp_path: Path)
     )
     assert "attributes: 'field' occurs twice" in message
     assert "cohorts.cervix.attributes: no attribute 'coil'; there are field" in message
-    assert "'field' is a number in some cohorts and a text in others" in message
+    assert "'field' is a number in some cohorts and text in others" in message
 
 
 def test_an_attribute_is_printed_with_its_unit():
@@ -241,7 +241,7 @@ def test_studies_may_be_given_as_one_text_and_empty_values_are_none(tmp_path: Pa
 
 
 def test_text_that_is_no_yaml_is_refused_by_file(tmp_path: Path):
-    assert "uterus.yaml: not YAML" in refusal(write(tmp_path, "study: [uterus\n"))
+    assert "uterus.yaml: this is not valid YAML" in refusal(write(tmp_path, "study: [uterus\n"))
 
 
 def backwards(value: object) -> object:
@@ -375,22 +375,22 @@ ONLY_LATER = {
     "sizes": ([-3, 5], "sizes: [-3, 5] must increase from 2"),
     "network": (
         {"architecture": "resnet101_cascaded", "engine": "keras"},
-        "network.engine: resnet101_cascaded is built for torch, not keras",
+        "network.engine: resnet101_cascaded exists for torch, not for keras",
     ),
     "network.device": (
         {"channels_last": True},
-        "network.device.channels_last: a setting of the engine torch",
+        "network.device.channels_last: remove it: only the engine torch",
     ),
     "recipe.momentum": (0.9, "momentum: only sgd has this setting"),
     "recipe.augmentation.drawn": ({"rotation_deg": 10}, "drawn can't be combined with rotations_deg"),
     "recipe.steps": ([400, 150], "steps"),
     "splits.validation": (0, "splits.validation: "),
-    "preparation.bias_field": ({"method": "n4"}, "no channel ''"),
+    "preparation.bias_field": ({"method": "n4"}, "preparation.bias_field.estimate_on: no channel ''"),
     "preparation.slices.normalisation": (
         {"method": "window", "window": [5, 5]},
         "preparation.slices.normalisation: ",
     ),
-    "series.t2": ({"modality": "MR"}, "no channel 't2'"),
+    "series.t2": ({"modality": "MR"}, "series: no channel 't2'"),
 }
 
 
@@ -403,10 +403,10 @@ def test_what_could_only_fail_later_is_refused_at_once(place: str, tmp_path: Pat
 def test_overlays_of_a_strategy_without_the_structures_network_are_refused():
     values = load_study("nasopharynx", "paper", CONFIG).model_dump(mode="json")
     values["figures"]["overlays"]["strategies"].append("sweep-conv2")
-    with pytest.raises(ValueError, match="sweep has no network for temporal"):
+    with pytest.raises(ValueError, match="sweep segments no temporal"):
         Study.model_validate(values)
     values["figures"]["overlays"]["structures"] = ["lens_left", "lens_left"]
-    with pytest.raises(ValueError, match="names one twice"):
+    with pytest.raises(ValueError, match="names a structure twice"):
         Study.model_validate(values)
 
 

@@ -62,6 +62,6 @@ def test_every_case_with_anothers_image_is_told():
     }
     found = same_images(records)
     assert {c: [(f.about, f.what) for f in own] for c, own in found.items()} == {
-        "p1": [("channel b0", "the image is that of p2")],
-        "p2": [("channel adc", "the image is that of p1")],
+        "p1": [("channel b0", "its values are those of an image of p2")],
+        "p2": [("channel adc", "its values are those of an image of p1")],
     }

@@ -291,7 +291,7 @@ def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
     for patient, files in received.items():
         for name, sha256 in files.items():
             assert sha256 == file_digest(origin / "data/raw/target_center" / patient / name)
-    assert "no such result" in run(origin, "crossover", "trace", "README.md", fails=True)
+    assert "does not exist" in run(origin, "crossover", "trace", "README.md", fails=True)
 
 
 def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: Path):

@@ -169,9 +169,9 @@ def test_a_training_begins_from_the_weights_of_a_part(engine):
     engine.begin_from(given)
     assert all(np.array_equal(w, given.get(n, other[n])) for n, w in engine.weights().items())
     name = next(iter(given))
-    with pytest.raises(ValueError, match="differ or are missing"):
+    with pytest.raises(ValueError, match="are missing or have another"):
         engine.begin_from({n: w for n, w in given.items() if n != name})
-    with pytest.raises(ValueError, match=r"has no weights encoder\.more"):
+    with pytest.raises(ValueError, match=r"has no array encoder\.more"):
         engine.begin_from(given | {"encoder.more": given[name]})
 
 

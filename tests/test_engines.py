@@ -206,7 +206,7 @@ def test_frozen_batch_statistics_are_used_where_they_are_declared(kind, batch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_of_another_network_are_refused(kind):
     other = {"decoder_width": 0.5} if kind in OTHERS else {"middle_units": 2}
-    with pytest.raises(ValueError, match="don't fit the network"):
+    with pytest.raises(ValueError, match="do not fit the network"):
         small_engine(kind, **other).load(made_once(kind).weights())
 
 
@@ -219,7 +219,7 @@ def test_a_keras_network_begins_from_the_weights_that_are_given_and_keeps_its_ot
     after = engine.weights()
     np.testing.assert_array_equal(after[first], before[first] + 1)
     assert all(np.array_equal(after[name], before[name]) for name in others)
-    with pytest.raises(ValueError, match="the network has no weights other"):
+    with pytest.raises(ValueError, match="the network has no array other"):
         engine.begin_from({"other": before[first]})
 
 

@@ -120,7 +120,7 @@ def test_every_finding_of_an_examination_is_told_at_once(copied):
     shutil.rmtree(folder / "DWI_b1000")
     found = errors(folder, structures={"node": Structure(label="Node")})
     assert "1 missing" in found["channel adc", "missing-slice"]
-    assert "none matches modality MR, b_value 1000" in found["channel b1000", "series-missing"]
+    assert "no image matches modality MR, b_value 1000" in found["channel b1000", "series-missing"]
     assert "none of 1 structures" in found["structure node", "structure-missing"]
 
 

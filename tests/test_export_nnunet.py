@@ -170,7 +170,7 @@ def test_all_that_is_missing_is_told_at_once(tmp_path):
     assert not (tmp_path / NAME).exists()
 
 
-@pytest.mark.parametrize(("out", "words"), [("prostate", "Dataset501_Prostate"), (NAME, "is there already")])
+@pytest.mark.parametrize(("out", "words"), [("prostate", "Dataset501_Prostate"), (NAME, "exists already")])
 def test_a_folder_that_can_not_be_is_told_with_what_to_do(tmp_path, out, words):
     (tmp_path / NAME / "other").mkdir(parents=True)
     with pytest.raises(ConfigError, match=words):

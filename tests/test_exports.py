@@ -649,11 +649,11 @@ EDITS = {
     "no-geometry 2": (without("PixelSpacing"), r"5 of 5"),
     "no-geometry 3": (given_tag("ImageOrientationPatient", [1, 0, 0, 1, 0, 0]), r"5 of 5"),
     "one-position": (moved(lambda k: 0), r"5 images"),
-    "missing-slice": (moved(lambda k: k + (k > 2)), r"1 missing, between 146.0 and 152.0 mm"),
-    "missing-slice 2": (moved(lambda k: k + 2 * (k > 1) + (k > 2)), r"3 missing, between 143.0"),
+    "missing-slice": (moved(lambda k: k + (k > 2)), r"1 slice missing, at positions between 146.0 and 152.0 mm"),
+    "missing-slice 2": (moved(lambda k: k + 2 * (k > 1) + (k > 2)), r"3 slices missing, at positions between 143.0"),
     "doubled-slice": (moved(lambda k: k - (k > 2)), r"1 slices"),
-    "uneven-slices": (moved(lambda k: k**1.4), r"3\.00, .* mm apart"),
-    "gantry-tilt": (aside, r"2\.8 mm .*\(13\.1°\); the header says a tilt of 13°"),
+    "uneven-slices": (moved(lambda k: k**1.4), r"between slices, in mm, are 3\.00"),
+    "gantry-tilt": (aside, r"2\.8 mm .*\(13\.1°\); the header gives a gantry tilt of 13°"),
     "non-finite": (given_tag("RescaleSlope", "0", of=[3]), r"slice 4 "),
 }  # fmt: skip
 
@@ -721,7 +721,7 @@ FOLDERS = {
     "non-finite": (not_finite, {}, r"240 values"),
     "constant": (lambda f: write(f, lossless(block())), {}, r"are 7"),
     "no-decoder": (unknown_codec, {}, r"transfer syntax"),
-    "no-decoder 2": (absent_codec, {}, r"needs one of: .*pylibjpeg"),
+    "no-decoder 2": (absent_codec, {}, r"install one of these: .*pylibjpeg"),
     "pixels-unreadable": (broken_codestream, {}, r"^1 image"),
     "series-missing": (two_sizes, {"b_value": 800}, r"b_value 800.*5 x 6 x 8.*series 1"),
 }  # fmt: skip
@@ -760,6 +760,13 @@ def test_a_map_whose_unit_nothing_tells_is_refused(tmp_path: Path):
     write(tmp_path, image.holding(image.values + 30000), ImageType=ADC_KINDS)
     finding = refusal(tmp_path, image_type="ADC")
     assert finding.code == "adc-unit" and re.search(r"3\.0\de\+04", finding.what)
+
+
+def test_the_median_that_shows_no_unit_is_that_of_the_positive_values(tmp_path: Path):
+    """A background of zeros made it 0, whatever the map's values."""
+    values = np.where(np.arange(8) < 5, 0, block().values + 30000)
+    write(tmp_path, block().holding(values), ImageType=ADC_KINDS)
+    assert re.search(r"3\.0\de\+04", refusal(tmp_path, image_type="ADC").what)
 
 
 def test_a_map_whose_unit_cannot_be_the_one_that_is_named_is_refused(tmp_path: Path):

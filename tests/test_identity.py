@@ -440,7 +440,7 @@ def test_an_ingest_tells_nobody_who_it_was(ingested: Run):
 def test_the_workflow_tells_nobody_who_it_was(workflow: Run):
     """Its logs neither, though a failed rule writes its error there."""
     assert leaks(workflow) == []
-    assert workflow.status == 1 and "cases have errors" in workflow.said
+    assert workflow.status == 1 and "errors exclude" in workflow.said
     logs = "".join(p.read_text() for p in workflow.folder.glob("*.log"))
     assert "IngestError" in logs
 

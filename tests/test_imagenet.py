@@ -292,7 +292,7 @@ def test_a_file_of_other_weights_is_refused(wrong, tmp_path, resnet):
 
 def test_a_broken_file_is_named(cache):
     in_cache(cache, "resnet18", b"half of")
-    with pytest.raises(ValueError, match=r"hub smp-hub/resnet18.* no whole safetensors file"):
+    with pytest.raises(ValueError, match=r"hub smp-hub/resnet18.* not a complete safetensors file"):
         reader.read("resnet18", find("resnet18"))
 
 
@@ -316,13 +316,13 @@ def test_a_file_that_changed_since_it_was_found_is_refused(tmp_path, resnet):
     planned = find("resnet18", path).sha256
     saved(tmp_path, resnet | {"bn1.weight": resnet["bn1.weight"] + 1})
     for now in (path, str(tmp_path / "gone.safetensors")):
-        with pytest.raises(ValueError, match="those that the run began with are gone"):
+        with pytest.raises(ValueError, match="deleted or changed after the run began"):
             reader.encoder_weights("resnet18", now, planned, 1)
 
 
 def test_a_package_whose_converted_weights_are_not_the_known_ones_is_refused(monkeypatch):
     monkeypatch.setitem(PACKAGES, LITE, replace(PACKAGES[LITE], converted="0" * 64))
-    with pytest.raises(ValueError, match="are not the known ones"):
+    with pytest.raises(ValueError, match="are not the published ones"):
         reader.read(LITE, find(LITE))
 
 

@@ -85,8 +85,8 @@ def built(encoder: str, late: str = "", **last) -> keras.Model:
     (lambda: built("encoder_a"), ""),
     (lambda: built("encoder_a", "encoder_b"), ""),
     (lambda: built("conv2d"), "layer conv2d has weights and belongs to no part: name it encoder_…, decoder_…, head_…"),
-    (lambda: built("encoder_a", "head_early"), "layer decoder_conv takes what part head makes, which is after decoder"),
-    (lambda: built("encoder_two"), "build returns a model of 2 outputs"),
+    (lambda: built("encoder_a", "head_early"), "layer decoder_conv uses the output of part head"),
+    (lambda: built("encoder_two"), "build returns a model with 2 outputs"),
     (lambda: built("encoder_a", trainable=False), "layer head_logits has trainable=False"),
 ])  # fmt: skip
 def test_a_network_whose_layers_no_level_can_tell_apart_is_refused(model, told):

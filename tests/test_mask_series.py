@@ -217,7 +217,7 @@ def test_masks_that_lie_against_their_names_want_a_look(tmp_path: Path):
     files, planes = list_files(tmp_path / "gt", b"key")[0], stack_of(tmp_path / "t2").planes
     found, (finding,) = mask_series(files, None, grid_of(tmp_path / "t2"), planes)
     assert (found == body()[::-1]).all()
-    assert finding.code == "mask-order" and finding.what.startswith("6 of 7 slices lie elsewhere")
+    assert finding.code == "mask-order" and finding.what.startswith("6 of 7 slices have another position")
     other = [f.rename(f.with_name(f"{k}.dcm")) for k, f in enumerate((tmp_path / "gt").iterdir())]
     assert len(other) == 7
     files = list_files(tmp_path / "gt", b"key")[0]
@@ -227,15 +227,15 @@ def test_masks_that_lie_against_their_names_want_a_look(tmp_path: Path):
 def test_names_that_fit_nothing_are_refused(tmp_path: Path):
     on = image(tmp_path / "t2")
     mask(tmp_path / "odd", on, start=3)
-    assert "3 of 7 slices have a name that no file of the image has" in refusal(
+    assert "3 of its 7 slices have a file name that no slice of the image has" in refusal(
         by_names, tmp_path / "odd", tmp_path / "t2"
     )
     mask(tmp_path / "small", replace(on, values=on.values[:, :-1]), body()[:, :-1] * 1)
-    assert "8 x 8 pixels, the image's 8 x 9" in refusal(by_names, tmp_path / "small", tmp_path / "t2")
+    assert "8 x 8 pixels, and the image's have 8 x 9" in refusal(by_names, tmp_path / "small", tmp_path / "t2")
     write_enhanced(tmp_path / "one/image.dcm", [Part(on)])
-    assert "no name of their own" in refusal(by_names, tmp_path / "odd", tmp_path / "one")
+    assert "the same file name" in refusal(by_names, tmp_path / "odd", tmp_path / "one")
     write_enhanced(tmp_path / "two/image0.dcm", [Part(on.holding(body() * 1.0))])
-    assert "6 of its slices stand twice" in refusal(by_names, tmp_path / "two", tmp_path / "t2")
+    assert "6 of its slices have the same place as another" in refusal(by_names, tmp_path / "two", tmp_path / "t2")
 
 
 def no_file(folder: Path, on: Block) -> None:
@@ -343,19 +343,19 @@ REFUSED = {
     junk: "structure-refused: none of 1 files",
     cut: "truncated",
     colour: "colour: 7 of its slices",
-    several: "structure-refused: its folder holds 7 files of several images",
-    objects: "structure-refused: its folder holds 7 SEG or RTSTRUCT objects",
+    several: "structure-refused: its folder contains 7 files of several frames",
+    objects: "structure-refused: its folder contains 7 SEG or RTSTRUCT objects",
     sizes: "structure-refused: its slices differ in size",
-    twice: "structure-refused: 7 of its slices stand twice",
+    twice: "structure-refused: 7 of its slices have the same place as another",
     turned: "structure-refused: its slices differ in orientation",
-    coarse: "structure-refused: its voxels aren't the image's: 1.8 x 1.5 x 3 mm",
-    sparse: "structure-refused: 5 planes are no regular volume",
+    coarse: "structure-refused: its grid is not the image's: 1.8 x 1.5 x 3 mm",
+    sparse: "structure-refused: its 5 planes form no regular volume",
     aside: r"structure-refused: .*centres \(0\.40, 0\.00",
-    far: "structure-refused: a mask of 5 planes over",
+    far: "structure-refused: its 5 planes extend over",
     half: "structure-refused: .* not whole numbers",
     not_numbers: "structure-refused: .* instead of whole numbers",
-    photograph: r"structure-refused: it holds \d+ different values",
-    inverted: "structure-refused: all its pixels are inside",
+    photograph: r"structure-refused: it has \d+ different values",
+    inverted: "structure-refused: every pixel of its slices is inside",
     empty: "structure-empty: none of 7 slices",
 }
 
@@ -372,7 +372,7 @@ def test_masks_without_places_say_what_would_do(tmp_path: Path):
     on = image(tmp_path / "t2")
     mask(tmp_path / "gt", on, edit=bare)
     said = refusal(label_map_mask, tmp_path / "gt", None, grid_of(tmp_path / "t2"))
-    assert said.startswith("no-geometry: 7 of 7 slices") and "slices: names" in said
+    assert said.startswith("no-geometry: 7 of its 7 slices") and "slices: names" in said
 
 
 def test_junk_beside_the_slices_is_a_note_and_damage_an_error(tmp_path: Path):

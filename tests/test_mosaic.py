@@ -184,14 +184,17 @@ def test_a_compressed_mosaic_gives_the_same(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"Rows": 29, "PixelData": bytes(29 * 36 * 2)}, "7 slices as 3 x 3 tiles don't fit 29 x 36 pixels"),
-        ({"SpacingBetweenSlices": None, "SliceThickness": None}, "how far its slices lie apart"),
-        ({"ImageOrientationPatient": [0.0, 1, 0, 0, 0, -1]}, "at an angle to their images' normal"),
+        (
+            {"Rows": 29, "PixelData": bytes(29 * 36 * 2)},
+            "29 x 36 pixels cannot be divided into 3 x 3 tiles, for 7 slices",
+        ),
+        ({"SpacingBetweenSlices": None, "SliceThickness": None}, "not give the distance between slices"),
+        ({"ImageOrientationPatient": [0.0, 1, 0, 0, 0, -1]}, "do not follow each other along the normal"),
     ],
 )
 def test_a_mosaic_that_cannot_be_parted_is_refused_by_what_is_wrong(tmp_path: Path, changes: dict, why: str):
     mosaic(tmp_path, values(7), **changes)
-    with pytest.raises(Refused, match=f"mosaic: 1 Siemens mosaics can't be parted into slices: .*{why}"):
+    with pytest.raises(Refused, match=f"mosaic: 1 Siemens mosaic that cannot be divided into slices: .*{why}"):
         read(tmp_path)
 
 
@@ -204,7 +207,7 @@ def test_two_headers_that_count_other_slices_are_refused_and_that_agree_are_read
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), values(9))
     dataset.private_block(0x19, "SIEMENS MR HEADER")[0x0A].value = 36
     dataset.save_as(tmp_path / "1.dcm")
-    with pytest.raises(Refused, match="contradict each other on how many slices it has: 9 and 36"):
+    with pytest.raises(Refused, match="its header gives several numbers of slices: 9 and 36"):
         read(tmp_path)
 
 
@@ -226,5 +229,5 @@ def test_a_damaged_csa_header_is_told(tmp_path: Path, csa: bytes):
     dataset = pydicom.dcmread(tmp_path / "1.dcm")
     dataset[0x29, 0x1010].value = csa
     dataset.save_as(tmp_path / "1.dcm")
-    with pytest.raises(Refused, match="nothing tells of how many slices"):
+    with pytest.raises(Refused, match="the number of slices is neither in"):
         read(tmp_path)

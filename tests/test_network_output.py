@@ -37,13 +37,13 @@ def failing(x: np.ndarray, bias: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("logits, told", [
-    (lambda x, b: x[:, ::2, ::2] + b, r"own returns \(1, 4, 4, 2\) of an image, in place of \(1, 8, 8, 2\)"),
+    (lambda x, b: x[:, ::2, ::2] + b, r"own returns an array of \(1, 4, 4, 2\) for one image, not \(1, 8, 8, 2\)"),
     (lambda x, b: x[..., :1] + b, r"own returns \(1, 8, 8, 1\)"),
     (failing, "own fails on images of .*AttributeError: 'tuple'"),
-    (lambda x, b: x + b + RNG.normal(), "another map of the same image each time"),
+    (lambda x, b: x + b + RNG.normal(), "a different map for the same image each time"),
     (lambda x, b: x - x.mean() + b, "depends on the other images of the batch"),
     (lambda x, b: sigmoid(x + b), "must return logits, without sigmoid or softmax"),
-    (lambda x, b: x, "build the convolution that makes the logits last"),
+    (lambda x, b: x, "build the convolution of the logits last"),
 ])  # fmt: skip
 def test_a_network_that_returns_no_logits_of_each_structure_that_the_image_alone_tells_is_named(logits, told):
     with pytest.raises(ConfigError, match=told):

@@ -235,7 +235,7 @@ def test_what_does_not_fit_the_backend_is_refused_with_its_place(tmp_path: Path)
         study_of(tmp_path, wrong)
     assert "no level 'encoder'; nnunet has stage1" in str(refused.value)
     assert "no encoder with ImageNet weights" in str(refused.value)
-    with pytest.raises(ConfigError, match=r"other_networks\.n: no strategy names it"):
+    with pytest.raises(ConfigError, match=r"other_networks\.n: no strategy uses it"):
         study_of(tmp_path, STUDY + "other_networks: {n: {backend: nnunet}}\n")
     with pytest.raises(ConfigError, match=r"strategies\.scratch\.network: no 'm' in other_networks; there are: none"):
         study_of(tmp_path, STUDY.replace("label: S, chain", "label: S, network: m, chain"))
@@ -380,10 +380,10 @@ def test_weights_without_their_plans_are_refused(tmp_path: Path, trained: Path):
     from crossover.training.backends.nnunet import beginning
 
     torch.save({"network_weights": {}}, tmp_path / "old.pth")
-    with pytest.raises(ValueError, match="does not hold its plans"):
+    with pytest.raises(ValueError, match="does not contain its plans"):
         beginning.of_file(tmp_path / "old.pth")
     (tmp_path / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"plans\.json, dataset\.json of its training must lie beside it"):
+    with pytest.raises(ValueError, match=r"plans\.json and dataset\.json of its training must be in the same folder"):
         beginning.of_file(tmp_path / "weights.safetensors")
     assert beginning.of_file(trained / "stages/source/weights.safetensors").plans["plans_name"] == "nnUNetPlans"
 
@@ -403,7 +403,7 @@ def test_a_checkpoint_is_read_without_unpickling(tmp_path: Path):
     found = checkpoints.read(path)
     assert found["logging"] == logged and found["init_args"]["plans"] == about["plans"]
     torch.save({"network_weights": {"w": SimpleNamespace(a=1)}}, path)
-    with pytest.raises(ValueError, match=r"checkpoint_final\.pth.*holds more than numbers"):
+    with pytest.raises(ValueError, match=r"checkpoint_final\.pth.*objects other than tensors and numbers"):
         checkpoints.read(path)
     torch.save({"weights": {}}, path)
     with pytest.raises(ValueError, match="no network_weights"):

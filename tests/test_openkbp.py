@@ -101,7 +101,7 @@ def test_a_missing_structure_excludes_a_patient_and_may_be_allowed(tmp_path: Pat
 
 
 def test_a_folder_without_such_patients_is_told(tmp_path: Path):
-    with pytest.raises(VolumesError, match="no patient with voxels of 3"):
+    with pytest.raises(VolumesError, match="gives voxels of 3"):
         rows(source(), tmp_path)
 
 

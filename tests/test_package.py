@@ -292,9 +292,9 @@ def signed(folder: Path) -> Path:
     ("name", "old", "new", "words"),
     [
         (STUDY, "title:", "titel:", "titel: unknown key"),
-        (MODEL, '"unet"', '"os"', "'os' is none that this program has"),
+        (MODEL, '"unet"', '"os"', "this program has no network 'os'"),
         (MODEL, '"encoder"', '"encode"', "network.settings"),
-        (MODEL, '"form": 1', '"form": 9', "a package of form 9; this program reads form 1"),
+        (MODEL, '"form": 1', '"form": 9', "its form is 9; this program reads form 1"),
         (MODEL, '[\n  "prostate"\n ]', '["liver"]', "structure liver is none of the study's"),
         (MODEL, '"standardised"', '"standard"', "standardised: Field required"),
     ],
@@ -317,7 +317,7 @@ def test_weights_that_are_no_safetensors_are_told(results, content):
 def test_a_study_that_would_make_objects_is_told(results):
     folder = packed(results, "model")
     (folder / STUDY).write_text("study: !!python/object/apply:os.system ['true']\n")
-    assert "not YAML" in refused(signed(folder))
+    assert "not valid YAML" in refused(signed(folder))
 
 
 def test_an_installed_package_finds_all_code_whose_digest_it_asks_for():

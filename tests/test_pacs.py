@@ -154,7 +154,7 @@ def test_a_refusal_is_told_with_the_reason_that_the_server_gives(odd: str, tmp_p
 def test_a_file_that_is_no_dicom_is_told(odd: str, tmp_path: Path):
     (tmp_path / "note.txt").write_text("no image")
     status, said = call("pacs", "store", odd, tmp_path / "note.txt")
-    assert status == 1 and "the file can't be read as DICOM" in said and "0 of 1 files are stored" in said
+    assert status == 1 and "the file cannot be read as DICOM" in said and "0 of 1 files are stored" in said
 
 
 # With Orthanc

@@ -335,7 +335,7 @@ def test_a_training_begins_with_the_weights_of_a_file_by_our_names_or_monais(tra
     assert pd.read_csv(tmp_path / "stages/begun/history.csv")["step"][0] == 0
     save_file({name: value[:1] for name, value in given.items()}, file)
     wrong = {"model": about["model"] | {"sha256": file_digest(file)}}
-    with pytest.raises(ValueError, match=r"don't fit .* network\.architecture"):
+    with pytest.raises(ValueError, match=r"do not fit .* network\.architecture"):
         stages_of(tmp_path, initial=Initials(wrong, "")).make(replace(SOURCE, initial="model"), "key", tmp_path)
 
 
@@ -360,5 +360,5 @@ def test_no_memory_left_says_what_to_make_smaller(tmp_path, monkeypatch):
 def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch):
     empty = SimpleNamespace(places=(np.empty(0, int),), shape=(8, 16, 16))
     monkeypatch.setattr(volumes, "write", lambda *_: empty)
-    with pytest.raises(TrainingFailed, match="none of its 1 cases to train on has the structure"):
+    with pytest.raises(TrainingFailed, match="none of its 1 case to train on has the structure"):
         stages_of(tmp_path)._data(SOURCE, "key")

@@ -359,7 +359,7 @@ def test_the_command_prints_sentences_and_rows(file, tmp_path):
 def test_all_that_is_wrong_with_a_call_is_told_at_once():
     said = called("--assurance", 2, "--sd", -1, "--mean", 0.7, "--reach", 3, "--trainings", 0)
     assert said.exit_code == 2
-    for part in ("--assurance", "--sd", "--mean is given twice", "--reach lies", "--trainings"):
+    for part in ("--assurance", "--sd", "--mean must be given twice", "--reach must lie", "--trainings"):
         assert part in said.output, part
 
 

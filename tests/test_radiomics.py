@@ -114,7 +114,7 @@ def test_wrong_input_is_named():
         first_order(image(VOXELS), other, ["Mean"], 25)
     broken = VOXELS.copy()
     broken[1, 1, 1] = np.nan
-    with pytest.raises(ValueError, match="no finite"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         first_order(image(broken), mask((1, 1, 1)), ["Mean"], 25)
 
 

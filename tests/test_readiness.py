@@ -68,7 +68,7 @@ def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
     note = "cohort mine_target: 7 of 8 patients would be taken; left out: p1 (no structure gland)"
     assert note in readiness("mine", {}, 1).notes
     edited(clone, cohorts__mine_target__source__allow=[])
-    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "no file there" in line]
+    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "the file does not exist" in line]
     assert "cohort mine_target" in wrong and "structure gland" in wrong
     (clone / "config/folders.yaml").unlink()
     assert all("comes from a folder: give it with --data" in line for line in readiness("mine", {}, 1).wrong)

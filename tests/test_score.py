@@ -97,7 +97,7 @@ def test_the_labels_of_nnunet_are_those_that_it_wrote_beside_its_predictions(tmp
     table = scored(predicted, study, results).table
     assert set(table.structure) == {"brainstem", "mandible"} and (table.dsc == 1).all(), "regions too"
     (predicted / nnunet.DATASET).write_text(json.dumps({"labels": {"background": 0, "jaw": 1}}))
-    with pytest.raises(ConfigError, match="label jaw is no structure of study nasopharynx, which has brainstem"):
+    with pytest.raises(ConfigError, match="label jaw is not a structure of study nasopharynx, which has brainstem"):
         scored(predicted, study, results)
 
 
@@ -151,7 +151,12 @@ def test_all_wrong_files_are_told_at_once_and_nothing_is_scored(predicted, study
         scored(predicted, study, results)
     lines = str(told.value).splitlines()
     assert len(lines) == 4
-    for words in ("1.6 x 0.9 x 3 mm against 0.8", "holds 7; labels are 1", "not one volume", "several files for one"):
+    for words in (
+        "1.6 x 0.9 x 3 mm against 0.8",
+        "the values 7, but the labels are 1",
+        "not contain a single volume",
+        "several files for one",
+    ):
         assert any(words in line for line in lines), words
 
 

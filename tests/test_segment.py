@@ -30,7 +30,7 @@ def said(*arguments: str) -> str:
 @pytest.mark.parametrize(
     "model, words",
     [
-        ("b_a-f9", ["no model 'b_a-f9'", "none trained yet"]),
+        ("b_a-f9", ["no model 'b_a-f9'", "are trained: none"]),
         ("b_a-f0", ["not trained", "make reproduce STUDIES=prostate SCALE=smoke"]),
     ],
 )
@@ -233,7 +233,7 @@ def test_objects_are_not_written_among_files_that_tell_nobody_who_it_is(results:
         ["segment", str(export), str(out), "--results", str(results), *SEGMENT, "--model", "b_a-f0",
          "--dicom", str(out / "objects")],
     )  # fmt: skip
-    assert said.exit_code == 2 and "name a folder outside of it" in said.output and not out.exists()
+    assert said.exit_code == 2 and "name a folder outside it" in said.output and not out.exists()
 
 
 def test_a_folder_that_can_not_be_made_is_named(results: Path, export: Path):

@@ -386,7 +386,7 @@ def test_the_most_alike_and_all_b_values_are_told_of_many_series(tmp_path: Path)
     export.weighted(tmp_path, {50: block(seed=20), 800: block(seed=21)}, SeriesNumber=90)
     what = refusal(tmp_path, b_value=1000).what
     assert "the b-values of all images are 50, 800" in what
-    first, *others = what.partition("the most alike first: ")[2].split("; ")
+    first, *others = what.partition("the most similar first: ")[2].split("; ")
     assert "MR" in first and "series 90" in first
     assert others[-2] == "4 others"
 

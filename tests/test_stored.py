@@ -119,7 +119,7 @@ def test_files_that_do_not_belong_together_or_end_early_are_named(tmp_path: Path
         Stored([tmp_path / "a.npy", tmp_path / "b.npy"])
     with (tmp_path / "a.npy").open("r+b") as file:
         file.truncate(200)
-    with pytest.raises(OSError, match=r"a\.npy ends before"):
+    with pytest.raises(OSError, match=r"a\.npy is shorter than"):
         Stored([tmp_path / "a.npy"])[np.array([1])]
 
 

@@ -69,7 +69,7 @@ def test_bits_that_contradict_each_other_are_refused(tags, syntax, tmp_path: Pat
     write(tmp_path, SMALL, syntax=syntax)
     rewritten(tmp_path, **tags)
     text = refusal(tmp_path)
-    assert text.startswith("bits-contradict: 3 of 3 files: 16 bits allocated")
+    assert text.startswith("bits-contradict: in 3 of 3 files, the header gives BitsAllocated 16")
 
 
 def test_values_in_the_upper_bits_are_refused(tmp_path: Path):
@@ -80,12 +80,12 @@ def test_values_in_the_upper_bits_are_refused(tmp_path: Path):
         d.BitsStored, d.HighBit = 12, 15
 
     write(tmp_path, SMALL, modality="CT", edit=upper)
-    assert refusal(tmp_path).startswith("bits-contradict: 3 of 3 files")
+    assert refusal(tmp_path).startswith("bits-contradict: in 3 of 3 files")
 
 
 def test_one_slice_that_contradicts_itself_is_named(tmp_path: Path):
     write(tmp_path, SMALL, edit=lambda d, k: setattr(d, "HighBit", 15 - 4 * (k == 1)))
-    assert refusal(tmp_path).startswith("bits-contradict: 1 of 3 files")
+    assert refusal(tmp_path).startswith("bits-contradict: in 1 of 3 files")
 
 
 @pytest.mark.parametrize("missing", ["BitsStored", "HighBit"])
@@ -99,18 +99,27 @@ def test_more_bytes_than_declared_are_refused(tmp_path: Path):
     eight = dict(BitsAllocated=8, BitsStored=8, HighBit=7)
     write(tmp_path / "deep", SMALL)
     rewritten(tmp_path / "deep", **eight)
-    assert "160 bytes of pixels, where 80 are declared" in refusal(tmp_path / "deep")
+    assert "the pixels take 160 bytes, but 80 by the size" in refusal(tmp_path / "deep")
     write(tmp_path / "two", SMALL, edit=lambda d, k: setattr(d, "PixelData", d.PixelData * 2))
-    assert "320 bytes of pixels, where 160 are declared" in refusal(tmp_path / "two")
+    assert "the pixels take 320 bytes, but 160 by the size" in refusal(tmp_path / "two")
     write(tmp_path / "padded", SMALL, edit=lambda d, k: setattr(d, "PixelData", d.PixelData + b"\0\0"))
     assert (read(tmp_path / "padded") == SMALL.values).all()
+
+
+def test_a_file_that_was_cut_off_names_the_bytes_that_it_needs(tmp_path: Path):
+    """The element's own length counts where it is larger than that of its pixels: "198 of 160 bytes" said nothing."""
+    write(tmp_path, SMALL, edit=lambda d, k: setattr(d, "PixelData", d.PixelData + bytes(40)))
+    path = min(tmp_path.iterdir())
+    path.write_bytes(path.read_bytes()[:-2])
+    _, findings = read_headers([FileRef(str(path), None, "f")], 1)
+    assert [f.what for f in findings] == ["the pixels take 200 bytes or more, and the file has 198"]
 
 
 def test_enhanced_images(tmp_path: Path):
     write_enhanced(tmp_path / "image", [Part(SMALL)])
     assert (read(tmp_path) == SMALL.values).all()
     rewritten(tmp_path, BitsStored=12)
-    assert refusal(tmp_path).startswith("bits-contradict: 1 of 1 files")
+    assert refusal(tmp_path).startswith("bits-contradict: in 1 of 1 files")
 
 
 def test_masks_in_slices(tmp_path: Path):
@@ -118,7 +127,7 @@ def test_masks_in_slices(tmp_path: Path):
     mask_exports.mask(tmp_path / "mask", on, edit=lambda d, k: setattr(d, "HighBit", 3))
     files = [FileRef(str(p), None, p.name, p.name) for p in (tmp_path / "mask").iterdir()]
     (stack,) = stacks(read_headers(list_files(tmp_path / "t2", b"key")[0], 1)[0])
-    with pytest.raises(Refused, match="bits-contradict: 7 of 7 files"):
+    with pytest.raises(Refused, match="bits-contradict: in 7 of 7 files"):
         mask_series(files, None, volume(stack))
 
 
@@ -158,7 +167,7 @@ def test_values_that_fit_are_read_whatever_bits_a_codestream_has(syntax, case, t
 @pytest.mark.parametrize("case", LOST, ids=str)
 def test_values_that_a_decoder_would_cut_are_refused(case, tmp_path: Path):
     compressed(tmp_path, JPEGLosslessSV1, *case)
-    assert refusal(tmp_path).startswith("bits-contradict: a frame of 16 bits holds values beyond")
+    assert refusal(tmp_path).startswith("bits-contradict: a JPEG frame of 16 bits has values")
 
 
 def test_pixels_of_one_sign_only_are_no_contradiction(tmp_path: Path):

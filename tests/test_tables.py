@@ -125,8 +125,8 @@ def test_numbers_mean_what_they_mean_in_the_field(cells, expected):
 @pytest.mark.parametrize(
     ("cells", "decimal", "told"),
     [
-        (["1,234", "2"], ".", "thousands or a decimal sign"),
-        (["1.234"], ",", "thousands or a decimal sign"),
+        (["1,234", "2"], ".", "may separate thousands or decimals"),
+        (["1.234"], ",", "may separate thousands or decimals"),
         (["0,5", "1.234"], ".", "row 3 ('1.234')"),
         (["1,234,567"], ".", "not a number: row 2"),
         (["1.234,5"], ",", "not a number"),
@@ -157,8 +157,8 @@ def test_blank_rows_and_nameless_columns_are_left_out_and_told(folder):
         4: {"id": "P2", "age": "60"},
     }
     assert table.notes == [
-        "without any text, left out: rows 3 and 5",
-        "without a name, left out: column 1",
+        "left out, since empty: rows 3 and 5",
+        "left out, since without a name: column 1",
     ]
 
 
@@ -167,19 +167,19 @@ def test_rows_columns_and_names_that_are_wrong_are_told_at_once(folder):
     assert findings == [
         "row 2: 2 cells where the header has 3; no cell in column 3 (x)",
         "row 3: 4 cells where the header has 3",
-        "row 1: 'x' is the name of columns 2 and 3; give each its own",
+        "row 1: 'x' is the name of columns 2 and 3; give each column its own name",
         "no column age; there are id, x, x",
     ]
 
 
 def test_a_column_whose_name_is_nearly_the_one_asked_for_is_told(folder):
     (finding,) = refusal(folder, "Center,Patient ID\nA,P1\n", needed=["patientid"])
-    assert finding == "no column patientid; the name of column 2 differs from patientid by case or blanks only"
+    assert finding == "no column patientid; the name of column 2 differs from patientid only in case or blanks"
 
 
 def test_a_first_row_that_may_be_a_patient_is_not_quoted(folder):
     (finding,) = refusal(folder, "MUSTERMANN,ours\nMEIER,ours\n", needed=["id"])
-    assert finding == "no column id; is row 1, of 2 cells, a header?"
+    assert finding == "no column id; check that row 1, with 2 cells, is the header"
 
 
 def test_a_column_that_may_stand_twice_counts_by_its_first(folder):
@@ -188,7 +188,7 @@ def test_a_column_that_may_stand_twice_counts_by_its_first(folder):
 
 def test_decimal_commas_between_commas_are_told(folder):
     (finding,) = refusal(folder, "model,case,dsc\na,p1,0,83\na,p2,0,81\n")
-    assert "rows 2 and 3: 4 cells where the header has 3; do decimal commas" in finding
+    assert "rows 2 and 3: 4 cells where the header has 3; put cells that contain a decimal comma" in finding
 
 
 @pytest.mark.parametrize(
@@ -196,15 +196,15 @@ def test_decimal_commas_between_commas_are_told(folder):
     [
         (b"", "empty"),
         (b"\n,,\n", "empty"),
-        (b"id\n\x00\x01", "byte 4 is no text"),
+        (b"id\n\x00\x01", "byte 4 is not text"),
         (b"id,town\nP1,K\x81ln\n", "row 2 column 2: neither UTF-8 nor Windows-1252"),
-        ("id,town\nP1,Köln\n".encode() + b"P2,K\xf6ln\n", "row 3 column 2: no UTF-8, though"),
-        (b"\xff\xfei\0d\0\n\0\x00\xd8", "row 2 column 1: no text in UTF-16-LE"),
-        (b"id,x\nP1,\x1b[2J\n", "row 2 column 2: holds a control character"),
-        (b'id,x\n"P1,2\nP3,4\n', "row 2: its quotation marks don't close"),
+        ("id,town\nP1,Köln\n".encode() + b"P2,K\xf6ln\n", "row 3 column 2: not in UTF-8, although"),
+        (b"\xff\xfei\0d\0\n\0\x00\xd8", "row 2 column 1: not valid UTF-16-LE"),
+        (b"id,x\nP1,\x1b[2J\n", "row 2 column 2: contains a control character"),
+        (b'id,x\n"P1,2\nP3,4\n', "row 2: a quotation mark is not closed"),
         (b"\xd0\xcf\x11\xe0....", "Excel file of before 2007"),
         (b"\x1f\x8b....", "compressed with gzip"),
-        (b"PK\x03\x04....", "workbook can't be read"),
+        (b"PK\x03\x04....", "workbook cannot be read"),
         (b"a;b,c\n1;2,3\n", "separated by commas and semicolons"),
     ],
 )
@@ -250,18 +250,18 @@ def test_cells_of_a_workbook_are_the_text_that_excel_shows(folder):
         ["007", "7", "2024-01-02", "TRUE"],
         ["012", "0.1", "2024-01-02", "#REF!"],
     ]
-    assert uncomputed_cells(table.rows["ok"]) == ["ok: an error of the spreadsheet in row 4"]
+    assert uncomputed_cells(table.rows["ok"]) == ["ok: the spreadsheet shows an error, such as #REF!, in row 4"]
     assert table.notes == [
         "dates read as YYYY-MM-DD: rows 2 and 4",
         "numbers with leading zeros, as Excel shows them: row 2",
-        "without any text, left out: row 3",
+        "left out, since empty: row 3",
     ]
 
 
 def test_several_sheets_and_formulas_without_values_are_told(folder):
     path = workbook(folder, [["id"], ["P1"]], lambda book: book.create_sheet("Other").append(["x"]))
-    with pytest.raises(TableError, match="several sheets hold something: 'Sheet', 'Other'"):
+    with pytest.raises(TableError, match="several sheets are not empty: 'Sheet', 'Other'"):
         read_table(path)
     path = workbook(folder, [["id", "x"], ["P1", "=1+1"]])
-    with pytest.raises(TableError, match="formulas without a value: row 2 column 2"):
+    with pytest.raises(TableError, match="formulas without a saved value: row 2 column 2"):
         read_table(path)

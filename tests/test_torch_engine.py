@@ -295,7 +295,7 @@ def test_on_a_gpu_replayed_steps_are_to_the_bit_those_computed(device, level, mo
     (("head", "encoder"), nn.Conv2d(1, 1, 1), "build returns the parts head, encoder; PARTS are encoder, head"),
     (("encoder", "neck"), nn.Conv2d(1, 1, 1), "build returns the parts encoder, neck; PARTS are encoder, head"),
     (("encoder", "head"), nn.Conv2d(1, 1, 1, bias=False), "the last convolution has no bias"),
-    (("encoder", "head"), nn.BatchNorm2d(1), "head.num_batches_tracked is no float32 number"),
+    (("encoder", "head"), nn.BatchNorm2d(1), "head.num_batches_tracked is not a floating-point tensor"),
 ])  # fmt: skip
 def test_a_network_that_is_built_as_it_isnt_declared_is_refused(names, part, told):
     """Levels freeze the first parts: in another order they would train what they are said to freeze."""

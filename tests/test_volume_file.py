@@ -264,7 +264,7 @@ def edited(at: int, content: bytes, suffix: str = ".nii.gz") -> Callable:
 
 REFUSED = {
     "a folder": (folder, "volume-unreadable: it is a folder"),
-    "nothing": (lambda path: path / "a.nii", "volume-unreadable: its file is not there"),
+    "nothing": (lambda path: path / "a.nii", "volume-unreadable: its file does not exist"),
     "no byte": (with_content(b""), r"volume-unreadable: its file is empty"),
     "text": (with_content(b"1,2,3\n"), "volume-unreadable: .* no image"),
     "packed text": (with_content(gzip.compress(b"1,2")), "volume-unreadable: .*unpack"),
@@ -290,7 +290,7 @@ REFUSED = {
     "a sheared NRRD": (sheared_nrrd, "volume-header: its axes are not at right angles"),
     "two sizes of voxels": (
         other_sizes,
-        "volume-header: its sform and qform give voxels of other sizes: 1 x 1 x 2.5 and 2 x 2 x 2.5",
+        "volume-header: its sform and qform give different voxel sizes: 1 x 1 x 2.5 and 2 x 2 x 2.5",
     ),
     "more voxels than the file holds": (
         edited(42, np.array([30000] * 3, "<i2").tobytes()),
@@ -347,8 +347,8 @@ MASKS = {
     "another label": (labels(), [7], None, "structure-empty: .*label 7; there are 0, 1, 2"),
     "a label beyond the type": (labels(), [300], None, "structure-empty: .*label 300; there are 0"),
     "nothing": (labels() * 0, None, None, "structure-empty"),
-    "an image": (values(np.int32), None, None, r"structure-refused: it holds \d+ different values"),
-    "all inside": (labels() * 0 + 1, [1], None, "structure-refused: all its voxels are inside"),
+    "an image": (values(np.int32), None, None, r"structure-refused: it has \d+ different values"),
+    "all inside": (labels() * 0 + 1, [1], None, "structure-refused: every voxel of the label map is inside"),
 }  # fmt: skip
 
 
@@ -388,7 +388,7 @@ def test_images_hold_finite_values_that_differ(tmp_path: Path):
         first = read_volume(put(tmp_path / "b.nii", nifti(holed))).image
         sitk.WriteImage(first, str(tmp_path / f"c{suffix}"))
         said = refusal(read_image, tmp_path / f"c{suffix}")
-        assert said == "non-finite: 2 of 360 values are not finite numbers"
+        assert said == "non-finite: 2 of 360 values are NaN or infinite"
     assert refusal(read_image, put(tmp_path / "a.nii", nifti(values() * 0))).startswith("constant")
 
 
@@ -446,7 +446,7 @@ def test_all_findings_of_a_patient_are_told_at_once(tmp_path: Path):
         ("structure-refused", "structure soft"),
         ("structure-refused", "structure moved"),
     ]
-    assert "not on the grid of channel t2: 1 x 1 x 2.5 mm against" in reading.findings[0].what
+    assert "its grid is not that of channel t2: 1 x 1 x 2.5 mm against" in reading.findings[0].what
     assert "corners up to 0.3 mm off" in reading.findings[3].what
     assert list(reading.structures) == ["good"]
 

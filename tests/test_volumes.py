@@ -29,7 +29,7 @@ HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
 real = pytest.mark.real
 RULES = IngestRules()
-OPTION = "`allow: [series-missing, structure-missing]` leaves out the rows without a file"
+OPTION = "to leave out the rows whose files do not exist, set `allow: [series-missing, structure-missing]`"
 PATIENTS = {"MUSTERMANN-01": "A", "MUSTERMANN-02": "B", "MUSTERMANN-03": "A"}
 
 
@@ -103,15 +103,15 @@ def given(root: Path, text: str, encoding: str = "utf-8") -> None:
 def test_a_row_whose_file_is_missing_is_left_out_where_that_is_allowed_and_told(own_secret, root: Path):
     made = source(structures={"parotid": {"file": "{patient}/labels.nii.gz"}})
     (root / "MUSTERMANN-02/labels.nii.gz").unlink()
-    assert "row 3" in refusal(made, root) and "no file there" in refusal(made, root)
+    assert "row 3" in refusal(made, root) and "the file does not exist" in refusal(made, root)
     assert refusal(made, root).endswith(
-        "`allow: [series-missing, structure-missing]` leaves out the rows without a file"
+        "to leave out the rows whose files do not exist, set `allow: [series-missing, structure-missing]`"
     )
     allowed = made.model_copy(update={"allow": ["structure-missing"]})
     found = rows(allowed, root)
     assert len(found.cases) == 2 and found.left_out == {"MUSTERMANN-02": "no structure parotid"}
     (note,) = [f.what for f in found.findings if f.code == "files-missing"]
-    assert note == "left out, though the table has them: 1 patient: 1 with no structure parotid"
+    assert note == "1 patient left out, although in the table: 1 with no structure parotid"
     (root / "MUSTERMANN-01/ct.nii.gz").unlink()  # the structure's code allows no other file to be missing
     assert "row 2" in refusal(allowed, root) and "channel ct" in refusal(allowed, root)
     for patient in PATIENTS:
@@ -123,7 +123,7 @@ def test_a_row_whose_file_is_missing_is_left_out_where_that_is_allowed_and_told(
 def test_a_file_of_which_the_table_says_the_name_wrong_is_no_missing_one(own_secret, root: Path):
     allowed = source(allow=["structure-missing", "series-missing"])
     (root / "MUSTERMANN-02").rename(root / "Mustermann-02")
-    assert "differs by case or blanks only" in refusal(allowed, root) and "leaves out" not in refusal(allowed, root)
+    assert "differs only in case or blanks" in refusal(allowed, root) and "to leave out" not in refusal(allowed, root)
 
 
 @pytest.mark.parametrize("ids", [["007", "1e3", "02"], ["NA", "nan", "None"]])
@@ -163,15 +163,15 @@ def test_the_findings_in_a_table_are_told_at_once_by_row_and_pattern_not_by_iden
     message = refusal(source(), root)
     assert message.splitlines() == [
         "patients.csv:",
-        f"  row 3, patient {name['MUSTERMANN-02']}: channel ct ({{patient}}/ct.nii.gz): no file there",
+        f"  row 3, patient {name['MUSTERMANN-02']}: channel ct ({{patient}}/ct.nii.gz): the file does not exist",
         f"  row 4, patient {name['MUSTERMANN-03']}: structure parotid ({{patient}}/labels.nii.gz), "
-        "structure any ({patient}/labels.nii.gz): no file there",
+        "structure any ({patient}/labels.nii.gz): the file does not exist",
         "  row 6: no value in column patient",
         f"  row 7, patient {name['MUSTERMANN-03']}: structure parotid ({{patient}}/labels.nii.gz), "
-        "structure any ({patient}/labels.nii.gz): no file there",
+        "structure any ({patient}/labels.nii.gz): the file does not exist",
         *[
-            f"  rows {rows}, patient {name[p]}: one patient with the same files; remove the copies, or name "
-            "the files of two scans by a column that tells them apart"
+            f"  rows {rows}, patient {name[p]}: the same patient with the same files; delete the copies, or, "
+            "if they are different scans, name their files by a column in which they differ"
             for p, rows in (("MUSTERMANN-01", "2 and 5"), ("MUSTERMANN-03", "4 and 7"))
         ],
         f"  {OPTION}",
@@ -181,7 +181,7 @@ def test_the_findings_in_a_table_are_told_at_once_by_row_and_pattern_not_by_iden
 @pytest.mark.parametrize(
     ("patient", "told"),
     [
-        ("mustermann-01", "one whose name differs by case or blanks only"),
+        ("mustermann-01", "one whose name differs only in case or blanks"),
         ("7", "one with 3 digits where column patient has 1: leading zeros were lost"),
         ("../MUSTERMANN-01", "leads out of the folder of the data"),
         ("/etc", "leads out of the folder of the data"),
@@ -273,11 +273,11 @@ def test_reidentify_under_another_secret_says_that_nothing_matches_and_why(own_s
     known, unknown = pseudonym("MUSTERMANN-01", b"a secret"), pseudonym("MUSTERMANN-02", b"other")
     status, told = reidentify(str(root), known, unknown)
     assert status == 1 and f"{known}: row 2 of patients.csv" in told
-    assert f"is {unknown} by the secret of this call (CROSSOVER_SECRET): another secret" in told
+    assert f"is {unknown}: the secret is not the ingest's" in told
     monkeypatch.delenv("CROSSOVER_SECRET")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
     status, told = reidentify(str(root), known)
-    assert status == 2 and "there is no secret here" in told and not (tmp_path / "none").exists()
+    assert status == 2 and "there is no secret: " in told and not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("identifiers", ["secret", "public"])
@@ -308,7 +308,7 @@ def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_wri
         "rows 4 and 9: the identifier in column patient begins with a dot",
         "row 5: the identifier in column patient is reserved by Windows",
         "row 6: the identifier in column patient is longer than 100 bytes",
-        "rows 3 and 7: identifiers differ by case only",
+        "rows 3 and 7: the identifiers differ only in case",
         "row 8: the identifier in column patient holds :",
     ):
         assert told in message
@@ -324,7 +324,7 @@ def test_missing_columns_are_told_at_once_with_those_there_are(root: Path):
 
 def test_a_missing_table_and_a_cohort_without_rows_are_told(root: Path):
     assert "people.csv does not exist" in refusal(source(table="people.csv"), root)
-    assert "no row with {'center': 'Z'}" in refusal(source(where={"center": "Z"}), root)
+    assert "no row has center 'Z'" in refusal(source(where={"center": "Z"}), root)
 
 
 def row(patient: str) -> dict[str, str]:
@@ -357,8 +357,8 @@ def test_empty_structures_and_values_that_are_not_finite_are_told_at_once(root: 
     structures = {"larynx": VolumeStructure(file="{patient}/labels.nii.gz", label=6)}
     asked = source(channels=channels, structures=structures)
     assert told(read_patient(asked, row("MUSTERMANN-01"), root)) == [
-        "non-finite: channel ct: 320 of 320 values are not finite numbers",
-        "structure-empty: structure larynx: a label map without a voxel of label 6; there are 0, 2, 4",
+        "non-finite: channel ct: 320 of 320 values are NaN or infinite",
+        "structure-empty: structure larynx: no voxel of the label map has the label 6; its values are 0, 2, 4",
     ]
 
 
@@ -450,7 +450,7 @@ def test_a_case_on_two_grids_is_named_and_the_others_are_made(root: Path, tmp_pa
     image = sitk.ReadImage(str(root / "MUSTERMANN-02/labels.nii.gz"))
     image.SetOrigin((50, 0, 0))
     sitk.WriteImage(image, str(root / "MUSTERMANN-02/labels.nii.gz"))
-    with pytest.raises(IngestError, match="1 of 3 cases have errors"):
+    with pytest.raises(IngestError, match="errors exclude 1 of 3 cases"):
         make(root, tmp_path / "out", source(identifiers="public"), root)
     report = read_json(tmp_path / "out/cases/x/ingest.json")
     findings = report["cases"]["MUSTERMANN-02"]["findings"]
@@ -583,7 +583,7 @@ def shortened(root: Path, keep: tuple[slice, slice, slice]) -> list[str]:
 
 def test_a_label_map_that_ends_before_the_image_where_it_still_holds_the_structure_is_told(root: Path):
     every = slice(None)
-    what = "its file ends 1 of 4 planes before the image, and voxels lie on the file's last plane"
+    what = "its file lacks 1 of the image's 4 planes, and the structure reaches the file's end there"
     assert shortened(root, (slice(3), every, every)) == [f"mask-short: structure any: {what}"]
 
 

@@ -28,7 +28,7 @@ _INFINITE = {
 _NUMBER = re.compile(r"[+-]?(?:\d+(?P<sign>[.,]?)\d*|(?P<first>[.,])\d+)(?:[eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 
-UNSURE = "thousands or a decimal sign? Write numbers without thousands separators, with a decimal point"
+UNSURE = "the sign may separate thousands or decimals; write numbers without thousands separators, with a decimal point"
 
 
 class TableError(ValueError):
@@ -78,7 +78,7 @@ def uncomputed_cells(column: pd.Series) -> list[str]:
     if "#" not in "".join(cells):
         return []
     rows = [row for row, cell in zip(column.index, cells) if _ERROR.fullmatch(cell)]
-    return [f"{column.name}: an error of the spreadsheet in {named_rows(rows)}"] if rows else []
+    return [f"{column.name}: the spreadsheet shows an error, such as #REF!, in {named_rows(rows)}"] if rows else []
 
 
 def named_rows(rows: Sequence[int]) -> str:

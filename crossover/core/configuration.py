@@ -68,9 +68,9 @@ def read_yaml(path: Path, loader: type | None = None) -> dict:
         with path.open(encoding="utf-8-sig") as file:  # given as a file, so that messages have its name
             values = yaml.load(file, loader or Loader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
+        raise ConfigError(f"{path}: this is not valid YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a mapping of keys to values is needed, not {values!r}")
+        raise ConfigError(f"{path}: the file must contain keys with values (`key: value`), not {values!r}")
     return values
 
 
@@ -91,7 +91,7 @@ def read_extended(path: Path, bases: Path, fitting: Callable[[dict, dict], dict]
         base = bases / f"{name}.yaml"
         if not isinstance(name, str) or not base.exists():
             there = ", ".join(sorted(p.stem for p in bases.glob("*.yaml"))) or "none"
-            raise ConfigError(f"{seen[-1]}: extends: no {name!r} in {bases}; there are: {there}")
+            raise ConfigError(f"{seen[-1]}: extends: there is no {name!r} in {bases}; there are: {there}")
         if base in seen:
             raise ConfigError(f"{seen[-1]}: extends: {name!r} extends itself: {' → '.join(p.stem for p in seen)}")
         seen.append(base)
@@ -110,12 +110,12 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
         """Build a mapping.
 
         Raises:
-            yaml.constructor.ConstructorError: a key stands twice.
+            yaml.constructor.ConstructorError: a key occurs twice.
         """
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} occurs twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
@@ -129,7 +129,8 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
             raise yaml.constructor.ConstructorError(
                 None,
                 None,
-                f"{node.value} would be read as the number {number}: write it without 0 and colon, or in quotes",
+                f"{node.value} would be read as the number {number}: write it without a leading 0 or colons, or in "
+                "quotes",
                 node.start_mark,
             )
         return number
@@ -192,7 +193,7 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> tuple
         return place, f"unknown key{perhaps}" + (f"; valid keys: {', '.join(valid)}" if valid else "")
     given = "" if error["type"] in ("missing", "value_error") else f", not {error['input']!r}"
     if error["type"] == "string_type" and isinstance(error["input"], bool | int | float | date):
-        given += ", which YAML reads where it stands without quotes: write it in quotes"
+        given += ", as YAML reads it without quotes: write it in quotes"
     if error["type"] == "string_pattern_mismatch" and (words := PATTERNS.get(error["ctx"]["pattern"])):
         return place, f"{words}{given}"
     message = error["msg"].removeprefix("Value error, ")  # pydantic's word for what a check here raised

@@ -18,11 +18,11 @@ def unsafe(name: str) -> str:
         return "is empty"
     if match := _FORBIDDEN.search(name):
         sign = match[0]
-        return f"holds {sign}" if sign.isprintable() else "holds a control character"
+        return f"contains {sign}" if sign.isprintable() else "contains a control character"
     if name[0] in ".-~ " or name[-1] in ". ":
-        return f"{'begins' if name[0] in '.-~ ' else 'ends'} with a dot, dash, tilde or blank"
+        return "begins with a dot, dash, tilde or blank" if name[0] in ".-~ " else "ends with a dot or blank"
     if not name.isprintable() or len(name.encode(errors="replace")) > LONGEST:
-        return f"is longer than {LONGEST} bytes" if name.isprintable() else "holds invisible characters"
+        return f"is longer than {LONGEST} bytes" if name.isprintable() else "contains invisible characters"
     return "is reserved by Windows" if _RESERVED.fullmatch(name) else ""
 
 
@@ -46,5 +46,5 @@ def file_name(name: str) -> str:
         ValueError: it can't; the message says why.
     """
     if why := unsafe(name):
-        raise ValueError(f"{name!r} becomes a file's name, which can't be: it {why}")
+        raise ValueError(f"{name!r} cannot be used as a file name: it {why}")
     return name

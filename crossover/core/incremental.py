@@ -35,7 +35,7 @@ OWN = ("key", "files")
 """What a record holds beside the facts of its item."""
 CHUNK = 4
 """The number of jobs of tens of milliseconds that are handed to a process at a time: few, so that all end together."""
-KILLED = "its process was killed, for memory perhaps"
+KILLED = "its process was killed, perhaps because memory ran out"
 
 
 class ItemsError(RuntimeError):

@@ -96,19 +96,19 @@ def _decoded(content: bytes) -> tuple[str, list[str], str]:
     """Return the text, notes about its encoding, and why bytes could not be read, where there are such (U+FFFD)."""
     for start, what in _OTHERS.items():
         if content.startswith(start):
-            raise TableError(f"no table: the file is {what}; {AS_TABLE}")
+            raise TableError(f"not a table: the file is {what}; {AS_TABLE}")
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             text = content[len(mark) :].decode(encoding, "replace")
-            return text, [], f"no text in {encoding.upper()}, as the file's first bytes say it is"
+            return text, [], f"not valid {encoding.upper()}, the encoding that the file's first bytes state"
     if b"\0" in content:
-        raise TableError(f"no table: byte {content.index(0) + 1} is no text; {AS_TABLE}")
+        raise TableError(f"not a table: byte {content.index(0) + 1} is not text; {AS_TABLE}")
     try:
         return content.decode(), [], ""
     except UnicodeDecodeError:
         pass
     if _MIXED.search(content):
-        return content.decode(errors="replace"), [], "no UTF-8, though other characters are"
+        return content.decode(errors="replace"), [], "not in UTF-8, although other characters are"
     try:
         return (
             content.decode("cp1252"),
@@ -133,7 +133,7 @@ def _records(text: str) -> tuple[list[list[str]], list[str], list[str], str]:
     equal = [s for s in fits if fits[s] == fits[best]]
     if fits[best][0] and len(equal) > 1:
         names = " and ".join(SEPARATORS[s] for s in equal)
-        findings.append(f"cells may be separated by {names}: put cells that hold one in quotes")
+        findings.append(f"cells may be separated by {names}: put cells that contain one of these in quotes")
     notes = [f"cells are separated by {SEPARATORS[best]}"] if best in ";|" else []
     return records, notes, findings, best
 
@@ -145,7 +145,7 @@ def _parsed(text: str, separator: str) -> tuple[list[list[str]], list[str]]:
         records.extend(reader)
     except csv.Error:
         row = len(records) + 1
-        return records, [f'row {row}: its quotation marks don\'t close; write "" for one in a cell']
+        return records, [f'row {row}: a quotation mark is not closed; write "" for a quotation mark within a cell']
     return records, []
 
 
@@ -173,7 +173,7 @@ def _unread(records: list[list[str]], cause: str) -> list[str]:
     if cause and (place := _first(records, lambda cell: _LOST in cell)):
         findings.append(f"{place}: {cause}; save the table as CSV in UTF-8")
     if place := _first(records, lambda cell: _CONTROL.search(cell) is not None):
-        findings.append(f"{place}: holds a control character: type the cell anew")
+        findings.append(f"{place}: contains a control character: type the cell again")
     return findings
 
 
@@ -208,12 +208,12 @@ def _table(
     if findings:
         raise TableError("\n".join(findings))
     if blank:
-        notes = notes + [f"without any text, left out: {named_rows(blank)}"]
+        notes = notes + [f"left out, since empty: {named_rows(blank)}"]
     if nameless:
-        notes = notes + [f"without a name, left out: column {', '.join(map(str, nameless))}"]
+        notes = notes + [f"left out, since without a name: column {', '.join(map(str, nameless))}"]
     if trimmed:
         shown = [f"row {n} column {k + 1} ({header[k]})" for n, k in trimmed if k < len(header)]
-        notes = notes + [f"blanks around the text cut off: {first_few(shown)}"]
+        notes = notes + [f"blanks around the text removed: {first_few(shown)}"]
     columns = list(zip(*filled.values())) if filled else [()] * len(header)
     rows = pd.DataFrame({header[k]: list(columns[k]) for k in keep}, index=list(filled), dtype=str)
     return Table(rows, notes, decimal)
@@ -239,7 +239,7 @@ def _uneven(filled: dict[int, list[str]], header: list[str]) -> list[str]:
         for n, rows in wrong.items()
     ]
     if len(wrong) == 1 and len(next(iter(wrong.values()))) == len(filled) and min(wrong) > len(header):
-        findings[0] += "; do decimal commas or separators stand in cells without quotation marks?"
+        findings[0] += "; put cells that contain a decimal comma or separator in quotation marks"
     return findings
 
 
@@ -248,7 +248,7 @@ def _doubled(top: int, header: list[str], repeated: Collection[str]) -> list[str
     for k, name in enumerate(header):
         places.setdefault(name, []).append(str(k + 1))
     return [
-        f"row {top}: {name!r} is the name of columns {' and '.join(own)}; give each its own"
+        f"row {top}: {name!r} is the name of columns {' and '.join(own)}; give each column its own name"
         for name, own in places.items()
         if len(own) > 1 and name and name not in repeated
     ]
@@ -263,7 +263,7 @@ def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[s
     same = {"".join(name.casefold().split()): k for k, name in enumerate(header, 1)}
     for name in missing:
         if place := same.get("".join(name.casefold().split())):
-            return f"{what}; the name of column {place} differs from {name} by case or blanks only"
+            return f"{what}; the name of column {place} differs from {name} only in case or blanks"
     if set(header) & set(needed):
         return f"{what}; there are {', '.join(filter(None, header))}"
-    return f"{what}; is row {top}, of {len(header)} cells, a header?"
+    return f"{what}; check that row {top}, with {len(header)} cells, is the header"

@@ -7,6 +7,7 @@ import io
 import zipfile
 
 from crossover.core.cells import TableError, named_rows
+from crossover.core.wording import first_few
 
 AS_TABLE = "save the table as .xlsx or as CSV in UTF-8"
 
@@ -23,24 +24,24 @@ def read_workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if "xl/workbook.xml" not in archive.namelist():
-                raise TableError(f"no table: an archive that is no Excel workbook; {AS_TABLE}")
+                raise TableError(f"not a table: the file is an archive but not an Excel workbook; {AS_TABLE}")
         book = load_workbook(io.BytesIO(content), read_only=True)
         values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         held = {s.title: _sheet(s, values[s.title]) for s in book.worksheets if s.sheet_state == "visible"}
     except TableError:
         raise
     except Exception as error:  # damaged workbooks raise nearly anything
-        raise TableError(f"the workbook can't be read ({type(error).__name__}); {AS_TABLE}") from None
+        raise TableError(f"the workbook cannot be read ({type(error).__name__}); {AS_TABLE}") from None
     held = {title: sheet for title, sheet in held.items() if any(any(r) for r in sheet[0])}
     if len(held) > 1:
         names = ", ".join(repr(title) for title in held)
-        raise TableError(f"several sheets hold something: {names}; leave the table's alone in the file")
+        raise TableError(f"several sheets are not empty: {names}; delete or hide all but that of the table")
     if not held:
         return [], []
     records, notes, uncomputed = next(iter(held.values()))
     if uncomputed:
         raise TableError(
-            f"formulas without a value: {'; '.join(uncomputed[:8])}; open the workbook in Excel and save it"
+            f"formulas without a saved value: {first_few(uncomputed, 8, '; ')}; open the workbook in Excel and save it"
         )
     width = max(map(len, records))
     return [record + [""] * (width - len(record)) for record in records], notes

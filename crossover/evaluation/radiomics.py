@@ -46,7 +46,7 @@ def first_order(image: sitk.Image, mask: sitk.Image, features: list[str], bin_wi
         return dict.fromkeys(features, np.nan)
     values = sitk.GetArrayViewFromImage(image)[inside]
     if not np.isfinite(values).all():
-        raise ValueError("the image has values inside the mask that are no finite numbers")
+        raise ValueError("the image has NaN or infinite values inside the mask")
     box = _box(inside)
     # it warns of StandardDeviation, which is off by default only for being Variance's root
     logging.getLogger("radiomics").setLevel(logging.ERROR)

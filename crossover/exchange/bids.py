@@ -107,7 +107,10 @@ def _names(cases: Sequence[StudyCase]) -> dict[StudyCase, str]:
     label = {patient: re.sub(r"[^A-Za-z0-9]", "", patient) for patient in patients}
     alike = pd.Series(label)
     if wrong := [*alike[alike.duplicated(keep=False) | (alike == "")].index]:
-        raise ConfigError(f"BIDS has letters and digits in names only, and without others are one: {', '.join(wrong)}")
+        raise ConfigError(
+            "BIDS allows only letters and digits in names; without other characters, these patients have the same name "
+            f"or none: {', '.join(wrong)}"
+        )
     own = {patient: [case for case in cases if case.patient == patient] for patient in patients}
     several = len(cases) > len(patients)
     return {

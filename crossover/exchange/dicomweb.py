@@ -63,15 +63,15 @@ class Pacs:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise PacsError(
-                f"{parts.hostname or url!r}: give the address of DICOMweb services, as https://host/dicom-web"
+                f"{parts.hostname or url!r}: give the address of DICOMweb services, such as https://host/dicom-web"
             )
         if parts.username or parts.password:
             raise PacsError(
-                f"the address holds a user or password, which others can see in a command: set {USER} and {PASSWORD}, "
-                "or write them to ~/.netrc"
+                f"the address contains a user name or password, which others can see in a command: set {USER} and "
+                f"{PASSWORD}, or write them to ~/.netrc"
             )
         if parts.query:
-            raise PacsError("the address has a query: give what to look for behind it, as PatientID=123")
+            raise PacsError("the address contains a query: give it as a separate argument, such as PatientID=123")
         try:
             from dicomweb_client.web import DICOMwebClient
         except ImportError:
@@ -140,7 +140,7 @@ class Pacs:
         try:
             dataset = pydicom.dcmread(path)
         except Exception as error:  # damaged files raise nearly anything
-            raise PacsError(f"the file can't be read as DICOM: {type(error).__name__}") from None
+            raise PacsError(f"the file cannot be read as DICOM ({type(error).__name__})") from None
         with _errors_without_address():
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
@@ -231,7 +231,7 @@ def _errors_without_address() -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        raise PacsError(_answer_text(error.response) if error.response is not None else "an error of HTTP") from None
+        raise PacsError(_answer_text(error.response) if error.response is not None else "an HTTP error") from None
     except requests.exceptions.SSLError:
         what = "its certificate is not trusted: set REQUESTS_CA_BUNDLE to your hospital's certificate file"
         raise PacsError(what) from None

@@ -82,9 +82,10 @@ def score_predictions(
 
 def _check_name(study: Study, name: str) -> None:
     if not re.fullmatch(r"[A-Za-z]\w*", name):
-        raise ConfigError(f"{name!r} can't be a model's name: use letters, digits and underscores (--model)")
+        what = "begin with a letter, and use letters, digits and underscores (--model)"
+        raise ConfigError(f"{name!r} cannot be a model's name: {what}")
     if name in {f.strategy for f in families(study).values()}:
-        raise ConfigError(f"{name!r} is a strategy of study {study.study}: name the model otherwise (--model)")
+        raise ConfigError(f"{name!r} is a strategy of study {study.study}: give the model another name (--model)")
 
 
 def read_labels(folder: Path, study: Study, trained_on: Path | None = None) -> tuple[Values, str]:
@@ -106,10 +107,11 @@ def read_labels(folder: Path, study: Study, trained_on: Path | None = None) -> t
     if labels is None:
         values = {name: (place,) for place, name in enumerate(study.structures, start=1)}
         labels_of_cases = ", ".join(f"{own[0]} is {name}" for name, own in values.items())
-        return values, f"no {DATASET} beside the predictions, so in label maps {labels_of_cases}"
+        return values, f"there is no {DATASET} beside the predictions: in label maps, {labels_of_cases}"
     if wrong := [name for name in labels if name not in study.structures]:
         there = ", ".join(study.structures)
-        raise ConfigError(f"{path}: label {', '.join(wrong)} is no structure of study {study.study}, which has {there}")
+        what = f"label {', '.join(wrong)} is not a structure of study {study.study}, which has {there}"
+        raise ConfigError(f"{path}: {what}")
     return labels, ""
 
 
@@ -169,7 +171,8 @@ def _masks(path: Path, structure: str, values: Values, grid: sitk.Image) -> tupl
     image = sitk.ReadImage(str(path))
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() > 1:
         raise ValueError(
-            "not one volume: save a label map (the class with the highest probability), or a file for each structure"
+            "the file does not contain a single volume: save a label map (the class with the highest probability), or "
+            "a file for each structure"
         )
     own = reoriented(image, grid)
     there = sitk.GetArrayFromImage(own)
@@ -177,11 +180,12 @@ def _masks(path: Path, structure: str, values: Values, grid: sitk.Image) -> tupl
     if structure == LABEL_MAP:
         known = {float(value) for each in values.values() for value in each}
         if held - known:
-            raise ValueError(f"holds {_numbers(held - known)}; labels are {_numbers(known)}")
+            raise ValueError(f"the file has the values {_numbers(held - known)}, but the labels are {_numbers(known)}")
         masks = {name: np.isin(there, each) for name, each in values.items()}
     else:
         if len(held) > 1:
-            raise ValueError(f"a mask of {structure} holds {_numbers(held)}: save 0 outside and one value inside")
+            what = f"the mask of {structure} has the values {_numbers(held)}"
+            raise ValueError(f"{what}: save 0 outside and one value inside")
         masks = {structure: there != 0}
     return {name: on_grid(mask.astype(np.uint8), grid) for name, mask in masks.items()}, not same_grid(image, grid)
 
@@ -230,7 +234,9 @@ def _extra(found: Found) -> list[str]:
 
 
 def _turned(cases: list[str]) -> list[str]:
-    return [f"axes stored in another order or direction, taken as the case's: {_some(cases)}"] if cases else []
+    return (
+        [f"axes stored in another order or direction, and turned to those of the case: {_some(cases)}"] if cases else []
+    )
 
 
 def _nothing(folder: Path, cases: Sequence[StudyCase], found: Found) -> str:

@@ -47,17 +47,19 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     """
     if not _NAME.fullmatch(out.name):
         proper = f"Dataset501_{study.study.capitalize()}"
-        raise ConfigError(f"{out.name}: nnU-Net's folders are called DatasetNNN_Name, for instance {proper}")
+        raise ConfigError(f"{out.name}: name the folder as nnU-Net does, DatasetNNN_Name, for instance {proper}")
     structures = chosen_structures(study, structures)
     if taken := [name for name in structures if name in _TAKEN]:
-        raise ConfigError(f"structure {', '.join(taken)}: nnU-Net has a label of this name with a meaning of its own")
+        raise ConfigError(
+            f"structure {', '.join(taken)}: nnU-Net reserves this name; rename the structure in the study"
+        )
     cases = study_cases(study, results, structures)
     sets = training_sets(study, splits_of(study, results))
     try:
         labels = label_map(cases, structures)
     except Overlap as error:
         raise ConfigError(
-            f"{error}\nOne label map can't hold them: export some with --structure, others apart"
+            f"{error}\nOne label map cannot contain these structures: export them separately by --structure"
         ) from None
     with folder_of_its_own(out) as part:
         for case in cases:

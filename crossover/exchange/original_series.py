@@ -96,7 +96,7 @@ class Originals:
         instances, _ = read_headers(files, 1)
         stack = self._stack(case, without_copies(instances, []), mask)
         if not stack.instance.frame_of_reference:
-            raise NoOriginal("the series has no FrameOfReferenceUID (0020,0052): nothing can be placed on it")
+            raise NoOriginal("the series has no FrameOfReferenceUID (0020,0052), which an object must refer to")
         return original(stack)
 
     def _stack(self, case: str, instances: list[Instance], mask: sitk.Image) -> Stack:

@@ -102,8 +102,8 @@ def pack(
         raise ConfigError(f"{out} exists already: name a file or folder that does not exist")
     if missing := [name for name in record.get("files", ()) if name not in (WEIGHTS, HISTORY)]:
         raise ConfigError(
-            f"{model.name}: packages hold weights of the own loop's networks; this one needs {', '.join(missing)} too: "
-            f"pass on the whole folder {weights.parent}"
+            f"{model.name}: a package contains weights alone, and this model also needs {', '.join(missing)}: pass on "
+            f"the whole folder {weights.parent}"
         )
     scores = _scores(study, model, results)
     about = About(
@@ -270,13 +270,13 @@ def _described(path: Path, stage: Path) -> tuple[Study, About]:
     except ValidationError as error:
         problems = [f"{MODEL}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise PackageError("\n".join(f"{path}: {line}" for line in problems)) from None
-    wrong = [] if about.form == FORM else [f"{MODEL}: a package of form {about.form}; this program reads form {FORM}"]
-    wrong += [f"{MODEL}: structure {s} is none of the study's" for s in about.structures if s not in study.structures]
+    wrong = [] if about.form == FORM else [f"{MODEL}: its form is {about.form}; this program reads form {FORM}"]
+    wrong += [f"{MODEL}: the study has no structure {s}" for s in about.structures if s not in study.structures]
     if about.network.architecture in architectures():
         found = wrong_settings(about.network.architecture, about.network.settings)
         wrong += [f"{MODEL}: network.settings: {finding}" for finding in found]
     else:
-        wrong.append(f"{MODEL}: network.architecture: {about.network.architecture!r} is none that this program has")
+        wrong.append(f"{MODEL}: network.architecture: this program has no network {about.network.architecture!r}")
     _raise(path, wrong)
     return study, about
 
@@ -287,7 +287,7 @@ def _check_weights(path: Path, weights: Path) -> None:
             empty = not tensors.keys()
     except SafetensorError as error:
         raise PackageError(f"{path}: {WEIGHTS}: {error}") from None
-    _raise(path, [f"{WEIGHTS} holds no weights"] if empty else [])
+    _raise(path, [f"{WEIGHTS} contains no weights"] if empty else [])
 
 
 def _raise(path: Path, findings: list[str]) -> None:

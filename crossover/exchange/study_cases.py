@@ -78,7 +78,9 @@ def study_cases(study: Study, results: Path, structures: Sequence[str]) -> list[
         StudyCase(row.cohort, row.case, row.patient, row.part == "test", home / row.cohort / row.case)
         for row in table.itertuples()
     ]
-    findings = [f"cohort {c} of splits.csv is none of the study's" for c in sorted({*table.cohort} - {*study.cohorts})]
+    findings = [
+        f"the study has no cohort {c}, which splits.csv names" for c in sorted({*table.cohort} - {*study.cohorts})
+    ]
     for case in cases:
         files = [image_path(case.folder, c) for c in study.channels]
         files += [structure_path(case.folder, s) for s in structures]
@@ -98,7 +100,7 @@ def chosen_structures(study: Study, names: Sequence[str]) -> list[str]:
     """
     if wrong := [name for name in names if name not in study.structures]:
         raise ConfigError(
-            f"no structure {', '.join(wrong)} in study {study.study}; it has {', '.join(study.structures)}"
+            f"study {study.study} has no structure {', '.join(wrong)}; it has {', '.join(study.structures)}"
         )
     return [name for name in study.structures if not names or name in names]
 
@@ -111,7 +113,7 @@ def folder_of_its_own(out: Path) -> Iterator[Path]:
         ConfigError: there is something at `out`.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already: name a folder that does not exist")
+        raise ConfigError(f"{out} exists already: name a folder that does not exist or is empty")
     out.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:

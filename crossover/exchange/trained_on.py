@@ -85,7 +85,9 @@ def _parts(path: Path, fold: int | None) -> tuple[list[str], list[str]]:
             return [*map(str, content[fold]["train"])], [*map(str, content[fold]["val"])]
         return _listed(content["training"]), _listed(content.get("validation", []))
     except (KeyError, TypeError, AttributeError):
-        raise ConfigError(f"{path}: neither nnU-Net's splits_final.json nor a datalist with `training`") from None
+        raise ConfigError(
+            f"{path}: this is neither nnU-Net's splits_final.json nor a datalist with `training`"
+        ) from None
 
 
 def _listed(items: list) -> list[str]:

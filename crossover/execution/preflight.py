@@ -27,7 +27,7 @@ def check(studies: dict[str, Study]) -> None:
             differing = [part for part in cases if cases[part] != before[part]]
             if differing:
                 raise ConfigError(
-                    f"cohort {cohort} of study {name} differs from that of study {other} in "
+                    f"cohort {cohort} of study {name} differs from cohort {cohort} of study {other} in "
                     f"{', '.join(differing)}: give one of them another name"
                 )
 
@@ -53,7 +53,7 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
             network = study.network_of(called)
             if "model" in study.initials_of(called) and not of_file(network.initial)["sha256"]:
                 place = f"other_networks.{called}" if called else "network"
-                stopping.append(f"study {name}: {place}.initial.file: {network.initial.file} is not there")
+                stopping.append(f"study {name}: {place}.initial.file: {network.initial.file} does not exist")
         without = missing(study)
         if without and study.network.initial.otherwise == "stop":
             stopping += [
@@ -71,9 +71,9 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
 
 def _weights_remedy(study: str, encoders: list[str]) -> str:
     return (
-        f"study {study}: what to do: `crossover weights {' '.join(encoders)}` downloads them once; or name a folder of "
+        f"study {study}: download them once by `crossover weights {' '.join(encoders)}`; or name a folder with "
         "<encoder>.safetensors (imagenet in config/config.yaml, or --config imagenet=<folder>); or set "
-        f"`network.initial.otherwise: random` in config/studies/{study}.yaml, which is another study than the paper's"
+        f"`network.initial.otherwise: random` in config/studies/{study}.yaml, which changes the study"
     )
 
 

@@ -52,7 +52,7 @@ def recompute(study: str, stage: str) -> Recomputed:
     stages = Path(f"results/{study}/stages")
     kept = stages / stage
     if not stage or not (kept / RECORD).exists():
-        raise ValueError(f"{study}/{stage}: there is no such stage, give <study>/<stage>")
+        raise ValueError(f"{study}/{stage}: {kept / RECORD} does not exist; name a trained stage as <study>/<stage>")
     record = _record_of(stages, stage)
     again = Path(f".cache/verify/verify-{study}/stages")
     shutil.rmtree(again.parent, ignore_errors=True)
@@ -73,7 +73,7 @@ def _record_of(stages: Path, stage: str) -> dict[str, Any]:
     listing = [m for m in stages.glob("*.json") if stage in read_json(m).get("items", ())]
     records = [record for record in map(read_record, listing) if record]
     if not records:
-        raise ValueError(f"{stages}: no job's record lists stage {stage}")
+        raise ValueError(f"{stages}: no provenance record of a job lists stage {stage}")
     return max(records, key=lambda record: record["begun"])
 
 
@@ -85,7 +85,7 @@ def _train(command: str, settings: dict[str, Any], out: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise ValueError(f"training failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise ValueError(f"the training failed; its last output was:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _compared(kept: Path, again: Path, record: dict[str, Any]) -> Recomputed:
@@ -111,6 +111,6 @@ def sample() -> tuple[str, str]:
     records = sorted(Path("results").glob(f"*/stages/*/{RECORD}"))
     own = [r for r in records if "same_as" not in read_json(r)]
     if not own:
-        raise ValueError("there is no trained stage in results/")
+        raise ValueError("there is no trained stage in results/: run a study first")
     chosen = own[int(np.random.default_rng(0).integers(len(own)))]
     return chosen.parts[-4], chosen.parts[-2]

@@ -34,7 +34,10 @@ def write_crate(out: Path, studies: list[str]) -> str:
     there = sorted(p.parent.name for p in Path("results").glob("*/metrics.csv"))
     missing = [name for name in studies if name not in there]
     if missing or not there:
-        raise ValueError(f"no results of {', '.join(missing) or 'any study'}; there are: {', '.join(there)}")
+        which, others = ", ".join(missing) or "any study", ", ".join(there) or "none"
+        raise ValueError(
+            f"there are no results (results/<study>/metrics.csv) of {which}; studies with results: {others}"
+        )
     crate = ROCrate()
     crate.name = "Crossover: " + ", ".join(studies or there)
     crate.description = "Results, and how each was made: inputs, settings, source files, versions."

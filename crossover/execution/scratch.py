@@ -31,5 +31,5 @@ def keep_activations_in(folder: str, own: bool, link: Path = FOLDER) -> None:
         link.symlink_to(target)
     except OSError as error:
         there = error.filename == str(link)
-        what = "run crossover clear-cache and remove the folder first" if there else "choose another"
-        raise ConfigError(f"activations: {folder} can't hold kept activations ({error}): {what}") from None
+        what = "run crossover clear-cache and remove the folder first" if there else "name another folder"
+        raise ConfigError(f"activations: {folder} cannot be used for kept activations ({error}): {what}") from None

@@ -42,8 +42,8 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
     models = {name: stages / m.stage for name, m in plan(study).models.items()}
     trained = [name for name, folder in models.items() if (folder / incremental.RECORD).exists()]
     if model not in models:
-        there = ", ".join(trained) or "none trained yet"
-        raise ConfigError(f"no model {model!r} in study {study.study}; there are: {there}")
+        there = ", ".join(trained) or "none"
+        raise ConfigError(f"study {study.study} has no model {model!r}; models that are trained: {there}")
     if model not in trained:
         raise ConfigError(
             f"model {model!r} is not trained in {stages}: run the study first (make reproduce "
@@ -59,7 +59,7 @@ def rules_of(study: Study) -> RulesFile:
         ConfigError: the study has no rules for DICOM series.
     """
     if not study.series:
-        raise ConfigError(f"no rules for DICOM series in study {study.study}: give some with --rules")
+        raise ConfigError(f"study {study.study} has no rules for DICOM series (`series:`): give a file with --rules")
     return RulesFile(series=study.series, other_grids=study.other_grids)
 
 
@@ -79,8 +79,8 @@ def dicom_results(
     """
     if folder.resolve().is_relative_to(out.resolve()):
         raise ConfigError(
-            f"--dicom {folder}: the objects carry the patients' identity, and the files in {out} don't: name a folder "
-            "outside of it"
+            f"--dicom {folder}: DICOM objects identify the patients, and the files in {out} do not: name a folder "
+            "outside it"
         )
     code = code_digest("crossover/execution/segment.py")
     made_by = Producer(study.study, model, file_digest(stage / WEIGHTS), f"{version('crossover')} {code[:12]}")
@@ -118,7 +118,7 @@ def segment(
         crossover.core.disk.DiskFull: there is no room for what is written.
     """
     if missing := set(study.channels) - set(rules.series):
-        raise ConfigError(f"no series for channel {', '.join(sorted(missing))} in the rules")
+        raise ConfigError(f"the rules have no entry under `series:` for channel {', '.join(sorted(missing))}")
     cases = out / "cases/manifest.json"
     report = ingest(source, cases.parent, rules, workers, lenient=True)
     failed = _refused(report)

@@ -27,9 +27,12 @@ def locate(output: Path) -> tuple[Path, Path]:
         if file.parts[-len(parts) :] == parts:
             return Path(*file.parts[: -len(parts)]), Path(name)
     if not record:
-        raise ValueError(f"{output}: there is no such result with a provenance record beside it")
+        raise ValueError(f"{output}: {_NO_RECORD}")
     names = ", ".join(record.get("outputs", {}))
-    raise ValueError(f"{output}: the provenance record beside it is of {names}: it was moved or renamed")
+    raise ValueError(f"{output}: the file was moved or renamed: the provenance record beside it is that of {names}")
+
+
+_NO_RECORD = "the file does not exist, or has no provenance record beside it"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def trace(output: Path, root: Path = Path(".")) -> Steps:
         ValueError: the file is not there, or it has no provenance record.
     """
     if not (root / output).is_file() or read_record(root / output) is None:
-        raise ValueError(f"{output}: there is no such result with a provenance record beside it")
+        raise ValueError(f"{output}: {_NO_RECORD}")
     found: dict[str, TraceStep] = {}
     waiting = [str(output)]
     while waiting:

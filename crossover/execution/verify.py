@@ -39,7 +39,7 @@ def verify(outputs: list[Path]) -> list[Check]:
     records = {path: record for path, record in read.items() if record and is_intact(record)}
     checker = Checker()
     remedy = "run `snakemake`, or `dvc pull`"
-    gone = [FileProblem(str(path), "it is not there", remedy) for path in outputs if path not in read]
+    gone = [FileProblem(str(path), "it does not exist", remedy) for path in outputs if path not in read]
     return [
         Check("outputs that are there", len(outputs), gone),
         check_outputs(read, checker),
@@ -90,9 +90,11 @@ def check_inputs(records: dict[Path, dict], checker: Checker) -> Check:
         for path, then in record["inputs"].items():
             count += 1
             if not Path(path).exists():
-                findings.append(FileProblem(str(output), f"{path}, from which it was made, is gone", RESTORE))
+                findings.append(FileProblem(str(output), f"{path}, from which it was made, no longer exists", RESTORE))
             elif checker.digest(path) != then:
-                findings.append(FileProblem(str(output), f"it was made from another {path}", "run `snakemake`"))
+                findings.append(
+                    FileProblem(str(output), f"it was made from another version of {path}", "run `snakemake`")
+                )
     return Check("inputs against provenance records", count, findings)
 
 
@@ -149,7 +151,7 @@ def check_tracked() -> Check:
         for file, expected in listed.items():
             count += 1
             if not file.exists():
-                findings.append(FileProblem(str(file), "DVC has it, but the file is gone", "`dvc checkout`"))
+                findings.append(FileProblem(str(file), "DVC lists it, but the file does not exist", "`dvc checkout`"))
             elif _md5(file) != expected:
                 what = "it differs from the one that DVC has"
                 findings.append(FileProblem(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it"))

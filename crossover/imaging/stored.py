@@ -62,8 +62,10 @@ class Stored:
         heads = [_head(file) for file in files]
         kinds = [(shape[1:], dtype) for shape, dtype, _ in heads]
         odd = [file for file, kind in zip(files, kinds) if kind != kinds[0]]
-        if odd or not files:
-            raise ValueError(f"{odd[0] if odd else 'no files'}: slices of other files are unlike it")
+        if not files:
+            raise ValueError("there are no files with slices")
+        if odd:
+            raise ValueError(f"{odd[0]}: its slices differ from those of {files[0]} in shape or type")
         self.counts = [shape[0] for shape, _, _ in heads]
         rest, self._dtype = kinds[0]
         self.shape = (sum(self.counts), *rest)
@@ -87,7 +89,7 @@ class Stored:
         with self._files[file].open("rb", buffering=0) as data:
             data.seek(self._begins[file] + (place - self._first[file]) * self._bytes)
             if data.readinto(out) != self._bytes:
-                raise OSError(f"{self._files[file]} ends before what it should hold")
+                raise OSError(f"{self._files[file]} is shorter than its header says")
 
 
 class StoredMasks:

@@ -64,7 +64,7 @@ def check_grids(channels: dict[str, sitk.Image], structures: dict[str, sitk.Imag
     wrong = {n: difference(i, grid) for n, i in named.items() if not same_grid(grid, i)}
     if wrong:
         first = next(iter(channels))
-        listed = "; ".join(f"{name}: not on the grid of channel {first}: {how}" for name, how in wrong.items())
+        listed = "; ".join(f"{name}: its grid is not that of channel {first}: {how}" for name, how in wrong.items())
         raise GeometryError(listed)
 
 

@@ -103,10 +103,10 @@ def declared(architecture: str) -> Declared:
     module = importlib.import_module(f"crossover.networks.{architecture}")
     place = f"crossover/networks/{architecture}.py"
     if missing := [name for name in ("PARTS", "LEVELS", "Settings") if not hasattr(module, name)]:
-        raise ConfigError(f"{place}: no {', '.join(missing)}; a network's file has PARTS, LEVELS and Settings")
+        raise ConfigError(f"{place}: {', '.join(missing)} missing; a network's file has PARTS, LEVELS and Settings")
     if wrong := {level: part for level, part in module.LEVELS.items() if part not in module.PARTS}:
         listed = ", ".join(f"{level}: {part!r}" for level, part in wrong.items())
-        raise ConfigError(f"{place}: LEVELS has {listed}, and PARTS are {', '.join(module.PARTS)}")
+        raise ConfigError(f"{place}: LEVELS has {listed}, but PARTS are {', '.join(module.PARTS)}")
     return Declared(
         architecture,
         module.PARTS,

@@ -32,5 +32,5 @@ def parts_of(stages: int) -> tuple[str, ...]:
         ValueError: for more stages than are known here.
     """
     if not 1 <= stages <= len(STAGES) + 1:
-        raise ValueError(f"an encoder of {stages} stages; parts are known of up to {len(STAGES) + 1}")
+        raise ValueError(f"the encoder has {stages} stages; at most {len(STAGES) + 1} can be named as parts")
     return (*STAGES[: stages - 1], BOTTLENECK, DECODER, HEAD)

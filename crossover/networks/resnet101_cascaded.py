@@ -59,7 +59,7 @@ class Settings(networks.OwnSettings):
     @model_validator(mode="after")
     def _every_part_has_a_block(self) -> Settings:
         if self.blocks[0] < 1 or self.blocks[1] < 1 or self.blocks[2] < 3:
-            raise ValueError(f"blocks: {self.blocks}: Conv2 and Conv3 need 1 or more, Conv4 3")
+            raise ValueError(f"blocks: {self.blocks}: Conv2 and Conv3 need at least 1 block, and Conv4 at least 3")
         return self
 
     @property

@@ -53,7 +53,7 @@ def shown_outlines(channels: Mapping[str, sitk.Image], structures: Mapping[str, 
                 of = int(mask.any(axis=(1, 2)).sum())
                 what = (
                     f"in {count} of its {of} slices, channel {channel} is blank ({values.min():g}) all around it, "
-                    f"{REACH_MM:g} mm or less from contoured structures: the image shows where it is"
+                    f"{REACH_MM:g} mm or less from contoured structures: the image shows where the structure is"
                 )
                 out.append(Finding("outline-shown", what, f"structure {name}"))
     return out
@@ -103,5 +103,6 @@ def without_blank_ends(reading: Reading) -> Reading:
     out = replace(reading, channels=cut(reading.channels), structures=cut(reading.structures))
     what = f"the first {first} and the last {len(sections) - end} of {len(sections)} slices were cut off"
     empty = [name for name, mask in out.structures.items() if not sitk.GetArrayViewFromImage(mask).any()]
-    wrong = [Finding("structure-empty", f"all of it lay in blank ends: {what}", f"structure {name}") for name in empty]
+    why = f"all of it was in the blank ends: {what}"
+    wrong = [Finding("structure-empty", why, f"structure {name}") for name in empty]
     return replace(out, findings=[*reading.findings, Finding("ends-cut", what), *wrong])

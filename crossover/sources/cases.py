@@ -156,7 +156,7 @@ def _refresh(
 
 def _crashed(own: CaseSource, why: str) -> CaseRecord:
     killed = why == incremental.KILLED
-    what = "the process that read its pixels was killed"
+    what = "the process that read its pixels crashed or was killed"
     if not killed:
         kind, _, message = why.partition(": ")
         what = message if kind == CaseError.__name__ else kind
@@ -199,7 +199,10 @@ def _work(
     if isinstance(source, Phantom):
         return {c: _phantom(c, item, source, raw) for c, item in received.items()}, [], {}
     if data is None:
-        raise ValueError("cases must be made again: give their folder with DATA=<folder>")
+        raise ValueError(
+            "cases must be made again, from the folder of the data: give it with DATA=<folder> (make) or --config "
+            "data=<folder> (snakemake)"
+        )
     if not isinstance(source, DicomSource):
         cases, notes, lacking = form_of(source).rows(source, data)
         names = case_names(source, [*lacking])

@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from crossover.core.wording import first_few
 from crossover.sources.findings import Finding
 from crossover.sources.ingest_report import CaseRecord
 
@@ -60,6 +61,6 @@ def same_images(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
     for own in (o for o in holders.values() if len({case for case, _ in o}) > 1):
         for case, channel in own:
             others = sorted({c for c, _ in own} - {case})
-            what = f"the image is that of {', '.join(others[:5])}"
+            what = f"its values are those of an image of {first_few(others, 5)}"
             out[case].append(Finding("same-image", what, f"channel {channel}"))
     return out

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from crossover.core.files import read_json, write_json
+from crossover.core.wording import counted
 from crossover.sources.findings import KINDS, Finding, FindingRow
 from crossover.sources.reading import of_structure
 
@@ -125,13 +126,13 @@ def show(report: Report, console: Console) -> None:
     for code in sorted(codes):
         console.print(f"  {code}: {KINDS[code].remedy}", highlight=False)
     complete, of = len(report["made"]), len(report["cases"])
-    console.print(f"{complete} of {of} cases made; {problems(report) or 'no error'}.")
+    console.print(f"{complete} of {counted(of, 'case')} made; {problems(report) or 'no error'}.")
 
 
 def problems(report: Report) -> str:
     """Return what makes the exit status non-zero; "" where nothing does."""
-    failed = [f"{len(report['failed'])} of {len(report['cases'])} cases have errors"]
-    barred = [f"{len(report['barred'])} kinds of errors about files of no case"]
+    failed = [f"errors exclude {len(report['failed'])} of {counted(len(report['cases']), 'case')}"]
+    barred = [f"{counted(len(report['barred']), 'error')} about files of no case"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
 
 

@@ -51,7 +51,7 @@ def rows(source: OpenKbpSource, root: Path) -> Rows:
             found[path.parent.name] = row
     if not found:
         size = f"{source.pixel_mm} x {source.pixel_mm} x {source.slice_mm} mm"
-        raise VolumesError(f"{root / source.folder}: no patient with voxels of {size} in */pt_*/")
+        raise VolumesError(f"{root / source.folder}: no */pt_*/{DIMENSIONS} in it gives voxels of {size}")
     cases = case_names(source, list(found))
     return Rows({cases[p]: CaseRow(cases[p], row) for p, row in found.items()}, [])
 
@@ -90,13 +90,13 @@ def _read(
     for name, file in source.structures.items():
         path = folder / f"{file}.csv"
         if not path.exists():
-            findings.append(f"structure {name} is missing")
+            findings.append(f"structure {name}: there is no {file}.csv")
             continue
         mask = np.zeros(SHAPE, np.uint8)
         np.put(mask, _indices(pd.read_csv(path, index_col=0), name), 1)
         masks[name] = on_grid(_upright(mask), image)
         if not mask.any():
-            findings.append(f"structure {name} is empty")
+            findings.append(f"structure {name}: {file}.csv contains no voxel")
     findings += _misplaced({source.structures[n]: m for n, m in masks.items()})
     return {"ct": image}, masks, findings
 
@@ -105,7 +105,8 @@ def _indices(table: pd.DataFrame, what: str) -> np.ndarray:
     indices = table.index.to_numpy()
     whole = np.issubdtype(indices.dtype, np.integer)
     if len(indices) and (not whole or indices.min() < 0 or indices.max() >= np.prod(SHAPE)):
-        raise Refused("volume-refused", f"{what}: its indices are none of {np.prod(SHAPE)} voxels")
+        most = np.prod(SHAPE) - 1
+        raise Refused("volume-refused", f"{what}: its file has indices that are not whole numbers from 0 to {most}")
     return indices.astype(int)
 
 
@@ -130,7 +131,7 @@ def _misplaced(masks: Mapping[str, sitk.Image]) -> list[str]:
         if sitk.GetArrayViewFromImage(mask).any()
     }
     return [
-        f"{what}: its axes are not the released ones"
+        f"{what}: the axes of the files are not those of the release"
         for low, high, axis, what in ANATOMY
         if {low, high} <= set(centre) and centre[low][axis] >= centre[high][axis]
     ]

@@ -36,7 +36,9 @@ def secret() -> bytes:
         _create(path)
     key = path.read_bytes()
     if len(key) < 32:
-        raise ValueError(f"{path} is no secret: it is too short. Restore it, or delete it for a new one")
+        raise ValueError(
+            f"{path} is too short to be the secret: restore it, or delete it to get a new secret and new pseudonyms"
+        )
     return key
 
 

@@ -62,14 +62,14 @@ def brought_onto(
     try:
         return reoriented(image, grid), None
     except GeometryError as error:
-        what = f"not on the grid of channel {channel}: {error}"
+        what = f"its grid is not that of channel {channel}: {error}"
     if other_grids == "refuse":
         raise Refused("other-grid", what)
     out, outside = resampled(image, grid, other_grids)
     if outside == 1.0:
-        raise Refused("other-grid", f"{what}; none of it lies inside that grid")
-    beside = f"; {outside:.0%} of that grid lies outside it" if outside >= 0.005 else ""
-    return out, Finding("resampled", f"{what}; resampled, {other_grids}{beside}")
+        raise Refused("other-grid", f"{what}; none of it is inside that grid")
+    beside = f"; {outside:.0%} of that grid is outside it" if outside >= 0.005 else ""
+    return out, Finding("resampled", f"{what}; it was resampled ({other_grids}){beside}")
 
 
 def of_structure(about: str) -> bool:

@@ -40,7 +40,7 @@ def receive(source: Source, manifest: Path, data: Path | None, code: str, worker
         return
     if data is None:
         raise ValueError(
-            f"cohort {manifest.parent.name} comes from a folder: give it with DATA=<folder> "
+            f"cohort {manifest.parent.name} is read from a folder of data: give it with DATA=<folder> "
             "(make) or --config data=<folder> (snakemake)"
         )
     seen = KnownDigests(manifest.parent / SEEN, data, key_of(source), workers)

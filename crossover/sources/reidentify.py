@@ -51,8 +51,8 @@ def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     """
     if not os.environ.get(VARIABLE) and not secret_file().exists():
         raise ValueError(
-            f"there is no secret here: {VARIABLE} is not set, and {secret_file()} does not exist. Names are "
-            "told with the secret of the ingest alone: set the one, or restore the other"
+            f"there is no secret: {VARIABLE} is not set, and {secret_file()} does not exist. Only the secret of the "
+            "ingest identifies its names: set the variable, or restore the file"
         )
     met: set[str] = set()
     wanted = set(names)
@@ -69,9 +69,9 @@ def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
 def _nothing(source: Path, unknown: list[str]) -> str:
     by = VARIABLE if os.environ.get(VARIABLE) else str(secret_file())
     return (
-        f"nothing in {source} is {', '.join(map(printable, unknown))} by the secret of this call ({by}): "
-        "another secret than the ingest's, or another folder or table. To check: `crossover reidentify` with the "
-        "source alone lists its names; if none of them stands in the ingest's report, the secret is another"
+        f"with the secret in {by}, nothing in {source} is {', '.join(map(printable, unknown))}: the secret is not the "
+        "ingest's, or this is another folder or table. To find out, list all names by `crossover reidentify` with "
+        "the source alone: if none of them is in the ingest's report, the secret is another one"
     )
 
 

@@ -135,7 +135,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except UnicodeDecodeError as error:
-        raise TableError(f"byte {error.start + 1} is no {error.encoding}: save the file as UTF-8") from None
+        raise TableError(f"byte {error.start + 1} is not valid {error.encoding}: save the file as UTF-8") from None
     except json.JSONDecodeError as error:
         raise TableError(f"this is not JSON, and so not a summary of nnU-Net: {error}") from None
 
@@ -149,7 +149,8 @@ def _cases(content: Any) -> tuple[list, bool]:
         if isinstance(results, dict) and isinstance(cases := results.get("all"), list) and cases:
             return cases, True
     raise TableError(
-        "no list of cases, metric_per_case (nnU-Net 2) or results.all (nnU-Net 1): not a summary.json of nnU-Net"
+        "this is not a summary.json of nnU-Net: it has no cases in metric_per_case (nnU-Net 2) or results.all "
+        "(nnU-Net 1)"
     )
 
 
@@ -175,10 +176,14 @@ def _number(value: Any, name: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is no number: {value!r}") from None
+        raise ValueError(f"{name} is not a number: {value!r}") from None
 
 
 def _why(error: Exception) -> str:
     return (
-        f"no {error}" if isinstance(error, KeyError) else str(error) if isinstance(error, ValueError) else "no mapping"
+        f"it has no {error}"
+        if isinstance(error, KeyError)
+        else str(error)
+        if isinstance(error, ValueError)
+        else "it is not a JSON object of the expected form"
     )

@@ -34,7 +34,7 @@ def pattern(value: str) -> str:
         ValueError: no path below a source can fit it.
     """
     if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
-        raise ValueError(f"{value!r}: {{patient}} is the only name in braces that is known")
+        raise ValueError(f"{value!r}: only {{patient}} may stand in braces")
     if not value or value.startswith("/") or {"", ".", ".."} & set(value.split("/")):
         raise ValueError(f"{value!r} is not a path below the source")
     return value
@@ -207,11 +207,11 @@ def columns_pattern(value: str) -> str:
         raise ValueError(f"{value!r}: an opening brace needs a closing one, with a column's name between them")
     for name in columns_in(value):
         if not name or name.isdigit():
-            raise ValueError(f"{value!r}: {{{name}}} names no column; write {{column}}")
+            raise ValueError(f"{value!r}: {{{name}}} is not the name of a column; write {{column}}")
         if re.search(r"![rsa]$|:[^:]*$", name):
             raise ValueError(
-                f"{value!r}: {{{name}}} has a format, which is not known here: a column's values are taken "
-                "as they stand; write {column}, and add a column that holds what the files are called"
+                f"{value!r}: {{{name}}} contains a format, but a column's values are used as they are: write "
+                "{column}, and add a column with the values as the files' names contain them"
             )
     return below(value)
 
@@ -344,7 +344,7 @@ class VolumesSource(BaseModel, extra="forbid"):
             asked |= {column for file in self.files.values() for column in columns_in(file)}
             if missing := sorted(asked - {*columns_in(first)}):
                 raise ValueError(
-                    f"without a table, the first channel's file {first!r} identifies the patients, but it doesn't "
+                    f"without a table, the first channel's file {first!r} identifies the patients, but it does not "
                     f"contain {', '.join(f'{{{name}}}' for name in missing)}"
                 )
         return self

@@ -29,7 +29,7 @@ def swapped_sides(structures: Mapping[str, sitk.Image]) -> list[Finding]:
     there = {name: _leftward_mm(structures[name]) for name in {*pairs, *pairs.values()}}
     apart = {(left, right): there[right] - there[left] for left, right in pairs.items()}
     return [
-        Finding("sides-swapped", f"{mm:.0f} mm to the patient's right of {right}", f"structure {left}")
+        Finding("sides-swapped", f"it lies {mm:.0f} mm to the patient's right of {right}", f"structure {left}")
         for (left, right), mm in apart.items()
         if mm > 0  # not where one is empty
     ]

@@ -71,7 +71,7 @@ def read_volume(path: Path, number: int | None = None) -> Volume:
             angles; voxels of no size; a qform and an sform with other voxel sizes).
     """
     if not path.is_file():
-        what = "it is a folder, and not a file" if path.is_dir() else "its file is not there"
+        what = "it is a folder, and not a file" if path.is_dir() else "its file does not exist"
         raise Refused("volume-unreadable", what)
     if path.stat().st_size == 0:
         raise Refused("volume-unreadable", "its file is empty (0 bytes)")
@@ -122,7 +122,7 @@ def read_image(path: Path, number: int | None = None) -> tuple[sitk.Image, list[
     if values.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(values)))
         if wrong:
-            what = f"{wrong} of {values.size} values are not finite numbers"
+            what = f"{wrong} of {values.size} values are NaN or infinite"
             raise Refused("non-finite", what)
         if values.dtype == np.float64:
             image = sitk.Cast(image, sitk.sitkFloat32)
@@ -144,8 +144,8 @@ def _misnamed(path: Path, packed: bool) -> list[Finding]:
     """Warn that a file's name says gzip and its content doesn't, or the other way round."""
     if packed == path.name.lower().endswith(".gz"):
         return []
-    said, found = ("not ", "") if packed else ("", "not ")
-    what = f"its name says that it is {said}packed by gzip, and it is {found}packed: read as it is"
+    said, found = ("not ", "compressed") if packed else ("", "not")
+    what = f"its name says that it is {said}compressed by gzip, and it is {found}: it was read as it is"
     return [Finding("file-name", what)]
 
 
@@ -189,7 +189,7 @@ def _nifti(
 
 def _components(dtype: np.dtype) -> str:
     if dtype.names:
-        return f"a voxel has {len(dtype.names)} numbers (colours): save one number a voxel"
+        return f"a voxel has {len(dtype.names)} numbers (colours): save one number for each voxel"
     return "a voxel has a complex number: save its magnitude"
 
 
@@ -201,10 +201,12 @@ def _three(shape: tuple[int, ...], number: int | None = None) -> tuple[int, int,
     sizes = " x ".join(map(str, shape))
     if number is not None:
         if len(shape) != 4 or number >= shape[3]:
-            raise Refused("volume-axes", f"it holds no volume {number} along a fourth axis ({sizes})")
+            what = f"it has no volume {number}, counted from 0, along a fourth axis ({sizes} voxels)"
+            raise Refused("volume-axes", what)
         shape = shape[:3]
     if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape) < 1:
-        what = f"it has {len(shape)} axes ({sizes}) and should have 3: give one volume a file, or its `volume:`"
+        what = f"it has {len(shape)} axes ({sizes}) instead of 3: save one volume in each file, or give a channel's "
+        what += "number along the fourth axis by `volume:`"
         raise Refused("volume-axes", what)
     return shape[0], shape[1], shape[2]
 
@@ -226,12 +228,12 @@ def _nifti_place(header: nib.Nifti1Header, size: tuple[int, int, int]) -> tuple[
     try:
         qform, qform_code = header.get_qform(coded=True)
     except ValueError:
-        raise Refused("volume-header", "its qform holds no rotation") from None
+        raise Refused("volume-header", "its qform contains no rotation") from None
     unit = MM.get(header.get_xyzt_units()[0], 1.0)
     findings = []
     if not sform_code and not qform_code:  # as ITK does
         affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([*header.get_zooms()[:3], 1.0])
-        what = "its header tells neither position nor orientation (qform and sform are unset)"
+        what = "its header gives neither position nor orientation (qform and sform are unset)"
         findings.append(Finding("no-orientation", what))
     else:
         affine = sform if sform_code else qform
@@ -244,7 +246,7 @@ def _nifti_place(header: nib.Nifti1Header, size: tuple[int, int, int]) -> tuple[
         raise Refused("volume-header", str(error)) from None
     origin = TO_LPS @ affine[:3, 3] * unit
     if not np.isfinite(origin).all():
-        raise Refused("volume-header", "its header gives a position that is no number")
+        raise Refused("volume-header", "its header gives a position that is not a number")
     return _Place(origin, np.linalg.norm(axes, axis=0), directions), findings
 
 
@@ -262,16 +264,16 @@ def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int,
         return []
     texts = " and ".join(" x ".join(f"{v:.4g}" for v in s) for s in spacings)
     if not (np.abs(spacings[0] - spacings[1]) * (np.array(size) - 1) <= allowed).all():
-        what = f"its sform and qform give voxels of other sizes: {texts} mm"
+        what = f"its sform and qform give different voxel sizes: {texts} mm"
         raise Refused("volume-header", what)
-    return [Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform is taken")]
+    return [Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform was used")]
 
 
 def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume:
     """Refuse what is no NIfTI without SimpleITK's message, which holds the path."""
     form = next((form for start, at, form in FORMS if head[at:].startswith(start)), "")
     if packed:
-        what = f"it is packed by gzip and holds {form or 'no NIfTI image'}: unpack it"
+        what = f"it is compressed by gzip and contains {form or 'no NIfTI image'}: decompress it"
         raise Refused("volume-unreadable", what)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -281,11 +283,11 @@ def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume
         shape = _three(reader.GetSize(), volume)
         if numbers != 1 or kind in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
             what = f"a voxel has {numbers} numbers (colours, vectors or overlapping segments)"
-            raise Refused("volume-axes", f"{what}: save one number a voxel, as a label map")
+            raise Refused("volume-axes", f"{what}: save one number for each voxel, as a label map does")
         image = reader.Execute()
     except RuntimeError:
-        is_it = f"it is {form}" if form else "it is cut short, damaged or no image"
-        raise Refused("volume-unreadable", f"ITK can't read it under its name: {is_it}") from None
+        is_it = f"it is {form}" if form else "it is cut short, damaged or not an image"
+        raise Refused("volume-unreadable", f"ITK cannot read it as the format of its name: {is_it}") from None
     while image.GetDimension() > 3:
         image = image[..., volume or 0]
     axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()

@@ -28,7 +28,7 @@ from crossover.sources.volume_file import read_image, read_mask
 
 MISSING = {"channel": "series-missing", "structure": "structure-missing"}
 """What a file is -> the finding of a case without it, as `allow` names it."""
-_ABSENT = "no file there"
+_ABSENT = "the file does not exist"
 
 
 class VolumesError(ValueError):
@@ -72,7 +72,9 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     if findings:
         findings += [f.what for f in passed]
         if source.table and any(_may_lack(wrong[number], MISSING.values()) for number in taken.index):
-            findings.append(f"`allow: [{', '.join(MISSING.values())}]` leaves out the rows without a file")
+            findings.append(
+                f"to leave out the rows whose files do not exist, set `allow: [{', '.join(MISSING.values())}]`"
+            )
         raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
     notes = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
     return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)], left_out)
@@ -114,8 +116,8 @@ def _lacking(source: VolumesSource, patients: list[str], scans: list[str]) -> li
         number = counted(len(whys), what)
         found = "; ".join(f"{n} with {why}" for why, n in Counter(whys).items())
         if whys:
-            there = "the table has them" if source.table else "the first channel is there"
-            text = f"left out, though {there}: {number}: {found}"
+            there = "in the table" if source.table else "the first channel exists"
+            text = f"{number} left out, although {there}: {found}"
             out.append(Finding("files-missing", text, about=about))
     return out
 
@@ -123,10 +125,15 @@ def _lacking(source: VolumesSource, patients: list[str], scans: list[str]) -> li
 def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
     """Return words that the cohort has no patient, and why that may be."""
     if source.table and not lacking:
-        return f"no row with {source.where}"
-    where = f" with {source.where}" if source.where else ""
+        return f"no row has {_where(source)}"
+    where = f" with {_where(source)}" if source.where else ""
     listed = "".join(f"; {f.what}" for f in lacking)
     return f"no patient{where} has all of these files: {', '.join(source.files.values())}{listed}"
+
+
+def _where(source: VolumesSource) -> str:
+    """Return in words what `where` asks for: "hospital 'A'"."""
+    return ", ".join(f"{column} {value!r}" for column, value in source.where.items())
 
 
 def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str]]:
@@ -148,8 +155,8 @@ def _copies(named: Mapping[int, tuple[str, str]]) -> list[str]:
     for number, own in named.items():
         at.setdefault(own, []).append(number)
     return [
-        f"{named_rows(numbers)}, patient {patient}: one patient with the same files; remove the copies, or "
-        "name the files of two scans by a column that tells them apart"
+        f"{named_rows(numbers)}, patient {patient}: the same patient with the same files; delete the copies, or, if "
+        "they are different scans, name their files by a column in which they differ"
         for (_, patient), numbers in at.items()
         if len(numbers) > 1
     ]
@@ -179,7 +186,7 @@ def _read_table(source: VolumesSource, root: Path) -> Table:
         return read_table(root / source.table, needed=sorted(_needed(source)))
     except FileNotFoundError:
         raise VolumesError(
-            f"{source.table} does not exist in the folder of the data; `table:` names the table of patients"
+            f"{root / source.table} does not exist: correct `table:`, the table of patients in the folder of the data"
         ) from None
     except TableError as error:
         lines = "\n".join(f"  {line}" for line in str(error).splitlines())
@@ -211,7 +218,7 @@ def _of_cohort(source: VolumesSource, table: pd.DataFrame) -> tuple[pd.DataFrame
     passed = list(table.index[nearly & ~taken])
     if not passed:
         return table[taken], []
-    what = f"not of the cohort, though by case or blanks only: {named_rows(passed)} (where: {source.where})"
+    what = f"{named_rows(passed)} left out: equal to `where:` ({_where(source)}) but for case, blanks or accents"
     return table[taken], [Finding("row-passed", what)]
 
 
@@ -226,14 +233,14 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
     for number, name in ids.items():
         if reason := unsafe(name) if name else "":  # an empty one is told with its row
             why.setdefault(reason, []).append(number)
-    remedy = "with `identifiers: public` files are called after it; write others, or take `secret`"
+    remedy = "with `identifiers: public`, it names files; change it, or set `identifiers: secret`"
     findings = [
         f"{named_rows(numbers)}: the identifier in column {source.patient} {reason}: {remedy}"
         for reason, numbers in why.items()
     ]
     for group in equal_ignoring_case(ids):
         numbers = [number for number, name in ids.items() if name in group]
-        findings.append(f"{named_rows(numbers)}: identifiers differ by case only: {remedy}")
+        findings.append(f"{named_rows(numbers)}: the identifiers differ only in case: {remedy}")
     return findings
 
 
@@ -257,7 +264,7 @@ def _wrong_files(source: VolumesSource, root: Path, row: Mapping[str, str]) -> d
     wrong = {}
     for what, file in _files(source, row).items() if not _empty(source, row) else ():
         if leads_out(file):
-            wrong[what] = "leads out of the folder of the data"
+            wrong[what] = "its path leads out of the folder of the data"
         elif not (root / file).is_file():
             wrong[what] = _ABSENT + _instead(root, row, source.files[what])
     return wrong
@@ -270,12 +277,12 @@ def _instead(root: Path, row: Mapping[str, str], pattern: str) -> str:
         for digits in range(len(value) + 1, 13) if value.isdecimal() else ():
             if (root / filled(pattern, {**row, column: value.zfill(digits)})).is_file():
                 return (
-                    f", but one with {digits} digits where column {column} has {len(value)}: leading zeros "
-                    "were lost; make the column text and write it again"
+                    f", but one with {digits} digits where column {column} has {len(value)}: leading zeros were "
+                    "lost; format the column as text and write the numbers again"
                 )
         if "\\" in value:
-            return f", and column {column} holds a backslash: write /"
-    return ", but one whose name differs by case or blanks only" if _near(root, pattern, row) else ""
+            return f", and column {column} contains a backslash: write /"
+    return ", but one whose name differs only in case or blanks" if _near(root, pattern, row) else ""
 
 
 def _near(root: Path, pattern: str, row: Mapping[str, str]) -> bool:

@@ -109,9 +109,9 @@ def _own_findings(network: Network, dimensions: int) -> Iterator[str]:
         yield f"network.settings.{wrong}"
     engines = networks.declared(name).engines
     if network.engine not in engines:
-        yield f"network.engine: {name} is built for {', '.join(engines)}, not {network.engine}"
+        yield f"network.engine: {name} exists for {', '.join(engines)}, not for {network.engine}"
     if network.engine != "torch" and network.device.channels_last:
-        yield f"network.device.channels_last: a setting of the engine torch, not of {network.engine}"
+        yield f"network.device.channels_last: remove it: only the engine torch has this setting, not {network.engine}"
 
 
 def _slice_files(part: str, architecture: str, network: Network) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ def _patch_findings(study: Study, network: Network) -> Iterator[str]:
     yield from (f"network.patches.size: {wrong}" for wrong in networks.wrong_size(name, size))
     smallest = networks.declared(name).smallest_map
     if smallest and smallest(size) == 1:
-        yield f"network.patches.size: {list(size)}: {name} normalises maps of a single voxel there; take a larger one"
+        yield f"network.patches.size: {list(size)}: {name} would normalise maps of a single voxel; give a larger size"
 
 
 def _patch_files(part: str, architecture: str, network: Network) -> tuple[str, ...]:

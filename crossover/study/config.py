@@ -50,7 +50,7 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
         values["studies"] = list(dict.fromkeys(values["studies"].replace(",", " ").split()))
     settings = validate(Settings, values, folder / "config.yaml")
     known = sorted(p.stem for p in (folder / "studies").glob("*.yaml"))
-    wrong = [f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
+    wrong = [f"studies: no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
     if wrong:
         raise ConfigError("\n".join(wrong))
     return settings
@@ -117,10 +117,10 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
         findings.append(f"{path}: scales: {each!r} is not a scale; scales are {', '.join(SCALES)}")
     if scale not in scales:
         there = ", ".join(s for s in SCALES if s in scales) or "none"
-        findings.append(f"{path}: no scale {scale!r}; it has {there}")
+        findings.append(f"{path}: scales: no scale {scale!r}; the file has {there}")
     for each in scales:  # a mistake in another scale is found now, not when that scale is run
         if not isinstance(scales[each] or {}, dict):
-            findings.append(f"{path}: scales.{each}: a mapping is needed, not {scales[each]!r}")
+            findings.append(f"{path}: scales.{each} must contain keys with values, not {scales[each]!r}")
             continue
         for overlay in [{}, patients] if patients else [{}]:
             try:

@@ -18,7 +18,7 @@ def findings(study: Study) -> Iterator[str]:
     """Yield what is inconsistent in a study, each finding with its place and what is valid."""
     for place in ("cohorts", "channels", "structures", "strategies"):
         for names in equal_ignoring_case(getattr(study, place)):
-            yield f"{place}: {', '.join(names)} differ by case only, and files are called after them"
+            yield f"{place}: {', '.join(names)} differ only in case, but are used in file names: rename all but one"
     yield from _about_attributes(study)
     yield from _about_design(study)
     yield from _about_channels(study)
@@ -39,20 +39,20 @@ def _about_attributes(study: Study) -> Iterator[str]:
         yield f"attributes: {name!r} occurs twice"
     for cohort, about in study.cohorts.items():
         for name in sorted(set(about.attributes) - set(names)):
-            there = f"there are {', '.join(names)}" if names else "the study has no attributes:"
+            there = f"there are {', '.join(names)}" if names else "the study has no `attributes:`"
             yield f"cohorts.{cohort}.attributes: no attribute {name!r}; {there}"
     for name in names:
         if len({isinstance(value, str) for value in study.of_cohorts(name).values()}) > 1:
-            yield f"attributes: {name!r} is a number in some cohorts and a text in others"
+            yield f"attributes: {name!r} is a number in some cohorts and text in others: give one kind of value in all"
 
 
 def _about_design(study: Study) -> Iterator[str]:
     targets = {c for c, cohort in study.cohorts.items() if cohort.role == "target"}
     if not targets or (len(targets) > 1 and study.sizes):
-        yield "cohorts: exactly one must have role: target; several only without sizes"
+        yield "cohorts: exactly one must have role: target (several are possible only in a study without sizes)"
     for name in sorted(targets):
         if not study.cohorts[name].test:
-            yield f"cohorts.{name}.test: the target needs patients to test on"
+            yield f"cohorts.{name}.test: a target needs test patients: give a share or number of them"
     yield from _about_sizes(study, targets)
     for name, strategy in study.strategies.items():
         for cohort in {c for step in strategy.chain for c in step.train} - set(study.cohorts):
@@ -63,10 +63,10 @@ def _about_design(study: Study) -> Iterator[str]:
         if strategy.structures and not study.network.per_structure:
             yield f"strategies.{name}: structures need network.per_structure: true"
         if any(step.initial for step in strategy.chain[1:]):
-            yield f"strategies.{name}: initial: only the first step of a chain has initial weights"
+            yield f"strategies.{name}: initial: only the first step of a chain has initial weights; remove it elsewhere"
     yield from _unknown_families(study, "splits.k_fold.of", study.splits.k_fold.of)
     if study.folded and study.splits.k_fold.of:
-        yield "splits.k_fold.of: with validation: fold, every family has all folds"
+        yield "splits.k_fold.of: remove it: with validation: fold, every family is trained on all folds"
 
 
 def _about_sizes(study: Study, targets: set[str]) -> Iterator[str]:
@@ -77,27 +77,31 @@ def _about_sizes(study: Study, targets: set[str]) -> Iterator[str]:
         yield f"sizes: {study.sizes} {need}"
     k = study.splits.k_fold.k
     if study.folded and study.sizes and study.sizes[0] < k:
-        yield f"sizes: {study.sizes[0]} patients leave folds empty; with validation: fold, ask for {k} or more"
+        yield f"sizes: {study.sizes[0]} patients leave folds empty; with validation: fold, give {k} or more"
     for name, strategy in study.strategies.items():
         on_target = any(targets & set(step.train) for step in strategy.chain)
         if study.sizes and not strategy.sized and on_target:
-            yield f"strategies.{name}: a model that trains on the target has sizes: ask for n"
+            yield f"strategies.{name}: the study has sizes, so a step that trains on the target must ask for n patients"
 
 
 def _about_channels(study: Study) -> Iterator[str]:
     bias = study.preparation.bias_field
-    used = {*bias.apply_to, *study.series}
-    used |= {bias.estimate_on} if bias.method == "n4" else set()
-    used |= {study.radiomics.channel} if study.radiomics else set()
-    used |= set(study.figures.overlays.channels) if study.figures.overlays else set()
-    for channel in sorted(used - set(study.channels)):
-        yield f"no channel {channel!r}; there are {', '.join(study.channels)}"
+    used = {
+        "preparation.bias_field.apply_to": bias.apply_to,
+        "preparation.bias_field.estimate_on": [bias.estimate_on] if bias.method == "n4" else [],
+        "series": study.series,
+        "radiomics.channel": [study.radiomics.channel] if study.radiomics else [],
+        "figures.overlays.channels": study.figures.overlays.channels if study.figures.overlays else [],
+    }
+    for place, channels in used.items():
+        for channel in sorted(set(channels) - set(study.channels)):
+            yield f"{place}: no channel {channel!r}; there are {', '.join(study.channels)}"
 
 
 def _about_network(study: Study) -> Iterator[str]:
     yield from _about_other_networks(study)
     if (study.network.architecture == SELECTED) != (study.selection is not None):
-        yield f"network.architecture: {SELECTED!r} and the key selection need each other: give both or neither"
+        yield f"network.architecture: {SELECTED!r} needs the key `selection`, which needs it, too: give both or neither"
         return
     if study.selection is None:
         yield from _about_one_network(study, None, study.network)
@@ -105,7 +109,7 @@ def _about_network(study: Study) -> Iterator[str]:
     for cohort in sorted(set(study.selection.train) - set(study.cohorts)):
         yield f"selection.train: no cohort {cohort!r}; there are {', '.join(study.cohorts)}"
     if not study.folded:
-        yield "selection: needs cross-validation (splits.validation: fold)"
+        yield "selection: a selection needs cross-validation: set splits.validation: fold"
     for architecture, encoder in study.selection.cells:
         yield from _about_one_network(study, None, study.network.cell(architecture, encoder))
 
@@ -118,7 +122,7 @@ def _about_other_networks(study: Study) -> Iterator[str]:
             yield f"strategies.{name}.network: no {strategy.network!r} in other_networks; there are: {there}"
     for name, network in study.other_networks.items():
         if name not in named:
-            yield f"other_networks.{name}: no strategy names it"
+            yield f"other_networks.{name}: no strategy uses it: remove it, or name it as a strategy's network"
         if network.per_structure != study.network.per_structure:
             yield f"other_networks.{name}.per_structure: must be the same as in network"
         if "imagenet" in study.initials_of(name):
@@ -143,14 +147,13 @@ def _about_one_network(study: Study, called: str | None, network: Network) -> It
             yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
     initials = study.initials_of(called)
     if ("model" in initials) != (network.initial.file is not None):
-        yield "network.initial.file: the initial weights `model` and a file need each other: give both or neither"
+        yield "network.initial.file: initial weights `model` need a file, which needs them, too: give both or neither"
     begun = {name: each.chain[0].initial for name, each in study.strategies.items() if each.network == called}
     if network.initial.weights != "random" and network.initial.weights in begun.values():
         for name in (name for name, initial in begun.items() if initial is None):
             yield (
-                f"strategies.{name}: its first step begins with the weights of network.initial, "
-                f"{network.initial.weights}, as those that say so: say `initial: random` or "
-                f"`initial: {network.initial.weights}` there"
+                f"strategies.{name}: other strategies state `initial: {network.initial.weights}`; in the first step of "
+                f"this one, too, write `initial: {network.initial.weights}` (its value now) or `initial: random`"
             )
     if "imagenet" in initials and "encoder" not in network.settings:
         yield f"network.initial: {name} has no encoder with ImageNet weights"
@@ -174,7 +177,7 @@ def _about_overlaid(study: Study, overlays: Overlays) -> Iterator[str]:
     if overlays.window and len(overlays.channels) > 1:
         yield "figures.overlays.window: a window applies to one channel, but several are shown; remove it"
     if len(set(overlays.structures)) < len(overlays.structures):
-        yield f"{place}: {overlays.structures} names one twice"
+        yield f"{place}: {overlays.structures} names a structure twice"
     if len(study.overlaid) * len(overlays.sizes) > MOST_ROWS:
         rows = f"{len(study.overlaid)} structures at {len(overlays.sizes)} sizes"
         yield f"figures.overlays: {rows} are more than the {MOST_ROWS} rows of a page; name fewer"
@@ -185,7 +188,7 @@ def _about_overlaid(study: Study, overlays: Overlays) -> Iterator[str]:
         drawn = {name, *(f"{name}-{level}" for level in strategy.levels)}
         missing = set(study.overlaid) & set(study.structures) - set(strategy.structures or study.structures)
         if drawn & set(overlays.strategies) and missing:
-            yield f"{place}: {name} has no network for {', '.join(sorted(missing))}"
+            yield f"{place}: strategy {name} segments no {', '.join(sorted(missing))}"
 
 
 def _unknown_families(study: Study, place: str, families: Iterable[str]) -> Iterator[str]:

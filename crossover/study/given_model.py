@@ -35,14 +35,14 @@ def model_of(source: str) -> StartingModel | None:
     known = record.get("network")
     if not known:
         raise ValueError(
-            f"{file}: the record of its training ({RECORD}) is not beside it, and tells its network: copy the whole "
-            "folder of the stage; weights of another program are named in the study's file (network.initial.file, with "
-            "network.architecture and settings as they were made with)"
+            f"{file}: the record of its training ({RECORD}), which describes its network, is not beside it: copy the "
+            "whole folder of the stage. Name the weights of another program in the study's file (network.initial.file, "
+            "with the network.architecture and network.settings with which they were made)"
         )
     if known.get("backend"):
         raise ValueError(
-            f"{file}: a model of the backend {known['backend']}: name it in the study's file (network.backend, "
-            f"network.initial.file, docs/{known['backend']}.md)"
+            f"{file}: this is a model of the backend {known['backend']}: name it in the study's file "
+            f"(network.backend, network.initial.file, docs/{known['backend']}.md)"
         )
     initial = {"weights": "model", "file": os.path.relpath(file)}
     every = networks.declared(known["architecture"]).settings(**known["settings"]).model_dump()

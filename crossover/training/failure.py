@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+USES = {"train": "train on", "validation": "validate on"}
+"""What the cases of a stage are for, as messages say it."""
+
 
 class TrainingFailed(RuntimeError):
     """A training that can't go on, or that came to nothing.

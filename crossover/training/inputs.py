@@ -115,16 +115,16 @@ class _NotKept(Exception):
 
 def _kept(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str, stack: ExitStack) -> Activations:
     if not cache.limit:
-        raise _NotKept("the cache is off (activations_gb: 0)")
+        raise _NotKept("since activations_gb is 0")
     if batches.versions.drawn == "anew":
-        raise _NotKept("cuts are drawn anew in every batch (augmentation.drawn.versions)")
+        raise _NotKept("since the images are augmented anew in every batch (augmentation.drawn.versions)")
     images, slices = batches.images(0), batches.slices
     features = engine.features(images)
     first = engine.arrays(features)
     if not engine.same_layout(engine.kept(first), features):
-        raise _NotKept("their layout in memory is one that is not restored")
+        raise _NotKept("since their layout in memory cannot be restored")
     if not _alike(engine, images, first):
-        raise _NotKept("on this machine they depend on their place in a batch")
+        raise _NotKept("since on this machine they depend on their place in a batch")
     with ExitStack() as trial:
         part = trial.enter_context(cache.part(name))
         count = batches.versions.count
@@ -133,9 +133,9 @@ def _kept(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str,
         items = batches.distinct(steps)
         missing, size = kept.missing(items), kept.item_bytes
         if steps * batches.size < USES * missing:
-            raise _NotKept(f"{missing} would be computed, and used less than {USES} times each")
+            raise _NotKept(f"since {missing} would be computed, and each used less than {USES} times on average")
         if not part.ask(missing * size):
-            raise _NotKept(f"{missing * size / 1e9:.1f} GB more don't fit (activations_gb)")
+            raise _NotKept(f"since they need {missing * size / 1e9:.1f} GB more than activations_gb allows")
         stack.push(trial.pop_all())
     log.info("activations: %d of %d to compute, %.2f MB each", missing, len(items), size / 1e6)
     return kept
@@ -171,7 +171,7 @@ class Validation:
         )
         for probabilities in parts:
             if not np.isfinite(probabilities).all():
-                raise Collapsed("predictions are no longer numbers", LOWER_RATE)
+                raise Collapsed("some predictions are not finite numbers", LOWER_RATE)
             yield probabilities
 
     def close(self) -> None:

@@ -73,7 +73,7 @@ class Initials:
             return None
         path = Path(about["from"])
         if not path.is_file() or file_digest(path) != about["sha256"]:
-            raise ValueError(f"network.initial.file: {path} is gone, or another one than when the run began")
+            raise ValueError(f"network.initial.file: {path} was deleted or changed after the run began: restore it")
         return path
 
     def model(self, stage: Stage, network: Network) -> engines.Arrays | None:
@@ -86,7 +86,7 @@ class Initials:
         try:
             return load_file(path) if path else None
         except SafetensorError as error:
-            raise ValueError(f"network.initial.file: {path} is no whole safetensors file: {error}") from error
+            raise ValueError(f"network.initial.file: {path} is not a complete safetensors file: {error}") from error
 
     def arrays(self, stage: Stage, network: Network, channels: int) -> engines.Arrays | None:
         """Return the encoder's weights; None where the stage begins otherwise.

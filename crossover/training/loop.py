@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from crossover.core.files import digest
 from crossover.core.source_code import code_digest
+from crossover.core.wording import counted
 from crossover.networks.source_code import network_files
 from crossover.study.plan import Stage
 from crossover.study.sections import Recipe, Training
@@ -28,14 +29,13 @@ from crossover.training.batches import Batches, Moments, SliceSet, load
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.devices import processor
-from crossover.training.failure import Collapsed, TrainingFailed
+from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.inputs import Validation, inputs
 from crossover.training.job import Initials, Stages, seed_of
 from crossover.training.stage import Trained, planned_steps, scored_slices, train, validation_dsc
 from crossover.training.stage_files import HISTORY, WEIGHTS, SliceFiles, places
 
 log = logging.getLogger(__name__)
-USES = {"train": "train on", "validation": "validate on"}
 SMALLER = "a smaller {}, or fewer trainings at once (--cores, execution.per_gpu)"
 OFF = Cache(0)
 
@@ -302,9 +302,11 @@ class Trainer(Loop):
         sets = {use: load(self.slices, places(own), stage.structures) for use, own in used.items() if len(own)}
         for use, own in used.items():
             asked = use == "train" or self.settings.recipe.validate_on == "structure_slices"
-            if use not in sets or (asked and not sets[use].has_structure.any()):
+            if use not in sets:
+                raise TrainingFailed(f"it has no case to {USES[use]}", "more patients (sizes)")
+            if asked and not sets[use].has_structure.any():
                 raise TrainingFailed(
-                    f"none of the slices of its {len(own)} cases to {USES[use]} has the structure",
+                    f"no slice of its {counted(len(own), 'case')} to {USES[use]} shows the structure",
                     "more patients (sizes), or a smaller preparation.slices.smallest_mask_px",
                 )
         training, validation = sets["train"], sets["validation"]
@@ -355,9 +357,9 @@ def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) 
     must = {*list(parts)[:last], *(name.split(".")[0] for name in frozen)}
     if missing := [part for part in parts if part in must and part not in whole]:
         raise ValueError(
-            f"the weights of network.initial.file don't fit {', '.join(missing)} of the network: "
-            f"{_difference(parts[missing[0]], theirs.get(missing[0], {}), list(given))}; network.architecture and "
-            "settings must be those that the file was made with, and its names those of the network"
+            f"the weights of network.initial.file do not fit {', '.join(missing)} of the network: "
+            f"{_difference(parts[missing[0]], theirs.get(missing[0], {}), list(given))}; set network.architecture and "
+            "network.settings to those with which the file was made, and give its arrays the network's names"
         )
     return {name: value for name, value in given.items() if name.split(".")[0] in whole}
 
@@ -366,7 +368,7 @@ def _difference(own: dict[str, tuple], theirs: dict[str, tuple], names: list[str
     """Return the first difference between a part's shapes and those of a file that has arrays of these names."""
     for name, shape in own.items():
         if name not in theirs:
-            return f"the file has no {name}; its first name is {names[0] if names else 'missing: it is empty'}"
+            return f"the file has no {name}; " + (f"its first array is {names[0]}" if names else "it has no arrays")
         if theirs[name] != shape:
             return f"{name} has shape {theirs[name]} in the file and {shape} in the network"
     return f"the network has no {next(name for name in theirs if name not in own)}"

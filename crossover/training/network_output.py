@@ -36,7 +36,7 @@ def check_output(
         wanted = (1, *images.shape[1:-1], structures)
         if first.shape != wanted:
             raise _refused(
-                architecture, f"{first.shape} of an image, in place of {wanted} (images, pixels, structures)"
+                architecture, f"an array of {first.shape} for one image, not {wanted} (images, pixels, structures)"
             )
         beside = engine.predict(np.concatenate([one, 5 * one + 3]))[:1]
         engine.start(recipe.model_copy(update={"initial_probability": _RARE}), 0, None, None)
@@ -50,13 +50,12 @@ def _check_repeats(architecture: str, first: np.ndarray, again: np.ndarray, besi
     if not np.array_equal(first, again):
         raise _refused(
             architecture,
-            "another map of the same image each time: nothing may be drawn outside of training, which `self.training` "
-            "tells",
+            "a different map for the same image each time: outside training, nothing in it may be random",
         )
     if not np.allclose(beside, first, atol=_BATCH_TOLERANCE):
         raise _refused(
             architecture,
-            "a map that depends on the other images of the batch: outside of training a normalisation takes running "
+            "a map that depends on the other images of the batch: outside training, a normalisation must use running "
             "statistics, or those of the image alone",
         )
 
@@ -71,8 +70,8 @@ def _check_logits(architecture: str, first: np.ndarray, lowered: np.ndarray, rec
     if recipe.initial_probability is not None and np.abs(moved).max(initial=0) > 1:
         raise _refused(
             architecture,
-            "maps that don't follow the bias of its last convolution, in which recipe.initial_probability is put: "
-            "build the convolution that makes the logits last, after those of auxiliary heads, or set "
+            "maps that do not follow the bias of its last convolution, which recipe.initial_probability sets: build "
+            "the convolution of the logits last, after those of auxiliary heads, or set "
             "recipe.initial_probability: null",
         )
 

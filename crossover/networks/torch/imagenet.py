@@ -32,7 +32,7 @@ def encoder_weights(encoder: str, path: str, sha256: str, channels: int) -> Arra
     """
     found = imagenet.find(encoder, path)
     if not found or found.sha256 != sha256:
-        raise ValueError(f"ImageNet weights of {encoder}: those that the run began with are gone")
+        raise ValueError(f"ImageNet weights of {encoder}: the file was deleted or changed after the run began")
     weights = read(encoder, found)
     first = next(n for n, w in weights.items() if w.ndim == 4 and w.shape[1] == 3)
     weights[first] = of_channels(weights[first], channels)
@@ -59,12 +59,12 @@ def read(encoder: str, found: imagenet.Weights) -> Arrays:
     wrong += [n for n, v in given.items() if v.dtype != np.float32 or not np.isfinite(v).all()]
     if wrong:
         raise ValueError(
-            f"{found.where} doesn't hold weights of {encoder}: {len(wrong)} of its arrays are missing, "
-            f"unknown, of another shape, not float32 or not finite, first {wrong[0]}"
+            f"{found.where} does not contain the weights of {encoder}: {len(wrong)} arrays are missing, unknown, of "
+            f"another shape, not float32 or not finite, the first of them {wrong[0]}"
         )
     weights = {name: given[name] for name in shapes}
     if found.kind == "package" and digest(weights) != imagenet.PACKAGES[encoder].converted:
-        raise ValueError(f"{found.where}: its weights of {encoder} are not the known ones")
+        raise ValueError(f"{found.where}: its weights of {encoder} are not the published ones (wrong digest)")
     return weights
 
 
@@ -72,7 +72,7 @@ def _safetensors(found: imagenet.Weights) -> Arrays:
     try:
         return load_file(found.file)
     except SafetensorError as error:
-        raise ValueError(f"{found.where} is no whole safetensors file: {error}") from error
+        raise ValueError(f"{found.where} is not a complete safetensors file: {error}") from error
 
 
 def of_channels(kernel: np.ndarray, channels: int) -> np.ndarray:

@@ -125,14 +125,14 @@ def matching_stacks(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Col
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
     nearest = sorted(found, key=lambda stack: -sum(_conditions(stack, rule)))
-    what = f"none matches {_rule_text(rule)}; there are, the most alike first: {stacks_text(nearest)}"
+    what = f"no image matches {_rule_text(rule)}; found, the most similar first: {stacks_text(nearest)}"
     if rule.b_value is not None:
         all_of = (s.frame.diffusion for s in found)
         measured = {d.b_value for d in all_of if d.b_value is not None and d.origin != "map"}
         values = ", ".join(f"{b:g}" for b in sorted(measured))
         what += f"; the b-values of all images are {values}" if values else "; no image has a b-value"
         if any(matches(s, rule.model_copy(update={"calculated": True})) for s in found):
-            what += "; of those that are calculated or derived one has it: `calculated: true` takes it"
+            what += "; a calculated or derived image has it, and is used with `calculated: true`"
     return what
 
 
@@ -148,7 +148,7 @@ def stacks_text(candidates: Sequence[Stack]) -> str:
     """Describe the stacks in words, equal ones counted."""
     counts = Counter(s.describe() for s in candidates)
     lines = [(f"{n} times " if n > 1 else "") + text for text, n in counts.items()]
-    more = [f"{len(lines) - 12} others"] if len(lines) > 12 else []
+    more = [f"{len(lines) - 12} other kinds"] if len(lines) > 12 else []
     return "; ".join(lines[:12] + more) or "no image"
 
 
@@ -157,7 +157,7 @@ def _rule_text(rule: SeriesRule) -> str:
     other = {"description", "computed_from", "by_patient"}
     stated = rule.model_dump(exclude_defaults=True, exclude=other)
     text = ", ".join(f"{name} {_plain(value)}" for name, value in stated.items())
-    return text + (", and its description" if rule.description else "")
+    return text + (", and the rule's description" if rule.description else "")
 
 
 def _plain(value: object) -> str:
@@ -181,7 +181,7 @@ def _pick(
     findings = [*_doubts(matching, rule), *_touching(matching)]
     if len(matching) > 1 and (preferred := [s for s in matching if s.instance.series in drawn_on]):
         if len(preferred) == 1:
-            what = f"{len(matching)} series match; the structures were drawn on this one"
+            what = f"{len(matching)} volumes match; the structures were drawn on this one"
             return preferred, why, [*findings, Finding("series-preferred", what)]
         matching = preferred
     series = _by_series(matching)
@@ -192,7 +192,7 @@ def _pick(
         return matching, why, findings
     alike = len(series) == 1 and all(_alike(matching[0], s) for s in matching)
     if alike and rule.b_value is not None:
-        what = f"geometric mean of {len(matching)} measurements at b {rule.b_value:g}"
+        what = f"the geometric mean of {len(matching)} measurements at b {rule.b_value:g}"
         return matching, why, [*findings, Finding("series-combined", what)]
     if alike and (taken := _repeated([[s] for s in matching], rule.repeated)):
         what = f"the {_words(rule.repeated)} of {len(matching)} volumes of one series"
@@ -210,12 +210,12 @@ def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
     """Return a refusal that says that several match, and how they differ."""
     there = stacks_text(matching)
     if len(_by_series(matching)) > 1:
-        what = f"{len(matching)} match {_rule_text(rule)}: {there}"
+        what = f"{len(matching)} volumes match {_rule_text(rule)}: {there}"
         return Refused("series-ambiguous", what, _files(matching))
     turned = len({s.frame.orientation for s in matching})
     sizes = len({(s.instance.rows, s.instance.columns, s.frame.spacing) for s in matching})
     code = "mixed-orientation" if turned > 1 else "mixed-matrix" if sizes > 1 else "doubled-slice"
-    return Refused(code, f"one series holds {len(matching)} volumes: {there}", _files(matching))
+    return Refused(code, f"one series contains {len(matching)} volumes that match: {there}", _files(matching))
 
 
 def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
@@ -257,9 +257,9 @@ def _doubts(matching: Sequence[Stack], rule: SeriesRule) -> list[Finding]:
     out = []
     if all(s.frame.diffusion.origin != "measured" for s in matching):
         how = " or ".join(sorted({s.frame.diffusion.origin for s in matching}))
-        out.append(Finding("b-calculated", f"b {rule.b_value:g} is {how}, as the rule allows"))
+        out.append(Finding("b-calculated", f"the image at b {rule.b_value:g} is {how}, as the rule allows"))
     if rule.b_value < 1 and all(s.frame.diffusion.known_by == "readout" for s in matching):
-        what = "b 0 by its b-value, and diffusion by no more than its echo-planar readout"
+        what = "its b-value is 0, but only its echo-planar readout suggests a diffusion measurement"
         out.append(Finding("b-doubtful", what))
     return out
 
@@ -270,9 +270,8 @@ def _touching(matching: Sequence[Stack]) -> list[Finding]:
     if not found:
         return []
     thick = " and ".join(f"{mm:g}" for mm in sorted(found))
-    return [
-        Finding("slices-touching", f"mosaics without SpacingBetweenSlices: slices are taken to be {thick} mm apart")
-    ]
+    what = f"the mosaics have no SpacingBetweenSlices: their slices, {thick} mm thick, are taken to have no gaps"
+    return [Finding("slices-touching", what)]
 
 
 def _by_series(found: Sequence[Stack]) -> list[list[Stack]]:
@@ -349,7 +348,7 @@ def _mean(parts: list[Stack]) -> sitk.Image:
     """
     images = [volume(part) for part in parts]
     if not all(same_grid(images[0], image) for image in images):
-        what = f"{len(parts)} measurements of one b-value lie on different grids"
+        what = f"{len(parts)} measurements at one b-value have different grids, and are never resampled to be averaged"
         raise Refused("other-grid", what, _files(parts))
     total = np.zeros(images[0].GetSize()[::-1])
     with np.errstate(divide="ignore"):  # the logarithm of 0
@@ -363,11 +362,13 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
     values = sitk.GetArrayFromImage(image)
     scale = adc_scale(stack.frame.unit, values)
     if scale is None:
-        what = f"no unit is named, and a median of {np.median(values):.3g} tells none"
+        shown = f"{np.median(values[values > 0]):.3g}" if (values > 0).any() else "none"
+        what = f"the header gives no known unit, and the median of the positive values ({shown}) does not show one"
         raise Refused("adc-unit", what, stack.files())
     middle = scale * float(np.median(values[values > 0])) if (values > 0).any() else 0.0
     if not ADC_LOW <= middle <= ADC_HIGH:
-        what = f"by the unit that is named, its median is {middle:.3g} x 10⁻⁶ mm²/s"
+        what = f"in the unit of its header, the median of its positive values is {middle:.3g} x 10⁻⁶ mm²/s, which no "
+        what += f"tissue has (the limits are {ADC_LOW:g} and {ADC_HIGH:,.0f})"
         raise Refused("adc-unit", what, stack.files())
     return image if scale == 1 else on_grid((values * np.float32(scale)).astype(np.float32), image)
 
@@ -380,7 +381,8 @@ def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str
     first = next(iter(parts.values())).image
     b_values = ", ".join(f"{b:g}" for b in parts)
     if not all(same_grid(first, part.image) for part in parts.values()):
-        raise Refused("other-grid", f"the images at b {b_values} lie on different grids")
+        what = f"the images at b {b_values} have different grids, and are never resampled to fit a map"
+        raise Refused("other-grid", what)
     arrays = _signals_on_one_scale(parts)
     adc = fit_adc(arrays)
     note = Finding("adc-computed", f"fitted from b {b_values} s/mm²")
@@ -440,5 +442,6 @@ def _implausible(adc: np.ndarray, signal: np.ndarray) -> list[Finding]:
     middle = float(np.median(inside)) if inside.size else 0.0
     if TISSUE_ADC[0] <= middle <= TISSUE_ADC[1]:
         return []
-    what = f"the fitted map's median in the patient is {middle:.3g} x 10⁻⁶ mm²/s"
+    low, high = TISSUE_ADC
+    what = f"the fitted map's median in the patient is {middle:.3g} x 10⁻⁶ mm²/s, not {low:g} to {high:,.0f}"
     return [Finding("adc-implausible", what)]

@@ -12,13 +12,14 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
+from crossover.core.wording import counted
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.choose import Chosen, channel, without_adc
 from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
-from crossover.sources.dicom.places import LabelMapFiles
+from crossover.sources.dicom.places import NO_LABEL_MAP, LabelMapFiles
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import (
     Drawable,
@@ -115,17 +116,18 @@ def _read_structures(
 
 def _label_map(found: Sequence[LabelMapFiles], rule: LabelMap, channel: Chosen) -> Drawing:
     if not found:
-        raise Refused("structure-missing", "its label map is not there")
+        raise Refused("structure-missing", NO_LABEL_MAP)
     if len(found) > 1:
         tokens = [one.files[0].token for one in found]
-        raise Refused("structure-doubled", f"{len(found)} label maps match", tokens)
+        what = f"{len(found)} files or folders match the pattern of its label map"
+        raise Refused("structure-doubled", what, tokens)
     labels = None if rule.label is None else [rule.label]
     (one,) = found
     if one.folder:
         planes = channel.stacks[0].planes
         return mask_series(one.files, labels, channel.image, planes, rule.slices)
     if one.files[0].member:
-        raise Refused("structure-refused", "its label map lies in an archive: unpack it")
+        raise Refused("structure-refused", "its label map is in a zip archive: unpack the archive")
     return label_map_mask(Path(one.files[0].path), labels, channel.image)
 
 
@@ -140,7 +142,7 @@ def _load(instance: Instance) -> tuple[list[Drawable], list[Finding]]:
         number, place = instance.series_number, instance.file.place
         return [s._replace(series_number=number, place=place) for s in drawables(dataset)], loose
     except Exception as error:
-        what = f"a structure object: {type(error).__name__}"
+        what = f"its content cannot be read ({type(error).__name__})"
         raise Refused("unreadable", what, [instance.file.token]) from None
 
 
@@ -165,11 +167,11 @@ def without_copies(instances: Sequence[Instance], findings: list[Finding]) -> li
     differing = [g for g in doubled if len({_digest(i) for i in g}) > 1]
     copies = [i.file.token for g in doubled if g not in differing for i in g[1:]]
     if copies:
-        what = f"{len(copies)} files are copies of others"
+        what = f"{counted(len(copies), 'file')} with the same content as another"
         findings.append(Finding("duplicate-file", what, files=tuple(copies[:5])))
     if differing:
         tokens = tuple(i.file.token for i in differing[0])[:5]
-        what = f"{len(differing)} instances have several contents"
+        what = f"{counted(len(differing), 'SOPInstanceUID')} in files of different contents"
         findings.append(Finding("inconsistent-instances", what, files=tokens))
     return [group[0] for group in by_uid.values()]
 

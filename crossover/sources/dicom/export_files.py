@@ -69,7 +69,7 @@ class FileRef:
                 # Not a byte more than declared is unpacked, and its checksum shows what was left.
                 return io.BytesIO(file.read(archive.getinfo(self.member).file_size))
         except Exception as error:  # zipfile raises a dozen kinds, zlib its own
-            raise Refused("unreadable", f"in its archive: {type(error).__name__}") from None
+            raise Refused("unreadable", f"cannot be unpacked from its archive ({type(error).__name__})") from None
 
 
 def _unpacked(file: BinaryIO) -> BinaryIO:
@@ -79,9 +79,9 @@ def _unpacked(file: BinaryIO) -> BinaryIO:
     try:
         content = gzip.GzipFile(fileobj=file).read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise Refused("unreadable", f"as a gzip file: {type(error).__name__}") from None
+        raise Refused("unreadable", f"cannot be unpacked by gzip ({type(error).__name__})") from None
     if len(content) > most:
-        raise Refused("too-large", f"it unpacks to more than {most >> 20} MB")
+        raise Refused("too-large", f"unpacks to more than {most >> 20} MB")
     return io.BytesIO(content)
 
 
@@ -113,7 +113,7 @@ def list_files(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
             files.append(FileRef(str(path), None, token(name, key), os.fsdecode(name)))
     if not files:
         why = "; ".join(dict.fromkeys(f"{f.code}, {f.what}" for f in findings[:10]))
-        raise ValueError(f"{source}: no file in it" + (f" that can be read: {why}" if why else ""))
+        raise ValueError(f"{source} contains no file" + (f" that can be read: {why}" if why else ""))
     return files, findings
 
 
@@ -127,15 +127,15 @@ def _paths(source: Path, key: bytes, findings: list[Finding]) -> Iterator[Path]:
         findings.append(Finding(code, what, files=(own,)))
 
     def barred(error: OSError) -> None:
-        skip("unreadable", "a folder that can't be listed", error.filename)
+        skip("unreadable", "a folder whose files cannot be listed", error.filename)
 
     top = len(source.parts)
     for folder, subfolders, names in os.walk(source, onerror=barred):
         here = Path(folder)
         for name in (n for n in subfolders if os.path.islink(here / n)):
-            skip("link-skipped", "a link to a folder", here / name)
+            skip("link-skipped", "a link to a folder, which was not followed", here / name)
         if len(here.parts) - top >= MAX_DEPTH and subfolders:
-            skip("too-deep", f"folders below level {MAX_DEPTH}", here)
+            skip("too-deep", f"a folder at level {MAX_DEPTH}, whose subfolders were not read", here)
             subfolders.clear()
         subfolders.sort()
         for name in sorted(names):
@@ -153,7 +153,7 @@ def _no_file(path: Path) -> tuple[str, str] | None:
     except OSError:  # nothing there, a loop, or a path of too many letters
         return "link-skipped", "a link or path that leads nowhere"
     if not os.access(path, os.R_OK):
-        return "unreadable", "no permission to read it"
+        return "unreadable", "there is no permission to read it"
     return None
 
 
@@ -175,7 +175,7 @@ def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> It
     try:
         members = [m for m in _archive(str(path)).infolist() if not m.is_dir()]
     except Exception as error:
-        what = f"an archive that can't be read: {type(error).__name__}"
+        what = f"an archive that cannot be read ({type(error).__name__})"
         findings.append(Finding("zip-refused", what, files=(token(name, key),)))
         return
     seen = Counter(m.filename for m in members)
@@ -184,16 +184,16 @@ def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> It
         own = token(name + b"!" + member.filename.encode(errors="surrogatepass"), key)
         packed = max(member.compress_size, 1)
         if seen[member.filename] > 1:
-            findings.append(Finding("zip-refused", "two members of one name", files=(own,)))
+            findings.append(Finding("zip-refused", "another file in its archive has the same name", files=(own,)))
         elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             # Others unpack without a bound.
-            findings.append(Finding("zip-refused", "neither stored nor deflated", files=(own,)))
+            findings.append(Finding("zip-refused", "packed in another way than deflate", files=(own,)))
         elif member.flag_bits & 1:
-            findings.append(Finding("zip-refused", "a member is encrypted", files=(own,)))
+            findings.append(Finding("zip-refused", "encrypted in its archive", files=(own,)))
         elif member.file_size > MAX_MEMBER or member.file_size > max(MAX_RATIO * packed, 1 << 20):
-            what = f"a member of {packed} bytes unpacks to {member.file_size}"
+            what = f"{packed} bytes in its archive, which unpack to {member.file_size}"
             findings.append(Finding("zip-refused", what, files=(own,)))
         elif member.filename.lower().endswith(".zip"):
-            findings.append(Finding("zip-refused", "an archive in an archive", files=(own,)))
+            findings.append(Finding("zip-refused", "an archive within an archive", files=(own,)))
         else:
             yield FileRef(str(path), member.filename, own, folder + member.filename)

@@ -124,35 +124,33 @@ def read_header(file: FileRef, mask: bool = False) -> Instance | Finding:
     except Refused as refused:
         return Finding(refused.finding.code, refused.finding.what, files=(file.token,))
     except (Exception, RecursionError) as error:  # damaged files raise nearly anything
-        return Finding("unreadable", f"its header: {type(error).__name__}", files=(file.token,))
+        return Finding("unreadable", f"the header cannot be read ({type(error).__name__})", files=(file.token,))
 
 
 def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
     head = opened.read(1024)
     if head[:4] == b"PK\3\4" and not _is_dicom(head):
-        raise Refused("zip-refused", "an archive in an archive")
+        raise Refused("zip-refused", "an archive where a DICOM file should be")
     if not _is_dicom(head):
-        return Finding("not-dicom", "no DICOM", files=(file.token,))
+        return Finding("not-dicom", "no DICOM file", files=(file.token,))
     classes = {_uid_in(head, b"\2\0\2\0"), _uid_in(head, b"\x08\0\x16\0")} - {""}
     if what := no_image(classes):  # before it is parsed: it may be large, cut off or deflated
         return Finding("no-image", what, files=(file.token,))
     if DeflatedExplicitVRLittleEndian.encode() in head:  # of even length: no zero follows
-        raise Refused("deflated", "the whole file is deflated")
+        raise Refused("deflated", "deflated as a whole (transfer syntax Deflated Explicit VR Little Endian)")
     opened.seek(0)
     dataset = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
     classes |= {text(dataset, "SOPClassUID")} - {""}
     if what := no_image(classes, "Rows" not in dataset):
         return Finding("no-image", what, files=(file.token,))
-    if "MediaStorageDirectory" in str(text(dataset.file_meta, "MediaStorageSOPClassUID")):
-        return Finding("not-dicom", "an index", files=(file.token,))
     if "DirectoryRecordSequence" in dataset:
         return Finding("not-dicom", "an index (DICOMDIR)", files=(file.token,))
     needed = ("SOPInstanceUID", "SeriesInstanceUID", "Modality")
     missing = [tag for tag in needed if not text(dataset, tag)]
     if missing:
-        raise Refused("truncated", f"the header ends before {missing[0]}")
+        raise Refused("truncated", f"the header has no {missing[0]}")
     if not (mask or file.patient or text(dataset, "PatientID").strip()):
-        raise Refused("no-patient", "no PatientID")
+        raise Refused("no-patient", "the header has no PatientID")
     drawn = mask or text(dataset, "Modality") in (*IMAGES, "SEG")
     pixels = pixels_of(dataset, opened) if drawn else None
     return _instance(file, dataset, pixels)

@@ -36,7 +36,7 @@ def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, floa
         values = _whole(values, scaling)
     chosen = values != 0 if labels is None else np.isin(values, labels)
     if labels is None and (different := len(np.unique(values[chosen]))) > MOST_LABELS:
-        what = f"it holds {different} different values: an image, no mask"
+        what = f"it has {different} different values besides 0, and a mask without `label` has at most {MOST_LABELS}"
         raise Refused("structure-refused", what)
     return chosen
 
@@ -77,12 +77,14 @@ def inside_or_refuse(values: NDArray, labels: list[int] | None, scaling: tuple[f
     chosen = inside(values, labels, scaling)
     if not chosen.any():
         if labels is None:
-            raise Refused("structure-empty", "a label map without a voxel with any label")
+            raise Refused("structure-empty", "all values of the label map are 0")
         which = " or ".join(map(str, labels))
-        what = f"a label map without a voxel of label {which}; there are {values_text(values)}"
+        what = f"no voxel of the label map has the label {which}; its values are {values_text(values)}"
         raise Refused("structure-empty", what)
     if chosen.all():
-        raise Refused("structure-refused", "all its voxels are inside: none is 0")
+        raise Refused(
+            "structure-refused", "every voxel of the label map is inside the structure, and none is background"
+        )
     return chosen
 
 
@@ -102,7 +104,7 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
     try:
         turn, start = match(mask_image, grid)
     except GeometryError as error:
-        what = f"its voxels aren't the image's: {error}"
+        what = f"its grid is not the image's: {error}"
         raise Refused("structure-refused", what) from None
     values = sitk.GetArrayViewFromImage(mask_image) != 0
     out = laid_on(values, turn, start, grid)
@@ -124,7 +126,8 @@ def land_file(mask_image: sitk.Image, grid: sitk.Image, whole: bool) -> tuple[ND
         try:
             return sitk.GetArrayFromImage(reoriented(mask_image, grid)) != 0, []
         except GeometryError as error:
-            what = f"a header contradicts itself, and its voxels aren't the image's: {error}"
+            what = "the image's header or its own gives two places (header-forms), so that it must have exactly the "
+            what += f"image's grid: {error}"
             raise Refused("structure-refused", what) from None
     mask, findings = land_with_findings(mask_image, grid)
     return mask, findings + _cut_short(mask, mask_image, grid)
@@ -144,7 +147,7 @@ def _cut_short(mask: NDArray[np.bool_], mask_image: sitk.Image, grid: sitk.Image
     axis = int(missing.any(axis=0).argmax())
     planes = np.moveaxis(mask, 2 - axis, 0)
     cut = sum(int(n) for n, at in zip(missing[:, axis], (low[axis], high[axis])) if n and planes[at].any())
-    what = f"its file ends {cut} of {len(planes)} planes before the image, and voxels lie on the file's last plane"
+    what = f"its file lacks {cut} of the image's {len(planes)} planes, and the structure reaches the file's end there"
     return [Finding("mask-short", what)] if cut else []
 
 
@@ -160,8 +163,8 @@ def land_with_findings(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArra
     there = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask_image)))
     inside = int(mask.sum())
     if not inside:
-        raise Refused("structure-outside", f"all of {there} voxels lie outside the image")
-    beyond = f"{there - inside} of {there} voxels lie beyond the image"
+        raise Refused("structure-outside", f"all of its {there} voxels are outside the image")
+    beyond = f"{there - inside} of its {there} voxels are outside the image"
     return mask, [Finding("structure-clipped", beyond)]
 
 

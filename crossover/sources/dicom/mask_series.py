@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from crossover.core.wording import counted
 from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.export_files import FileRef
@@ -57,7 +58,7 @@ def mask_series(
         places = _by_positions(slices, grid)
         findings += _order(slices, unique, image)
     if doubled := len(places) - len(set(places)):
-        raise Refused("structure-refused", f"{doubled} of its slices stand twice")
+        raise Refused("structure-refused", f"{doubled} of its slices have the same place as another")
     chosen = _chosen(slices, labels)
     held = [k for k, plane in enumerate(chosen) if plane.any()]
     if by == "names":
@@ -77,19 +78,19 @@ def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
         "SEG or RTSTRUCT objects: name their structure under `structures:`": [
             i for i in instances if i.modality in STRUCTURES
         ],
-        "files of several images without a place for each": [i for i in instances if i.image.count != len(i.frames)],
+        "files of several frames without a place for each": [i for i in instances if i.image.count != len(i.frames)],
     }.items():
         if odd:
             tokens = [i.file.token for i in odd]
-            raise Refused("structure-refused", f"its folder holds {len(odd)} {what}", tokens)
+            raise Refused("structure-refused", f"its folder contains {len(odd)} {what}", tokens)
     if not instances:
         error = next((f for f in wrong if f.severity == "error"), None)
         if error:
             raise Refused(error.code, error.what, error.files)
-        what = f"none of {len(files)} files in its folder is a DICOM slice"
+        what = f"none of the {len(files)} files in its folder is a DICOM slice"
         raise Refused("structure-refused", what)
     if colour := [i.file.token for i in instances if i.samples != 1 or i.palette]:
-        raise Refused("colour", f"{len(colour)} of its slices hold colours", colour)
+        raise Refused("colour", f"{len(colour)} of its slices contain colours instead of labels", colour)
     if len({(i.rows, i.columns) for i in instances}) > 1:
         raise Refused("structure-refused", "its slices differ in size")
     return [(i, frame) for i in instances for frame in i.frames], join_findings(wrong)
@@ -100,11 +101,12 @@ def _by_names(slices: Sequence[Slice], names: dict[str, int], grid: sitk.Image) 
     size = (slices[0][0].columns, slices[0][0].rows)
     if size != grid.GetSize()[:2]:
         own, other = (" x ".join(map(str, s)) for s in (size, grid.GetSize()[:2]))
-        raise Refused("structure-refused", f"its slices have {own} pixels, the image's {other}")
+        raise Refused("structure-refused", f"its slices have {own} pixels, and the image's have {other}")
     if not names:
-        raise Refused("structure-refused", "the image's files have no name of their own each")
+        what = "several slices of the image have the same file name, so that `slices: names` cannot be used"
+        raise Refused("structure-refused", what)
     if strange := [i.file.token for i, _ in slices if i.file.name not in names]:
-        what = f"{len(strange)} of {len(slices)} slices have a name that no file of the image has"
+        what = f"{len(strange)} of its {len(slices)} slices have a file name that no slice of the image has"
         raise Refused("structure-refused", what, strange)
     return [names[i.file.name] for i, _ in slices]
 
@@ -114,8 +116,8 @@ def _by_positions(slices: Sequence[Slice], grid: sitk.Image) -> list[int]:
     frames = [frame for _, frame in slices]
     bare = sum(not (f.position and f.orientation and f.spacing) for f in frames)
     if bare:
-        what = f"{bare} of {len(frames)} slices lack position, orientation or pixel spacing"
-        raise Refused("no-geometry", f"{what}; `slices: names` does without")
+        what = f"{bare} of its {len(frames)} slices lack position, orientation or pixel spacing"
+        raise Refused("no-geometry", f"{what}; if the slices' files are named as the image's, set `slices: names`")
     turns, spacings = [f.orientation for f in frames], [f.spacing for f in frames]
     one = slices[0][0]
     if spread_mm(turns, spacings, (one.rows, one.columns)) > TOLERANCE_MM:
@@ -150,7 +152,7 @@ def _order(slices: Sequence[Slice], names: dict[str, int], image: Sequence[Slice
     off = sum(mm > TOLERANCE_MM for mm in apart)
     if 2 * off <= len(pairs):
         return []
-    what = f"{off} of {len(pairs)} slices lie elsewhere than the image's file of the same name"
+    what = f"{off} of {len(pairs)} slices have another position than the image's file of the same name"
     return [Finding("mask-order", what)]
 
 
@@ -164,9 +166,9 @@ def _chosen(slices: Sequence[Slice], labels: list[int] | None) -> list[NDArray[n
         out.append(inside(values, labels, scaling))
         there |= set(np.unique(np.round(values, 3))[: LISTED + 1].tolist())
     if all(plane.all() for plane in out):
-        raise Refused("structure-refused", "all its pixels are inside: none is 0")
+        raise Refused("structure-refused", "every pixel of its slices is inside the structure, and none is background")
     if not any(plane.any() for plane in out):
-        what = f"none of {len(slices)} slices holds the structure; their values: {values_text(there)}"
+        what = f"none of its {len(slices)} slices contains the structure; their values are {values_text(there)}"
         raise Refused("structure-empty", what)
     return out
 
@@ -175,5 +177,5 @@ def _gap(places: Sequence[int], held: Sequence[int]) -> list[Finding]:
     """Warn where slices are missing between those that hold the structure."""
     first, last = (f(places[k] for k in held) for f in (min, max))
     missing = last - first + 1 - sum(first <= place <= last for place in places)
-    what = f"{missing} missing between the first and the last slice that hold it"
+    what = f"{counted(missing, 'slice')} missing between the first and the last slice that contain it"
     return [Finding("contours-skip", what)] if missing else []

@@ -53,24 +53,24 @@ def tiles(d: Dataset) -> Tiles | str:
     csa = csa_items(d)
     counts = {int(n) for n in (*_all(csa, "NumberOfImagesInMosaic")[:1], *_in_tag(d)) if n}
     if len(counts) > 1:
-        return f"its headers contradict each other on how many slices it has: {' and '.join(map(str, sorted(counts)))}"
+        return f"its header gives several numbers of slices: {' and '.join(map(str, sorted(counts)))}"
     count = next(iter(counts), 0)
     if not 1 <= count <= MOST:
-        return "nothing tells of how many slices: neither (0019,100A) nor a whole CSA header (0029,1010)"
+        return "the number of slices is neither in (0019,100A) nor in a complete CSA header (0029,1010)"
     rows, columns = int(number(d, "Rows", 0)), int(number(d, "Columns", 0))
     across = math.ceil(math.sqrt(count))
     if rows % across or columns % across:
-        return f"{count} slices as {across} x {across} tiles don't fit {rows} x {columns} pixels"
+        return f"{rows} x {columns} pixels cannot be divided into {across} x {across} tiles, for {count} slices"
     orientation, normal = numbers(d, "ImageOrientationPatient", 6), _all(csa, "SliceNormalVector")
     if orientation is None or len(normal) != 3:
-        return "its CSA header doesn't tell which way the slices follow each other"
+        return "its header does not give the direction in which the slices follow each other"
     along = float(np.dot(np.cross(orientation[:3], orientation[3:]), normal))
     if abs(along) < ALONG:
-        return "the slices follow each other at an angle to their images' normal"
+        return "the slices do not follow each other along the normal of the image"
     apart = number(d, "SpacingBetweenSlices", 0.0)
     spacing = apart or number(d, "SliceThickness", 0.0)
     if spacing <= 0:
-        return "nothing tells how far its slices lie apart"
+        return "its header does not give the distance between slices"
     return Tiles(count, across, rows // across, columns // across, along < 0, spacing, not apart)
 
 

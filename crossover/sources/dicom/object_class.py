@@ -30,8 +30,8 @@ def no_image(classes: Collection[str], bare: bool = False) -> str:
 def _no_image(sop_class: str, bare: bool) -> str:
     if sop_class not in UID_dictionary:
         private = bare and UID(sop_class).is_valid
-        return "an object of a private class, without pixels" if private else ""
+        return "an object of a private class without pixels" if private else ""
     name, kind = UID(sop_class).name, UID(sop_class).type
     drawn = "Image" in name or name in WITH_PIXELS or sop_class == RTStructureSetStorage
     storage = kind == "SOP Class" and not drawn and "Directory" not in name
-    return f"{name} is no image" if storage else ""
+    return f"{name}, which contains no image" if storage else ""

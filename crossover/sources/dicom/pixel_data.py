@@ -52,23 +52,24 @@ def pixels_of(d: Dataset, opened: BinaryIO) -> Pixels:
     sizes = [int(number(d, t, 0)) for t in ("Rows", "Columns", "BitsAllocated")]
     sizes += [int(number(d, t, 1)) for t in ("NumberOfFrames", "SamplesPerPixel")]
     if min(sizes) <= 0:
-        raise Refused("unreadable", "no size or bit depth of its pixels")
+        raise Refused("unreadable", "the header gives no size or bit depth of the pixels")
     bits = sizes[2]
     count = math.prod(sizes) // bits
     if count > MAX_VALUES or sizes[0] * sizes[1] > MAX_PLANE:
-        raise Refused("too-large", f"declares {count} pixels")
+        raise Refused("too-large", f"the header declares {count} pixels")
     end = opened.seek(0, os.SEEK_END)
     uncompressed = syntax in PLAIN or str(syntax) == "1.2.840.10008.1.2.2"
     needed = max(1, count * bits // 8 // (1 if uncompressed else MAX_PACKING))
-    if offset + max(needed, length if length != 0xFFFFFFFF else 0) > end:
-        raise Refused("truncated", f"{end - offset} of {needed} bytes of its pixels are there")
+    least = max(needed, length if length != 0xFFFFFFFF else 0)
+    if offset + least > end:
+        raise Refused("truncated", f"the pixels take {least} bytes or more, and the file has {max(0, end - offset)}")
     stored, signed = stored_bits(d), int(number(d, "PixelRepresentation", 0)) == 1
     whole = bits in (8, 16, 32) and int(number(d, "SamplesPerPixel", 1)) == 1
     plain = syntax in PLAIN and whole and name == "PixelData" and not (signed and stored < bits)
     odd = contradiction(d)
     # Another matrix, depth or number of frames than declared; a few bytes are padding.
     if not odd and uncompressed and length * 8 >= (count + count // sizes[3]) * bits:
-        odd = f"{length} bytes of pixels, where {needed} are declared"
+        odd = f"the pixels take {length} bytes, but {needed} by the size, frames and bits in the header"
     return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3], odd)
 
 
@@ -88,8 +89,8 @@ def contradiction(d: Dataset) -> str:
     high, sign = int(number(d, "HighBit", stored - 1)), int(number(d, "PixelRepresentation", 0))
     if high == stored - 1 and 1 <= stored <= bits and sign in (0, 1):
         return ""
-    header = f"{bits} bits allocated, {stored} stored, the highest being bit {high}"
-    return header if sign in (0, 1) else f"{header}; representation {sign}"
+    header = f"the header gives BitsAllocated {bits}, BitsStored {stored} and HighBit {high}"
+    return header if sign in (0, 1) else f"{header}, and PixelRepresentation {sign}"
 
 
 def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
@@ -100,7 +101,7 @@ def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
     group, element = int.from_bytes(head[:2], order), int.from_bytes(head[2:4], order)
     names = {0x0010: "PixelData", 0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData"}
     if len(head) < 8 or group != 0x7FE0 or element not in names:
-        raise Refused("truncated", "it ends before its pixels")
+        raise Refused("truncated", "no pixels follow the header")
     if d.original_encoding[0]:  # implicit VR: a length of four bytes follows the tag
         return opened.tell() - len(head) + 8, int.from_bytes(head[4:8], order), names[element]
     return opened.tell(), int.from_bytes(head[8:12], order), names[element]

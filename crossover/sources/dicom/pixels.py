@@ -22,6 +22,7 @@ from pydicom.uid import (
     JPEGLosslessSV1,
 )
 
+from crossover.core.wording import counted
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.stacks import Stack, grid
 from crossover.sources.findings import Refused
@@ -40,11 +41,12 @@ def volume(stack: Stack) -> sitk.Image:
     lattice = grid(stack)
     if stack.instance.modality == "CT" and not all(f.rescaled for _, f in stack.planes):
         bare = sum(not f.rescaled for _, f in stack.planes)
-        raise Refused("no-hu", f"{bare} of {len(stack.planes)} images lack a rescale", stack.files())
+        raise Refused("no-hu", f"{bare} of {len(stack.planes)} images have no rescale slope", stack.files())
     values = np.empty(lattice.GetSize()[::-1], np.float32)
     for k, plane in enumerate(stored(stack)):
         if plane.shape != values.shape[1:]:
-            raise Refused("mixed-matrix", f"slice {k + 1} has {plane.shape} pixels", stack.files())
+            own, first = (" x ".join(map(str, shape)) for shape in (plane.shape, values.shape[1:]))
+            raise Refused("mixed-matrix", f"slice {k + 1} has {own} pixels, and the first {first}", stack.files())
         frame = stack.planes[k][1]
         if frame.slope == 0:
             raise Refused("non-finite", f"slice {k + 1} has a rescale slope of 0", stack.files())
@@ -52,7 +54,7 @@ def volume(stack: Stack) -> sitk.Image:
         values[k] += np.float32(frame.intercept)
     if not np.isfinite(values).all():
         wrong = int((~np.isfinite(values)).sum())
-        raise Refused("non-finite", f"{wrong} values are not finite numbers", stack.files())
+        raise Refused("non-finite", f"{wrong} of {values.size} values are NaN or infinite", stack.files())
     low, high = float(values.min()), float(values.max())
     if low == high:
         raise Refused("constant", f"all its values are {low:g}", stack.files())
@@ -76,7 +78,7 @@ def stored(stack: Stack) -> Iterator[np.ndarray]:
     """
     odd = {i.file.token: i.image.contradiction for i, _ in stack.planes if i.image.contradiction}
     if odd:
-        what = f"{len(odd)} of {len(stack.files())} files: {next(iter(odd.values()))}"
+        what = f"in {len(odd)} of {len(stack.files())} files, {next(iter(odd.values()))}"
         raise Refused("bits-contradict", what, odd)
     for _, run in groupby(stack.planes, key=lambda plane: id(plane[0])):
         planes = list(run)
@@ -88,7 +90,7 @@ def stored(stack: Stack) -> Iterator[np.ndarray]:
         except Refused:
             raise
         except Exception as error:  # decoders raise nearly anything for damaged data
-            what = f"{len(planes)} images can't be decoded: {type(error).__name__}"
+            what = f"a file with {counted(len(planes), 'image')} cannot be decoded ({type(error).__name__})"
             raise Refused("pixels-unreadable", what, [instance.file.token]) from None
 
 
@@ -124,11 +126,11 @@ def _decoded(instance: Instance, frames: list[int], shape: tuple[int, int]) -> I
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
-        what = "its transfer syntax is none that pydicom knows"
+        what = "pydicom has no decoder for its transfer syntax"
         raise Refused("no-decoder", what, [instance.file.token]) from None
     if not decoder.is_available:
         needed = "; ".join(decoder.missing_dependencies) or "none is known"
-        what = f"{syntax.name} needs one of: {needed}"
+        what = f"to decode {syntax.name}, install one of these: {needed}"
         raise Refused("no-decoder", what, [instance.file.token])
     with instance.file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True)
@@ -159,7 +161,7 @@ def _jpeg(dataset: Dataset, index: int, instance: Instance) -> np.ndarray:
         right = (above == 0) | ((above == (1 << (own - stored)) - 1) & (values & most > 0))
         values = (values & (most - 1)) - (values & most)
     if not right.all():
-        what = f"a frame of {own} bits holds values beyond the {stored} that the header says"
+        what = f"a JPEG frame of {own} bits has values that do not fit the header's BitsStored {stored}"
         raise Refused("bits-contradict", what, [instance.file.token])
     return values
 

@@ -19,6 +19,9 @@ class LabelMapFiles:
     folder: bool
 
 
+NO_LABEL_MAP = "no file or folder matches the pattern of its label map"
+"""What is wrong with a structure whose label map is missing."""
+
 Candidates = Mapping[str, LabelMapFiles]
 """All that may be somebody's label map of one structure, by its place below the source."""
 
@@ -36,8 +39,8 @@ def parted(source: Export, files: Sequence[FileRef]) -> tuple[list[FileRef], dic
         wanted = matcher(source.images, None, "(/.*)?")
         images = [f for f in images if wanted.fullmatch(f.place)]
         if not images:
-            what = f"none of {len(files)} files lies where `images: {source.images}` says"
-            raise ValueError(f"{what}; it counts from the source's folder")
+            what = f"none of the {len(files)} files matches `images: {source.images}`"
+            raise ValueError(f"{what}: write this path relative to the source's `folder`")
     if source.patients == "folder":
         images = [replace(f, patient=first_folder(f)) for f in images]
     return images, maps

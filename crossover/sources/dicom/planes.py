@@ -60,15 +60,15 @@ def assembled(planes: Sequence[tuple[Placed, NDArray[np.bool_]]], step: float, g
     ordered = sorted(planes, key=lambda p: float(np.array(p[0].position) @ turned[:, 2]))
     first, values = ordered[0]
     if abs(np.linalg.det(turned) - 1) > 1e-3:
-        raise Refused("structure-refused", "its planes' rows and columns aren't at right angles")
+        raise Refused("structure-refused", "the rows and columns of its planes are not at right angles")
     steps = np.array([np.subtract(p.position, first.position) @ turned for p, _ in ordered])
     ks = np.round(steps[:, 2] / step).astype(int)
     off = np.abs(steps - ks[:, None] * [0, 0, step]).max()
     if off > TOLERANCE_MM or len(set(ks)) < len(ks):
-        what = f"{len(ks)} planes are no regular volume: up to {off:.2f} mm off, or twice in a place"
-        raise Refused("structure-refused", what)
+        why = f"they are up to {off:.2f} mm off their places" if off > TOLERANCE_MM else "several have the same place"
+        raise Refused("structure-refused", f"its {len(ks)} planes form no regular volume: {why}")
     if ks[-1] >= max(MOST_SLICES, 2 * max(grid.GetSize())):
-        raise Refused("structure-refused", f"a mask of {len(ks)} planes over {ks[-1]} slices")
+        raise Refused("structure-refused", f"its {len(ks)} planes extend over {ks[-1] + 1} slices")
     out = np.zeros((ks[-1] + 1, *values.shape), np.uint8)
     for k, (_, inside) in zip(ks, ordered):
         out[k] = inside

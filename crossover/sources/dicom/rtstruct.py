@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from skimage.measure import points_in_poly
 
+from crossover.core.wording import counted
 from crossover.sources.dicom.elements import numbers
 from crossover.sources.dicom.raster import rasterise
 from crossover.sources.dicom.rings import overlaps, without_copies
@@ -117,7 +118,7 @@ def _shared(regions: int, parts: int) -> str:
     """Return what of a region's number is not its own: regions of that number, and sets of contours for it."""
     if not parts or (regions, parts) == (1, 1):
         return ""
-    return f"{regions} structures and {parts} sets of contours have its ROI number"
+    return f"{counted(regions, 'structure')} and {counted(parts, 'set')} of contours with its ROI number"
 
 
 def unclaimed_contours(dataset: Dataset) -> list[Finding]:
@@ -127,7 +128,7 @@ def unclaimed_contours(dataset: Dataset) -> list[Finding]:
     loose = [i for i in drawn if i.get("ContourSequence")]
     loose = [i for i in loose if _number(i, "ReferencedROINumber") not in known]
     contours = sum(len(i.ContourSequence) for i in loose)
-    what = f"{contours} contours in {len(loose)} sets have a ROI number that no structure has"
+    what = f"{contours} contours in {counted(len(loose), 'set')} with an ROI number that no structure has"
     return [Finding("numbers-unknown", what)] if loose else []
 
 
@@ -185,10 +186,10 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     fill = _fill_oblique if axis is None else _fill_along
     reach = fill(mask, planes, normal, spacing)
     if reach > FLAT * own:
-        apart = f"voxels are filled from contours up to {reach:.2f} mm away along their normal"
-        findings.append(Finding("contours-spread", f"{apart}; a voxel measures {own:.2f} mm there"))
+        apart = f"voxels are filled from contours up to {reach:.2f} mm away along the normal"
+        findings.append(Finding("contours-spread", f"{apart}; a voxel measures {own:.2f} mm in this direction"))
     if missing:
-        gaps = f"{missing} gaps between {len(planes)} planes of contours"
+        gaps = f"{counted(missing, 'gap')} between {len(planes)} planes of contours"
         findings.append(Finding("contours-skip", gaps))
     return mask, findings
 
@@ -199,19 +200,17 @@ def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
     rings = [c.points for c in closed]
     few = sum(c.kind in CLOSED for c in roi.contours) - len(closed)
     passed = len(roi.contours) - len(closed)
-    what = f"{passed} of {len(roi.contours)} contours passed over: {few} with fewer than three points"
-    what += f", {passed - few} points or open lines"
+    what = f"{passed} of {len(roi.contours)} contours left out: {few} with fewer than three points"
+    what += f", {passed - few} not of a closed type"
     if not rings:
-        raise Refused("structure-empty", what if passed else "no contours")
+        raise Refused("structure-empty", what if passed else "it has no contours")
     bad = sum(not (np.abs(ring) < FAR_MM).all() for ring in rings)  # NaN is not less either
     if bad:
-        raise Refused(
-            "structure-refused",
-            f"{bad} contours hold coordinates that are not numbers, or incomplete",
-        )
+        what = f"{counted(bad, 'contour')} with coordinates that are missing, not numbers, or {FAR_MM:,.0f} mm or more"
+        raise Refused("structure-refused", what)
     zero = sum(not ring.any() for ring in rings)
     if zero:
-        raise Refused("structure-refused", f"{zero} contours hold nothing but zeros")
+        raise Refused("structure-refused", f"{counted(zero, 'contour')} with only zeros as coordinates")
     return rings, [Finding("contours-passed", what)] if passed else []
 
 
@@ -226,11 +225,11 @@ def _leaving(index: Sequence[NDArray], grid: sitk.Image) -> list[Finding]:
     last = np.array(grid.GetSize()) - 0.5
     low, high = (np.array([f(i, axis=0) for i in index]) for f in (np.min, np.max))
     if (high.max(axis=0) < -0.5).any() or (low.min(axis=0) > last).any():
-        raise Refused("structure-outside", f"all of {len(index)} contours lie outside the image")
+        raise Refused("structure-outside", f"all of its {len(index)} contours are outside the image")
     beyond = np.maximum(-0.5 - low, high - last).clip(0)
     out = (beyond > FLAT / 10).any(axis=1).sum()
     most = (beyond * grid.GetSpacing()).max()
-    what = f"{out} of {len(index)} contours reach beyond the image, by up to {most:.1f} mm"
+    what = f"{out} of its {len(index)} contours extend beyond the image, by up to {most:.1f} mm"
     return [Finding("structure-clipped", what)] if out else []
 
 
@@ -246,7 +245,7 @@ def _normal(rings: Sequence[NDArray], spacing: NDArray) -> NDArray[np.float64]:
     own = np.linalg.norm(normal * spacing)
     bent = sum(np.ptp(ring @ normal) > 2 * FLAT * own for ring in rings)
     if bent:
-        what = f"{bent} of {len(rings)} contours aren't flat, or not parallel to the others"
+        what = f"{bent} of its {len(rings)} contours are not flat, or not parallel to the others"
         raise Refused("structure-refused", what)
     return normal
 
@@ -258,7 +257,7 @@ def _planes(rings: Sequence[NDArray], normal: NDArray, own: float) -> tuple[list
     groups = np.split(order, np.flatnonzero(np.diff(places[order]) > FLAT * own) + 1)
     positions = np.array([places[g].mean() for g in groups])
     if max(np.ptp(places[g]) for g in groups) > 2 * FLAT * own:
-        what = f"{len(rings)} contours lie too near to each other to tell their planes"
+        what = f"its {len(rings)} contours are too close to each other to be assigned to planes"
         raise Refused("structure-refused", what)
     gaps = np.diff(positions)
     typical = float(np.median(gaps)) if len(gaps) else own
@@ -291,14 +290,14 @@ def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple
         copies, redrawn, partly = copies + len(flat) - len(kept), redrawn + twice, partly + part
         out.append(plane._replace(rings=[plane.rings[k] for k in kept]))
     if redrawn:
-        what = f"{redrawn} pairs of contours on one plane each are nearly the same"
+        what = f"{counted(redrawn, 'pair')} of contours that are nearly the same and in the same plane"
         raise Refused("contours-redrawn", what)
     findings = []
     if copies:
-        what = f"{copies} contours stand on their plane already: each counts once"
+        what = f"{counted(copies, 'contour')} repeating another in the same plane: each counts once"
         findings.append(Finding("contours-doubled", what))
     if partly:
-        what = f"{partly} pairs of contours overlap in part: what both enclose is outside"
+        what = f"{counted(partly, 'pair')} of contours that overlap in part: the area within both counts as outside"
         findings.append(Finding("contours-overlap", what))
     return out, findings
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import pydicom
 
 from crossover.core import incremental
+from crossover.core.wording import counted
 from crossover.sources.dicom.choose import matches
 from crossover.sources.dicom.elements import text
 from crossover.sources.dicom.export_files import FileRef
@@ -88,7 +89,7 @@ def _indexes(files: Sequence[FileRef]) -> list[Finding]:
         listed = _listed(file)
         gone = sum(path.casefold() not in there for path in listed)
         if gone:
-            what = f"{gone} of {len(listed)} files that the index lists are gone"
+            what = f"{gone} of the {len(listed)} files that a DICOMDIR lists are missing"
             out.append(Finding("dicomdir-missing", what, files=(file.token,)))
     return out
 
@@ -122,7 +123,7 @@ def group(
             found[case] = Examination(case, name(patient), [i.file for i in study], study)
             found[case].patient_id = patient
             if passed:
-                what = f"{passed} of {len(studies)} studies hold none of the wanted series"
+                what = f"{passed} of {len(studies)} studies left out, since none of their series matches a rule"
                 found[case].findings.append(Finding("study-passed", what))
     return found
 
@@ -154,5 +155,5 @@ def _strangers(rules: Mapping[str, SeriesRule], cases: Collection[str]) -> list[
     """Warn of cases that a rule names under `by_patient` and that are not here."""
     known = {*cases, *map(patient_of, cases)}
     named = {case for rule in rules.values() for case in rule.by_patient}
-    what = f"{len(named - known)} of {len(named)} names under `by_patient` are no case here"
+    what = f"{len(named - known)} of {counted(len(named), 'name')} under `by_patient` with no case or patient here"
     return [Finding("rule-unused", what)] if named - known else []

@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
 from pydicom.uid import UID, ExplicitVRBigEndian
 
+from crossover.core.wording import counted
 from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.sources.dicom.elements import numbers
 from crossover.sources.dicom.landing import land_with_findings
@@ -98,7 +99,7 @@ def unclaimed_frames(dataset: Dataset) -> list[Finding]:
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
     named = [_get((f, shared), "SegmentIdentification", "ReferencedSegmentNumber") for f in frames]
     loose = sum(number is not None and number not in known for number in named)
-    what = f"{loose} frames have a segment number that no segment has"
+    what = f"{counted(loose, 'frame')} with a segment number that no segment has"
     return [Finding("numbers-unknown", what)] if loose else []
 
 
@@ -113,12 +114,12 @@ def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArr
         geometry; an unknown type), structure-outside, numbers-shared, bits-contradict, pixels-unreadable.
     """
     if (times := [segment.number for segment in segments(dataset)].count(number)) > 1:
-        raise Refused("numbers-shared", f"{times} segments have its number")
+        raise Refused("numbers-shared", f"{times} segments have its segment number")
     if odd := contradiction(dataset):
-        raise Refused("bits-contradict", f"a segmentation: {odd}")
+        raise Refused("bits-contradict", odd)
     frames = _frames(dataset)
     planes, soft = _planes(dataset, number, frames)
-    top = f"{soft} voxels hold a fraction between 0 and 1"
+    top = f"{counted(soft, 'voxel')} with a fraction between 0 and 1"
     findings = [Finding("fractional", top)] if soft else []
     if not planes:
         return np.zeros(grid.GetSize()[::-1], bool), findings
@@ -126,7 +127,7 @@ def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArr
     image = assembled(planes, step, grid)
     if _counts_from_corners(dataset, image, grid):
         image.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5, 0.0)))
-        findings.append(Finding("half-pixel", "moved by half a pixel along rows and columns"))
+        findings.append(Finding("half-pixel", "the segment was moved by half a pixel along rows and columns"))
     mask, clipped = land_with_findings(image, grid)
     return mask, findings + clipped
 
@@ -155,10 +156,13 @@ def _frames(dataset: Dataset) -> list[_Frame]:
         turns = np.array([f.orientation for f in frames]).reshape(len(frames), 6)
         spacings = np.array([f.spacing for f in frames]).reshape(len(frames), 2)
     except (TypeError, ValueError):
-        what = "its frames' segments, positions, orientations or pixel spacing are missing"
+        what = "its frames lack a segment number, position, orientation or pixel spacing"
         raise Refused("structure-refused", what) from None
     if not all(np.isfinite(v).all() for v in (turns, spacings, places)) or (spacings <= 0).any():
-        raise Refused("structure-refused", "its frames' geometry holds values that are not numbers")
+        what = (
+            "its frames have positions, orientations or pixel spacings that are not numbers, or a spacing of 0 or less"
+        )
+        raise Refused("structure-refused", what)
     size = (int(dataset.get("Rows") or 1), int(dataset.get("Columns") or 1))
     if len(frames) and spread_mm(turns, spacings, size) > TOLERANCE_MM:
         raise Refused("structure-refused", "its frames differ in orientation or pixel spacing")
@@ -199,7 +203,7 @@ def _planes(
     """Return the segment's planes (rows, columns) that hold any of it; and how many values are fractions."""
     kind = dataset.get("SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        raise Refused("structure-refused", "neither a binary, fractional nor label map segmentation")
+        raise Refused("structure-refused", "its SegmentationType is not BINARY, FRACTIONAL or LABELMAP")
     top = (numbers(dataset, "MaximumFractionalValue") or (255.0,))[0] or 255.0
     mine = [f for f in frames if f.segment in (number, None)]
     planes, soft = [], 0
@@ -227,7 +231,7 @@ def _decoded(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
     except Refused:
         raise
     except Exception as error:  # decoders raise nearly anything for damaged data
-        what = f"frames of a segmentation can't be decoded: {type(error).__name__}"
+        what = f"its frames cannot be decoded ({type(error).__name__})"
         raise Refused("pixels-unreadable", what) from None
 
 
@@ -241,16 +245,17 @@ def _unpacked(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
     pydicom (3.0) drops the last pixels of a frame that reaches into one byte more than its own bits need.
 
     Raises:
-        Refused: bits-contradict, where there are more or fewer bytes than the frames' bits fill.
+        Refused: bits-contradict, where there are more bytes than the frames' bits fill.
     """
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     size, data = rows * columns, dataset.PixelData
     needed = -(-size * int(dataset.NumberOfFrames) // 8)
     if len(data) > needed + 1:  # frames padded to whole bytes, say
-        what = f"{len(data)} bytes of frames of one bit a pixel, which fill {needed}"
+        what = f"its frames, with one bit for each pixel, take {len(data)} bytes instead of {needed}"
         raise Refused("bits-contradict", what)
     if dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian:  # in another order, within words
-        raise Refused("pixels-unreadable", "one bit a pixel in big-endian words")
+        what = "its pixels are single bits in big-endian order, which is not read: export it as little endian"
+        raise Refused("pixels-unreadable", what)
     for index in indices:
         first, last = index * size, (index + 1) * size
         content = np.frombuffer(data[first // 8 : -(-last // 8)], np.uint8)

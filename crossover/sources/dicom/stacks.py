@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
+from crossover.core.wording import counted, first_few
 from crossover.sources.dicom.diffusion import NONE
 from crossover.sources.dicom.header import IMAGES, Frame, Instance
 from crossover.sources.dicom.pixel_data import MAX_VALUES
@@ -204,13 +205,14 @@ def grid(stack: Stack) -> sitk.Image:
         raise Refused("no-geometry", what, files)
     steps = np.diff(stack.places)
     if n > 1 and np.ptp(stack.places) < 1e-3:
-        raise Refused("one-position", f"{n} images lie at one place: a time series", files)
+        raise Refused("one-position", f"all {n} images have the same position, as in a time series", files)
     if (count := n * stack.instance.rows * stack.instance.columns) > MAX_VALUES:
-        raise Refused("too-large", f"{count} pixels in one volume", files)
+        raise Refused("too-large", f"the volume has {count} pixels", files)
     if n < MIN_SLICES:
-        raise Refused("too-few-slices", f"{n} slices; a volume has {MIN_SLICES} or more", files)
+        raise Refused("too-few-slices", f"{counted(n, 'slice')}; a volume has {MIN_SLICES} or more", files)
     if (steps < 1e-3).any():
-        raise Refused("doubled-slice", f"{int((steps < 1e-3).sum())} slices stand twice", files)
+        what = f"{int((steps < 1e-3).sum())} of {n} slices have the same position as another"
+        raise Refused("doubled-slice", what, files)
     step = _even_step(stack, steps)
     _refuse_shear(stack, step)
     image = sitk.Image([stack.instance.columns, stack.instance.rows, n], sitk.sitkUInt8)
@@ -224,13 +226,16 @@ def grid(stack: Stack) -> sitk.Image:
 def _refuse_what_is_no_measurement(stack: Stack) -> None:
     i, files = stack.instance, stack.files()
     if i.mosaic:
-        raise Refused("mosaic", f"{len(files)} Siemens mosaics can't be parted into slices: {i.mosaic}", files)
+        what = f"{counted(len(files), 'Siemens mosaic')} that cannot be divided into slices: {i.mosaic}"
+        raise Refused("mosaic", what, files)
     if i.samples != 1:
-        raise Refused("colour", f"{i.samples} values in each pixel", files)
+        raise Refused("colour", f"each pixel has {i.samples} values", files)
     if i.palette:
-        raise Refused("colour", f"{len(files)} images of a palette's colours", files)
+        what = f"the pixels of {counted(len(files), 'image')} are numbers of colours in a palette"
+        raise Refused("colour", what, files)
     if burnt := [j.file.token for j, _ in stack.planes if j.burnt_in]:
-        raise Refused("burnt-in", f"{len(burnt)} images say that text is burnt in", burnt)
+        what = f"{counted(len(burnt), 'image')} with BurnedInAnnotation YES in the header"
+        raise Refused("burnt-in", what, burnt)
 
 
 def _even_step(stack: Stack, steps: np.ndarray) -> float:
@@ -244,10 +249,12 @@ def _even_step(stack: Stack, steps: np.ndarray) -> float:
     if times.max() < 20 and np.abs(times - times.round()).max() < 0.05:
         gaps = [k for k in range(n - 1) if times[k] > 1.5]
         lost = round(float(times.sum())) + 1 - n
-        where = ", ".join(f"{stack.places[k]:.1f} and {stack.places[k + 1]:.1f}" for k in gaps[:3])
-        raise Refused("missing-slice", f"{lost} missing, between {where} mm", stack.files())
-    found = ", ".join(f"{s:.2f}" for s in sorted({round(float(s), 2) for s in steps})[:6])
-    raise Refused("uneven-slices", f"slices lie {found} mm apart", stack.files())
+        where = [f"{stack.places[k]:.1f} and {stack.places[k + 1]:.1f} mm" for k in gaps]
+        what = f"{counted(lost, 'slice')} missing, at positions between {first_few(where, 3, '; ', 'gaps')}"
+        raise Refused("missing-slice", what, stack.files())
+    found = [f"{s:.2f}" for s in sorted({round(float(s), 2) for s in steps})]
+    what = f"the distances between slices, in mm, are {first_few(found, 6)}"
+    raise Refused("uneven-slices", what, stack.files())
 
 
 def _refuse_shear(stack: Stack, step: float) -> None:
@@ -257,7 +264,7 @@ def _refuse_shear(stack: Stack, step: float) -> None:
     aside = float(np.abs((places - places[0]) @ turned[:2].T).max())
     if aside > ASIDE_MM:
         angle = np.degrees(np.arctan2(aside, step * (len(places) - 1)))
-        what = f"slices shift by {aside:.1f} mm in their plane ({angle:.1f}°)"
+        what = f"the slices are shifted by up to {aside:.1f} mm within their planes ({angle:.1f}°)"
         tilt_deg = stack.instance.tilt_deg
-        what += f"; the header says a tilt of {tilt_deg:g}°" if tilt_deg else ""
+        what += f"; the header gives a gantry tilt of {tilt_deg:g}°" if tilt_deg else ""
         raise Refused("gantry-tilt", what, stack.files())

@@ -115,14 +115,14 @@ def find_structure(
     here = [s for s in structures if not frame_of_reference or s.frame_of_reference in known]
     named, findings = _named(here, names)
     if not named and _named(structures, names)[0]:
-        what = "it was drawn in another frame of reference than the image's"
+        what = "it was drawn in a frame of reference other than the image's"
         raise Refused("two-frames", what)
     if not named:
         raise Refused("structure-missing", _missing(structures))
     named, passed = _drawn_on(named, drawn_on)
     drawings = _drawings(named, grid)
     if any((mask != drawings[0][0]).any() for mask, _ in drawings[1:]):
-        what = f"{len(drawings)} structures have its name, and differ: {_listed(named)}"
+        what = f"{len(drawings)} structures have its name and differ in their voxels: {_listed(named)}"
         raise Refused("structure-doubled", what)
     mask, own = drawings[0]
     return on_grid(mask.astype(np.uint8), grid), [*findings, *passed, *own]
@@ -133,7 +133,7 @@ def _drawn_on(named: list[Drawable], series: Sequence[Collection[str]]) -> tuple
     for some in series if len(named) > 1 else ():
         if own := [s for s in named if s.series & set(some)]:
             passed = len(named) - len(own)
-            what = f"{passed} of {len(named)} structures of its name refer to other series, or to none"
+            what = f"{passed} of {len(named)} structures with its name left out: they refer to other series, or to none"
             return own, [Finding("structure-preferred", what)] if passed else []
     return named, []
 
@@ -161,11 +161,11 @@ def _named(
     others = [(BY[place], s) for place, s in places if place != first]
     findings = []
     if first:
-        what = f"known by its {BY[first]}: {_listed(named)}"
+        what = f"found by its {BY[first]}: {_listed(named)}"
         findings.append(Finding("structure-named", what))
     if others:
         by = " or ".join(dict.fromkeys(by for by, _ in others))
-        what = f"taken by its {BY[first]}: {_listed(named)}; by {by} it would be {_listed(s for _, s in others)}"
+        what = f"found by its {BY[first]}: {_listed(named)}; by {by}, it would be {_listed(s for _, s in others)}"
         findings.append(Finding("name-ambiguous", what))
     return named, findings
 
@@ -175,8 +175,13 @@ def _listed(structures: Iterable[Drawable]) -> str:
     return "; ".join(lines[:12] + ([f"{len(lines) - 12} others"] if len(lines) > 12 else []))
 
 
+def no_such_name(count: int) -> str:
+    """Return words that an examination has no structure with a name, and how many it has with other names."""
+    return f"none of its {count} structures has this name" if count else "there is no structure in an RTSTRUCT or SEG"
+
+
 def _missing(there: Sequence[Drawable]) -> str:
-    what = f"none of {len(there)} structures has its name"
+    what = no_such_name(len(there))
     coded = [s for s in there if s.meaning]
     return what + (f"; there are {_listed(coded)}" if coded else "")
 
@@ -192,7 +197,7 @@ def _drawings(structures: Sequence[Drawable], grid: sitk.Image) -> list[Drawing]
         try:
             drawing = structure.draw(grid)
             if not drawing[0].any():
-                raise Refused("structure-empty", "it holds no voxel of the image")
+                raise Refused("structure-empty", "it contains no voxel of the image")
             drawings.append(drawing)
         except Refused as refused:
             if refused.finding.code != "structure-empty":

@@ -36,13 +36,13 @@ def unpack(archive: Path, into: Path) -> None:
         elif tarfile.is_tarfile(archive):
             _untar(archive, part)
         else:
-            raise FetchError(f"{archive}: neither a zip nor a tar archive")
+            raise FetchError(f"{archive}: this is neither a zip nor a tar archive")
     except FetchError:
         shutil.rmtree(part)
         raise
     except DAMAGED as error:
         shutil.rmtree(part)
-        raise FetchError(f"{archive}: the archive can't be unpacked: {error}") from error
+        raise FetchError(f"{archive}: the archive cannot be unpacked: {error}") from error
     shutil.rmtree(into, ignore_errors=True)
     part.replace(into)
 
@@ -80,9 +80,9 @@ def _special(mode: int) -> bool:
 def _refuse(archive: Path, wrong: list[str]) -> None:
     if wrong:
         raise FetchError(
-            f"{archive}: refused, and nothing of it unpacked: members that lead out of their folder, or are links or "
-            f"devices: {first_few([*map(repr, wrong)], SHOWN)}. "
-            "Tell the cohort's owners, and look at the archive before you unpack it yourself"
+            f"{archive}: not unpacked, since members are links or devices, or lead out of their folder: "
+            f"{first_few([*map(repr, wrong)], SHOWN)}. "
+            "Inform the cohort's owners, and check the archive before you unpack it yourself"
         )
 
 
@@ -90,5 +90,5 @@ def _room(archive: Path, needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise FetchError(
-            f"{archive}: unpacked it takes {needed / 1e9:.2f} GB, and the disk has {free / 1e9:.2f} GB free"
+            f"{archive}: unpacked, it needs {needed / 1e9:.2f} GB, but the disk has only {free / 1e9:.2f} GB free"
         )

@@ -61,10 +61,10 @@ def _answer(endpoint: str, asked: dict[str, str], session: requests.Session) -> 
             answer.raise_for_status()
             return ElementTree.fromstring(answer.content)
         except ElementTree.ParseError:
-            raise FetchError(f"{endpoint}: the answer is no listing of a bucket") from None
+            raise FetchError(f"{endpoint}: the answer is not a listing of a bucket") from None
         except requests.RequestException as error:
             if not last:
-                raise FetchError(f"{endpoint}: the bucket can't be listed ({type(error).__name__})") from None
+                raise FetchError(f"{endpoint}: the bucket cannot be listed ({type(error).__name__})") from None
     raise AssertionError
 
 
@@ -82,18 +82,18 @@ def fetch_series(
     stored = list_objects(endpoint, f"{series.series}/", session)
     what = f"{endpoint}, {series.series}"
     if not stored:
-        raise Moved(f"{what}: the bucket has nothing there (patient {series.patient})")
+        raise Moved(f"{what}: the bucket has no file of this series (patient {series.patient})")
     total = sum(each.bytes for each in stored)
     if (len(stored), total) != (series.files, series.bytes):
         raise FetchError(
-            f"{what}: the bucket has {len(stored)} files of {total:,} bytes, and the registry lists {series.files} of "
-            f"{series.bytes:,} (patient {series.patient})"
+            f"{what}: the bucket has {len(stored)} files with {total:,} bytes, but the registry lists {series.files} "
+            f"with {series.bytes:,} (patient {series.patient})"
         )
     paths, new = [], 0
     for each in stored:
         name = each.key.rpartition("/")[2]
         if why := unsafe(name):
-            raise FetchError(f"{what}: an object's name can't be a file's: it {why}")
+            raise FetchError(f"{what}: the name of an object cannot be used as a file name: it {why}")
         path = folder / series.folder / name
         checksum = f"md5:{each.md5}" if each.md5 else None
         if checksum is None and path.exists() and path.stat().st_size != each.bytes:

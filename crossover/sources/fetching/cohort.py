@@ -141,8 +141,8 @@ def _check_room(work: Fetch, todo: list[str]) -> None:
     free = shutil.disk_usage(work.beside.folder).free
     if needed > free:
         raise FetchError(
-            f"{work.name} needs {needed / 1e9:.2f} GB more on the disk, and {work.beside.folder} has {free / 1e9:.2f} "
-            "GB free: nothing was downloaded. Make room, or name a folder on another disk"
+            f"{work.name} needs {needed / 1e9:.2f} GB more, but {work.beside.folder} has only {free / 1e9:.2f} GB "
+            "free: nothing was downloaded. Free space, or name a folder on another disk"
         )
 
 

@@ -22,7 +22,7 @@ def _checksum(value: str) -> str:
     """Check a checksum, "md5:…" or "sha256:…" in small hexadecimal letters."""
     kind, _, digits = value.partition(":")
     if not (kind in _HEX and re.fullmatch(f"[0-9a-f]{{{_HEX[kind]}}}", digits)):
-        raise ValueError(f"{value!r} is no checksum: md5: with 32 or sha256: with 64 small hexadecimal digits")
+        raise ValueError(f"{value!r} is not a checksum: write md5: and 32, or sha256: and 64, digits 0-9 and a-f")
     return value
 
 
@@ -110,7 +110,7 @@ class PublicCohort(ConfigSection):
             raise ValueError("it names nothing to fetch: files, git or bucket")
         parts = len(self.files) + bool(self.git) + bool(self.bucket)
         if parts > 1 and any(Path(file.unpack or "file") == Path() for file in self.files):
-            raise ValueError("an archive that is unpacked into the cohort's folder itself must be all of it")
+            raise ValueError("an archive with `unpack: .` must be the only part; unpack it into a folder of its own")
         return self
 
 
@@ -146,7 +146,7 @@ def load(name: str, folder: Path = FOLDER) -> PublicCohort:
     """
     path = folder / f"{name}.yaml"
     if not path.exists():
-        raise ConfigError(f"no public cohort {name!r}; there are {', '.join(names(folder)) or 'none'}")
+        raise ConfigError(f"there is no public cohort {name!r}; there are {', '.join(names(folder)) or 'none'}")
     return validate(PublicCohort, read_yaml(path), path)
 
 
@@ -168,7 +168,7 @@ def series_of(name: str, folder: Path = FOLDER) -> list[BucketSeries]:
         except (KeyError, TypeError, ValueError) as error:
             wrong.append(f"{path}, line {number}: {error}")
     if wrong or not found:
-        raise ConfigError("\n".join(wrong) or f"{path}: no series")
+        raise ConfigError("\n".join(wrong) or f"{path}: the file lists no series")
     return found
 
 
@@ -177,9 +177,9 @@ def _series(line: dict[str, str]) -> BucketSeries:
     row = BucketSeries(patient, study, modality, series, int(line["files"]), int(line["bytes"]))
     for name in BucketSeries._fields[:3]:
         if why := unsafe(line[name]):
-            raise ValueError(f"{name} becomes a folder's name, which can't be: it {why}")
+            raise ValueError(f"{name}: {line[name]!r} cannot be used as a folder name: it {why}")
     if not _UUID.fullmatch(row.series):
-        raise ValueError(f"series: {row.series!r} is no UUID")
+        raise ValueError(f"series: {row.series!r} is not a UUID")
     if row.files < 1 or row.bytes < 1:
         raise ValueError("files and bytes must be more than 0")
     return row

@@ -100,8 +100,8 @@ class FetchRecords:
         if wrong := sorted(path for path in found if found[path] != before.get(path)):
             self.put_aside(self.data / path for path in wrong)
             raise WrongChecksum(
-                f"{label}: the server has other bytes than at the first fetch ({self.lock_path}): "
-                f"{first_few(wrong, SHOWN)}. They were moved aside to {self.aside}"
+                f"{label}: these files differ from those of the first fetch ({self.lock_path}): "
+                f"{first_few(wrong, SHOWN)}. They were moved to {self.aside}"
             )
         self.parts[label] = {"files": found} | ({"archive": archive} if archive else {})
 

@@ -18,7 +18,7 @@ def fetch_commit(repository: Repository, folder: Path) -> list[Path]:
         FetchError: Git is not there, or said what is wrong; the folders are then as they were.
     """
     if not shutil.which("git"):
-        raise FetchError(f"{repository.url}: Git is needed, and is not installed")
+        raise FetchError(f"{repository.url}: install Git, which is needed to fetch this repository")
     part = folder / ".repository.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

@@ -88,13 +88,13 @@ class _Resumed:
             try:
                 if self._whole(url):
                     break
-                cause = "it ended before its end"
+                cause = "the server ended it early"
             except BROKEN as error:
                 cause = type(error).__name__
         else:
             raise FetchError(
-                f"{url}: the transfer broke {TRIES} times ({cause}); {self._bytes():,} bytes of it have come and are "
-                "kept: the same command goes on from there"
+                f"{url}: the transfer was interrupted {TRIES} times ({cause}); the {self._bytes():,} bytes received so "
+                "far are kept: run the same command again to continue"
             )
         self._verify(url)
         self.part.replace(output_file)
@@ -146,7 +146,7 @@ class _Resumed:
             aside = self.path.with_name(self.path.name + ".wrong")
             self.part.replace(aside)
             self.forget()
-            raise WrongChecksum(f"{url}: {wrong}. It was moved aside to {aside}, and nothing was made of it")
+            raise WrongChecksum(f"{url}: {wrong}. The file was moved to {aside} and not used")
 
 
 def _tag(answer: requests.Response) -> str:

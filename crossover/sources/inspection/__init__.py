@@ -42,7 +42,7 @@ def folder_of(path: Path) -> Path:
         ValueError: where there is nothing.
     """
     if not path.exists():
-        raise ValueError(f"{path} does not exist: give the folder or archive with the images")
+        raise ValueError(f"{path} does not exist: give the folder or archive that contains the images")
     return path.parent if path.is_file() and path.name.upper() == "DICOMDIR" else path
 
 

@@ -78,7 +78,7 @@ def read_export(root: Path, workers: int) -> ExportHeaders:
     instances, wrong = _read([f for f in files if not is_volume(f.place)], workers)
     if not any(i.modality in IMAGES and i.pixels for i in instances):
         listed = "; ".join(f"{f.code}, {f.what}" for f in join_findings([*findings, *wrong])[:5])
-        raise ValueError(f"{root}: none of its {len(files)} files is a DICOM image" + (f": {listed}" if listed else ""))
+        raise ValueError(f"{root}: none of {len(files)} files is a DICOM image" + (f": {listed}" if listed else ""))
     by_folder = _identified_by_folders(instances)
     patients = _patients(instances, by_folder)
     odd = [f"{f.what} ({f.code}): {f.remedy}" for f in join_findings([*findings, *wrong]) if f.severity != "note"]
@@ -184,8 +184,8 @@ def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequenc
     source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if export.by_folder else {})
     several = sum(p.studies > 1 for p in patients)
     odd = [*export.odd]
-    odd += [f"{counted(several, 'patient')} with several studies, which are cases of their own"] * (several > 0)
-    odd += ["no PatientID tells patients apart: their folders do (`patients: folder`)"] * export.by_folder
+    odd += [f"{counted(several, 'patient')} with several studies, each of which is a case"] * (several > 0)
+    odd += ["PatientID does not identify the patients; their folders do (`patients: folder`)"] * export.by_folder
     odd += export.maps.odd + _refused(patients) + _doubled(patients)
     return Inventory("a DICOM export", cases, channels, structures, odd, source)
 
@@ -216,7 +216,7 @@ def _drawn(named: Sequence[Named], patients: Sequence[Patient], cases: Mapping[s
         for k, patient in enumerate(patients):
             if k not in own.patients:
                 empty = key_of(own.names[0]) in undrawn[k]
-                why = "the structure of its name has no closed contour" if empty else "no structure of its name"
+                why = "the structure with its name has no closed contour" if empty else "no structure with its name"
                 cases[patient.name][name] = why
     return out
 
@@ -228,8 +228,8 @@ def _doubled(patients: Iterable[Patient]) -> list[str]:
         for name in patient.doubled:
             whose[name].append(patient.name)
     return [
-        f"{counted(len(own), 'patient')} with several structures called {name!r} ({first_few(own, 3)}): where they "
-        f"differ, a colour, reader, series, file or order tells which is meant "
+        f"{counted(len(own), 'patient')} with several structures called {name!r} ({first_few(own, 3)}): if they "
+        f"differ, select one by colour, reader, series, file or order "
         f"(`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
         for name, own in sorted(whose.items(), key=lambda item: -len(item[1]))
     ]
@@ -247,5 +247,6 @@ def _refused(patients: Iterable[Patient]) -> list[str]:
                 codes.add(refused.finding.code)
         counts.update(codes - {"one-position", "too-few-slices", "no-geometry", "colour"})  # localisers, screenshots
     return [
-        f"{counted(n, 'patient')} with a series that is no regular volume: {code}" for code, n in counts.most_common()
+        f"{counted(n, 'patient')} with a series that is not a regular volume: {code}"
+        for code, n in counts.most_common()
     ]

@@ -109,8 +109,8 @@ class Inventory:
         """
         own = self.columns.get(column, {}).get(value)
         if own is None:
-            there = "; ".join(f"{c}: {', '.join(values)}" for c, values in self.columns.items()) or "none"
-            raise ValueError(f"no patients with {column}={value}; what tells groups apart: {there}")
+            there = "; ".join(f"{c}: {', '.join(values)}" for c, values in self.columns.items()) or "nothing here"
+            raise ValueError(f"no patients have {column}={value}; patients can be selected by {there}")
         cases = {patient: lacks for patient, lacks in self.cases.items() if patient in own}
         return replace(self, cases=cases, source=self.source | {"where": {column: value}})
 

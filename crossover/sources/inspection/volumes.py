@@ -71,8 +71,8 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
     """
     if below := datasets_below(root):
         raise ValueError(
-            f"{root}: {first_few(below, 3)} below it has a dataset.json, which names channels and labels: give that "
-            f"folder, such as {root / below[0]}"
+            f"{root}: a dataset.json, which names channels and labels, is in its folder {first_few(below, 3)}: give "
+            f"that folder, such as {root / below[0]}"
         )
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
@@ -147,7 +147,7 @@ class _Inspection:
         """
         channels = self._channels()
         if not channels:
-            raise ValueError(f"{self.root}: all volumes look like label maps: there is no image beside them")
+            raise ValueError(f"{self.root}: all volumes look like label maps, so none can be a channel; add the images")
         masks = [pattern for pattern, kind in self.kinds.items() if kind.mask]
         probe = partial(_look, self.root, channels, masks)
         patients = self.found.patients

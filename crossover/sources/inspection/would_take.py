@@ -11,10 +11,10 @@ from crossover.core.wording import first_few
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance
-from crossover.sources.dicom.places import of_patient, parted
+from crossover.sources.dicom.places import NO_LABEL_MAP, of_patient, parted
 from crossover.sources.dicom.scan import gather, patient_of, read_headers
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.dicom.structures import normal_name
+from crossover.sources.dicom.structures import no_such_name, normal_name
 from crossover.sources.findings import Refused
 from crossover.sources.inspection.dicom import repeated_names, structure_names
 from crossover.sources.pseudonyms import case_names, key_of
@@ -81,9 +81,8 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
             if structure not in with_maps and repeated_names(own):
                 doubled[structure].append(case)
     out.notes += [
-        f"structure {structure}: several have its name in {first_few(cases, SHOWN)}: where they differ, "
-        "structure-doubled refuses the case; a colour, reader, series, file or order under "
-        "`names` tells which is meant"
+        f"structure {structure}: in {first_few(cases, SHOWN)}, several structures have its name; if they differ, the "
+        "case is excluded (structure-doubled) unless `names` selects one by colour, reader, series, file or order"
         for structure, cases in doubled.items()
     ]
     return out
@@ -109,10 +108,10 @@ def _excluded(
         about = f"structure-missing, structure {structure}"
         numbered = any(not isinstance(name, str) for name in known.names)  # and what else only its object tells
         if structure in maps and not maps[structure]:
-            return f"{about}: its label map is not there"
+            return f"{about}: {NO_LABEL_MAP}"
         if structure in maps or {*names} & _wanted(structure, known) or numbered:
             continue
         if {*undrawn} & _wanted(structure, known):
-            return f"structure-empty, structure {structure}: the structure of its name has no closed contour"
-        return f"{about}: none of {len(names)} structures has its name"
+            return f"structure-empty, structure {structure}: the structure with its name has no closed contour"
+        return f"{about}: {no_such_name(len(names))}"
     return ""

@@ -56,29 +56,29 @@ def wrong(question: Question, printed: PrintedPair | None) -> list[str]:
     """Return everything that is wrong with a call, except for its table, a sentence each."""
     rules, lowest, highest = question.rules, *scale(question.metric)
     checks = [
-        (0 < rules.assurance < 1, "--assurance is a probability, as 0.8"),
-        (0 < rules.alpha < 0.5, "--alpha is a significance level, as 0.05"),
-        (all(t >= 1 for t in rules.trainings), "--trainings is a number from 1"),
-        (rules.minutes is None or rules.minutes > 0, "--minutes-per-case is more than 0"),
-        (question.more >= 1, "--next is a number of cases from 1"),
+        (0 < rules.assurance < 1, "--assurance must be a probability between 0 and 1, such as 0.8"),
+        (0 < rules.alpha < 0.5, "--alpha must be a significance level between 0 and 0.5, such as 0.05"),
+        (all(t >= 1 for t in rules.trainings), "--trainings must be at least 1"),
+        (rules.minutes is None or rules.minutes > 0, "--minutes-per-case must be more than 0"),
+        (question.more >= 1, "--next must be at least 1 case"),
         (question.difference is None or 0 < question.difference < highest - lowest,
-         f"--difference is more than 0 and less than the whole scale of {question.metric}"),
+         f"--difference must be more than 0 and less than the whole scale of {question.metric}"),
         (question.reach is None or lowest < question.reach < highest,
-         f"--reach lies inside the scale of {question.metric}"),
+         f"--reach must lie inside the scale of {question.metric}"),
     ]  # fmt: skip
     if printed:
         count = len(printed.means)
         checks += [
             (len(printed.sds) in (1, 2) and all(s > 0 for s in printed.sds),
-             "without files --sd is needed, once for both models or twice: their SD between cases, more than 0"),
+             "without files, give --sd once for both models, or twice: their SD between cases, more than 0"),
             (question.difference is not None or (count == 2 and printed.means[0] != printed.means[1]),
-             "without files --difference is needed, or --mean twice"),
+             "without files, give --difference, or --mean twice with different values"),
             (question.difference is not None or printed.cases > 0,
-             "a difference of two printed means has its own chance: --cases says how many are behind them"),
-            (count in (0, 2), "--mean is given twice, or not at all"),
-            (printed.cases == 0 or printed.cases > 1, "--cases is a number from 2"),
-            (-1 < printed.correlation < 1, "--correlation lies between -1 and 1"),
-            (printed.between_runs is None or printed.between_runs >= 0, "--between-runs is 0 or more"),
+             "a difference of two printed means is uncertain: give --cases, the number of cases of each mean"),
+            (count in (0, 2), "--mean must be given twice, or not at all"),
+            (printed.cases == 0 or printed.cases > 1, "--cases must be at least 2"),
+            (-1 < printed.correlation < 1, "--correlation must lie between -1 and 1"),
+            (printed.between_runs is None or printed.between_runs >= 0, "--between-runs must be 0 or more"),
             (question.reach is None, "--reach needs a table with several sizes: give its file"),
         ]  # fmt: skip
     return [text for fine, text in checks if not fine]
@@ -90,7 +90,7 @@ def design_from_printed(question: Question, printed: PrintedPair) -> tuple[pd.Da
     place = {"metric": question.metric, "a": "two models", "n_train": 0}
     notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
     if not printed.cases:
-        notes.append("the SDs are taken as known, for --cases doesn't say of how many cases they are")
+        notes.append("the SDs are taken as exact, since --cases does not give their number of cases")
     return as_table(differences(pilot, place, question.difference, question.rules)), notes
 
 

@@ -126,6 +126,6 @@ def check_fit(shapes: dict[str, tuple[int, ...]], arrays: Arrays) -> None:
     wrong = [n for n, shape in shapes.items() if n not in arrays or arrays[n].shape != shape]
     if wrong:
         raise ValueError(
-            f"weights don't fit the network: {len(wrong)} of {len(shapes)} differ or are missing, "
-            f"first {wrong[0]}; were they made with other network settings?"
+            f"the weights do not fit the network: {len(wrong)} of its {len(shapes)} arrays are missing or have another "
+            f"shape, the first of them {wrong[0]}; they may have been made with other network settings"
         )

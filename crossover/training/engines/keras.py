@@ -112,7 +112,7 @@ class KerasEngine:
     def begin_from(self, weights: Arrays) -> None:
         own = _named(v for v in self._model.variables if not _is_random_state(v))
         if unknown := sorted(set(weights) - set(own)):
-            raise ValueError(f"the network has no weights {unknown[0]}")
+            raise ValueError(f"the network has no array {unknown[0]}, which the given weights contain")
         _set({name: own[name] for name in weights}, weights)
 
     def fixed(self) -> bool:
@@ -295,7 +295,7 @@ def check_built(architecture: Declared, model: keras.Model) -> None:
     place = f"crossover/networks/keras/{architecture.name}.py"
     findings = []
     if len(model.outputs) != 1:
-        findings.append(f"{place}: build returns a model of {len(model.outputs)} outputs; it must have one, the logits")
+        findings.append(f"{place}: build returns a model with {len(model.outputs)} outputs instead of one, the logits")
     latest: dict[int, int] = {}  # operation -> of what it follows from the latest part, by its place among PARTS
     for layer in model.layers:
         tensors = [tensor for node in layer._inbound_nodes[:1] for tensor in node.input_tensors]
@@ -306,13 +306,13 @@ def check_built(architecture: Declared, model: keras.Model) -> None:
             if before > own:
                 later = architecture.parts[before]
                 findings.append(
-                    f"{place}: layer {layer.name} takes what part {later} makes, which is after {part} in PARTS"
+                    f"{place}: layer {layer.name} uses the output of part {later}, which comes after {part} in PARTS"
                 )
         elif layer.weights:
             named = ", ".join(f"{name}_…" for name in architecture.parts)
             findings.append(f"{place}: layer {layer.name} has weights and belongs to no part: name it {named}")
         if not layer.trainable:
-            findings.append(f"{place}: layer {layer.name} has trainable=False; levels freeze parts")
+            findings.append(f"{place}: layer {layer.name} has trainable=False: remove it, since levels freeze parts")
     if findings:
         raise ConfigError("\n".join(findings))
 

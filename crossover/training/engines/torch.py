@@ -52,24 +52,24 @@ def check_built(architecture: Declared, model: nn.Module) -> None:
     findings, children = [], [name for name, _ in model.named_children()]
     if children != list(architecture.parts):
         findings.append(
-            f"{place}: build returns the parts {', '.join(children)}; PARTS are {', '.join(architecture.parts)}"
+            f"{place}: build returns the parts {', '.join(children)}, but PARTS are {', '.join(architecture.parts)}"
         )
     if others := [name for name, weight in model.state_dict().items() if not weight.is_floating_point()]:
         findings.append(
-            f"{place}: {others[0]} is no float32 number; for a normalisation's counter of batches, set its "
+            f"{place}: {others[0]} is not a floating-point tensor; if it is a normalisation's counter of batches, set "
             "num_batches_tracked to None"
         )
     seen: dict[int, str] = {}
     for name, weight in model.named_parameters(remove_duplicate=False):
         first = seen.setdefault(id(weight), name)
         if first.split(".")[0] != name.split(".")[0]:
-            findings.append(f"{place}: {first} and {name} are one weight in two parts, of which a level may freeze one")
+            findings.append(f"{place}: {first} and {name} are one weight in two parts, so no level can freeze only one")
         if not weight.requires_grad:
             findings.append(
-                f"{place}: {name} has requires_grad=False; levels freeze parts, and what is fixed is a buffer"
+                f"{place}: {name} has requires_grad=False: levels freeze parts, and a constant must be a buffer"
             )
     if _last_bias(model) is None:
-        findings.append(f"{place}: the last convolution has no bias, in which recipe.initial_probability is put")
+        findings.append(f"{place}: the last convolution has no bias, which recipe.initial_probability sets")
     if findings:
         raise ConfigError("\n".join(findings))
 
@@ -171,7 +171,7 @@ class TorchEngine:
         parts = {name.split(".")[0] for name in weights}
         own = {n: v for n, v in self._model.state_dict().items() if n.split(".")[0] in parts}
         if unknown := sorted(set(weights) - set(own)):
-            raise ValueError(f"the network has no weights {unknown[0]}")
+            raise ValueError(f"the network has no array {unknown[0]}, which the given weights contain")
         _set(own, weights)
 
     def fixed(self) -> bool:
@@ -233,7 +233,7 @@ class TorchEngine:
             logits = self._through_tail(features)
         if not isinstance(logits, Tensor):
             raise TypeError(
-                f"in a training step, too, a network returns one tensor of logits, not a {type(logits).__name__}"
+                f"in training, too, a network must return one tensor of logits, not a {type(logits).__name__}"
             )
         loss = self._loss(masks, logits.float())
         self._model.zero_grad()

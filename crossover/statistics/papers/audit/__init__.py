@@ -51,7 +51,9 @@ def _one_cause(rows: list[AuditRow]) -> list[AuditRow]:
     """Return the rows, those that rest on a number with a finding of its own with a remark."""
     wrong = {row.about for row in rows if row.verdict == NOT}
     return [
-        replace(row, note=". ".join(filter(None, (row.note, f"It rests on what doesn't follow itself: {causes}"))))
+        replace(
+            row, note=". ".join(filter(None, (row.note, f"It is computed from what does not follow itself: {causes}")))
+        )
         if row.verdict == NOT and (causes := ", ".join(c for c in dict.fromkeys(row.rests_on) if c in wrong))
         else row
         for row in rows

@@ -41,7 +41,7 @@ def selected(grid: PrintedGrid) -> GridCell:
 
 def _highest(grid: PrintedGrid, better: str) -> AuditRow:
     if better == "neither":
-        why = f"neither higher nor lower values of {grid.metric} are better, as far as is known"
+        why = f"it is not known whether higher or lower values of {grid.metric} are better (`other_metrics`)"
         return unchecked(CHECK, "The selected network has the best mean", grid.where, selected(grid).mean.text, why)
     of, word = (max, "highest") if better == "higher" else (min, "lowest")
     best, chosen = of(grid.cells, key=lambda c: c.mean), selected(grid)
@@ -68,8 +68,8 @@ def _apart(grid: PrintedGrid) -> AuditRow:
     near = sum(x >= ALPHA for x in p)
     within = sum(abs(chosen.mean - c.mean) <= chosen.sd / 2 for c in others)
     note = (
-        f"p of Welch's t {ALPHA} or more against {near} of {len(others)}; "
-        f"{within} means are within half of its SD; folds share training cases, none is corrected"
+        f"p of Welch's t is {ALPHA} or more against {near} of {len(others)} networks; {within} of their means differ "
+        "by half of its SD or less; p is not corrected, neither for the number of tests nor for shared training cases"
     )
     return AuditRow(
         CHECK, "The selected network is better than the others", grid.where,
@@ -91,7 +91,8 @@ def _single_runs(published: Published, grid: PrintedGrid) -> Iterator[AuditRow]:
     yield unchecked(
         CHECK, f"Gains in {grid.metric} against chance", places(*(g.where for g in bare), grid.where), gains,
         f"no spread is printed with the scores; the selected network's validation scores have an SD of "
-        f"{sd:.4f} over {grid.folds} folds, two such runs differ with an SD of {math.sqrt(2) * sd:.4f}",
+        f"{sd:.4f} over {grid.folds} folds, so that the difference of two such runs has an SD of "
+        f"{math.sqrt(2) * sd:.4f}",
     )  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def _associations(published: Published) -> Iterator[AuditRow]:
             f"{len(levels)} cohorts with {len(groups)} values; no permutation of them gives a p below {1 / orders:.2f}"
         )
         if others:
-            why += f"; the cohorts differ in {', '.join(others)} as well"
+            why += f"; the cohorts also differ in {', '.join(others)}"
         yield AuditRow(
             CHECK, said.about, places(said.where, *(r.where for r in published.cohorts)), said.attribute,
             ", ".join(f"{r.cohort} {v}" for r, v in zip(published.cohorts, levels)), UNCHECKED, note=why,

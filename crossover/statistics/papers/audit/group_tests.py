@@ -31,7 +31,7 @@ def group_tests(published: Published) -> list[AuditRow]:
     rows = []
     for row in table.continuous:
         if row.test in RANK_TESTS:
-            why = f"the {row.test} test is of ranks, which means and SDs don't tell"
+            why = f"the {row.test} test is of ranks, which do not follow from means and SDs"
             printed = p_text(row.p, row.p_below)
             rows.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, why))
             continue

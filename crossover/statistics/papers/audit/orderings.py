@@ -67,7 +67,7 @@ def orderings(published: Published) -> list[AuditRow]:
     for said in published.orderings:
         claim = claim_of(said, published)
         if claim.higher is None:
-            why = f"neither higher nor lower means of {said.metric} are better, as far as is known"
+            why = f"it is not known whether higher or lower means of {said.metric} are better (`other_metrics`)"
             rows.append(unchecked(CHECK, claim.text, said.where, _p_text(said, claim), why))
         else:
             rows += (_icc if said.metric == ICC else _scores)(said, claim, published)
@@ -99,7 +99,7 @@ def _scores(said: Ordering, claim: Claim, published: Published) -> Iterator[Audi
     if said.p_below is not None and said.test in RANK_TESTS and compared:
         yield unchecked(
             "p and spread", f"p of {claim.text}", said.where, _p_text(said, claim),
-            f"the {said.test} test is of ranks, which means and their spread don't tell",
+            f"the {said.test} test is of ranks, which do not follow from means and their spread",
         )  # fmt: skip
     if missing:
         yield _missing(said, claim, missing)
@@ -132,7 +132,7 @@ def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair], low
     found = judged(CHECK, name, where, _word(claim), text, exactly(0), readings, relation="at_most", note=note)
     if found.verdict == NOT and claim.word == "above" and lower_is_better:
         found = replace(
-            found, note=f"Lower {said.metric} is better: for models said to be better write better and worse"
+            found, note=f"Lower {said.metric} is better: if the paper calls a model better, write better and worse"
         )
     return replace(found, rests_on=rests_on(*(v for pair in ordered.values() for v in pair)))
 
@@ -213,7 +213,7 @@ def _no_sample(pair: _Pair, published: Published) -> str:
         n = cases_of(value, published)
         if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:
             return no_sd(value, n)
-    return "the spread of averages over structures doesn't tell that of the cases"
+    return "the spread of averages over structures does not give that of the cases"
 
 
 def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_below: float) -> tuple[Interval, float]:

@@ -142,7 +142,7 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
             return f"no mean of {key_text(key_in(test, model))} is printed"
     assert a and b
     if test.structure == POOLED:
-        return "the spread of averages over structures doesn't tell that of the cases"
+        return "the spread of averages over structures does not give that of the cases"
     counts = [cases_of(v, published) for v in (a, b)]
     for value, n in zip((a, b), counts):
         if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:

@@ -73,7 +73,7 @@ def _others(tests: list[PairedTest], published: Published) -> Iterator[AuditRow]
 def _why_not(test: PairedTest, cases: int) -> str:
     """Say why a p can't be recomputed; "" where it can, or where `paired_t` tells."""
     if test.test is None:
-        return "the paper names no test of them"
+        return "the paper names no test for them"
     if test.test != "wilcoxon":
         return "" if test.test == "t" else f"the {test.test} test needs more than is printed"
     if not cases:

@@ -28,13 +28,13 @@ def pooled(published: Published) -> list[AuditRow]:
     for whole, parts in _pools(published):
         if any(row.cases for row in rows_of(whole, published)):
             about = f"Mean of {key_text(key_of(whole))}"
-            why = "structures are of other numbers of cases in each part"
+            why = "the number of cases in each part depends on the structure"
             rows.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
             continue
         cases = [n for p in parts if (n := cases_of(p, published))]
         if len(cases) < len(parts):
             about = f"Mean of {key_text(key_of(whole))}"
-            why = "the numbers of cases of the test sets that are pooled aren't printed"
+            why = "the numbers of cases of the pooled test sets are not printed"
             rows.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
             continue
         rows += [_mean(whole, parts, cases), _between(whole, parts)]

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from crossover.core.wording import first_few
+from crossover.core.wording import counted, first_few
 from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text, no_claims, untold_claims
 from crossover.statistics.papers.audit.lookup import pair_text
 from crossover.statistics.papers.audit.orderings import CHECK as ORDERING
@@ -23,7 +23,7 @@ COUNTED = {
 }
 """A verdict -> words for one check and for several."""
 MOST_NAMED = 3
-NOT_IN_IT = "Not in it: the chance of training again, and of the choice among comparisons."
+NOT_IN_IT = "These probabilities leave out that trainings vary and that comparisons were chosen among several."
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
@@ -43,11 +43,11 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     of_readings = table[table["verdict"] == READING].groupby(["check", "reading", "where"], sort=False)
     _list("Follows only under a reading", [entry for _, own in of_readings for entry in _under(own)], console)
     needing = table[(table["verdict"] == FOLLOWS) & (table["check"] == PAIRED_T) & (table["note"] != "")]
-    _list("Follows, if the scores go together", _needing(needing.sort_values("note", ascending=False)), console)
+    _list("Follows if the scores correlate", _needing(needing.sort_values("note", ascending=False)), console)
     why = table[table["verdict"] == UNCHECKED].groupby("note", sort=False)
     _list("Can't be checked", [_unchecked(str(note), own) for note, own in why], console)
     by_reading = [Text(f"{said.about}: {said.what}") for said in published.contradictions]
-    _list("Found by reading: no check can", by_reading, console)
+    _list("Found by reading, which no check can find", by_reading, console)
     heading = "Claims of superiority that may be false by the chance of the cases"
     _list(heading, _claims(claims, published), console)
     console.print(Padding(Text("Every check with its numbers: --json"), (1, 0, 1, 2)))
@@ -67,7 +67,7 @@ def _needing(most_first: pd.DataFrame) -> list[Text]:
     rest = len(most_first) - len(named)
     return [
         *named,
-        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} a correlation as large at most")] * bool(rest)),
+        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} a correlation that is not larger")] * bool(rest)),
     ]
 
 
@@ -101,10 +101,12 @@ def _claims(claims: pd.DataFrame, published: Published) -> list[Text]:
     out += [_claim(row) for _, row in doubtful.iterrows()]
     if untold := untold_claims(published):
         named = first_few(untold, MOST_NAMED, "; ")
-        out.append(Text(f"{len(untold)} can't be told, without a spread over cases and their number: {named}"))
+        what = f"{counted(len(untold), 'claim')} without a printed spread over cases or number of cases, so not judged"
+        out.append(Text(f"{what}: {named}"))
     if without := no_claims(published):
         named = first_few([pair_text(test) for test in without], MOST_NAMED, "; ")
-        out.append(Text(f"{len(without)} tested without a p that claims a difference: {named}"))
+        what = f"{counted(len(without), 'tested comparison')} with a p that claims no difference"
+        out.append(Text(f"{what}: {named}"))
     return out
 
 

@@ -56,7 +56,7 @@ def _unknown(statement: Statement, study: Study, families: list[str], sizes: lis
     if isinstance(statement, BestNetwork):
         # which networks there are depends on the scale: where one isn't tried, the claim is not run
         if study.selection is None:
-            yield "best_network: the study selects no network"
+            yield "best_network: the study has no `selection` of a network"
         return
     yield from _missing("family", _families(statement), families)
     yield from _missing("size", statement.sizes, sizes)
@@ -66,7 +66,7 @@ def _unknown(statement: Statement, study: Study, families: list[str], sizes: lis
     pooled = [] if isinstance(statement, Crossover) else [POOLED]
     yield from _missing("structure", statement.structures, [*study.structures, *pooled])
     if statement.metric == ICC and study.radiomics is None:
-        yield "metric: the study has no radiomics, so no ICC"
+        yield "metric: the study has no `radiomics`, so there is no ICC"
 
 
 def _families(statement: OnTestSet | Time) -> list[str]:
@@ -88,4 +88,4 @@ def _test_sets(statement: OnTestSet) -> list[str]:
 def _missing(what: str, named: Iterable, known: Iterable) -> Iterator[str]:
     known = list(known)
     for name in dict.fromkeys(n for n in named if n not in known):
-        yield f"no {what} {name!r}; there are {', '.join(map(str, known)) or 'none'}"
+        yield f"the study has no {what} {name!r}; it has {', '.join(map(str, known)) or 'none'}"

@@ -168,7 +168,7 @@ def _model_rows(table: pd.DataFrame, family: str, n: int, sizes: Sizes) -> pd.Da
     if (rows["n_train"] == 0).all():
         return rows
     if n not in sizes:
-        raise Missing(f"no training size here stands for n = {n}")
+        raise Missing(f"the study has no training size for the paper's n = {n}")
     if (rows := rows[rows["n_train"] == sizes[n]]).empty:
         raise Missing(f"no features by {family} at n = {sizes[n]}")
     return rows

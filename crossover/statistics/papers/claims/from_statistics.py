@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.effects import effect_of
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
@@ -35,18 +36,20 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[JudgedEffec
     rows = saved[(saved["family"] == statement.family) & (saved["scratch"] == statement.over)]
     ours = [sizes[n] for n in statement.sizes if n in sizes]
     if len(ours) < len(statement.sizes):
-        raise Missing(f"no training size here stands for n = {statement.sizes}")
+        lacking = ", ".join(str(n) for n in statement.sizes if n not in sizes)
+        raise Missing(f"the study has no training size for the paper's n = {lacking}")
     rows = rows[rows["n_train"].isin(ours)]
     single = rows[rows["structure"] != POOLED]
     rows = single if len(single) else rows
     if rows.empty:
-        raise Missing(f"no times of {statement.family} and {statement.over}")
+        raise Missing(f"the table has no times of {statement.family} and {statement.over}")
     if not rows["alike"].astype(bool).all():
         raise Missing("the trainings ran on different devices, with different threads, or read kept activations")
     if disturbed := int((~rows["undisturbed"].astype(bool)).sum()):
         raise Missing(
-            f"in {disturbed} of {len(rows)} pairs of trainings one had its cores or its GPU not to itself, so that "
-            "their times are of the machine; train one at a time (--cores as execution.threads, execution.per_gpu: 1)"
+            f"in {disturbed} of {counted(len(rows), 'pair')}, no record shows that each training had its cores or its "
+            "GPU to itself, so that the times cannot be compared; train one at a time (--cores equal to "
+            "execution.threads, execution.per_gpu: 1)"
         )
     measures = ["saved_percent"]
     if rows["cpu_saved_percent"].notna().all():
@@ -82,7 +85,7 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffe
     scores = cells.pivot_table("validation_dsc", "fold", ["architecture", "encoder"])
     own = (statement.architecture, statement.encoder)
     if own not in scores:
-        raise Missing(f"no network {' with '.join(own)} in the selection")
+        raise Missing(f"the selection has no network {' with '.join(own)}")
     parts = []
     for other in scores:
         if other != own:
@@ -94,7 +97,7 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffe
             name = f"minus {' with '.join(other)}"
             parts.append(part(name, found, statement.region, math.nan, SHARE))
     if not parts:
-        raise Missing(f"no network but {' with '.join(own)} in the selection")
+        raise Missing(f"the selection has no network other than {' with '.join(own)}")
     return parts
 
 
@@ -110,19 +113,19 @@ def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple
         Missing: no such comparison, or a size that stands for none.
     """
     if missing := [n for n in statement.between if n not in sizes]:
-        raise Missing(f"no training size here stands for n = {missing[0]}")
+        raise Missing(f"the study has no training size for the paper's n = {missing[0]}")
     rows = table[table["test_set"] == statement.test_set]
     rows = rows[rows["metric"] == statement.metric]
     names = {statement.ahead, statement.overtakes}
     rows = rows[rows["ahead"].isin(names) & rows["overtakes"].isin(names)]
     structures = statement.structures or list(dict.fromkeys(rows["structure"]))
     if rows.empty:
-        raise Missing(f"no crossover of {statement.ahead} and {statement.overtakes} in the table")
+        raise Missing(f"the table has no crossover of {statement.ahead} and {statement.overtakes}")
     region = float(sizes[statement.between[0]]), float(sizes[statement.between[1]])
     parts = []
     for structure in structures:
         if (own := rows[rows["structure"] == structure]).empty:
-            raise Missing(f"no crossover of {structure} in the table")
+            raise Missing(f"the table has no crossover for structure {structure}")
         parts.append(_crossover(own.iloc[0], statement.ahead, region))
     return parts, region
 

@@ -51,7 +51,7 @@ class Scores:
         if (family, 0) in self._trained:
             return 0
         if n not in self.sizes:
-            raise Missing(f"no training size here stands for n = {n}")
+            raise Missing(f"the study has no training size for the paper's n = {n}")
         if (family, self.sizes[n]) not in self._trained:
             raise Missing(f"no model {family} at n = {self.sizes[n]}")
         return self.sizes[n]

@@ -74,7 +74,7 @@ class Better(_Compared):
     @model_validator(mode="after")
     def _each_icc(self) -> Better:
         if self.metric == ICC and (self.combine != "each" or "all" in self.structures):
-            raise ValueError("ICCs are compared feature by feature: combine and structure 'all' are not")
+            raise ValueError("ICCs are compared feature by feature: remove combine, and name structures other than all")
         return self
 
 
@@ -154,7 +154,7 @@ class Crossover(ConfigSection):
     @model_validator(mode="after")
     def _rising(self) -> Crossover:
         if self.between[0] >= self.between[1]:
-            raise ValueError(f"between: {list(self.between)} must rise")
+            raise ValueError(f"between: the first size must be below the second, not {list(self.between)}")
         return self
 
 
@@ -214,5 +214,5 @@ class Claims(ConfigSection):
     def _one_of_each_id(self) -> Claims:
         ids = [claim.id for claim in self.claims]
         if again := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"claims: {', '.join(again)} stand twice")
+            raise ValueError(f"claims: each id must be unique; several claims have {', '.join(again)}")
         return self

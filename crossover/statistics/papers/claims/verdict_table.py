@@ -31,13 +31,13 @@ def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dic
     """
     known = sorted(path.stem for path in (config / "claims").glob("*.yaml"))
     there = [name for name in known if (results / name / TABLES[0]).exists()]
-    findings = [] if studies or there else [f"{results}: no results of {', '.join(known)}"]
+    findings = [] if studies or there else [f"{results}: there are no results of {', '.join(known)}"]
     for name in studies:
         if name not in known:
-            findings.append(f"no claims about {name!r}; there are {', '.join(known)}")
+            findings.append(f"{config / 'claims' / name}.yaml does not exist; there are claims of {', '.join(known)}")
         elif name not in there:
             listed = ", ".join(there) or "none"
-            findings.append(f"{results / name / TABLES[0]} does not exist; there is that of: {listed}")
+            findings.append(f"{results / name / TABLES[0]} does not exist; studies with this table: {listed}")
     if findings:
         raise ConfigError("\n".join(findings))
     loaded = {name: load_made(name, results, config, scale) for name in studies or there}
@@ -69,8 +69,8 @@ def show(table: pd.DataFrame, study: str, console: Console) -> None:
     counts = table["verdict"].value_counts()
     summary = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts)
     console.print(
-        f"{study}: {len(table)} claims: {summary}. Effect, interval ({table['confidence'].iloc[0]:.0%}) and p are "
-        "those of the part that decides, of all that have to hold the least clear one.\n"
+        f"{study}: {len(table)} claims: {summary}. The effect, its interval ({table['confidence'].iloc[0]:.0%}) and p "
+        "are those of the part that decides: where all parts have to hold, the least clear one.\n"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crossover.core.wording import first_few
+from crossover.core.wording import counted, first_few
 from crossover.statistics.estimates.agreement import Form
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.papers.claims import feature_parts, from_statistics, score_parts
@@ -93,18 +93,18 @@ def _row(
     try:
         parts, region = _parts(statement, tables, sizes, icc, controls)
         if not parts:
-            raise Missing("the tables have no such scores")
+            raise Missing("the tables have no scores that the claim is about")
     except Missing as missing:
         return row | nothing | {"verdict": NOT_RUN, "because": str(missing)}
     least = statement.at_least if isinstance(statement, Majority) else None
     if least and least > len(parts):
-        because = f"{len(parts)} parts here; the claim is about {least} or more"
+        because = f"the tables have {counted(len(parts), 'part')}, and the claim is about {least} or more"
         return row | nothing | {"verdict": NOT_RUN, "because": because}
     shown = decisive(parts, region, confidence, least)
     found = verdict(parts, region, confidence, least)
     because = _because(found, parts, region, confidence, shown, least)
     if found != OPEN and any(part.about == MODELS for part in parts):
-        because = f"of these trained models it {found}; another training of each is needed ({because})"
+        because = f"it {found} of these trained models; another training of each is needed ({because})"
         found = OPEN
     without_control = score_parts.missing_controls(statement, tables.get("scores"), controls)
     if found == HOLDS and without_control:
@@ -125,8 +125,8 @@ def _row(
 def _longer(pairs: list[tuple[str, str]]) -> str:
     named = first_few([f"{a} than {b}" for a, b in dict.fromkeys(pairs)], _NAMED)
     return (
-        f"trained longer: {named}, which alone may make them better; a control is needed "
-        "that trains the target's patients as often"
+        f"trained longer: {named}; this alone may make them better, so a control is needed that trains as often on the "
+        "target's patients"
     )
 
 
@@ -135,7 +135,7 @@ def _parts(
 ) -> tuple[list[JudgedEffect], Interval]:  # fmt: skip
     def table(name: str):
         if name not in tables:
-            raise Missing(f"no table {name}")
+            raise Missing(f"the results have no table {name}")
         return tables[name]
 
     found: Iterable[JudgedEffect]
@@ -200,11 +200,11 @@ def _because(
     n = len(parts)
     if n == 1:
         few = math.isnan(parts[0].interval(confidence)[0])
-        return "no interval: too few cases, or all alike" if few else parts[0].name
+        return "no interval: too few cases, or all have the same score" if few else parts[0].name
     inside, outside = sides(parts, region, confidence)
     wanted = f"at least {least} of {n}" if least else f"all {n}"
-    text = f"{len(inside)} of {n} parts hold, {len(outside)} don't, each by itself; asked: {wanted}"
+    text = f"{len(inside)} of {n} parts hold and {len(outside)} fail, each by its own interval; required: {wanted}"
     if found == HOLDS:
         return f"{text}; least clear: {shown.name}"
-    named = outside if found == FAILS else [p for p in parts if p not in inside]
-    return f"{text}; not: {first_few([part.name for part in named], _NAMED, '; ')}"
+    word, named = ("failing", outside) if found == FAILS else ("not holding", [p for p in parts if p not in inside])
+    return f"{text}; {word}: {first_few([part.name for part in named], _NAMED, '; ')}"

@@ -53,12 +53,12 @@ class Beginning:
         wrong = {part: self._wrong(values) for part, values in own.items()}
         out = {part: why for part, why in wrong.items() if why}
         if self.dataset["labels"] != dataset["labels"]:
-            out[HEAD] = "other labels: " + ", ".join(self.dataset["labels"])
+            out[HEAD] = "trained for other labels: " + ", ".join(self.dataset["labels"])
         if refused := {part: why for part, why in out.items() if part != HEAD}:
             listed = "; ".join(f"{part}: {why}" for part, why in refused.items())
             channels = (len(about.get("channel_names", {})) for about in (self.dataset, dataset))
             raise ValueError(
-                f"{self.where}: its weights don't fit the network that its plans make for these images: {listed}. "
+                f"{self.where}: its weights do not fit the network that its plans give for these images: {listed}. "
                 "It was trained on images of {} channels, and these have {}".format(*channels)
             )
         for part in own:
@@ -94,11 +94,11 @@ def of_file(path: Path) -> Beginning:
     if path.suffix == ".safetensors":
         missing = [name for name in (PLANS, DATASET) if not (path.parent / name).is_file()]
         if missing:
-            raise ValueError(f"{path}: {', '.join(missing)} of its training must lie beside it")
+            raise ValueError(f"{path}: {' and '.join(missing)} of its training must be in the same folder")
         return of_stage(path.parent)
     found = checkpoints.read(path)
     arguments = found.get("init_args") or {}
     if not {"plans", "dataset_json"} <= arguments.keys():
-        raise ValueError(f"{path}: it does not hold its plans (init_args), as checkpoints of nnU-Net 2 do")
+        raise ValueError(f"{path}: it does not contain its plans (init_args), as checkpoints of nnU-Net 2 do")
     weights = {name.removeprefix("module."): value for name, value in found["network_weights"].items()}
     return Beginning(path, weights, arguments["plans"], arguments["dataset_json"])

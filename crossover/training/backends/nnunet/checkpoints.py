@@ -30,9 +30,10 @@ def read(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(allowed):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path}: not read, since it is no checkpoint or holds more than numbers: {error}") from error
+        what = f"{path}: not read, since it is not a checkpoint, or contains objects other than tensors and numbers"
+        raise ValueError(f"{what}: {error}") from error
     if not isinstance(found, dict) or "network_weights" not in found:
-        raise ValueError(f"{path}: no checkpoint of nnU-Net: it has no network_weights")
+        raise ValueError(f"{path}: this is not a checkpoint of nnU-Net, since it has no network_weights")
     return found
 
 
@@ -50,7 +51,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
     given, own = load_file(path), weights(network)
     wrong = [n for n in {**own, **given} if n not in own or n not in given or own[n].shape != given[n].shape]
     if wrong:
-        raise ValueError(f"{path}: {len(wrong)} weights don't fit the planned network, first {wrong[0]}")
+        what = f"{len(wrong)} weights are missing, unknown or of another shape than in the planned network"
+        raise ValueError(f"{path}: {what}, the first of them {wrong[0]}")
     set_weights(network, given)
 
 

@@ -38,13 +38,14 @@ def numbered(cases: Cases, used: Iterable[Place], structures: Sequence[str], par
     try:
         found = label_map([_study_case(cases, place) for place in used], structures)
     except Overlap as error:
-        raise TrainingFailed(f"one network can't have them all: {error}", "network.per_structure: true") from error
+        what = f"one network cannot segment all structures: {error}"
+        raise TrainingFailed(what, "network.per_structure: true") from error
     if parent is None:
         return found
     before = labels_of(parent)
     if found.nested and found.values != before.values:
         raise TrainingFailed(
-            "structures overlap otherwise than in the cases that the parent was trained on",
+            "the structures overlap in another way than in the cases on which the parent was trained",
             "network.per_structure: true",
         )
     return before

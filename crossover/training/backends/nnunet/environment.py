@@ -67,6 +67,6 @@ def _imported(variables: Mapping[str, str | None]) -> None:
     for variable in FOLDERS:
         if variable in variables and getattr(paths, variable) != variables[variable]:
             raise RuntimeError(
-                f"nnU-Net was imported with {variable}={getattr(paths, variable)} and can't work in "
-                f"{variables[variable]} in one process"
+                f"nnU-Net was imported with {variable}={getattr(paths, variable)} and cannot use {variables[variable]} "
+                "in the same process"
             )

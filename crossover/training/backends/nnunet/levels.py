@@ -22,7 +22,7 @@ def parts(network: nn.Module) -> dict[str, dict[str, Tensor]]:
     encoder, stem = getattr(network, "key_to_encoder", None), getattr(network, "key_to_stem", None)
     if encoder is None or stem is None or not hasattr(network, "decoder"):
         raise TrainingFailed(
-            f"{type(network).__name__} doesn't declare its encoder and stem",
+            f"{type(network).__name__} does not declare its encoder and stem (key_to_encoder, key_to_stem)",
             "plans of nnU-Net's own planners (network.plans)",
         )
     names = parts_of(len(network.get_submodule(encoder)))  # type: ignore[arg-type]  # a Sequential

@@ -43,7 +43,8 @@ def planned(root: Path, dataset: str, network: Network, threads: int, moved: dic
         write_json(folder / FINGERPRINT, {"plans_of": moved["dataset_name"]})
     if network.configuration not in plans["configurations"]:
         raise TrainingFailed(
-            f"nnU-Net plans no {network.configuration} for these images, but {', '.join(plans['configurations'])}",
+            f"nnU-Net's plans for these images have no configuration {network.configuration}; they have "
+            f"{', '.join(plans['configurations'])}",
             "another network.configuration",
         )
     return plans

@@ -28,7 +28,7 @@ from crossover.training.backends.nnunet.prediction import PLANS, Inference, Load
 from crossover.training.clock import Clock
 from crossover.training.devices import gpus, processor
 from crossover.training.engines import out_of_memory
-from crossover.training.failure import Collapsed, TrainingFailed
+from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.job import Stages, seed_of
 from crossover.training.stage_files import HISTORY, WEIGHTS, Cases, Place, places
 
@@ -136,7 +136,7 @@ class NnunetStages(Stages):
         used = {use: places(cases[cases.use == use]) for use in ("train", "validation")}
         for use, own in used.items():
             if not own:
-                raise TrainingFailed(f"no cases for {use}", "more patients (sizes)")
+                raise TrainingFailed(f"it has no case to {USES[use]}", "more patients (sizes)")
         name = f"Dataset001_{stage.name}_{key[:12]}"
         done = self._root / "preprocessed" / name / PLANS
         if not done.exists():  # it does where the training goes on after a kill, or with another seed

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from crossover.core.wording import counted
 from crossover.evaluation.overlap import dice_of
 from crossover.networks import builder
 from crossover.study.backends import patches_of
@@ -21,9 +22,9 @@ from crossover.training.backends.patches import volumes
 from crossover.training.backends.patches.batches import PatchBatches
 from crossover.training.backends.patches.volumes import StoredCase
 from crossover.training.batches import Moments
-from crossover.training.failure import Collapsed, TrainingFailed
+from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.inputs import LOWER_RATE
-from crossover.training.loop import USES, Loop
+from crossover.training.loop import Loop
 from crossover.training.stage_files import Cases, places
 
 
@@ -80,10 +81,12 @@ class PatchTrainer(Loop):
             for use, own in used.items()
         }  # fmt: skip
         shown = any(len(of) for volume in sets["train"] for of in volume.places)
-        for use, enough in (("train", shown), ("validation", bool(sets["validation"]))):
-            if not enough:
-                what = f"none of its {len(used[use])} cases to {USES[use]} has the structure"
-                raise TrainingFailed(what, "more patients (sizes)")
+        for use, own in sets.items():
+            if not own:
+                raise TrainingFailed(f"it has no case to {USES[use]}", "more patients (sizes)")
+        if not shown:
+            what = f"none of its {counted(len(used['train']), 'case')} to {USES['train']} has the structure"
+            raise TrainingFailed(what, "more patients (sizes)")
         standardise = s.normalisation.method == "training"
         moments = volumes.moments(sets["train"]) if standardise else None
         return _Data(used, sets["train"], sets["validation"], moments)
@@ -110,7 +113,7 @@ class PatchTrainer(Loop):
         images = volume.images()
         found = probabilities(engine, data.moments.apply(images) if data.moments else images, self._patches)
         if not np.isfinite(found).all():
-            raise Collapsed("predictions are no longer numbers", LOWER_RATE)
+            raise Collapsed("some predictions are not finite numbers", LOWER_RATE)
         drawn, predicted = volume.masks() > 0, found >= 0.5
         counts = (np.count_nonzero(mask, axis=(0, 1, 2)).tolist() for mask in (drawn, predicted, drawn & predicted))
         return [dice_of(*of) for of in zip(*counts, strict=True)]
