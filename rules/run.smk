@@ -35,7 +35,7 @@ def refuse_to_run_beside_another() -> None:
     """Hold the locks of this run until its process ends, so that no two runs make the same files.
 
     Raises:
-        WorkflowError: another run makes some of them.
+        WorkflowError: another run makes some of them, or this user may not write here.
     """
     made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
     names = {own[part] for own in made for part in ("study", "cohort") if part in own}
@@ -43,9 +43,12 @@ def refuse_to_run_beside_another() -> None:
         try:
             HELD.append(locks.take(RUN / f"{name}.lock"))
         except locks.Held as by:
+            beside = ". Of other studies, `studies` as the target makes all but the report" if name == "report" else ""
             raise WorkflowError(
-                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it"
+                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it{beside}"
             ) from None
+        except locks.Barred as barred:
+            raise WorkflowError(str(barred)) from None
 
 
 def refuse_what_slurm_has_not() -> None:
@@ -135,13 +138,15 @@ def check_what_is_there() -> None:
     """Refuse results that somebody changed; make those again that are not of the plan.
 
     Raises:
-        WorkflowError: results were changed; the message names them.
+        WorkflowError: results were changed, or this user may not read them; the message names them.
     """
     if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
     if workflow.is_main_process:
         try:
             check_results(planned())
+        except PermissionError as error:
+            raise WorkflowError(f"you may not read {error.filename}, so that nothing is known of the results") from None
         except ConfigError as error:
             raise WorkflowError(str(error)) from None
         force_outdated(workflow, Checker().is_outdated)
