@@ -16,6 +16,7 @@ from crossover.execution.workflow import (
     choose_at_ends,
     end_with_jobs,
     force_outdated,
+    is_made,
     jobs,
     keep_to_limits,
     submissions,
@@ -123,10 +124,12 @@ def begin_progress() -> None:
 
 
 def where_the_report_is() -> str:
-    """Return the answers on the report's first page, and its place."""
+    """Return the answers on the report's first page, and its place; no answers of a report that the run does not make."""
     page = Path("results/report.html")
     if not page.exists():
         return "There is no report: the run was asked for other files."
+    if not is_made(workflow, "report"):
+        return f"The run was asked for other files than the report: {page} is of an earlier run."
     return "\n".join([*first_page.answers(page), f"The report: {page.resolve()}"])
 
 

@@ -168,6 +168,12 @@ def jobs(dag: Any) -> list[GraphJob]:
     ]
 
 
+def is_made(workflow: Any, rule: str) -> bool:
+    """Return whether a rule's outputs are up to date at the end of a run, which may have been asked for others only."""
+    dag = workflow.dag
+    return any(not dag.needrun(job) or dag.finished(job) for job in dag.jobs if job.rule.name == rule)
+
+
 def force_outdated(workflow: Any, is_outdated: Callable[[GraphJob], bool]) -> None:
     """Make Snakemake run the jobs of outdated results of its graph again, as `--forcerun` would.
 
