@@ -16,6 +16,7 @@ from crossover.execution.workflow import (
     choose_at_ends,
     end_with_jobs,
     force_outdated,
+    is_made,
     jobs,
     keep_to_limits,
     submissions,
@@ -35,7 +36,7 @@ def refuse_to_run_beside_another() -> None:
     """Hold the locks of this run until its process ends, so that no two runs make the same files.
 
     Raises:
-        WorkflowError: another run makes some of them.
+        WorkflowError: another run makes some of them, or this user may not write here.
     """
     made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
     names = {own[part] for own in made for part in ("study", "cohort") if part in own}
@@ -43,9 +44,12 @@ def refuse_to_run_beside_another() -> None:
         try:
             HELD.append(locks.take(RUN / f"{name}.lock"))
         except locks.Held as by:
+            beside = ". Of other studies, `studies` as the target makes all but the report" if name == "report" else ""
             raise WorkflowError(
-                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it"
+                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it{beside}"
             ) from None
+        except locks.Barred as barred:
+            raise WorkflowError(str(barred)) from None
 
 
 def refuse_what_slurm_has_not() -> None:
@@ -120,10 +124,12 @@ def begin_progress() -> None:
 
 
 def where_the_report_is() -> str:
-    """Return the answers on the report's first page, and its place."""
+    """Return the answers on the report's first page, and its place; no answers of a report that the run does not make."""
     page = Path("results/report.html")
     if not page.exists():
         return "There is no report: the run was asked for other files."
+    if not is_made(workflow, "report"):
+        return f"The run was asked for other files than the report: {page} is of an earlier run."
     return "\n".join([*first_page.answers(page), f"The report: {page.resolve()}"])
 
 
@@ -135,13 +141,15 @@ def check_what_is_there() -> None:
     """Refuse results that somebody changed; make those again that are not of the plan.
 
     Raises:
-        WorkflowError: results were changed; the message names them.
+        WorkflowError: results were changed, or this user may not read them; the message names them.
     """
     if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
     if workflow.is_main_process:
         try:
             check_results(planned())
+        except PermissionError as error:
+            raise WorkflowError(f"you may not read {error.filename}, so that nothing is known of the results") from None
         except ConfigError as error:
             raise WorkflowError(str(error)) from None
         force_outdated(workflow, Checker().is_outdated)

@@ -1,5 +1,6 @@
 """Commands give the same answer from any folder, or say in a line where to call them."""
 
+import errno
 import inspect
 import itertools
 import os
@@ -81,6 +82,21 @@ def test_the_program_runs_the_code_of_the_clone_that_it_is_called_in(home: Path,
         assert said == f"of the clone: {' '.join(call)}\n"
     own = subprocess.run([*program, "--help"], cwd=elsewhere, env=environment, capture_output=True, text=True).stdout
     assert "Usage: crossover" in own
+
+
+@pytest.mark.parametrize(("path", "named"), [("figures/uterus", "figures/uterus"), ("../Smith^John", "outside")])
+def test_a_file_of_somebody_else_is_told_in_a_line(home: Path, monkeypatch: pytest.MonkeyPatch, path: str, named: str):
+    monkeypatch.chdir(home)
+    own = typer.Typer()
+
+    @own.command()
+    @in_workflow_folder
+    def command(out: Path = Path("figures")) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(home / path))
+
+    done = CliRunner().invoke(own, [])
+    assert done.exit_code == 2 and done.output.count("\n") == 1
+    assert named in done.output and "--out" in done.output and "Smith" not in done.output
 
 
 def test_without_a_clone_a_line_says_so(elsewhere: Path, monkeypatch: pytest.MonkeyPatch):

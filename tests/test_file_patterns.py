@@ -95,6 +95,15 @@ def test_hidden_files_and_those_of_macos_are_passed_over(tmp_path: Path):
     assert paths_below(tmp_path) == ["b/p3.nii.gz", "p1.nii.gz"]
 
 
+def test_linked_folders_are_not_passed_over_without_a_word(root: Path):
+    """Such as a folder of links to the patients that somebody chose."""
+    for name in ("of_p_04", "loop"):
+        (root / "Dataset001_Gland/imagesTr" / name).symlink_to(root)
+    cases, (finding,), _ = rows(nnunet(), root)
+    assert list(cases) == ["p_01", "p_02", "p_03"]
+    assert (finding.code, finding.severity) == ("link-skipped", "warning") and finding.what.endswith(": 2")
+
+
 def test_a_volume_of_a_file_with_four_axes_is_a_channel(tmp_path: Path):
     import nibabel as nib
 

@@ -233,6 +233,44 @@ with held("results/x.csv", Path(sys.argv[1])):
 """
 
 
+def as_another(*command: str, folder: Path) -> tuple[int, str]:
+    """Run a command by the rights that a folder's modes give, which do not bind root."""
+    rights = "-dac_override,-dac_read_search"
+    bound = ["setpriv", f"--inh-caps={rights}", f"--bounding-set={rights}"] if os.geteuid() == 0 else []
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run([*bound, *command], cwd=folder, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_who_may_not_write_in_a_clone_sees_what_a_run_would_do_and_is_refused_a_run(tmp_path: Path):
+    folder = copy_workflow(tmp_path / "w")
+    (folder / ".snakemake/metadata").mkdir(parents=True)
+    (folder / ".snakemake/metadata/x").touch(mode=0)
+    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        path.chmod(0o555)
+    snakemake, target = [*COMMAND, "studies=uterus"], ["--", TARGET]
+    before = sorted(folder.rglob("*"))
+    try:
+        code, said = as_another(*snakemake, "-n", *target, folder=folder)
+        assert code == 0 and "receive" in said, said
+        code, said = as_another(*snakemake, *target, folder=folder)
+        assert code == 1 and "you may not read and write" in said and "Traceback" not in said, said
+        assert sorted(folder.rglob("*")) == before
+    finally:
+        for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+            path.chmod(0o755)
+
+
+def test_a_lock_in_a_folder_of_somebody_else_is_refused_in_a_sentence(tmp_path: Path):
+    tmp_path.chmod(0o555)
+    try:
+        call = "import sys; from pathlib import Path; from crossover.core import locks; locks.take(Path('run/a.lock'))"
+        code, said = as_another(sys.executable, "-c", call, folder=tmp_path)
+    finally:
+        tmp_path.chmod(0o755)
+    assert code == 1 and said.splitlines()[-1].startswith(f"crossover.core.locks.Barred: you may not write {tmp_path}")
+
+
 def test_a_lock_ends_with_its_process_and_leaves_no_file(tmp_path: Path, capsys):
     path = locks.lock_path("results/x.csv", tmp_path)
     job = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)

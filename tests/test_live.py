@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from crossover.execution import progress
 from crossover.execution.live import MARK, Run, kind
+from crossover.execution.workflow import is_made
 from crossover.report.first_page import answers
 from tests.dry_runs import copy_workflow
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
@@ -174,3 +176,22 @@ def test_without_a_terminal_there_are_lines_without_noise(tmp_path):
     run.until(run.ended)
     assert run.run.returncode == 0 and "1 of 1 steps (100%) done" in run.said
     assert "\x1b" not in run.said and "Select jobs" not in run.said and "Execute 1 jobs" not in run.said
+
+
+@pytest.mark.parametrize(
+    ("rules", "needed", "finished", "made"),
+    [
+        ("splits report", "", "", True),
+        ("splits report", "report", "report", True),
+        ("splits report", "report", "splits", False),  # with --until
+        ("splits", "splits", "splits", False),
+    ],
+)
+def test_a_report_counts_as_the_runs_own_only_where_it_is_up_to_date(rules, needed, finished, made):
+    jobs = [SimpleNamespace(rule=SimpleNamespace(name=name)) for name in rules.split()]
+    dag = SimpleNamespace(
+        jobs=jobs,
+        needrun=lambda job: job.rule.name in needed.split(),
+        finished=lambda job: job.rule.name in finished.split(),
+    )
+    assert is_made(SimpleNamespace(dag=dag), "report") == made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -119,21 +120,24 @@ def test_form_time_and_order_rerun_nothing(pretended: Pretended):
     backwards = {key: values[key] for key in reversed(values)}
     for same in (f"# a remark\n\n{text}", yaml.safe_dump(backwards, indent=7, width=40)):
         assert pretended.after(file, same) == set()
-    files = [path for path in sorted(pretended.folder.rglob("*")) if path.is_file()]
-    files = [path for path in files if ".snakemake" not in path.parts]
-    times = {path: path.stat().st_mtime_ns for path in files}
-    for path in reversed(files):  # inputs after what reads them
-        path.touch()
+    put_times(pretended, {})
     assert pretended.dry_run() == []
     copy_workflow(pretended.folder)  # as a switch to another branch and back writes every file anew
     assert pretended.dry_run() == []
-    for path, time in times.items():  # without Snakemake's metadata, times count
-        os.utime(path, ns=(time, time))
+
+
+def put_times(pretended: Pretended, ahead: dict[str, int]) -> None:
+    """Inputs after what reads them; those that are named so many seconds ahead of the clock."""
+    files = [path for path in sorted(pretended.folder.rglob("*")) if path.is_file()]
+    for path in reversed([path for path in files if ".snakemake" not in path.parts]):
+        path.touch()
+    for name, seconds in ahead.items():
+        os.utime(pretended.folder / name, (time.time() + seconds,) * 2)
 
 
 @FEW
 def test_without_snakemakes_metadata_the_records_decide(pretended: Pretended):
-    """As after a copy of the results alone, or where `--touch` has written others."""
+    """As after a copy of the results alone, with other times, or where `--touch` has written others."""
     file = file_of(pretended)
     values = read_study_file(pretended.folder / file, pretended.folder / "config/bases")
     values["scales"][SCALE].setdefault("recipe", {})["learning_rate"] = 0.123
@@ -141,6 +145,7 @@ def test_without_snakemakes_metadata_the_records_decide(pretended: Pretended):
     expected = pretended.after(file, text)
     metadata = pretended.folder / ".snakemake/metadata"
     kept = metadata.rename(metadata.with_name("kept"))
+    put_times(pretended, {file: 10**7, f"results/{pretended.config['studies']}/splits.csv": 10**7})
     assert pretended.dry_run() == []
     assert pretended.after(file, text) == expected and "train" in expected
     shutil.rmtree(metadata)  # a dry run makes an empty one

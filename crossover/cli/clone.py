@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,21 @@ def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
         if home != here:
             values = {name: _from(here, name, value) for name, value in values.items()}
         with contextlib.chdir(home):
-            command(**values)
+            try:
+                command(**values)
+            except PermissionError as error:
+                typer.echo(f"error: {_barred(error, 'out' in values)}", err=True)
+                raise typer.Exit(2) from None
 
     return wrapped
+
+
+def _barred(error: PermissionError, has_out: bool) -> str:
+    """Return what to do where a file may not be read or written; a path elsewhere may hold a patient's name."""
+    path = os.path.relpath(error.filename or ".")
+    file = "a file outside this clone" if path.startswith("..") else path
+    remedy = "name a folder of your own with --out" if has_out else "ask its owner, or work in a clone of your own"
+    return f"you may not read or write {file}: {remedy}"
 
 
 def _from(here: Path, name: str, value: Any) -> Any:

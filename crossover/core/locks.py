@@ -23,6 +23,10 @@ class Held(RuntimeError):
     """Another process has the lock; the message says which, and since when."""
 
 
+class Barred(RuntimeError):
+    """This user may not write the lock's file; the message names it and says what to do."""
+
+
 def take(path: Path) -> FileLock:
     """Take a lock without waiting; it is held until it is released or this process ends.
 
@@ -30,13 +34,19 @@ def take(path: Path) -> FileLock:
 
     Raises:
         Held: another process has it.
+        Barred: this user may not write its file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
         lock.acquire(blocking=False)
     except Timeout:
         raise Held(_holder(path)) from None
+    except PermissionError:
+        raise Barred(
+            f"you may not write {path.absolute()}, the lock by which no two processes make the same files. What to do: "
+            "run in a clone of your own, or have this one shared with your group"
+        ) from None
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     path.write_text(json.dumps({"process": os.getpid(), "on": platform.node(), "since": since}))
     return lock

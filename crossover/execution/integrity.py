@@ -12,7 +12,8 @@ from crossover.execution.workflow import GraphJob
 from crossover.sources.folder_state import KnownDigests
 from crossover.sources.pseudonyms import PUBLIC
 
-REMAKE = "delete it to have it made again"
+REMAKE = "delete it and call `snakemake` with its name, which makes it again"
+"""Without its name, a run makes only what the report still reads."""
 CHECKED = Path(".cache/checked")
 """For each manifest the digests of those of its files that changed in some way after it, so that each is read once."""
 RESTORE = f"put it back as it was (`dvc checkout`), or {REMAKE}"
@@ -41,7 +42,8 @@ class Checker:
     def find_changes(self, output: Path, record: dict) -> Iterable[FileProblem]:
         """Find what was changed, or is gone, of an output and its record since its job wrote them."""
         if not is_intact(record):
-            yield FileProblem(str(record_path(output)), "it is not as it was written", RESTORE)
+            remedy = f"put it back as it was (`dvc checkout`), or delete it: {output} is then made again"
+            yield FileProblem(str(record_path(output)), "it is not as it was written", remedy)
         elif record["outputs"].get(str(output)) != self.digest(output):
             yield FileProblem(str(output), "it is not what its job wrote", RESTORE)
         elif changed := self._changed_items(output):

@@ -78,7 +78,7 @@ def check_items(outputs: list[Path]) -> Check:
                 path = folder / file
                 if not path.exists() or file_digest(path) != about["sha256"]:
                     what = f"it is not the file that {manifest} lists"
-                    remedy = f"put it back (`dvc checkout`), or delete it and {manifest} to have it made again"
+                    remedy = f"put it back (`dvc checkout`), or delete {manifest} and call `snakemake {manifest}`"
                     findings.append(FileProblem(str(path), what, remedy))
     return Check("files against manifests", count, findings)
 

@@ -1,13 +1,15 @@
 """All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
 No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
-interface for eight things that are needed here, so parts of it are used that its documentation does not name:
+interface for nine things that are needed here, so parts of it are used that its documentation does not name:
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
   interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
 - A result whose provenance record is not that of the planned job must be made again, whatever Snakemake's own
   metadata say: `--touch` rewrites them, and a partial copy lacks them. A workflow can't name results for
   `--forcerun` itself (`force_outdated`).
+- It knows an unchanged input with a newer time by its metadata only, and writes into `.snakemake` also where it
+  only shows what it would do (`keep_notes`).
 - Its limit of jobs per second can't be turned off, and costs more the longer a run takes (`choose_at_ends`).
 - It looks up which parameters a function of the rules takes at each of its calls, 90,000 times for 2,500 jobs
   (`ask_functions_once`).
@@ -17,8 +19,7 @@ interface for eight things that are needed here, so parts of it are used that it
   says of a group (`tell_of_failed_jobs`).
 - It adds up the time of a group's jobs, and knows no limit of what a scheduler gives (`keep_to_limits`).
 
-Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
-is only named, for it travels with the results.
+Snakemake's own files are not read. `.snakemake/metadata` is only named, for it travels with the results.
 """
 
 import functools
@@ -30,10 +31,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,13 +44,16 @@ from typing import Any
 import yaml
 
 from crossover.core.configuration import ConfigError
+from crossover.core.provenance import read_record
 from crossover.core.wording import counted, duration
 from crossover.execution.processes import end_descendants
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
 
 PROFILE = Path("profiles/default/profile.yaml")
-METADATA = Path(".snakemake/metadata")
+NOTES = Path(".snakemake")
+"""The folder of Snakemake's own files."""
+METADATA = NOTES / "metadata"
 """The folder in which Snakemake keeps what it knows of each output."""
 
 MAKE_STUDY = "snakemake --config studies={study} -- studies"
@@ -163,6 +168,12 @@ def jobs(dag: Any) -> list[GraphJob]:
     ]
 
 
+def is_made(workflow: Any, rule: str) -> bool:
+    """Return whether a rule's outputs are up to date at the end of a run, which may have been asked for others only."""
+    dag = workflow.dag
+    return any(not dag.needrun(job) or dag.finished(job) for job in dag.jobs if job.rule.name == rule)
+
+
 def force_outdated(workflow: Any, is_outdated: Callable[[GraphJob], bool]) -> None:
     """Make Snakemake run the jobs of outdated results of its graph again, as `--forcerun` would.
 
@@ -188,6 +199,63 @@ def _name_no_input(
         if is_outdated(GraphJob(rule.name, dict(wildcards.items()), outputs, inputs, *given)):
             workflow.dag.forcefiles.update(map(str, outputs))
     return []
+
+
+def keep_notes() -> None:
+    """Make Snakemake know its inputs by the provenance records, and look without a right to write.
+
+    By itself it takes each input for changed that has a newer time and no checksum in its metadata, as after a copy of
+    results without them. Where this user can't use `.snakemake`, the notes of what only looks are kept in a temporary
+    folder, and a run is refused.
+    """
+    from snakemake import workflow as of
+    from snakemake.exceptions import WorkflowError
+
+    if not hasattr(of, "FilePersistence"):  # a Snakemake of before 9.20 goes by its own notes
+        return
+    make = getattr(of.FilePersistence, "__wrapped__", of.FilePersistence)
+
+    @functools.wraps(make, updated=())
+    def made(**given: Any) -> Any:
+        workflow, barred = given["dag"].workflow, next(_barred_notes(), None)
+        apart = None
+        if barred and given.get("path") is None:
+            if workflow.executor_plugin and not workflow.dryrun:
+                raise WorkflowError(_refusal_of_others(barred))
+            apart = tempfile.TemporaryDirectory(prefix="crossover-")
+            given["path"] = Path(apart.name)
+        notes = make(**given)
+        notes.apart = apart  # it is removed with them
+        notes.input_checksums = functools.partial(_recorded_checksums, functools.cache(read_record))
+        return notes
+
+    of.FilePersistence = made
+
+
+def _barred_notes() -> Iterator[Path]:
+    """Yield what of `.snakemake` this user may not read and write; the workflow's folder where it can't be made."""
+
+    def there() -> Iterator[Path]:
+        yield NOTES if NOTES.exists() else Path()
+        if NOTES.exists():
+            yield from NOTES.iterdir()
+            yield from METADATA.rglob("*")
+
+    return (path for path in there() if not os.access(path, os.R_OK | os.W_OK))
+
+
+def _refusal_of_others(barred: Path) -> str:
+    return (
+        f"you may not read and write {barred.absolute()}, so that nothing can be run in this clone. `snakemake -n` and "
+        "`crossover plan` show what a run would do. What to do: run in a clone of your own, or have this one shared "
+        "with your group (docs/cluster.md, One clone for several people)"
+    )
+
+
+def _recorded_checksums(recorded: Callable[[Path], dict | None], job: Any, path: Any) -> set[str | None]:
+    """Return the checksums of an input in the records of what a job made from it, in Snakemake's form."""
+    found = [(recorded(Path(output)) or {}).get("inputs", {}).get(str(path)) for output in job.output]
+    return {sha256 and f"sha256:{sha256}" for sha256 in found}
 
 
 def choose_at_ends(workflow: Any) -> None:

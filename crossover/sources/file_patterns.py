@@ -28,6 +28,12 @@ def paths_below(root: Path) -> list[str]:
     return sorted(found)
 
 
+def links_below(root: Path) -> list[str]:
+    """Return the links to folders below a folder, relative to it with `/`: `paths_below` does not follow them."""
+    walked = ((Path(folder), name) for folder, subfolders, _ in os.walk(root) for name in subfolders)
+    return sorted((at / name).relative_to(root).as_posix() for at, name in walked if (at / name).is_symlink())
+
+
 def matching(paths: Sequence[str], pattern: str) -> Iterator[dict[str, str]]:
     """Yield the columns' values for each path that a pattern fits; a value is a part of one name of the path."""
     wanted, columns = _matcher(pattern)

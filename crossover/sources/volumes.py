@@ -18,7 +18,7 @@ from crossover.core.tables import Table, read_table
 from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, land_file
-from crossover.sources.file_patterns import filled, matching, paths_below
+from crossover.sources.file_patterns import filled, links_below, matching, paths_below
 from crossover.sources.findings import Finding
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
 from crossover.sources.reading import Reading, brought_onto, errors_as_findings
@@ -57,6 +57,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     complete = {*table.rows[source.patient].drop(index=[*missing])}
     left_out = {patient: why for patient, why in lacks if patient not in complete}
     lacking = _lacking(source, [*left_out.values()], [why for patient, why in lacks if patient in complete])
+    lacking += [] if source.table else _linked(root)
     findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
         findings += _unsafe(source, own[source.patient])
@@ -120,6 +121,11 @@ def _lacking(source: VolumesSource, patients: list[str], scans: list[str]) -> li
             text = f"{number} left out, although {there}: {found}"
             out.append(Finding("files-missing", text, about=about))
     return out
+
+
+def _linked(root: Path) -> list[Finding]:
+    number = len(links_below(root))
+    return [Finding("link-skipped", f"links to folders, which are not followed: {number}")] if number else []
 
 
 def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:

@@ -20,7 +20,7 @@ from crossover.core import incremental
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
-from crossover.sources.file_patterns import paths_below
+from crossover.sources.file_patterns import links_below, paths_below
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.inspection.described import Described, datasets_below, described
 from crossover.sources.inspection.inventory import (
@@ -262,6 +262,11 @@ class _Inspection:
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
         groups = _groups((f"{f.about}: {f.code}", name) for name, look in looks.items() for f in look.warnings)
         odd = [f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {what}" for what, own in groups.items()]
+        if links := links_below(self.root):
+            odd.append(
+                f"links to folders, which are not followed: {first_few(links, 3)}; copy the linked folders into "
+                f"{self.root}, or give their own folder"
+            )
         if self.found.loose:
             some = ", ".join(self.found.loose[:3])
             fits, it = ("fits", "it") if len(self.found.loose) == 1 else ("fit", "them")
