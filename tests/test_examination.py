@@ -119,7 +119,7 @@ def test_every_finding_of_an_examination_is_told_at_once(copied):
     (folder / "ADC/003.dcm").unlink()
     shutil.rmtree(folder / "DWI_b1000")
     found = errors(folder, structures={"node": Structure(label="Node")})
-    assert "1 missing" in found["channel adc", "missing-slice"]
+    assert "1 slice missing" in found["channel adc", "missing-slice"]
     assert "no image matches modality MR, b_value 1000" in found["channel b1000", "series-missing"]
     assert "none of 1 structures" in found["structure node", "structure-missing"]
 
@@ -132,7 +132,7 @@ def test_two_series_that_match_are_told_with_what_tells_them_apart(copied):
         edit(file, lambda d: d.update({"SeriesInstanceUID": uid, "SeriesNumber": 9}))
         edit(file, lambda d: setattr(d, "SOPInstanceUID", generate_uid()))
     text = errors(folder)["channel adc", "series-ambiguous"]
-    assert "2 match" in text and "series 3" in text and "series 9" in text
+    assert "2 volumes match" in text and "series 3" in text and "series 9" in text
 
 
 def test_a_copied_file_is_a_note_and_a_changed_copy_an_error(copied):

@@ -117,7 +117,10 @@ def test_a_volume_of_a_file_with_four_axes_is_a_channel(tmp_path: Path):
     np.testing.assert_array_equal(read["t2"], array[..., 0].T)
     beyond = nnunet(folder=".", channels={"t2": {"file": "{patient}.nii.gz", "volume": 2}}, structures={})
     (finding,) = read_patient(beyond, row, tmp_path).findings
-    assert finding.code == "volume-axes" and "no volume 2 along a fourth axis (3 x 4 x 5 x 2)" in finding.what
+    assert (
+        finding.code == "volume-axes"
+        and "no volume 2, counted from 0, along a fourth axis (3 x 4 x 5 x 2 voxels)" in finding.what
+    )
 
 
 names = st.text(st.characters(exclude_characters="/{}", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
@@ -152,7 +155,7 @@ def test_a_channel_on_another_grid_is_refused_or_resampled_as_declared(tmp_path:
     assert refused.code == "other-grid" and "other_grids: linear" in refused.remedy
     reading = read_patient(source, row, tmp_path, "linear")
     (note,) = reading.findings
-    assert note.code == "resampled" and note.severity == "note" and "resampled, linear" in note.what
+    assert note.code == "resampled" and note.severity == "note" and "resampled (linear)" in note.what
     t2, adc = (sitk.GetArrayFromImage(reading.channels[name]) for name in ("t2", "adc"))
     assert reading.channels["adc"].GetSpacing() == reading.channels["t2"].GetSpacing()
     np.testing.assert_allclose(adc[:, :, 1:-1], t2[:, :, 1:-1], atol=1e-5)

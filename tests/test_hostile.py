@@ -377,7 +377,7 @@ def test_an_index_that_runs_in_a_ring_is_read_once(
     capfd.readouterr()
     _, findings = scan(tmp_path, str)
     (gone,) = (f for f in findings if f.code == "dicomdir-missing")
-    assert gone.what.startswith("2 of 3 files")
+    assert gone.what.startswith("2 of the 3 files")
     assert capfd.readouterr() == ("", "")
 
 

@@ -109,7 +109,7 @@ def test_labels_are_values_however_they_are_stored(how: dict, tmp_path: Path):
     assert (read([3])[0] == (values == 3)).all()
     assert (read([3, 6])[0] == (values > 0)).all()
     assert refusal(label_map_mask, tmp_path / "gt", [4], grid_of(tmp_path / "t2")).startswith(
-        "structure-empty: none of 7 slices"
+        "structure-empty: none of its 7 slices"
     )
 
 
@@ -126,7 +126,7 @@ def test_a_mask_may_cover_some_of_the_slices(tmp_path: Path):
     files[3].unlink()
     found, (finding,) = label_map_mask(tmp_path / "gt", None, grid)
     assert not found[3].any() and found[4].any()
-    assert finding.code == "contours-skip" and finding.what.startswith("1 missing between")
+    assert finding.code == "contours-skip" and finding.what.startswith("1 slice missing between")
     for k in (1, 2):
         files[k].unlink()
     assert label_map_mask(tmp_path / "gt", None, grid)[0].any(axis=(1, 2)).tolist() == [
@@ -339,8 +339,8 @@ def empty(folder: Path, on: Block) -> None:
 
 
 REFUSED = {
-    no_file: "structure-refused: none of 0 files in its folder is a DICOM slice",
-    junk: "structure-refused: none of 1 files",
+    no_file: "structure-refused: its folder contains no DICOM slice, but 0 other files",
+    junk: "structure-refused: its folder contains no DICOM slice, but 1 other file",
     cut: "truncated",
     colour: "colour: 7 of its slices",
     several: "structure-refused: its folder contains 7 files of several frames",
@@ -356,7 +356,7 @@ REFUSED = {
     not_numbers: "structure-refused: .* instead of whole numbers",
     photograph: r"structure-refused: it has \d+ different values",
     inverted: "structure-refused: every pixel of its slices is inside",
-    empty: "structure-empty: none of 7 slices",
+    empty: "structure-empty: none of its 7 slices",
 }
 
 

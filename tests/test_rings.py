@@ -167,7 +167,7 @@ def test_contours_of_no_region_are_told(number):
     assert unclaimed(dataset) == []
     dataset.ROIContourSequence[1].ReferencedROINumber = number
     (finding,) = unclaimed(dataset)
-    assert finding.code == "numbers-unknown" and finding.what.startswith("3 contours in 1 sets")
+    assert finding.code == "numbers-unknown" and finding.what.startswith("3 contours in 1 set ")
     assert mask_of(dataset, "GTV").sum() == 16 and refused(dataset, "node") == "structure-empty"
 
 

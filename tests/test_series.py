@@ -595,7 +595,7 @@ def test_objects_without_an_image_are_a_note(kind: str, tmp_path: Path):
         d.save_as(tmp_path / "deflated", enforce_file_format=True)
         made_of.append(header(tmp_path / "deflated"))
     assert all(isinstance(f, Finding) and f.code == "no-image" for f in made_of), made_of
-    assert all("Storage is no image" in f.what for f in made_of if standard)
+    assert all("Storage, which contains no image" in f.what for f in made_of if standard)
 
 
 @pytest.mark.parametrize("modality", ["MR", "CT", "PT", "SEG"])

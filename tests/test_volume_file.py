@@ -266,8 +266,8 @@ REFUSED = {
     "a folder": (folder, "volume-unreadable: it is a folder"),
     "nothing": (lambda path: path / "a.nii", "volume-unreadable: its file does not exist"),
     "no byte": (with_content(b""), r"volume-unreadable: its file is empty"),
-    "text": (with_content(b"1,2,3\n"), "volume-unreadable: .* no image"),
-    "packed text": (with_content(gzip.compress(b"1,2")), "volume-unreadable: .*unpack"),
+    "text": (with_content(b"1,2,3\n"), "volume-unreadable: .* not an image"),
+    "packed text": (with_content(gzip.compress(b"1,2")), "volume-unreadable: .*decompress"),
     "a pointer": (
         with_content(b"version https://git-lfs.github.com/spec/v1\n"),
         "volume-unreadable: .*Git LFS",
@@ -343,9 +343,9 @@ MASKS = {
     "infinite": (np.where(labels() > 1, np.inf, 0), [1], None, "structure-refused: .*NaN or infinite"),
     "a scaled mask": (
         labels(), [1], scaled(0.3, 0), r"structure-refused: .*after slope 0\.3\d* and intercept 0"),
-    "a shifted mask": (labels(), [1], scaled(1, 4), "structure-empty: .*label 1; there are 4, 5, 6"),
-    "another label": (labels(), [7], None, "structure-empty: .*label 7; there are 0, 1, 2"),
-    "a label beyond the type": (labels(), [300], None, "structure-empty: .*label 300; there are 0"),
+    "a shifted mask": (labels(), [1], scaled(1, 4), "structure-empty: .*label 1; its values are 4, 5, 6"),
+    "another label": (labels(), [7], None, "structure-empty: .*label 7; its values are 0, 1, 2"),
+    "a label beyond the type": (labels(), [300], None, "structure-empty: .*label 300; its values are 0"),
     "nothing": (labels() * 0, None, None, "structure-empty"),
     "an image": (values(np.int32), None, None, r"structure-refused: it has \d+ different values"),
     "all inside": (labels() * 0 + 1, [1], None, "structure-refused: every voxel of the label map is inside"),

@@ -304,12 +304,12 @@ def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_wri
         make(root, tmp_path / "out", plain, root)
     message = str(caught.value)
     for told in (
-        "row 2: the identifier in column patient holds /: with `identifiers: public`",
+        "row 2: the identifier in column patient contains /: with `identifiers: public`",
         "rows 4 and 9: the identifier in column patient begins with a dot",
         "row 5: the identifier in column patient is reserved by Windows",
         "row 6: the identifier in column patient is longer than 100 bytes",
         "rows 3 and 7: the identifiers differ only in case",
-        "row 8: the identifier in column patient holds :",
+        "row 8: the identifier in column patient contains :",
     ):
         assert told in message
     assert not (tmp_path / "out").exists()
