@@ -1,18 +1,13 @@
-"""Which names can be those of files, on any file system; names without their accents; the endings of images."""
+"""Which names can be those of files, on any file system; names without their accents."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 LONGEST = 100
 """The most bytes of a name in UTF-8: files add endings to it, and most file systems end at 255."""
-VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
-"""The endings of files that hold a volume."""
-IMAGES = (*VOLUMES, ".nii.zip", ".mgz", ".npz", ".png", ".tif", ".tiff")
-"""Those, and others that stand behind a case's name in what tools of segmentation write."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -42,23 +37,6 @@ def equal_ignoring_case(names: Iterable[str]) -> list[list[str]]:
     for name in dict.fromkeys(names):
         groups.setdefault(name.casefold(), []).append(name)
     return [group for group in groups.values() if len(group) > 1]
-
-
-def is_volume(path: str) -> bool:
-    """Return whether a file's name says that it holds a volume."""
-    return path.lower().endswith(VOLUMES)
-
-
-def ending(name: str) -> str:
-    """Return the ending of an image's name, as it is written there; "" where it has none of `IMAGES`."""
-    size = next((len(e) for e in IMAGES if name.lower().endswith(e)), 0)
-    return name[len(name) - size :]
-
-
-def stem(file: str) -> str:
-    """Return a file's name without folders and without the ending of an image; folders may be those of Windows."""
-    name = PurePosixPath(file.replace("\\", "/")).name.strip()
-    return name.removesuffix(ending(name))
 
 
 def file_name(name: str) -> str:

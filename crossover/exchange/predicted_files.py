@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossover.core.file_names import is_volume, stem
+from crossover.core.image_names import is_volume, stem
 from crossover.exchange.study_cases import StudyCase
 
 AFTER = ("", "trans", "seg", "segmentation", "pred", "prediction", "mask", "label", "labels")

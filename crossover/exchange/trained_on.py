@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crossover.core.configuration import ConfigError
-from crossover.core.file_names import stem
+from crossover.core.image_names import stem
 from crossover.core.wording import first_few
 from crossover.exchange.predicted_files import Names
 from crossover.exchange.study_cases import StudyCase

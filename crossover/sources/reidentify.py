@@ -10,7 +10,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from crossover.core.cells import TableError
-from crossover.core.file_names import is_volume
+from crossover.core.image_names import is_volume
 from crossover.core.tables import read_table
 from crossover.core.wording import printable
 from crossover.sources.dicom.export_files import FileRef, list_files

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.core.cells import TableError, numbers
-from crossover.core.file_names import stem
+from crossover.core.image_names import stem
 from crossover.core.tables import Table
 
 MetricOf = Callable[[str], str]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from crossover.core.file_names import ending
+from crossover.core.image_names import ending
 from crossover.core.wording import first_few
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
 from crossover.sources.inspection.names import key_of, may_mean_the_same

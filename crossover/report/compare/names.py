@@ -8,7 +8,7 @@ from itertools import combinations
 import pandas as pd
 
 from crossover.core.cells import TableError
-from crossover.core.file_names import stem
+from crossover.core.image_names import stem
 from crossover.core.wording import counted, first_few
 
 TRIED = "upper and lower case, blanks and signs between words, folders, file extensions and leading zeros"

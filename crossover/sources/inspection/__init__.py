@@ -47,7 +47,7 @@ def folder_of(path: Path) -> Path:
 
 
 def _holds_volumes(path: Path) -> bool:
-    from crossover.core.file_names import is_volume
+    from crossover.core.image_names import is_volume
     from crossover.sources.file_patterns import paths_below
 
     if path.is_file():

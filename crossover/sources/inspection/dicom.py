@@ -11,7 +11,7 @@ from typing import Any
 
 import pydicom
 
-from crossover.core.file_names import is_volume
+from crossover.core.image_names import is_volume
 from crossover.core.wording import counted, first_few
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from crossover.core.file_names import stem
+from crossover.core.image_names import stem
 from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.findings import Refused
 from crossover.sources.inspection.inventory import Lacks, StructureKind, identifier

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from crossover.core.file_names import ending
+from crossover.core.image_names import ending
 
 MOST_ROLES = 60
 WORDS = re.compile(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crossover.core import incremental
 from crossover.core.cells import TableError
-from crossover.core.file_names import is_volume, stem
+from crossover.core.image_names import is_volume, stem
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
 from crossover.sources.file_patterns import paths_below
