@@ -6,7 +6,6 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +14,6 @@ import pandas as pd
 import pytest
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
@@ -66,6 +64,7 @@ from tests.chain_tables import (
     chain_study,
     write_pictures,
 )
+from tests.drawn import assert_readable, texts
 from workflow_scripts import report as report_script
 
 pytestmark = pytest.mark.slow
@@ -429,34 +428,9 @@ def figures(study, frames, pictures) -> dict[str, Figure]:
     }  # fmt: skip
 
 
-def texts(figure: Figure) -> list[Text]:
-    figure.draw_without_rendering()
-    beyond = {
-        label
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for tick in axis.get_major_ticks()
-        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
-        for label in (tick.label1, tick.label2)
-    }
-    found = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
-    return [t for t in found if t not in beyond]
-
-
 def test_no_text_is_too_small_cut_or_on_another(figures):
     for name, figure in figures.items():
-        assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
-        shown = texts(figure)
-        boxes = [t.get_window_extent() for t in shown]
-        for text, box in zip(shown, boxes, strict=True):
-            where = (name, text.get_text())
-            assert text.get_fontsize() >= 6.5, where
-            assert box.x0 > -2 and box.y0 > -2, where
-            assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
-        for (one, a), (other, b) in combinations(zip(shown, boxes, strict=True), 2):
-            across = min(a.x1, b.x1) - max(a.x0, b.x0)
-            down = min(a.y1, b.y1) - max(a.y0, b.y0)
-            assert across < 1 or down < 1, (name, one.get_text(), other.get_text())
+        assert_readable(name, figure, 6.5)
 
 
 def test_the_scheme_has_each_training_once(study, figures):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from itertools import combinations, product
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from scipy import stats
 
 from crossover.analyses import registry
@@ -47,6 +46,7 @@ from tests.chen_tables import (
     chen_records,
     chen_study,
 )
+from tests.drawn import assert_readable
 
 pytestmark = pytest.mark.slow
 
@@ -276,34 +276,9 @@ def figures(study, frames) -> dict[str, Figure]:
     }
 
 
-def texts(figure: Figure) -> list[Text]:
-    figure.draw_without_rendering()
-    beyond = {
-        label
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for tick in axis.get_major_ticks()
-        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
-        for label in (tick.label1, tick.label2)
-    }
-    found = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
-    return [t for t in found if t not in beyond]
-
-
 def test_no_text_is_too_small_cut_or_on_another(figures):
     for name, figure in figures.items():
-        assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
-        shown = texts(figure)
-        boxes = [t.get_window_extent() for t in shown]
-        for text, box in zip(shown, boxes, strict=True):
-            where = (name, text.get_text())
-            assert text.get_fontsize() >= 7, where
-            assert box.x0 > -2 and box.y0 > -2, where
-            assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
-        for (one, a), (other, b) in combinations(zip(shown, boxes, strict=True), 2):
-            across = min(a.x1, b.x1) - max(a.x0, b.x0)
-            down = min(a.y1, b.y1) - max(a.y0, b.y0)
-            assert across < 1 or down < 1, (name, one.get_text(), other.get_text())
+        assert_readable(name, figure, 7)
 
 
 def test_a_family_has_its_colour_and_no_structure_has_it(figures, study):

@@ -228,12 +228,11 @@ def test_a_cohort_of_two_studies_is_made_by_the_first():
 # ---- trust and provenance, on the same results
 
 
-def flip(path: Path) -> bytes:
-    """Change one byte in the middle; returns the file as it was."""
-    kept = path.read_bytes()
-    where = len(kept) // 2
-    path.write_bytes(kept[:where] + bytes([kept[where] ^ 1]) + kept[where + 1 :])
-    return kept
+def flip(path: Path) -> None:
+    """Change one byte in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def test_verify_finds_nothing_on_results_as_they_were_made(pulled: Path):
@@ -252,16 +251,12 @@ def test_verify_names_a_file_of_every_kind_with_a_flipped_byte(clone: Path):
         "data/cases/*/manifest.provenance.json", "data/slices/mini/*/*/images.npy",
         "data/slices/mini/*/*/mask_*.npy", ".snakemake/metadata/*",
     )  # fmt: skip
-    flipped = {}
-    for pattern in kinds:
-        path = sorted(clone.glob(pattern))[0]
-        flipped[path] = flip(path)
+    flipped = [sorted(clone.glob(pattern))[0] for pattern in kinds]
+    for path in flipped:
+        flip(path)
     said = run(clone, "crossover", "verify", fails=True)
     for path in flipped:
         assert str(path.relative_to(clone)) in named_in(said), path
-    for path, kept in flipped.items():
-        path.write_bytes(kept)
-    assert run(clone, "crossover", "verify").count("nothing wrong") == 7
 
 
 def named_in(said: str) -> set[str]:

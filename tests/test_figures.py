@@ -15,7 +15,6 @@ import pytest
 import SimpleITK as sitk
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
 from crossover.analyses.figures.anatomy import view
@@ -29,6 +28,7 @@ from crossover.study.schema import Study
 from crossover.study.sections import Figures, Replicates
 from tests import drawn
 from tests.chen_tables import ORGANS, chen_metrics, chen_study
+from tests.drawn import assert_readable, texts
 
 METRICS = ["dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices"]
 TEST_CASES = [7, 9, 5]
@@ -251,30 +251,10 @@ def report(study: Study, frames: dict, figures: dict, tmp_path_factory) -> str:
     return (tmp_path / "report.html").read_text()
 
 
-def texts(figure: Figure) -> list[Text]:
-    figure.draw_without_rendering()
-    # matplotlib keeps the labels of ticks beyond an axis's limits, which it doesn't draw
-    beyond = {
-        label
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for tick in axis.get_major_ticks()
-        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
-        for label in (tick.label1, tick.label2)
-    }
-    found = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
-    return [t for t in found if t not in beyond]
-
-
 @pytest.mark.slow
 def test_no_text_is_too_small_or_cut(figures):
     for name, figure in figures.items():
-        for text in texts(figure):
-            assert text.get_fontsize() >= 6, (name, text.get_text())
-            box = text.get_window_extent()
-            where = (name, text.get_text())
-            assert box.x0 > -2 and box.y0 > -2, where
-            assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
+        assert_readable(name, figure, 6, apart=False)
 
 
 @pytest.mark.slow
@@ -301,11 +281,6 @@ def test_the_caption_of_the_icc_says_how_many_cases_it_leaves_out(frames, study)
     assert "up to 3 cases" in text and f"n = {chosen.sizes[0]})" in text
     again = lacking.assign(model=lacking["model"] + "-r1")
     assert "the first is shown" in caption("reliability", {"icc": pd.concat([lacking, again])}, study)[1]
-
-
-def test_figures_are_as_wide_as_a_page_at_most(figures):
-    for figure in figures.values():
-        assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
 
 
 def drawn_colour(handle) -> tuple[float, float, float]:
@@ -459,10 +434,7 @@ def test_overlays_have_a_row_for_each_structure_and_size(organs, sizes, more, tm
     }
     found = {t.get_text() for t in texts(figure)}
     assert expected == {text for text in found if re.fullmatch(r"[01]\.\d\d", text)}
-    for text in texts(figure):
-        box = text.get_window_extent()
-        assert box.x0 > -2 and box.y0 > -2, text.get_text()
-        assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, text.get_text()
+    assert_readable("overlays", figure, 6, apart=False)
 
 
 def test_the_overlay_case_is_the_median_of_the_means_over_the_structures_shown():

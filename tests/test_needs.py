@@ -27,6 +27,13 @@ CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = ("uterus", "nasopharynx", "prostate")
 
 
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a workflow of which nothing was made, opened."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def job(rule: str, out: str, needed: bool = True, **wildcards: str) -> GraphJob:
     return GraphJob(rule, wildcards, [Path(out)], [], {}, {}, 1, needed, "")
 
@@ -36,35 +43,36 @@ def of_slices(study: str, cohort: str, needed: bool = True) -> GraphJob:
     return job("slices", out, needed, study=study, cohort=cohort)
 
 
-def wanted(jobs: list[GraphJob], root: Path, scale: str = "paper") -> dict[tuple[str, str], Need]:
-    studies = {name: load_study(name, scale, CONFIG) for name in STUDIES}
+def wanted(jobs: list[GraphJob]) -> dict[tuple[str, str], Need]:
+    """Of jobs at the published scale, in the folder that is open."""
+    studies = {name: load_study(name, "paper", CONFIG) for name in STUDIES}
     plans = {name: plan(study) for name, study in studies.items()}
-    return {(n.study, n.what): n for n in disk(jobs, studies, plans, 8, root)}
+    return {(n.study, n.what): n for n in disk(jobs, studies, plans, 8)}
 
 
-def test_slices_take_four_bytes_a_pixel_and_a_bit_for_each_structure(tmp_path):
+def test_slices_take_four_bytes_a_pixel_and_a_bit_for_each_structure(empty):
     """Chen: 360 patients of about 102 slices of 417 x 417."""
     cohorts = ("source_center", "target_center")
-    own = wanted([of_slices("nasopharynx", c) for c in cohorts], tmp_path)["nasopharynx", "slices"]
+    own = wanted([of_slices("nasopharynx", c) for c in cohorts])["nasopharynx", "slices"]
     pixels = 360 * 102.5 * 417
     assert own.expected == pytest.approx(pixels * (417 * 4 + 12 * 53), rel=0.01)
     assert own.there == 0 and own.missing == own.expected
 
 
-def test_what_is_there_is_not_written_again_and_what_is_not_needed_counts_nothing(tmp_path):
-    folder = tmp_path / "data/slices/uterus/cervix/p1"
+def test_what_is_there_is_not_written_again_and_what_is_not_needed_counts_nothing(empty):
+    folder = empty / "data/slices/uterus/cervix/p1"
     folder.mkdir(parents=True)
     (folder / "images.npy").write_bytes(b"x" * 1_000_000)
     needed = [of_slices("uterus", "cervix"), of_slices("uterus", "uterus", needed=False)]
-    own = wanted(needed, tmp_path)
+    own = wanted(needed)
     assert list(own) == [("uterus", "slices")]
     assert 1_000_000 <= own["uterus", "slices"].there < 1_010_000
     assert own["uterus", "slices"].missing == own["uterus", "slices"].expected - own["uterus", "slices"].there
 
 
-def test_weights_are_parameters_times_four_and_checkpoints_come_beside(tmp_path):
+def test_weights_are_parameters_times_four_and_checkpoints_come_beside(empty):
     out = "results/uterus/stages/scratch-n256.json"
-    own = wanted([job("train", out, study="uterus", batch="scratch-n256")], tmp_path)
+    own = wanted([job("train", out, study="uterus", batch="scratch-n256")])
     assert own["uterus", "weights"].expected == pytest.approx(4 * 41_400_000, rel=0.02)
     assert own["uterus", CHECKPOINTS].expected == pytest.approx(8 * 2 * 4 * 41_400_000, rel=0.02)
 
@@ -116,14 +124,14 @@ def test_volumes_are_told_about_by_the_files_that_their_table_names(tmp_path):
     assert amount(study, "cervix", tmp_path / "data", tmp_path) is None
 
 
-def test_a_run_that_the_disk_holds_is_not_refused(tmp_path):
-    free = requirements.shutil.disk_usage(tmp_path).free
+def test_a_run_that_the_disk_holds_is_not_refused(empty):
+    free = requirements.shutil.disk_usage(empty).free
     few, many = (Need("s", "slices", bytes_, 0, Path("data/x")) for bytes_ in (free / 2, free * 2))
-    assert refusal([few], tmp_path) is None
-    assert refusal([many._replace(expected=None)], tmp_path) is None, "nothing is known"
-    assert refusal([many._replace(there=free * 1.9)], tmp_path) is None, "most is there"
-    said = refusal([few, many, many._replace(study="t")], tmp_path)
-    for words in ("slices of t", "GB free", "disk_check", str(tmp_path.resolve())):
+    assert refusal([few]) is None
+    assert refusal([many._replace(expected=None)]) is None, "nothing is known"
+    assert refusal([many._replace(there=free * 1.9)]) is None, "most is there"
+    said = refusal([few, many, many._replace(study="t")])
+    for words in ("slices of t", "GB free", "disk_check", str(empty.resolve())):
         assert words in said
     assert f"{4.5 * free / 1e9:,.1f} GB more" in said
 
@@ -151,9 +159,9 @@ def test_every_published_network_was_measured_and_trains_within_8_gb():
         assert all(1 < published.loc[(name, *cell), "peak_gb"] <= 8 for cell in cells)
 
 
-def test_a_network_is_taken_to_need_what_others_of_its_architecture_did():
+def test_a_network_is_taken_to_need_what_others_of_its_architecture_did(empty):
     study = load_study("uterus", "paper", CONFIG)
     mine = study.model_copy(update={"study": "mine"})
-    assert requirements.weight_bytes(mine, Path("nowhere")) == 4 * 41_253_073
+    assert requirements.weight_bytes(mine) == 4 * 41_253_073
     network = study.network.model_copy(update={"architecture": "something_else"})
-    assert requirements.weight_bytes(mine.model_copy(update={"network": network}), Path("x")) is None
+    assert requirements.weight_bytes(mine.model_copy(update={"network": network})) is None

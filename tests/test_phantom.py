@@ -19,6 +19,7 @@ from crossover.phantoms.pelvis.label_canvas import Canvas, Ellipsoid, Grid
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.phantoms.pelvis.uterus import draw_uterus, draw_volume
+from tests.phantom_files import assert_one_study
 
 ANATOMIES = ("cervix", "uterus")
 
@@ -107,11 +108,7 @@ def test_series_attributes(written: Path, name: str):
 
 
 def test_one_study_one_frame_of_reference_distinct_instances(written: Path):
-    files = [dcmread(f) for f in (written / "SYN-UTERUS-0001").rglob("*.dcm")]
-    assert len({ds.StudyInstanceUID for ds in files}) == 1
-    assert len({ds.FrameOfReferenceUID for ds in files}) == 1
-    assert len({ds.SeriesInstanceUID for ds in files}) == 4
-    assert len({ds.SOPInstanceUID for ds in files}) == len(files)
+    assert_one_study(written / "SYN-UTERUS-0001", series=4)
 
 
 def test_itk_reads_a_series_where_it_is(written: Path):

@@ -33,6 +33,7 @@ from crossover.phantoms.prostate.viscera import draw_balloon
 from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, Source
+from tests.phantom_files import assert_one_study, assert_synthetic
 from tests.prostate_phantoms import across, demo, tiny, volume
 
 SITES = ("A", "B", "C")
@@ -88,23 +89,12 @@ def test_patients_and_sites_differ(cohorts: dict[str, list[Examination]]):
 
 
 def test_everything_says_that_it_is_synthetic_and_of_no_day(written: Path):
-    for path in written.rglob("*.dcm"):
-        ds = pydicom.dcmread(path)
-        assert ds.PatientName == f"Synthetic^{ds.PatientID}" and ds.PatientSex == "M"
-        assert ds.PatientIdentityRemoved == "YES" and "Synthetic phantom" in ds.StudyDescription
-        for element in ds.iterall():
-            if element.VR == "DA" and element.value:
-                assert element.value == "20000101", element
-            if element.VR == "UI":
-                assert str(element.value).startswith(("2.25.", "1.2.840.10008.")), element
+    assert_synthetic(written)
+    assert {pydicom.dcmread(path).PatientSex for path in written.rglob("*.dcm")} == {"M"}
 
 
 def test_one_study_one_frame_of_reference_distinct_instances(written: Path):
-    found = [pydicom.dcmread(f) for f in (written / "SYN-PROSTATE-C-0001").rglob("*.dcm")]
-    assert len({ds.StudyInstanceUID for ds in found}) == 1
-    assert len({ds.FrameOfReferenceUID for ds in found}) == 1
-    assert len({ds.SeriesInstanceUID for ds in found}) == 4
-    assert len({ds.SOPInstanceUID for ds in found}) == len(found)
+    assert_one_study(written / "SYN-PROSTATE-C-0001", series=4)
 
 
 def test_field_strength_coil_and_maker_are_table_i_s(written: Path):

@@ -61,7 +61,7 @@ NAMES = {
     "MONAI, a folder a case": "{case.name}/{case.name}_seg.nii.gz",
     "ours": "{case.name}_tumour.nii.gz",
     "a folder a case": "{case.case}/tumour.nii.gz",
-    "the case alone": "{case.case}.nrrd",
+    "the case alone": "{case.case}.nhdr",
 }
 
 

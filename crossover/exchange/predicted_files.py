@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossover.core.image_names import is_volume, stem
 from crossover.exchange.study_cases import StudyCase
-from crossover.sources.inspection.layout import is_volume
-from crossover.sources.score_files import stem
 
 AFTER = ("", "trans", "seg", "segmentation", "pred", "prediction", "mask", "label", "labels")
 """What tools write behind a case's or structure's name; MONAI's `SaveImage` writes "trans"."""

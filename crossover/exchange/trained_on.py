@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from crossover.core.configuration import ConfigError
+from crossover.core.image_names import stem
 from crossover.core.wording import first_few
 from crossover.exchange.predicted_files import Names
 from crossover.exchange.study_cases import StudyCase
 from crossover.exchange.training_sets import TrainingSet
-from crossover.sources.score_files import stem
 from crossover.study.schema import Study
 
 _NAMED = 5  # patients of a finding

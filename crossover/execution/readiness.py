@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ from crossover.core.wording import counted, duration
 from crossover.execution import requirements
 from crossover.execution.estimate import CPU, estimate, stage_steps
 from crossover.execution.preflight import check, check_weights
-from crossover.execution.requirements import gigabytes, machine_memory
 from crossover.execution.workflow import read_workflow
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import IngestRules, Phantom
@@ -169,12 +167,9 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     ]
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
-    missing, free = sum(need.missing for need in disk), shutil.disk_usage(".").free
-    lines.append(f"disk: about {gigabytes(missing)} to be written, {gigabytes(free)} free here")
-    known = [each.all for each in memory if each.all is not None]
-    if known:
-        lines.append(f"memory: about {gigabytes(max(known))}; this machine has {gigabytes(machine_memory())}")
-    return [*lines, *[refused for refused in [requirements.refusal(disk)] if refused]]
+    told = [requirements.disk_in_short(disk), *requirements.memory_in_short(memory, cores)]
+    refused = requirements.refusal(disk)
+    return [*lines, *told, *([refused] if refused else [])]
 
 
 def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:

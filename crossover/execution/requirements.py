@@ -81,22 +81,19 @@ class Memory(NamedTuple):
         return None if self.training is None else self.training * self.beside
 
 
-def disk(
-    jobs: Iterable[GraphJob], studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int,
-    root: Path = Path("."),
-) -> list[Need]:  # fmt: skip
+def disk(jobs: Iterable[GraphJob], studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int) -> list[Need]:
     """Return the bytes that the needed jobs will write, and how much of them is there."""
     cohorts = {c: name for name, study in studies.items() for c in study.cohorts}
     found: dict[tuple[str, str], list[Need]] = {}
     trained = set()
-    weights = {name: weight_bytes(study, root) for name, study in studies.items()}
+    weights = {name: weight_bytes(study) for name, study in studies.items()}
     for job in (job for job in jobs if job.needed):
         name = job.wildcards.get("study") or cohorts.get(job.wildcards.get("cohort", ""), "all")
         what = KINDS.get(job.rule, OTHER)
         folders = _folders(job, plans.get(name))
         own_plan = studies.get(name), plans.get(name)
-        expected = output_bytes(job.rule, job.wildcards, *own_plan, weights.get(name), root)
-        there = sum(_held(root / folder) for folder in folders)
+        expected = output_bytes(job.rule, job.wildcards, *own_plan, weights.get(name))
+        there = sum(_held(folder) for folder in folders)
         own = Need(name, what, expected, there, job.outputs[0].parent)
         found.setdefault((name, what), []).append(own)
         trained |= {name} if job.rule == "train" else set()
@@ -105,7 +102,7 @@ def disk(
         beside = side_by_side(studies[name], plans[name], cores)
         bytes_ = None if each is None else each * COPIES * beside
         cache = Path(".cache/training") / name
-        found[name, CHECKPOINTS] = [Need(name, CHECKPOINTS, bytes_, _held(root / cache), cache)]
+        found[name, CHECKPOINTS] = [Need(name, CHECKPOINTS, bytes_, _held(cache), cache)]
     order = [*KINDS.values(), CHECKPOINTS, OTHER]
     places = sorted(found, key=lambda k: ([*studies, "all"].index(k[0]), order.index(k[1])))
     return [_sum(found[place]) for place in places]
@@ -116,9 +113,7 @@ def _sum(needs: list[Need]) -> Need:
     return needs[0]._replace(expected=total, there=sum(need.there for need in needs))
 
 
-def memory(
-    studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int
-) -> list[Memory]:  # fmt: skip
+def memory(studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int) -> list[Memory]:
     """Return the memory that the trainings of each study need, in bytes."""
     return [Memory(name, peak_bytes(study), side_by_side(study, plans[name], cores)) for name, study in studies.items()]
 
@@ -128,15 +123,15 @@ def side_by_side(study: Study, plan: Plan, cores: int) -> int:
     return max(1, min(cores // study.execution.threads, len(plan.batches)))
 
 
-def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
+def _shortages(needs: Iterable[Need]) -> list[str]:
     """Return a message for each disk that can't hold what is missing on it."""
     of_disk: dict[int, list[Need]] = {}
     for need in needs:
-        at = _existing(root / need.folder)
+        at = _existing(need.folder)
         of_disk.setdefault(at.stat().st_dev, []).append(need)
     out = []
     for own in of_disk.values():
-        at = _existing(root / own[0].folder)
+        at = _existing(own[0].folder)
         free, wanted = shutil.disk_usage(at).free, sum(need.missing for need in own)
         if wanted > free:
             largest = sorted(own, key=lambda need: -need.missing)[:3]
@@ -148,15 +143,28 @@ def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
     return out
 
 
-def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
+def refusal(needs: Iterable[Need]) -> str | None:
     """Return why a run can't be begun, and what to do; None where the disk holds it."""
-    if not (found := shortages(needs, root)):
+    if not (found := _shortages(needs)):
         return None
     return "\n".join(found) + (
         "\nMake room, link data/ or results/ to a larger disk, or run fewer studies or a smaller scale "
         "(STUDIES=, SCALE=). These are estimates: with disk_check: false in config/config.yaml the run "
         "begins all the same"
     )
+
+
+def disk_in_short(needs: Iterable[Need]) -> str:
+    """Return how much is yet to be written, and how much room there is here."""
+    wanted = sum(need.missing for need in needs)
+    return f"disk: about {gigabytes(wanted)} to be written, {gigabytes(shutil.disk_usage('.').free)} free here"
+
+
+def memory_in_short(needs: Iterable[Memory], cores: int) -> list[str]:
+    """Return how much memory the trainings need and how much there is; no line where the first isn't known."""
+    known = [own.all for own in needs if own.all is not None]  # trainings of all studies share the cores
+    has = gigabytes(machine_memory())
+    return [f"memory: about {gigabytes(max(known))} on {cores} cores; this machine has {has}"] if known else []
 
 
 def gigabytes(bytes_: float | None) -> str:
@@ -172,16 +180,14 @@ def machine_memory() -> int:
 
 
 def output_bytes(
-    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, weights: float | None,
-    root: Path = Path("."),
-) -> float | None:  # fmt: skip
+    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, weights: float | None
+) -> float | None:
     """Return the bytes that a job's outputs take; None where that isn't known.
 
     Args:
         rule, wildcards: of the job.
         study, plan: whose job it is; None where it is of all studies.
         weights: bytes of the weights of a stage of this study, as `weight_bytes` returns them.
-        root: the workflow's folder.
     """
     if study is None or plan is None or rule not in KINDS:
         return JOB_BYTES.get(rule.partition("_")[0], OTHER_BYTES)
@@ -190,10 +196,10 @@ def output_bytes(
         return None if weights is None else len(stages) * (weights + RECORD_BYTES + BLOCK)
     if rule == "predict":
         groups = plan.groups[wildcards["group"]]
-        of_models = [_masks(model, study, root / "data") for model in groups]
+        of_models = [_masks(model, study) for model in groups]
         return total_of(of_models)
     cohort = wildcards["cohort"]
-    held = amount(study, cohort, root / "data", folder_of(cohort))
+    held = amount(study, cohort, received=folder_of(cohort))
     if held is None:
         return 0.0 if rule == "receive" else None
     return _OF_COHORT[rule](study, cohort, held) + held.patients * RECORD_BYTES
@@ -232,11 +238,11 @@ def _slices(study: Study, cohort: str, held: Amount) -> float:
 _OF_COHORT = {"receive": _raw, "cases": _cases, "bias_field": _corrected, "slices": _slices}
 
 
-def _masks(model: Model, study: Study, data: Path) -> float | None:
+def _masks(model: Model, study: Study) -> float | None:
     """Return the bytes of a model's predictions, on the test sets of all cohorts or on a fold."""
     total = 0.0
     for name, cohort in study.cohorts.items():
-        held = amount(study, name, data, folder_of(name))
+        held = amount(study, name, received=folder_of(name))
         if held is None:
             return None
         tested = cohort.test * held.patients if cohort.test < 1 else cohort.test
@@ -274,9 +280,9 @@ def peak_bytes(study: Study) -> float | None:
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
 
 
-def weight_bytes(study: Study, root: Path = Path(".")) -> float | None:
+def weight_bytes(study: Study) -> float | None:
     """Return the bytes of a stage's weights: as trained, or as measured; the mean where a network is to be selected."""
-    trained = [record["parameters"]["total"] for record in _trained(root / "results" / study.study / "stages")]
+    trained = [record["parameters"]["total"] for record in _trained(Path("results") / study.study / "stages")]
     own = trained or _rows(study)["parameters"].tolist()
     return 4 * sum(own) / len(own) if own else None
 

@@ -1,6 +1,5 @@
 """The disk and memory that a run needs, for people and for machines."""
 
-import shutil
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,25 +8,17 @@ from rich.table import Table
 
 from crossover.core.paths import folder_of
 from crossover.execution.cohort_size import amount
-from crossover.execution.requirements import Memory, Need, gigabytes, machine_memory
+from crossover.execution.requirements import Memory, Need, disk_in_short, gigabytes, memory_in_short
 from crossover.execution.workflow import Workflow
 
 
 def show_needs(disk: list[Need], memory: list[Memory], workflow: Workflow, console: Console) -> None:
     """Print what a run needs of the disk and of memory, by study, and what was assumed."""
     console.print(_disk(disk))
-    free = shutil.disk_usage(".").free
-    wanted = sum(need.missing for need in disk)
-    console.print(f"disk: about {gigabytes(wanted)} to be written, {gigabytes(free)} free here")
+    console.print(disk_in_short(disk))
     console.print(_memory(memory))
-    known = [own.all for own in memory if own.all is not None]
-    if known:  # trainings of all studies share the cores
-        console.print(
-            f"memory: about {gigabytes(max(known))} on {workflow.cores} cores; this machine has "
-            f"{gigabytes(machine_memory())}"
-        )
-    for line in assumed(workflow):
-        console.print(f"assumed: {line}")
+    for line in (*memory_in_short(memory, workflow.cores), *(f"assumed: {own}" for own in assumed(workflow))):
+        console.print(line)
 
 
 def _disk(disk: list[Need]) -> Table:

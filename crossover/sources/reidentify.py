@@ -10,6 +10,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from crossover.core.cells import TableError
+from crossover.core.image_names import is_volume
 from crossover.core.tables import read_table
 from crossover.core.wording import printable
 from crossover.sources.dicom.export_files import FileRef, list_files
@@ -20,7 +21,7 @@ from crossover.sources.dicom.scan import patient_of
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.file_patterns import paths_below
-from crossover.sources.inspection.layout import is_volume, word_runs
+from crossover.sources.inspection.layout import word_runs
 from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret, secret_file
 from crossover.sources.settings import Export
 

@@ -11,27 +11,15 @@ commas, before MONAI 0.9 by tabs.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from crossover.core.cells import TableError, numbers
+from crossover.core.image_names import stem
 from crossover.core.tables import Table
 
-_SUFFIXES = (
-    ".nii.gz",
-    ".nii",
-    ".nrrd",
-    ".mha",
-    ".mhd",
-    ".npz",
-    ".png",
-    ".tif",
-    ".tiff",
-    ".mgz",
-    ".nii.zip",
-)
 MetricOf = Callable[[str], str]
 """A tool's name for a metric -> ours; "" for one that isn't known."""
 _NO_NAME = "the model has no name: give it as NAME=PATH"
@@ -121,13 +109,6 @@ def monai(table: Table, path: Path, name: str, metric: str) -> ScoreFile:
     rows = pd.concat(parts, ignore_index=True).assign(model=name or path.name)
     note = f"MONAI's raw scores, {called} is {metric}, of {', '.join(classes)}; the first may be the background"
     return ScoreFile(rows, {called}, [*table.notes, note], findings)
-
-
-def stem(file: str) -> str:
-    """Return a file's name without folders and without the extension of an image."""
-    name = PurePosixPath(file.replace("\\", "/")).name.strip()
-    suffix = next((s for s in _SUFFIXES if name.lower().endswith(s)), "")
-    return name[: len(name) - len(suffix)]
 
 
 def _json(path: Path) -> Any:

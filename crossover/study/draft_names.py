@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crossover.core.image_names import ending
 from crossover.core.wording import first_few
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
-from crossover.sources.inspection.layout import stem
 from crossover.sources.inspection.names import key_of, may_mean_the_same
 
 CT_CHANNEL = "ct"
@@ -249,7 +249,7 @@ def _sides(cohorts: Cohorts, name: str, own: Mapping[str, str]) -> list[str]:
     for c, called in own.items():
         kind = cohorts[c].structure(called)
         file = kind.rule.get("file", "")
-        words = re.sub(r"\{[^{}]*\}", " ", file.removesuffix(stem(file)[1]))
+        words = re.sub(r"\{[^{}]*\}", " ", file.removesuffix(ending(file)))
         texts = [*(n for n in kind.names if isinstance(n, str)), words, called if "label" in kind.rule else ""]
         for side, text in ((key_of(text)[0], text.strip("/ ")) for text in texts):
             found[side].append(f"{text} of {cohorts[c].label}")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -20,17 +19,16 @@ from matplotlib.patches import Patch
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
-from crossover.analyses.figures.anatomy import View, view
+from crossover.analyses.figures.anatomy import View
 from crossover.analyses.figures.slice_view import (
     BAR_MM,
+    ShownSlice,
     aspect,
     cell_grid,
     draw_contour,
     draw_slice,
-    largest_slice,
     median_case,
-    read_mask,
-    square_around,
+    shown_slice,
     write_on_image,
 )
 from crossover.analyses.predicates import chained
@@ -70,18 +68,6 @@ class Shown:
     models: list[tuple[Chain, str, float]]
 
 
-@dataclass(frozen=True)
-class Row:
-    """A slice of a case, hung and cropped; no corrected image where none was made."""
-
-    shown: Shown
-    image: np.ndarray
-    corrected: np.ndarray | None
-    manual: np.ndarray
-    predicted: list[np.ndarray]
-    hung: View
-
-
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
     tables = [given.table(f"{name}.csv") for name in ("metrics", "statistics/chains")]
@@ -113,17 +99,18 @@ def draw(
         corrected: folder with the corrected channels, laid out alike.
         predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
     """
-    rows = [_row(one, study, cases, corrected, predictions) for one in chosen_rows(metrics, scores, study)]
+    rows = chosen_rows(metrics, scores, study)
     if not rows:
         return style.figure_of_text("No target has both a baseline and a chain to show.")
+    planes = [_plane(row, study, cases, corrected, predictions) for row in rows]
     heads = ["Manual"]
-    heads += ["N4-corrected"] if any(row.corrected is not None for row in rows) else []
+    heads += ["N4-corrected"] if any(len(plane.images) > 1 for plane in planes) else []
     heads += ["Baseline", "Best chain"]
-    ratios = [aspect(row.image, row.hung.spacing) for row in rows]
+    ratios = [aspect(plane.images[0], plane.hung.spacing) for plane in planes]
     figure, places, _ = cell_grid(ratios, len(heads), LABELS_MM)
-    for i, row in enumerate(rows):
+    for i, (row, plane) in enumerate(zip(rows, planes, strict=True)):
         panels = [figure.add_subplot(places[i, j]) for j in range(len(heads))]
-        _draw(panels, row, study)
+        _draw(panels, row, plane, study)
         if i == 0:
             for axes, head in zip(panels, heads, strict=True):
                 axes.set_title(head, loc="center")
@@ -167,39 +154,30 @@ def _of_fold(rows: pd.DataFrame, fold: float) -> pd.DataFrame:
     return rows if pd.isna(fold) else rows[rows["fold"] == fold]
 
 
-def _row(one: Shown, study: Study, cases: Path, corrected: Path, predictions: Path) -> Row:
-    folder, channel = cases / one.target / one.case, study.channels[0]
-    image = sitk.ReadImage(str(image_path(folder, channel)))
-    manual = read_mask(structure_path(folder, one.structure))
-    k, hung = largest_slice(manual), view(image)
-    after = image_path(corrected / one.target / one.case, channel)
-    paths = [prediction_path(predictions, model, one.target, one.case, one.structure) for _, model, _ in one.models]
-    masks = [hung.turn(mask[k]) for mask in (manual, *map(read_mask, paths))]
-    square = square_around(masks, hung)
-    images = [
-        hung.turn(sitk.GetArrayFromImage(source)[k])[square]
-        for source in (image, *([sitk.ReadImage(str(after))] if after.exists() else []))
-    ]
-    manual, *predicted = (mask[square] for mask in masks)
-    return Row(one, images[0], images[1] if len(images) > 1 else None, manual, predicted, hung)
+def _plane(row: Shown, study: Study, cases: Path, corrected: Path, predictions: Path) -> ShownSlice:
+    """Return the slice of a row's case; its last image is the corrected one, where that was made."""
+    folder, channel = cases / row.target / row.case, study.channels[0]
+    after = image_path(corrected / row.target / row.case, channel)
+    images = [image_path(folder, channel), *([after] if after.exists() else [])]
+    models = [model for _, model, _ in row.models]
+    masks = {model: prediction_path(predictions, model, row.target, row.case, row.structure) for model in models}
+    return shown_slice(images, structure_path(folder, row.structure), masks)
 
 
-def _draw(panels: list[Axes], row: Row, study: Study) -> None:
+def _draw(panels: list[Axes], row: Shown, plane: ShownSlice, study: Study) -> None:
     first, *middle, baseline, best = panels
-    draw_slice(first, row.image, row.hung)
-    _shade(first, row.manual, row.hung)
-    draw_contour(first, row.manual, row.hung, *MANUAL)
-    label = study.cohorts[row.shown.target].label
+    draw_slice(first, plane.images[0], plane.hung)
+    _shade(first, plane.manual, plane.hung)
+    draw_contour(first, plane.manual, plane.hung, *MANUAL)
+    label = study.cohorts[row.target].label
     if len(study.structures) > 1:
-        label += f"\n{study.structures[row.shown.structure].label}"
+        label += f"\n{study.structures[row.structure].label}"
     first.set_ylabel(label, weight="bold", size=8.5)
-    for axes in middle:
-        draw_slice(axes, row.image if row.corrected is None else row.corrected, row.hung)
-    pairs = zip((baseline, best), row.predicted, row.shown.models, strict=True)
-    for axes, mask, (chain, _, score) in pairs:
-        draw_slice(axes, row.image if row.corrected is None else row.corrected, row.hung)
-        draw_contour(axes, mask, row.hung, *PREDICTED)
-        draw_contour(axes, row.manual, row.hung, *MANUAL)
+    for axes in (*middle, baseline, best):
+        draw_slice(axes, plane.images[-1], plane.hung)
+    for axes, (chain, model, score) in zip((baseline, best), row.models, strict=True):
+        draw_contour(axes, plane.predicted[model], plane.hung, *PREDICTED)
+        draw_contour(axes, plane.manual, plane.hung, *MANUAL)
         write_on_image(axes, 0.97, 0.03, f"{100 * score:.1f}%", ha="right", va="bottom", size=9)
         if chain.sources:
             axes.set_xlabel(f"first {chain.sources}", size=7, labelpad=2)

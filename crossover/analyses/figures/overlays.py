@@ -8,13 +8,10 @@ failed has an empty panel.
 """
 
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
@@ -22,17 +19,15 @@ from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
-from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.slice_view import (
     BAR_MM,
+    ShownSlice,
     aspect,
     cell_grid,
     draw_contour,
     draw_slice,
-    largest_slice,
     median_case,
-    read_mask,
-    square_around,
+    shown_slice,
     write_on_image,
 )
 from crossover.analyses.predicates import has_overlays, sized
@@ -54,16 +49,6 @@ ANALYSIS = Analysis(
 MANUAL: tuple[str, Any] = ("#ff6a3d", "-")
 PREDICTED: tuple[str, Any] = ("#56b4ff", (0, (3, 1.2)))
 LETTER_MM = 2.1  # width of a letter of a label, about
-
-
-@dataclass(frozen=True)
-class ShownSlice:
-    """One slice, turned for the screen and cropped."""
-
-    images: list[np.ndarray]  # of each channel
-    manual: np.ndarray
-    predicted: dict[str, np.ndarray]
-    hung: View
 
 
 def make(given: Inputs, study: Study) -> Figure:
@@ -112,9 +97,11 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
     planes = []
     for structure in study.overlaid:
         there = [cell for cell in cells.values() if (structure, *cell) in own.index]
-        models = {cell: own.loc[(structure, *cell), "model"] for cell in there}
+        models = [own.loc[(structure, *cell), "model"] for cell in there]
+        masks = {model: prediction_path(predictions, model, study.target, case, structure) for model in models}
         folder = cases / study.target / case
-        planes.append(_plane(study, structure, case, folder, predictions, models))
+        images = [image_path(folder, channel) for channel in study.overlays.channels]
+        planes.append(shown_slice(images, structure_path(folder, structure), masks))
     figure, cells_of, cell_mm = _grid(study, planes)
     count = len(study.overlays.channels)
     for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
@@ -209,22 +196,6 @@ def _about_case(study: Study, case: str) -> str:
     sizes = study.overlays.sizes
     text = f"{style.test_set_label(study, study.target)}, case {case}"
     return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
-
-
-def _plane(study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict) -> ShownSlice:
-    images = [sitk.ReadImage(str(image_path(folder, c))) for c in study.overlays.channels]
-    manual = read_mask(structure_path(folder, structure))
-    k = largest_slice(manual)
-    hung = view(images[0])
-    shown = {"manual": manual[k]}
-    for model in models.values():
-        path = prediction_path(predictions, model, study.target, case, structure)
-        shown[model] = read_mask(path)[k]
-    turned = {name: hung.turn(plane) for name, plane in shown.items()}
-    square = square_around(list(turned.values()), hung)
-    cropped = {name: plane[square] for name, plane in turned.items()}
-    slices = [hung.turn(sitk.GetArrayFromImage(image)[k])[square] for image in images]
-    return ShownSlice(slices, cropped.pop("manual"), cropped, hung)
 
 
 def _grid(study: Study, planes: list[ShownSlice]) -> tuple[Figure, GridSpec, float]:

@@ -1,5 +1,7 @@
 """One slice of a case as a reader sees it: hung as radiologists do, cropped, with contours and a scale bar."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,39 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.typing import LineStyleType
 
 from crossover.analyses.figures import style
-from crossover.analyses.figures.anatomy import View
+from crossover.analyses.figures.anatomy import View, view
 
 BAR_MM = 20.0
 MARGIN = 1.9  # side of the shown square, of the largest side of all contours
 SMALLEST = 0.45  # side of the shown square, at least, of the image's shorter side
 PAGE_HEIGHT_MM = 240.0
 AROUND_MM = 16.0  # height of titles and legend
+
+
+@dataclass(frozen=True)
+class ShownSlice:
+    """One slice of a case, turned for the screen and cropped."""
+
+    images: list[np.ndarray]
+    manual: np.ndarray
+    predicted: dict[str, np.ndarray]
+    hung: View
+
+
+def shown_slice(images: Sequence[Path], manual: Path, predicted: Mapping[str, Path]) -> ShownSlice:
+    """Read the slice with the largest manual area, cropped to a square around all of its masks.
+
+    Args:
+        images: on one grid, hung as the first of them.
+        manual, predicted: the masks on that grid, those that were predicted by the names of their models.
+    """
+    stacks, drawn = [sitk.ReadImage(str(path)) for path in images], read_mask(manual)
+    k, hung = largest_slice(drawn), view(stacks[0])
+    own = hung.turn(drawn[k])
+    masks = {model: hung.turn(read_mask(path)[k]) for model, path in predicted.items()}
+    square = square_around([own, *masks.values()], hung)
+    slices = [hung.turn(sitk.GetArrayFromImage(stack)[k])[square] for stack in stacks]
+    return ShownSlice(slices, own[square], {model: mask[square] for model, mask in masks.items()}, hung)
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -8,8 +8,8 @@ from itertools import combinations
 import pandas as pd
 
 from crossover.core.cells import TableError
+from crossover.core.image_names import stem
 from crossover.core.wording import counted, first_few
-from crossover.sources.score_files import stem
 
 TRIED = "upper and lower case, blanks and signs between words, folders, file extensions and leading zeros"
 """What `matched` does away with before it says that a name is of one model only."""

@@ -47,8 +47,8 @@ def folder_of(path: Path) -> Path:
 
 
 def _holds_volumes(path: Path) -> bool:
+    from crossover.core.image_names import is_volume
     from crossover.sources.file_patterns import paths_below
-    from crossover.sources.inspection.layout import is_volume
 
     if path.is_file():
         return False

@@ -11,6 +11,7 @@ from typing import Any
 
 import pydicom
 
+from crossover.core.image_names import is_volume
 from crossover.core.wording import counted, first_few
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
@@ -31,7 +32,6 @@ from crossover.sources.inspection.inventory import (
     unique_names,
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
-from crossover.sources.inspection.layout import is_volume
 from crossover.sources.inspection.names import Named, group_names, key_of
 from crossover.sources.inspection.series import Candidate, candidates
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from crossover.core.image_names import stem
 from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.findings import Refused
 from crossover.sources.inspection.inventory import Lacks, StructureKind, identifier
-from crossover.sources.inspection.layout import files_of, stem
+from crossover.sources.inspection.layout import files_of
 from crossover.sources.volume_file import read_volume
 
 MOST_VALUES = 256
@@ -36,7 +37,7 @@ class LabelMaps:
         """Return a structure for each label of each pattern; who has no such file is noted in `cases`."""
         out = []
         for pattern, own in self.files.items():
-            called = identifier(stem(pattern)[0].replace("{patient}", "").replace("*", ""), "mask")
+            called = identifier(stem(pattern).replace("{patient}", "").replace("*", ""), "mask")
             labels = self.labels[pattern]
             for label in labels:
                 name = f"{called}_{label}" if len(labels) > 1 else called

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+from crossover.core.image_names import ending
+
 MOST_ROLES = 60
 WORDS = re.compile(
     r"^(images?|labels?|masks?|segs?|segmentations?|gt|rois?|t1\w?|t2\w?|adc|dwi|flair|ct|mr|pet|imagestr|labelstr|train"
@@ -31,18 +32,6 @@ class Layout:
     def patients(self) -> list[str]:
         """All patients that some pattern finds, with their group where there are groups: "siteA/p1"."""
         return sorted({patient for files in self.roles.values() for patient in files})
-
-
-def is_volume(path: str) -> bool:
-    """Return whether a file's name says that it holds a volume."""
-    return path.lower().endswith(SUFFIXES)
-
-
-def stem(path: str) -> tuple[str, str]:
-    """Return a file's name without its suffix, and the suffix."""
-    name = PurePosixPath(path).name
-    suffix = next((s for s in SUFFIXES if name.lower().endswith(s)), PurePosixPath(name).suffix)
-    return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]
 
 
 def layout(paths: Sequence[str]) -> Layout:
@@ -164,7 +153,8 @@ def _by_name(paths: Sequence[str], parted: Callable[[str], Iterator[tuple[str, s
 
 def _ends(path: str) -> Iterator[tuple[str, str]]:
     """Yield each way to part a name at a mark, into the patient and the rest; first the whole name."""
-    name, suffix = stem(path)
+    suffix = ending(path)
+    name = PurePosixPath(path).name.removesuffix(suffix)
     folder = path[: path.rfind("/") + 1]
     cuts = [len(name), *(m.start() for m in re.finditer(r"[_\-. ]", name) if m.start() > 0)]
     for cut in cuts:
@@ -173,6 +163,7 @@ def _ends(path: str) -> Iterator[tuple[str, str]]:
 
 def _number(path: str) -> Iterator[tuple[str, str]]:
     """Yield the part before a number, which is the patient's: "volume-12" and "segmentation-12"."""
-    name, suffix = stem(path)
+    suffix = ending(path)
+    name = PurePosixPath(path).name.removesuffix(suffix)
     if number := re.fullmatch(r"(\D+)(\d+)", name):
         yield f"{path[: path.rfind('/') + 1]}{number[1]}{{patient}}{suffix}", number[2]

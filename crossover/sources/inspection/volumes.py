@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from crossover.core import incremental
 from crossover.core.cells import TableError
+from crossover.core.image_names import is_volume, stem
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
 from crossover.sources.file_patterns import links_below, paths_below
@@ -33,7 +34,7 @@ from crossover.sources.inspection.inventory import (
     unique_names,
 )
 from crossover.sources.inspection.label_maps import usual
-from crossover.sources.inspection.layout import Layout, is_volume, layout, stem
+from crossover.sources.inspection.layout import Layout, layout
 from crossover.sources.reading import errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.volume_file import read_volume
@@ -303,7 +304,7 @@ def _pattern(rule: Any) -> str:
 
 def _called(pattern: str, kind: _FileKind) -> str:
     """Return what a pattern's name says beside the patient: "t2" of "{patient}/t2.nii.gz", else its folder's."""
-    words = re.sub(r"\{\w+\}", "", stem(pattern)[0]).strip("_-. ")
+    words = re.sub(r"\{\w+\}", "", stem(pattern)).strip("_-. ")
     folders = [part for part in pattern.split("/")[:-1] if "{" not in part]
     name = (
         words

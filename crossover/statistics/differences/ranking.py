@@ -23,9 +23,7 @@ SHARES = ["test_set", "structure", "n_train", "metric", "family", "rank", "share
 DRAWS = 1000
 
 
-def ranking(
-    table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None, seed: int = 0
-) -> pd.DataFrame:
+def ranking(table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Rank the models of each test set, structure, size and metric, and tell how stable their ranks are.
 
     Args:
@@ -44,20 +42,19 @@ def ranking(
         found = [
             place | row
             for place, scores, strata in _rankings(rows, metrics)
-            for row in _stability(scores, strata, place["metric"], confidence, seed)
+            for row in _stability(scores, strata, place["metric"], confidence)
         ]
         return pd.DataFrame(found, columns=RANKING)
 
     return by_test_set(compared(table), of_test_set)
 
 
-def rank_shares(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
+def rank_shares(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return how often each model has each rank over the bootstrap samples of `ranking`.
 
     Args:
         table: of `metrics_table.check_metrics`, with what missing predictions count as.
         metric: the one to rank by.
-        seed: of the bootstrap samples.
 
     Returns:
         One row for each family of a ranking and each rank, with the columns `SHARES`; a family's shares sum
@@ -68,7 +65,7 @@ def rank_shares(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame
         found = [
             place | {"family": family, "rank": rank, "share": (own == rank).mean()}
             for place, scores, strata in _rankings(rows, [metric])
-            for family, own in zip(scores, _samples(scores, strata, metric, seed)[1].T, strict=True)
+            for family, own in zip(scores, _samples(scores, strata, metric)[1].T, strict=True)
             for rank in range(1, scores.shape[1] + 1)
         ]
         return pd.DataFrame(found, columns=SHARES)
@@ -134,16 +131,16 @@ def _rankings(
                     yield {"structure": structure, "n_train": n, "metric": metric}, scores, strata
 
 
-def _samples(scores: pd.DataFrame, strata: np.ndarray, metric: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _samples(scores: pd.DataFrame, strata: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the ranks of the models, shape (models,), and over the samples, shape (DRAWS, models)."""
     higher, values = KNOWN[metric].better == "higher", scores.to_numpy(float)
     full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]
-    return full, ranks(_means(values, _draws(strata, seed)), higher)
+    return full, ranks(_means(values, _draws(strata)), higher)
 
 
-def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float, seed: int) -> Iterator[dict]:
+def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float) -> Iterator[dict]:
     values = scores.to_numpy(float)
-    full, samples = _samples(scores, strata, metric, seed)
+    full, samples = _samples(scores, strata, metric)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(samples, ends, axis=0, method="inverted_cdf")
     taus = kendall_tau(full, samples)
@@ -161,9 +158,9 @@ def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence
         }  # fmt: skip
 
 
-def _draws(strata: np.ndarray, seed: int) -> np.ndarray:
+def _draws(strata: np.ndarray) -> np.ndarray:
     """Return how often each case is drawn, shape (DRAWS, cases): as many of each cohort as it has."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     counts = np.zeros((DRAWS, len(strata)))
     for cohort in dict.fromkeys(strata):
         own = np.flatnonzero(strata == cohort)

@@ -108,25 +108,22 @@ def _printed_pilot(printed: PrintedPair) -> Pilot:
     )
 
 
-def smallest_settled(
-    cases: int, trainings: int, printed: PrintedPair, rules: Rules, highest: float = 1.0
-) -> float | None:
+def smallest_settled(cases: int, trainings: int, printed: PrintedPair, rules: Rules) -> float | None:
     """Return the smallest difference of two models that a study settles with the assurance of the rules.
 
     Args:
         cases, trainings: of the study: test cases, and trainings of each model.
         printed: the SDs that are assumed, between cases and between trainings.
         rules: how the study is judged.
-        highest: the largest difference that is looked for, in the metric's unit.
 
     Returns:
-        The difference to a thousandth of `highest`, rounded up; None where even the largest is not settled.
+        The difference to a thousandth, rounded up; None where not even one of 1 is settled.
     """
     pilot = _printed_pilot(printed)
     low, high = 0, 1000
 
     def reached(step: int) -> bool:
-        components = draw_components(pilot, step * highest / 1000)
+        components = draw_components(pilot, step / 1000)
         return bool(assurance(pilot, components, cases, trainings, rules.alpha) >= rules.assurance)
 
     if not reached(high):
@@ -134,7 +131,7 @@ def smallest_settled(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)
-    return high * highest / 1000
+    return high / 1000
 
 
 def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:

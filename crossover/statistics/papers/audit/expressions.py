@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from crossover.core.wording import first_few
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, unrounded
-from crossover.statistics.papers.audit.lookup import Key, first_values, key_text
+from crossover.statistics.papers.audit.lookup import Key, first_facts, first_values, key_text
 from crossover.statistics.papers.audit.places import fact_interval
 from crossover.statistics.papers.printed import GridCell
 from crossover.statistics.papers.published import PrintedGrid, Published, TableOne
@@ -46,7 +46,7 @@ def evaluate(text: str, published: Published) -> Interval:
         ExpressionError: not an expression of these, or a name or number that isn't printed.
     """
     functions = {name: make(published) for name, make in FUNCTIONS.items()}
-    facts = {f.key: fact_interval(f) for f in reversed(published.facts) if f.key}
+    facts = {key: fact_interval(fact) for key, fact in first_facts(published).items()}
     try:
         return _value(ast.parse(text, mode="eval").body, facts, functions)
     except ExpressionError as error:

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from crossover.statistics.papers.printed import PairedTest, PrintedDifference, PublishedModel, Value
+from crossover.statistics.papers.printed import Fact, PairedTest, PrintedDifference, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 
 Key = tuple[str, int, str | None, str, str]
@@ -21,6 +21,11 @@ def first_values(published: Published) -> dict[Key, Value]:
     for value in published.values:
         first.setdefault(key_of(value), value)
     return first
+
+
+def first_facts(published: Published) -> dict[str, Fact]:
+    """Return each key's fact of the place that comes first in the file."""
+    return {fact.key: fact for fact in reversed(published.facts) if fact.key}
 
 
 def at_size(

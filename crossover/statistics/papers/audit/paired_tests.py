@@ -92,10 +92,6 @@ def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
     return found
 
 
-def _name(test: PairedTest) -> str:
-    return pair_text(test)
-
-
 def _possible(test: PairedTest, n: int) -> AuditRow:
     p = p_interval(test.p, test.p_below)
     ways = forms_of(p, n)
@@ -106,7 +102,7 @@ def _possible(test: PairedTest, n: int) -> AuditRow:
         if way:
             tied = NO_TIES if way.tied == 0 else f"{way.tied} or more cases tied or without difference"
             readings.append(Interpretation(f"{form}, {tied}", exactly(way.p)))
-    about, source = f"p of {_name(test)}", f"two-sided p values of {n} paired cases"
+    about, source = f"p of {pair_text(test)}", f"two-sided p values of {n} paired cases"
     if not readings:
         near = min(attainable(n), key=lambda one: abs(one.p - test.p))
         readings = [Interpretation(f"{near.form}, nearest", exactly(near.p))]

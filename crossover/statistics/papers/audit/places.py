@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
-from crossover.statistics.papers.audit.lookup import Key, first_tests, first_values, key_of, key_text, pair_text
+from crossover.statistics.papers.audit.lookup import (
+    Key,
+    first_facts,
+    first_tests,
+    first_values,
+    key_of,
+    key_text,
+    pair_text,
+)
 from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
     READING,
@@ -95,12 +103,10 @@ def _icc(published: Published) -> Iterator[AuditRow]:
 
 
 def _facts(published: Published) -> Iterator[AuditRow]:
-    first: dict[str, Fact] = {}
+    first = first_facts(published)
     for fact in published.facts:
-        if fact.key and fact.key in first:
+        if fact.key and fact is not first[fact.key]:
             yield _fact(fact, first[fact.key])
-        elif fact.key:
-            first[fact.key] = fact
 
 
 def _fact(fact: Fact, there: Fact) -> AuditRow:

@@ -4,6 +4,7 @@ import math
 
 from crossover.statistics.papers.audit.expressions import ExpressionError, evaluate, named, whole_number
 from crossover.statistics.papers.audit.interval import Interval
+from crossover.statistics.papers.audit.lookup import first_facts
 from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
     NOT,
@@ -75,14 +76,13 @@ def _whole(said: Statement, published: Published) -> AuditRow:
 
 def _where(said: Statement, published: Published) -> str:
     keys = [key for text in (said.left, *said.right.values()) for key in named(text)]
-    of = {f.key: f.where for f in reversed(published.facts) if f.key}
-    return places(said.where, *(of[key] for key in keys if key in of))
+    facts = first_facts(published)
+    return places(said.where, *(facts[key].where for key in keys if key in facts))
 
 
 def _printed(text: str, published: Published, value: Interval) -> str:
-    facts = {f.key: f for f in reversed(published.facts) if f.key}
-    if text in facts:
-        return facts[text].value.text + (f" {facts[text].unit}" if facts[text].unit else "")
+    if fact := first_facts(published).get(text):
+        return fact.value.text + (f" {fact.unit}" if fact.unit else "")
     return f"{text} = {_interval_text(value)}"
 
 
