@@ -63,6 +63,7 @@ onstart:
     refuse_what_slurm_has_not()
     refuse_what_the_disk_cannot_hold()
     begin_progress()
+    try_the_gpus()
     start_fork_servers()
     choose_at_ends(workflow)
     end_with_jobs(workflow)

@@ -89,16 +89,17 @@ def timed(one: Callable[[], Any], steps: int) -> float:
 
 
 def memory(engine: str, reset: bool = False) -> float | None:
-    """Return the most device memory that tensors took since the last reset, in GB; None without a GPU."""
-    if not gpus():
+    """Return the most device memory that tensors took since the last reset, in GB; None without a GPU.
+
+    Before the engine is there TensorFlow is not asked, since it takes no settings once it has looked at a GPU; a
+    process measures it once.
+    """
+    if not gpus() or (reset and engine == "keras"):
         return None
     if engine == "keras":
         import tensorflow as tf
 
-        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
-        if reset:
-            tf.config.experimental.reset_memory_stats("GPU:0")
-        return round(peak / 1e9, 2)
+        return round(tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e9, 2)
     import torch
 
     peak = torch.cuda.max_memory_allocated()

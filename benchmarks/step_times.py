@@ -50,11 +50,11 @@ def main() -> None:
     for name in given.studies:
         study = load_study(name, "paper")
         for network, level, structures in kinds(study):
-            took = measured(study, network, level, structures, given.threads)
+            found = measured(study, network, level, structures, given.threads)
             rows.append({
                 "study": name, "scale": "paper", "architecture": network.architecture,
                 "encoder": network.settings.get("encoder", ""), "level": level or "",
-                "seconds": round(took, 3), "threads": given.threads, "machine": platform.machine(),
+                "seconds": round(found.seconds, 3), "threads": given.threads, "machine": platform.machine(),
                 "engine": network.engine, "device": CPU,
             })  # fmt: skip
             print(*rows[-1].values(), flush=True)

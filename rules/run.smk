@@ -11,7 +11,7 @@ from crossover.core import locks
 from crossover.core.configuration import ConfigError
 from crossover.execution import estimate, progress, requirements, slurm_site
 from crossover.execution.integrity import Checker
-from crossover.execution.preflight import check_results
+from crossover.execution.preflight import check_gpus, check_results
 from crossover.execution.workflow import (
     choose_at_ends,
     end_with_jobs,
@@ -24,6 +24,7 @@ from crossover.execution.workflow import (
     when_nothing_is_done,
 )
 from crossover.report import first_page
+from crossover.study.schema import Study
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
@@ -98,15 +99,25 @@ def refuse_what_the_disk_cannot_hold() -> None:
         print(f"disk_check is off: {refused}", file=sys.stderr)
 
 
+def try_the_gpus() -> None:
+    """Print what can't compute on the GPUs of this machine, of what this run trains and predicts with."""
+    used = {job.wildcards["study"] for job in jobs(workflow.dag) if job.rule in ("train", "predict")}
+    for line in check_gpus((engine for name in used for engine in engines_of(STUDIES[name])), GPUS):
+        print(line, file=sys.stderr, flush=True)
+
+
+def engines_of(study: Study) -> set[str]:
+    """Return the engines of a study's networks."""
+    return {network.engine for network in [study.network, *study.other_networks.values()]}
+
+
 def start_fork_servers() -> None:
     """Start the processes that import libraries once for all jobs, where jobs run on this machine.
 
     A framework that has seen a GPU can't be forked, so that none is imported where there is one.
     """
     if workflow.local_exec:
-        engines = (
-            set() if GPUS else {n.engine for s in STUDIES.values() for n in [s.network, *s.other_networks.values()]}
-        )
+        engines = set() if GPUS else {engine for study in STUDIES.values() for engine in engines_of(study)}
         _fork_server.start(["tables", "images", *sorted(engines)])
 
 

@@ -18,6 +18,7 @@ from crossover.core.files import read_json, write_json
 from crossover.core.incremental import ItemsError, failed_of
 from crossover.execution import progress
 from crossover.study.plan import Model, Stage
+from crossover.training.engines import out_of_memory
 from crossover.training.failure import TrainingFailed
 from crossover.training.job import train_stages
 from crossover.training.prediction import predict_models
@@ -331,3 +332,25 @@ def test_writing_curves_imports_no_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_lack_of_memory_is_recognised_by_what_followed_from_it():
+    """A recording on a GPU that lacks memory ends with an error of its own, whose context tells why."""
+
+    class Recording:
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def recorded(error: Exception) -> Exception:
+        try:
+            with Recording():
+                raise error
+        except RuntimeError as ended:
+            return ended
+        raise AssertionError
+
+    assert out_of_memory(recorded(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")))
+    assert not out_of_memory(recorded(RuntimeError("no deterministic implementation")))

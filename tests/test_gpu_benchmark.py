@@ -1,6 +1,7 @@
 """The command that measures a GPU, in its small form on the processor."""
 
 import os
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from benchmarks import gpu, gpu_measures, step_times
 from benchmarks.gpu_measures import Subject
 from crossover.study.config import load_study
 from crossover.training.devices import gpus
+from crossover.training.step_time import Measured
 
 TORCH = gpu.SMALL[-1]
 
@@ -37,6 +39,23 @@ def test_a_section_that_is_not_there_is_told(capsys):
     with pytest.raises(SystemExit):
         gpu.main(["step"])
     assert "no section step; there are steps, compiled" in capsys.readouterr().err
+
+
+def test_tensorflow_is_not_asked_for_its_memory_before_it_has_its_settings(monkeypatch):
+    """It takes no number of threads, and no growth of memory, once it has looked at a GPU."""
+    monkeypatch.setattr(gpu_measures, "gpus", lambda: ("0",))
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert gpu_measures.memory("keras", reset=True) is None
+    with pytest.raises(ImportError):
+        gpu_measures.memory("keras")
+
+
+def test_step_times_are_written_as_they_are_measured(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(step_times, "measured", lambda *given: Measured(0.12345, 0.9))
+    out = tmp_path / "times.csv"
+    monkeypatch.setattr(sys, "argv", ["step_times", "uterus", "--threads", "1", "--out", str(out)])
+    step_times.main()
+    assert set(pd.read_csv(out)["seconds"]) == {0.123}
 
 
 def test_rows_of_a_gpu_stand_beside_those_of_a_processor(tmp_path: Path):

@@ -79,6 +79,17 @@ def test_what_stands_before_a_level_keeps_its_parents_weights_and_is_not_counted
     assert own["trained"] == sum(value.size for name, value in child.items() if not name.startswith("encoder."))
 
 
+def test_on_a_gpu_algorithms_are_tried_out_as_by_nnunets_own_commands(monkeypatch):
+    import torch
+
+    from crossover.training.backends.nnunet.environment import device
+
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    for found, named in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found)
+        assert device() == torch.device(named) and torch.backends.cudnn.benchmark == found
+
+
 def test_a_child_has_its_parents_plans(trained: Path):
     first, moved, own = (read_json(trained / "stages" / s / "plans.json") for s in ("source", "child", "again"))
     assert record(trained, "child")["plan"]["of"] == "source" and record(trained, "again")["plan"]["of"] == "again"

@@ -2,15 +2,18 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.execution.readiness import _statistics, _step_seconds, readiness
+from crossover.execution.readiness import _beside, _clock, _statistics, _step_seconds, readiness
 from crossover.study.config import load_study
 from crossover.study.plan import plan
+from crossover.training import step_time
+from crossover.training.step_time import Measured
 from tests.dry_runs import ROOT, WORKFLOW
 from tests.two_sites import write_two_sites
 
@@ -125,3 +128,29 @@ def test_running_statistics_that_cannot_follow_within_the_steps_are_told(clone: 
     told = _statistics(study, plan(study), found)
     assert len(told) == (left is not None)
     assert all(f"unet {encoder}: after the 30 steps of the shortest training {left} of" in line for line in told)
+
+
+@pytest.mark.parametrize("device, told", [("CPU", "this machine without a GPU, 4"), ("A100", "this machine's A100, 2")])
+def test_hours_are_those_of_the_device_on_which_steps_were_measured(device: str, told: str, monkeypatch):
+    """Trainings that share a GPU take turns: cores make none of them faster."""
+    monkeypatch.setattr("crossover.execution.readiness.measured", lambda *given: Measured(1.0, 0.9, device))
+    monkeypatch.setattr("crossover.execution.readiness.gpus", lambda: ("0", "1"))
+    study = load_study("uterus", "smoke")
+    found = _step_seconds(study, plan(study))
+    assert set(found["device"]) == {"CPU"}, "they are of this machine, whatever it has: `estimate` is to take them"
+    beside = _beside(found, study, cores=4 * study.execution.threads)
+    assert _clock(found, beside) == f"by the clock on {told} side by side"
+
+
+@pytest.mark.parametrize("device, batches", [("CPU", [2] * 4), ("A100", [16] * 7)])
+def test_on_a_gpu_a_whole_batch_is_measured_once_its_kernels_are_chosen(device: str, batches: list[int], monkeypatch):
+    seen: list[int] = []
+    engine = SimpleNamespace(device=device, start=lambda *given: None)
+    monkeypatch.setattr(step_time.engines, "create", lambda *given: engine)
+    monkeypatch.setattr(step_time.engines, "whole_step", lambda engine, images, masks, rate: seen.append(len(images)))
+    monkeypatch.setattr(step_time, "check_output", lambda *given: None)
+    monkeypatch.setattr(step_time, "_kept", lambda *given: 0.9)
+    study = load_study("prostate", "paper")
+    assert study.recipe.batch == 16
+    assert step_time.measured(study, study.network.cell("unet", "resnet18"), None, 1, 1).device == device
+    assert seen == batches

@@ -261,6 +261,26 @@ def test_a_run_names_what_it_ran_on(engine):
     assert engine.device == "CPU" or torch.cuda.is_available()
 
 
+def test_the_batch_of_a_training_is_recorded_though_a_validation_came_first(monkeypatch):
+    """A fine-tuning validates the weights that it begins with, in larger batches and before its first step."""
+    recorded, computed = [], []
+
+    class Graph:
+        replay = staticmethod(lambda: None)
+
+    def record(own: replay.Replayed, given: list) -> Graph:
+        recorded.append(len(given[0]))
+        own._given, own._made = [t.clone() for t in given], own._compute(given)
+        return Graph()
+
+    monkeypatch.setattr(replay.Replayed, "_record", record)
+    replayed = replay.Replayed(lambda given: computed.append(len(given[0])) or given, rows=2)
+    for rows in (6, 6, 6, 4, 2, 2, 2, 6, 2):
+        (made,) = replayed([torch.zeros(rows, 3)])
+        assert len(made) == rows
+    assert recorded == [2] and computed == [6, 6, 6, 4, 2, 2, 2, 6]
+
+
 @pytest.mark.gpu
 def test_a_gpu_trains_as_the_processor_does(monkeypatch):
     losses = {}

@@ -8,7 +8,9 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from crossover.core import locks, provenance
 from crossover.core.configuration import ConfigError
@@ -16,6 +18,7 @@ from crossover.core.files import file_digest, write_json
 from crossover.core.source_code import code_digest
 from crossover.execution.integrity import Checker
 from crossover.execution.preflight import check_results
+from crossover.execution.recompute import _compared
 from crossover.execution.workflow import GraphJob
 from crossover.sources.redaction import without_places
 
@@ -184,3 +187,14 @@ def test_a_record_whose_keys_are_damaged_stops_the_run_and_is_named(results, key
     path.write_text(path.read_text().replace(f'"{key}":', f'"{key}x":'))
     assert not Checker().is_outdated(planned())
     assert "not as it was written" in refusal()
+
+
+def test_a_training_that_was_repeated_on_another_device_says_so(tmp_path: Path):
+    for name, device in (("kept", "NVIDIA A100"), ("again", "CPU")):
+        (tmp_path / name).mkdir()
+        save_file({"w": np.zeros(1, np.float32)}, tmp_path / name / "weights.safetensors")
+        (tmp_path / name / "history.csv").write_text("step,loss,validation_dsc\n1,0.5,0.5\n")
+        write_json(tmp_path / name / "record.json", {"best_validation_dsc": 0.5, "device": device, "processor": "x"})
+    found = _compared(tmp_path / "kept", tmp_path / "again", {"platform": "p", "versions": {}})
+    assert found.verdict == "identical" and found.machine["device"] == ("NVIDIA A100", "CPU")
+    assert "processor" not in found.machine

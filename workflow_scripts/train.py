@@ -12,7 +12,7 @@ from crossover.study.plan import Stage
 from crossover.study.splits import read_splits
 from crossover.training import backends
 from crossover.training.cache import Cache
-from crossover.training.devices import TICKETS, claim, gpus
+from crossover.training.devices import claim, gpus, share
 from crossover.training.job import Initials, train_stages
 from crossover.training.stage_files import by_cohort
 from crossover.training.tensorboard import Curves
@@ -50,7 +50,7 @@ def main(job: Job) -> None:
         initial=Initials(job.cfg["initial"], job.imagenet),
         watch=watch,
         activations=Cache(int(gigabytes * 1e9)),
-        gpu_share=job.tickets / TICKETS,
+        gpu_share=share(job.tickets, gpus()),
     )
     made = backends.part(given, "training").stages(given)
     code = code_digest("workflow_scripts/train.py", *backends.files(made.settings.network, "training"))

@@ -1,5 +1,8 @@
-"""What is checked before anything runs: the studies, their initial weights, and the results that are there."""
+"""What is checked before anything runs: studies, their initial weights, GPUs, and the results that are there."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +14,16 @@ from crossover.execution.integrity import Checker, describe
 from crossover.study import parameters
 from crossover.study.initial_weights import missing, of_file
 from crossover.study.schema import Study
+
+FRAMEWORKS = {"torch": "PyTorch", "keras": "TensorFlow"}
+CONVOLUTIONS = {
+    "torch": "import torch; ones = lambda *shape: torch.ones(shape, device='cuda'); "
+    "torch.nn.functional.conv3d(ones(1, 4, 32, 32, 32), ones(8, 4, 3, 3, 3)).sum().item()",
+    "keras": "import tensorflow as tf; "
+    "assert tf.config.list_physical_devices('GPU'), 'no GPU found, or no build of TensorFlow for GPUs'; "
+    "tf.nn.conv2d(tf.ones((1, 32, 32, 4)), tf.ones((3, 3, 4, 8)), 1, 'VALID').numpy()",
+}
+"""Engine -> Python that ends with an error where its framework does not compute a convolution on a GPU."""
 
 
 def check(studies: dict[str, Study]) -> None:
@@ -94,3 +107,36 @@ def check_results(outputs: Iterable[str]) -> None:
             findings += [] if is_unfinished(output) else changes
     if findings:
         raise ConfigError(describe(findings))
+
+
+def check_gpus(engines: Iterable[str], devices: tuple[str, ...]) -> list[str]:
+    """Compute something on a GPU by the frameworks that a run trains with, each in a process of its own.
+
+    Without this, a training whose framework finds no GPU goes on for days on processors, and only its record says so.
+
+    Args:
+        engines: of the run's networks.
+        devices: that the run may use; none are asked for where there are none.
+
+    Returns:
+        Messages to show before anything else, one for each framework that can't.
+    """
+    if not devices:
+        return []
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": devices[0], "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    begun = {
+        engine: subprocess.Popen(
+            [sys.executable, "-c", CONVOLUTIONS[engine]],
+            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for engine in sorted(set(engines))
+    }  # fmt: skip
+    said = {engine: process.communicate()[1].strip() or "it was ended" for engine, process in begun.items()}
+    return [
+        f"{FRAMEWORKS[engine]} can't compute on GPU {devices[0]}: {said[engine].splitlines()[-1]}. "
+        "Trainings by it run on processors, which takes many times as long, or fail. See docs/performance.md; with "
+        "CUDA_VISIBLE_DEVICES set to nothing, a run trains on processors and looks for no GPU"
+        for engine, process in begun.items()
+        if process.returncode
+    ]

@@ -24,6 +24,7 @@ from crossover.study.config import SCALES, Settings, data_of, load_settings, loa
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.splits import shared, tested_patients, too_few
+from crossover.training.devices import claim, gpus
 from crossover.training.step_time import measured, taken
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
@@ -151,14 +152,16 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     own = plan(study)
     seconds = _step_seconds(study, own)
     about = estimate(study, own, seconds, gpu=False)
-    beside = max(1, cores // study.execution.threads)
+    beside = _beside(seconds, study, cores)
     if about.untimed:
         taking = f"of unknown length: {', '.join(about.untimed)} can't be timed before it is planned"
     elif about.hours is None:
         taking = UNKNOWN
     else:
         steps = "; ".join(f"{_called(row)} {row.seconds:.2g} s" for row in seconds.fillna("").itertuples())
-        taking = f"about {duration(3600 * about.hours / beside)} {_clock(beside)} (a step, measured here: {steps})"
+        taking = (
+            f"about {duration(3600 * about.hours / beside)} {_clock(seconds, beside)} (a step, measured here: {steps})"
+        )
     lines = [
         f"{len(workflow.jobs)} jobs; {counted(about.stages, 'training')}: {taking}",
         *_at_paper_scale(study, values, cores),
@@ -175,7 +178,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
 def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
     """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them.
 
-    Beside them `kept`, see `crossover.training.step_time.Measured`.
+    Beside them `kept` and, as `on`, the device; see `crossover.training.step_time.Measured`.
     """
     kinds = {
         (cell, stage.level, stage.network)
@@ -183,16 +186,18 @@ def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
         for cell in study.cells_of(stage.cell, stage.network)
     }
     structures = 1 if study.network.per_structure else len(study.structures)
-    rows = []
+    rows, devices = [], []
     for (architecture, encoder), level, called in sorted(kinds, key=str):
         network = study.network_of(called)
         if backends.backend_of(network).step(study, network) is None:  # what it takes follows from a plan of cases
             continue
         network = network.cell(architecture, encoder) if encoder else network
-        found = measured(study, network, level, structures, study.execution.threads, times)
+        with claim(gpus(), tickets=0):
+            found = measured(study, network, level, structures, study.execution.threads, times)
         rows.append((study.study, study.scale, architecture, encoder, level or "", found.seconds, CPU, found.kept))
+        devices.append(found.device)
     names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device", "kept"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).assign(on=devices)
 
 
 def _statistics(study: Study, own: Plan, found: pd.DataFrame) -> list[str]:
@@ -252,16 +257,32 @@ def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[st
     none = pd.DataFrame(columns=["study", "scale", "architecture", "encoder", "level", "seconds", "device"])
     if estimate(whole, own, none, gpu=False).steps is None:
         return [f"at {whole.scale} scale: not known before a run has counted the slices"]
-    hours = estimate(whole, own, _step_seconds(whole, own, times=1), gpu=False).hours
+    seconds = _step_seconds(whole, own, times=1)
+    hours = estimate(whole, own, seconds, gpu=False).hours
     if hours is None:
         return [f"at {whole.scale} scale: not known before its networks are planned"]
-    beside = max(1, cores // whole.execution.threads)
+    beside = _beside(seconds, whole, cores)
     long = duration(3600 * hours / beside)
-    return [f"at {whole.scale} scale: {counted(len(own.stages), 'training')}, about {long} {_clock(beside)}"]
+    return [f"at {whole.scale} scale: {counted(len(own.stages), 'training')}, about {long} {_clock(seconds, beside)}"]
 
 
-def _clock(beside: int) -> str:
-    return f"by the clock on this machine without a GPU, {beside} side by side"
+def _beside(seconds: pd.DataFrame, study: Study, cores: int) -> int:
+    """Return how many trainings are as fast side by side as each alone: one on a GPU, whose steps take turns.
+
+    Args:
+        seconds: of `_step_seconds`.
+    """
+    return max(1, cores // study.execution.threads) if _gpus_of(seconds).empty else max(1, len(gpus()))
+
+
+def _clock(seconds: pd.DataFrame, beside: int) -> str:
+    found = _gpus_of(seconds)
+    on = "this machine without a GPU" if found.empty else f"this machine's {' and '.join(found.unique())}"
+    return f"by the clock on {on}, {beside} side by side"
+
+
+def _gpus_of(seconds: pd.DataFrame) -> pd.Series:
+    return seconds["on"][seconds["on"] != CPU]
 
 
 UNKNOWN = "of unknown length until the cases are there, since the number of steps follows from their slices"

@@ -33,7 +33,7 @@ class Recomputed:
         verdict: `identical` is of weights that are equal to the bit.
         largest_difference: of any weight.
         validation_dsc: kept, again.
-        machine: platform or package -> as recorded, and now, where they differ.
+        machine: platform, device, processor or package -> as recorded, and now, where they differ.
     """
 
     stage: str
@@ -92,14 +92,20 @@ def _compared(kept: Path, again: Path, record: dict[str, Any]) -> Recomputed:
     old, new = load_file(kept / WEIGHTS), load_file(again / WEIGHTS)
     same = old.keys() == new.keys() and all(np.array_equal(old[k], new[k]) for k in old)
     largest = max((float(np.abs(old[k] - new[k]).max(initial=0.0)) for k in old if k in new), default=0.0)
-    old_dsc, new_dsc = (read_json(f / RECORD)["best_validation_dsc"] for f in (kept, again))
+    before, after = (read_json(folder / RECORD) for folder in (kept, again))
+    old_dsc, new_dsc = before["best_validation_dsc"], after["best_validation_dsc"]
     steps = [len(pd.read_csv(folder / HISTORY)) for folder in (kept, again)]
     close = abs(old_dsc - new_dsc) <= DSC_TOLERANCE and steps[0] == steps[1]
-    now = {"platform": platform.platform(), **imported_versions()}
-    then = {"platform": record["platform"], **record["versions"]}
+    now = {"platform": platform.platform(), **_computers(after), **imported_versions()}
+    then = {"platform": record["platform"], **_computers(before), **record["versions"]}
     differing = {k: (then[k], now[k]) for k in then if k in now and then[k] != now[k]}
     verdict: Verdict = "identical" if same else "within tolerance" if close else "different"
     return Recomputed(kept.name, verdict, largest, (old_dsc, new_dsc), differing)
+
+
+def _computers(facts: dict[str, Any]) -> dict[str, str]:
+    """Return what a stage was computed on, as far as its record says: with other kernels last bits differ."""
+    return {what: facts[what] for what in ("device", "processor") if what in facts}
 
 
 def sample() -> tuple[str, str]:

@@ -205,6 +205,7 @@ def _predicted(
     if not cases:
         return
     from crossover.training import backends
+    from crossover.training.devices import claim, gpus
     from crossover.training.stage_files import Place
 
     record = read_json(stage / incremental.RECORD)
@@ -216,16 +217,17 @@ def _predicted(
     job = backends.Job(settings.model_dump(mode="json"), slices, received, corrected, pd.DataFrame(), threads)
     predictor = backends.part(job, "prediction").predictor(job)
     (out / "predictions").mkdir(exist_ok=True)
-    for case in cases:
-        try:
-            (masks,) = predictor.masks(stage, structures, [Place("", case)])
-            rows = [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
-            as_dicom = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
-            yield from [row | {k: as_dicom[row["structure"]] for k in ("dicom",) if as_dicom} for row in rows]
-        except Exception as error:
-            if no_room := disk.as_disk_full(error, out):
-                raise no_room from error
-            failed[case] = f"{type(error).__name__}: {error}"
+    with claim(gpus(), tickets=0):
+        for case in cases:
+            try:
+                (masks,) = predictor.masks(stage, structures, [Place("", case)])
+                rows = [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
+                as_dicom = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
+                yield from [row | {k: as_dicom[row["structure"]] for k in ("dicom",) if as_dicom} for row in rows]
+            except Exception as error:
+                if no_room := disk.as_disk_full(error, out):
+                    raise no_room from error
+                failed[case] = f"{type(error).__name__}: {error}"
 
 
 def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Image) -> dict:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,6 +23,7 @@ from filelock import FileLock, Timeout
 TICKETS = 12
 """So that 1, 2, 3, 4, 6 or 12 jobs share a device."""
 LOCKS = Path(".cache/gpu")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 WAIT_SECONDS = 0.5
 
 
@@ -28,15 +31,38 @@ WAIT_SECONDS = 0.5
 def gpus() -> tuple[str, ...]:
     """Return the GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists.
 
-    Slurm sets CUDA_VISIBLE_DEVICES for a job with GPUs; one without it was given none, whatever the node has.
+    As for CUDA, those of the variable end at the first that names none: `-1`, or Slurm's `NoDevFiles`, hides all.
+    Slurm sets the variable for a job with GPUs; one without it was given none, whatever the node has.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = os.environ.get(VISIBLE)
     if visible is not None:
-        return tuple(device for device in visible.split(",") if device)
-    if "SLURM_JOB_ID" in os.environ or not shutil.which("nvidia-smi"):
+        return tuple(takewhile(re.compile(r"\d+|(GPU|MIG)-.+").fullmatch, map(str.strip, visible.split(","))))
+    if _of_slurm() or not shutil.which("nvidia-smi"):
         return ()
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
-    return tuple(str(i) for i, line in enumerate(listed.splitlines()) if line.startswith("GPU"))
+    return _listed(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Return the GPUs that `nvidia-smi -L` lists, by number.
+
+    Where one is divided into MIG instances, which CUDA finds by their UUIDs alone, all are named by UUID, and the
+    instances stand for their GPU.
+    """
+    lines = (re.match(r"\s*(GPU|MIG)\b(?:.*UUID: (\S+)\))?", line) for line in text.splitlines())
+    named = [(line[1], line[2]) for line in lines if line]
+    if all(kind == "GPU" for kind, _ in named):
+        return tuple(map(str, range(len(named))))
+    after = pairwise([*named, ("", "")])
+    return tuple(uuid for (kind, uuid), (following, _) in after if kind == "MIG" or following != "MIG")
+
+
+def _of_slurm() -> bool:
+    return "SLURM_JOB_ID" in os.environ
+
+
+def share(tickets: int, devices: tuple[str, ...]) -> float:
+    """Return the share of a GPU that a job's tickets are; without tickets a scheduler gave it a whole one, or none."""
+    return tickets / TICKETS if tickets else float(bool(devices))
 
 
 @functools.cache
@@ -56,9 +82,11 @@ def claim(devices: tuple[str, ...], tickets: int = TICKETS, locks: Path = LOCKS)
 
     Of the devices with as many free, the fullest, so that whole ones stay free. The locks are the
     system's: a killed job gives its tickets back. Without a number of tickets the device is the first one.
+    To a job of Slurm's that was given none, the GPUs of its node are hidden: not every site hides them.
     """
     if not devices:
-        yield None
+        with _visible("") if _of_slurm() else nullcontext():
+            yield None
         return
     if not tickets:
         yield devices[0]
@@ -67,13 +95,22 @@ def claim(devices: tuple[str, ...], tickets: int = TICKETS, locks: Path = LOCKS)
     with ExitStack() as held:
         while (device := _take(devices, tickets, locks, held)) is None:
             time.sleep(WAIT_SECONDS)
-        before = os.environ.get("CUDA_VISIBLE_DEVICES")
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
-        yield device
+        with _visible(device):
+            yield device
+
+
+@contextmanager
+def _visible(devices: str) -> Iterator[None]:
+    """Let the frameworks see these devices alone; they look once, when they first use one."""
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = devices
+    try:
+        yield
+    finally:
         if before is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
+            del os.environ[VISIBLE]
         else:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before
+            os.environ[VISIBLE] = before
 
 
 def _take(devices: tuple[str, ...], tickets: int, locks: Path, held: ExitStack) -> str | None:

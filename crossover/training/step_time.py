@@ -18,8 +18,13 @@ from crossover.training import engines
 from crossover.training.loop import fitting
 from crossover.training.network_output import check_output, named
 
+CPU = "CPU"
+"""How engines call a processor."""
 LARGEST_BATCH = 2
-"""Slices or patches of a step that is measured; a larger batch takes as many times as long, on a processor."""
+"""Slices or patches of a step that is measured on a processor, where a larger batch takes as many times as long; on a
+GPU it does not, and the whole batch is measured."""
+BEFORE, BEFORE_ON_GPU = 1, 4
+"""Steps that are not measured: on a GPU the first ones also choose kernels, and are recorded."""
 RUNNING = ("running_mean", "moving_mean")
 """How PyTorch and Keras call the running mean of a batch normalisation, at the end of its name."""
 
@@ -30,10 +35,12 @@ class Measured(NamedTuple):
     Attributes:
         seconds: at its size and batch, the median of some after the first.
         kept: the share of its running statistics that a step keeps, the largest of all layers; 0 where it has none.
+        device: by its engine's name: a GPU's, or `CPU`.
     """
 
     seconds: float
     kept: float
+    device: str = CPU
 
 
 def measured(
@@ -49,22 +56,24 @@ def measured(
         ConfigError: the network can't be built, fails, or `check_output` refuses it.
     """
     size, recipe = _seen(study, network)
-    batch = min(recipe.batch, LARGEST_BATCH)
+    engine = engines.create(network, (*size, len(study.channels)), structures, threads)
+    on_gpu = engine.device != CPU
+    batch = recipe.batch if on_gpu else min(recipe.batch, LARGEST_BATCH)
     rng = np.random.default_rng(0)
     images = rng.normal(size=(batch, *size, len(study.channels))).astype("float32")
     masks = (rng.random((batch, *size, structures)) > 0.9).astype("float32")
-    engine = engines.create(network, images.shape[1:], structures, threads)
     check_output(engine, network.architecture, images, structures, recipe)
     with named(network.architecture, images):
         kept = _kept(engine, recipe, images, masks)
         engine.start(recipe, 0, None, level)
-        engines.whole_step(engine, images, masks, recipe.learning_rate)
+        for _ in range(BEFORE_ON_GPU if on_gpu else BEFORE):
+            engines.whole_step(engine, images, masks, recipe.learning_rate)
     taken = []
     for _ in range(times):
         start = perf_counter()
         engines.whole_step(engine, images, masks, recipe.learning_rate)
         taken.append(perf_counter() - start)
-    return Measured(median(taken) * recipe.batch / batch, kept)
+    return Measured(median(taken) * recipe.batch / batch, kept, engine.device)
 
 
 def _kept(engine: engines.Engine, recipe: Recipe, images: np.ndarray, masks: np.ndarray) -> float:

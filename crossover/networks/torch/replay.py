@@ -22,17 +22,23 @@ class Replayed:
     """A function from tensors to tensors on the GPU.
 
     Everything else that it reads or writes must stay at its place in memory: weights, gradients, running
-    statistics. Inputs of other shapes or layouts than the first call's are computed as they come.
+    statistics. Inputs with another number of rows, as a validation has, or of other shapes or layouts than the
+    first with that number, are computed as they come.
+
+    Args:
+        rows: of the inputs whose computation is recorded, a training's batch.
     """
 
-    def __init__(self, compute: Compute) -> None:
-        self._compute, self._runs = compute, 0
+    def __init__(self, compute: Compute, rows: int) -> None:
+        self._compute, self._rows, self._runs = compute, rows, 0
         self._kinds: list[tuple] | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._given: list[Tensor] = []
         self._made: list[Tensor] = []
 
     def __call__(self, given: list[Tensor]) -> list[Tensor]:
+        if len(given[0]) != self._rows:
+            return self._compute(given)
         kinds = [(t.shape, t.stride(), t.dtype) for t in given]
         self._kinds = self._kinds or kinds
         if kinds != self._kinds:

@@ -111,10 +111,16 @@ def whole_step(engine: Engine, images: np.ndarray, masks: np.ndarray, learning_r
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Return whether an error of any framework means that there was no memory left."""
+    """Return whether an error of any framework means that there was no memory left.
+
+    So does one that followed from such an error: the end of a recording that lacked memory fails in its own words.
+    """
     named = type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
     texts = ("allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, MemoryError) or named or any(text in str(error) for text in texts)
+    if isinstance(error, MemoryError) or named or any(text in str(error) for text in texts):
+        return True
+    before = error.__cause__ or error.__context__
+    return isinstance(before, Exception) and out_of_memory(before)
 
 
 def check_fit(shapes: dict[str, tuple[int, ...]], arrays: Arrays) -> None:

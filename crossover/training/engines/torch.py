@@ -153,8 +153,8 @@ class TorchEngine:
         rates = self._architecture.rates(recipe.layer_decay)
         self._optimiser = _optimiser(recipe, self._trained(), rates)
         on_gpu = self._device.type == "cuda"
-        self._given = Replayed(self._through_trunk) if on_gpu else self._through_trunk
-        self._learn = Replayed(self._gradients) if on_gpu else self._gradients
+        self._given = Replayed(self._through_trunk, recipe.batch) if on_gpu else self._through_trunk
+        self._learn = Replayed(self._gradients, recipe.batch) if on_gpu else self._gradients
 
     def _spare_memory(self, batch: int, level: str | None) -> None:
         """Recompute blocks where a step would keep too much; never where the step is recorded or compiled."""

@@ -7,6 +7,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 FOLDERS = {"nnUNet_raw": "raw", "nnUNet_preprocessed": "preprocessed", "nnUNet_results": "results"}
 MISSING = (
@@ -49,6 +53,15 @@ def environment(root: Path | None, threads: int, workers: int | None = None) -> 
             yield
     finally:
         _set(before)
+
+
+def device() -> torch.device:
+    """Return the device that nnU-Net computes on; on a GPU cuDNN tries out algorithms, as by nnU-Net's own commands."""
+    import torch
+
+    found = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = found.type == "cuda"
+    return found
 
 
 def _set(variables: Mapping[str, str | None]) -> None:

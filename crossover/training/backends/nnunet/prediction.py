@@ -16,7 +16,7 @@ from crossover.imaging.volumes import image_path, on_grid, read_grid
 from crossover.study.sections import CasePrediction
 from crossover.training.backends import Job
 from crossover.training.backends.nnunet.dataset import DATASET, labels_of, link_images
-from crossover.training.backends.nnunet.environment import environment
+from crossover.training.backends.nnunet.environment import device, environment
 from crossover.training.stage_files import WEIGHTS, Cases, Place, record_of
 
 PLANS = "plans.json"
@@ -88,10 +88,9 @@ class Loaded:
         heads = plans.get_label_manager(self._dataset).num_segmentation_heads
         network = nnUNetTrainer.build_network_architecture(plans, settings, channels, heads, False)
         load_weights(network, stage / WEIGHTS)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        step, axes = inference.tile_step_size, inference.mirroring_axes
-        self._predictor = nnUNetPredictor(tile_step_size=step, device=device, allow_tqdm=False)
-        network.to(device).eval()
+        step, axes, where = inference.tile_step_size, inference.mirroring_axes, device()
+        self._predictor = nnUNetPredictor(tile_step_size=step, device=where, allow_tqdm=False)
+        network.to(where).eval()
         mirrored = None if axes is None else tuple(axes)  # none of `network.disable_tta`
         state = [network.state_dict()]
         self._predictor.manual_initialization(network, plans, settings, state, self._dataset, "nnUNetTrainer", mirrored)

@@ -23,10 +23,10 @@ from crossover.study.splits import stage_cases
 from crossover.training.backends import Job
 from crossover.training.backends.nnunet import dataset as raw
 from crossover.training.backends.nnunet import planning
-from crossover.training.backends.nnunet.environment import environment
+from crossover.training.backends.nnunet.environment import device, environment
 from crossover.training.backends.nnunet.prediction import PLANS, Inference, Loaded
 from crossover.training.clock import Clock
-from crossover.training.devices import gpus, processor
+from crossover.training.devices import processor
 from crossover.training.engines import out_of_memory
 from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.job import Stages, seed_of
@@ -117,7 +117,7 @@ class NnunetStages(Stages):
             "standardised": None, "inference": inference._asdict(), "plan": self._plan(stage, prepared, trainer),
             "steps": steps, "best_step": steps, "best_validation_dsc": score, "parameters": _counts(trainer),
             "patients": {use: len(own) for use, own in prepared.used.items()},
-            "activations": None, "repeats": not gpus(),
+            "activations": None, "repeats": trainer.device.type == "cpu",
             "seconds": round(perf_counter() - start + self._before, 2), "seconds_in": clock.rounded(),
             "cpu_seconds": clock.cpu_seconds, "threads": self._job.threads, "gpu_share": self._job.gpu_share,
             "device": torch.cuda.get_device_name() if trainer.device.type == "cuda" else "CPU",
@@ -195,15 +195,12 @@ class NnunetStages(Stages):
             collapsed.append({"seed": seed, "happened": happened, "history": history})
 
     def _attempt(self, stage: Stage, prepared: _Prepared, seed: int, clock: Clock) -> CrossoverTrainer:
-        import torch
-
         from crossover.training.backends.nnunet.trainer import LATEST, CrossoverTrainer, Rates
 
-        s = self.settings.network
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        s, where = self.settings.network, device()
         about = read_json(self._root / "preprocessed" / prepared.dataset / raw.DATASET)
         with clock("build"):
-            trainer = CrossoverTrainer(prepared.plans | {"continue_training": False}, s.configuration, 0, about, device)
+            trainer = CrossoverTrainer(prepared.plans | {"continue_training": False}, s.configuration, 0, about, where)
             trainer.output_folder = str(Path(trainer.output_folder_base) / f"seed_{seed}")
             Path(trainer.output_folder).mkdir(parents=True, exist_ok=True)
 
@@ -220,7 +217,7 @@ class NnunetStages(Stages):
         self._before = trainer.spent()
         clock.add({"step": self._before})
         # workers leave the order of batches to chance; without a GPU they would gain nothing
-        workers = max(1, self._job.threads - 1) if device.type == "cuda" else 0
+        workers = max(1, self._job.threads - 1) if where.type == "cuda" else 0
         with clock("step"), environment(self._root, self._job.threads, workers):
             trainer.run_training()
         return trainer
