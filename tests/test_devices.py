@@ -192,6 +192,10 @@ def test_a_framework_that_cannot_compute_on_the_gpu_is_told_before_anything_runs
     (told,) = preflight.check_gpus(["torch", "keras", "torch"], ("5", "6"))
     assert told.startswith("PyTorch can't compute on GPU 5: the driver is too old, says 5. Trainings by it run on proc")
     assert preflight.check_gpus(["keras"], ("5",)) == preflight.check_gpus(["torch"], ()) == []
+    monkeypatch.setattr(preflight, "CONVOLUTIONS", {"torch": "import time; time.sleep(60)"})
+    monkeypatch.setattr(preflight, "GPU_SECONDS", 0.1)
+    (hangs,) = preflight.check_gpus(["torch"], ("5",))
+    assert "no answer within 0.1 seconds" in hangs
 
 
 @pytest.mark.slow

@@ -109,6 +109,10 @@ def check_results(outputs: Iterable[str]) -> None:
         raise ConfigError(describe(findings))
 
 
+GPU_SECONDS = 300
+"""How long a framework may take for a first computation, its import and the choice of kernels included."""
+
+
 def check_gpus(engines: Iterable[str], devices: tuple[str, ...]) -> list[str]:
     """Compute something on a GPU by the frameworks that a run trains with, each in a process of its own.
 
@@ -132,11 +136,22 @@ def check_gpus(engines: Iterable[str], devices: tuple[str, ...]) -> list[str]:
         )
         for engine in sorted(set(engines))
     }  # fmt: skip
-    said = {engine: process.communicate()[1].strip() or "it was ended" for engine, process in begun.items()}
+    said = {engine: _last_words(process) for engine, process in begun.items()}
     return [
-        f"{FRAMEWORKS[engine]} can't compute on GPU {devices[0]}: {said[engine].splitlines()[-1]}. "
+        f"{FRAMEWORKS[engine]} can't compute on GPU {devices[0]}: {said[engine]}. "
         "Trainings by it run on processors, which takes many times as long, or fail. See docs/performance.md; with "
         "CUDA_VISIBLE_DEVICES set to nothing, a run trains on processors and looks for no GPU"
         for engine, process in begun.items()
         if process.returncode
     ]
+
+
+def _last_words(process: subprocess.Popen[str]) -> str:
+    """Return the last line that a process writes to its stderr; one that hangs, as with a faulty driver, is ended."""
+    try:
+        text = process.communicate(timeout=GPU_SECONDS)[1].strip()
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return f"no answer within {GPU_SECONDS} seconds"
+    return text.splitlines()[-1] if text else "it was ended"
