@@ -651,7 +651,7 @@ EDITS = {
     "one-position": (moved(lambda k: 0), r"5 images"),
     "missing-slice": (moved(lambda k: k + (k > 2)), r"1 slice missing, at positions between 146.0 and 152.0 mm"),
     "missing-slice 2": (moved(lambda k: k + 2 * (k > 1) + (k > 2)), r"3 slices missing, at positions between 143.0"),
-    "doubled-slice": (moved(lambda k: k - (k > 2)), r"1 slices"),
+    "doubled-slice": (moved(lambda k: k - (k > 2)), r"1 of 5 slices"),
     "uneven-slices": (moved(lambda k: k**1.4), r"between slices, in mm, are 3\.00"),
     "gantry-tilt": (aside, r"2\.8 mm .*\(13\.1°\); the header gives a gantry tilt of 13°"),
     "non-finite": (given_tag("RescaleSlope", "0", of=[3]), r"slice 4 "),
@@ -718,11 +718,11 @@ FOLDERS = {
     "mixed-matrix": (two_sizes, {}, r"2 volumes.* 6 x 9"),
     "mixed-matrix 2": (two_spacings, {}, r"2 volumes.* 0.91 mm"),
     "too-few-slices": (lambda f: write(f, block(shape=(2, 6, 8))), {}, r"2 slices"),
-    "non-finite": (not_finite, {}, r"240 values"),
+    "non-finite": (not_finite, {}, r"240 of 240 values"),
     "constant": (lambda f: write(f, lossless(block())), {}, r"are 7"),
     "no-decoder": (unknown_codec, {}, r"transfer syntax"),
     "no-decoder 2": (absent_codec, {}, r"install one of these: .*pylibjpeg"),
-    "pixels-unreadable": (broken_codestream, {}, r"^1 image"),
+    "pixels-unreadable": (broken_codestream, {}, r"^a file with 1 image"),
     "series-missing": (two_sizes, {"b_value": 800}, r"b_value 800.*5 x 6 x 8.*series 1"),
 }  # fmt: skip
 

@@ -339,8 +339,8 @@ def empty(folder: Path, on: Block) -> None:
 
 
 REFUSED = {
-    no_file: "structure-refused: its folder contains no DICOM slice, but 0 other files",
-    junk: "structure-refused: its folder contains no DICOM slice, but 1 other file",
+    no_file: r"structure-refused: no file in its folder is a DICOM slice \(of 0 files\)",
+    junk: r"structure-refused: .* \(of 1 file\)",
     cut: "truncated",
     colour: "colour: 7 of its slices",
     several: "structure-refused: its folder contains 7 files of several frames",

@@ -87,7 +87,7 @@ def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
         error = next((f for f in wrong if f.severity == "error"), None)
         if error:
             raise Refused(error.code, error.what, error.files)
-        what = "its folder contains no DICOM slice, but " + counted(len(files), "other file")
+        what = f"no file in its folder is a DICOM slice (of {counted(len(files), 'file')})"
         raise Refused("structure-refused", what)
     if colour := [i.file.token for i in instances if i.samples != 1 or i.palette]:
         raise Refused("colour", f"{len(colour)} of its slices contain colours instead of labels", colour)
