@@ -524,10 +524,10 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path):
         {"kind": "better", "metric": "dsc", "sizes": [7], "structures": ["liver"], "pairs": [pair]},
         {"kind": "above", "metric": "dsc", "bound": 1, "test_set": "all", "families": ["nobody"]},
     )
-    for place, finding in (("c0", "no size 7; there are 5, 13"), ("c0", "no family 'transfer-L9'; there are"),
-                           ("c0", "no test set 'ovary'; there are cervix, uterus, all"),
-                           ("c0", "no structure 'liver'; there are tumour"), ("c1", "no family 'nobody'")):  # fmt: skip
-        assert any(f"claims.{place}: {finding}" in line for line in text.splitlines()), finding
+    for place, finding in (("c0", "no size 7; it has 5, 13"), ("c0", "no family 'transfer-L9'; it has"),
+                           ("c0", "no test set 'ovary'; it has cervix, uterus, all"),
+                           ("c0", "no structure 'liver'; it has tumour"), ("c1", "no family 'nobody'")):  # fmt: skip
+        assert any(f"claims.{place}: the study has {finding}" in line for line in text.splitlines()), finding
 
 
 # ---- the command and the job
