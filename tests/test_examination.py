@@ -121,7 +121,7 @@ def test_every_finding_of_an_examination_is_told_at_once(copied):
     found = errors(folder, structures={"node": Structure(label="Node")})
     assert "1 slice missing" in found["channel adc", "missing-slice"]
     assert "no image matches modality MR, b_value 1000" in found["channel b1000", "series-missing"]
-    assert "none of 1 structures" in found["structure node", "structure-missing"]
+    assert "none of its 1 structures" in found["structure node", "structure-missing"]
 
 
 def test_two_series_that_match_are_told_with_what_tells_them_apart(copied):
