@@ -295,7 +295,7 @@ def signed(folder: Path) -> Path:
         (MODEL, '"unet"', '"os"', "this program has no network 'os'"),
         (MODEL, '"encoder"', '"encode"', "network.settings"),
         (MODEL, '"form": 1', '"form": 9', "its form is 9; this program reads form 1"),
-        (MODEL, '[\n  "prostate"\n ]', '["liver"]', "structure liver is none of the study's"),
+        (MODEL, '[\n  "prostate"\n ]', '["liver"]', "the study has no structure liver"),
         (MODEL, '"standardised"', '"standard"', "standardised: Field required"),
     ],
 )

@@ -256,9 +256,9 @@ SEGRESNET = {"size": [8, 16, 16], "spacing_mm": [13.5, 8.0, 8.0]}
     ({"patches": None}, "the backend patches needs size and spacing_mm"),
     ({"patches": SEGRESNET | {"size": [8, 16, 20]}}, "segresnet needs multiples of 8"),
     ({"architecture": "dynunet", "settings": {}, "patches": SEGRESNET | {"size": [16, 16, 16]}},
-     "normalises maps of a single voxel"),
+     "would normalise maps of a single voxel"),
     ({"settings": {"init_filters": 12}}, "network|other_networks.volumes.settings.init_filters"),
-    ({"engine": "keras"}, "segresnet is built for torch, not keras"),
+    ({"engine": "keras"}, "segresnet exists for torch, not for keras"),
 ])  # fmt: skip
 def test_a_network_that_does_not_fit_is_refused_with_what_would(tmp_path, network, told):
     with pytest.raises(ConfigError, match=told):
