@@ -225,7 +225,9 @@ def test_a_server_that_is_busy_is_asked_again(clone: Clone):
     archive(clone, {"one.txt": b"one"})
     clone.served.status["/made.zip"] = 503
     done = clone.fetch()
-    assert done.exit_code == 1 and clone.gets == transfers.TRIES and f"interrupted {transfers.TRIES} times" in done.output
+    assert (
+        done.exit_code == 1 and clone.gets == transfers.TRIES and f"interrupted {transfers.TRIES} times" in done.output
+    )
 
 
 def test_a_broken_transfer_from_a_bucket_goes_on_too(clone: Clone):

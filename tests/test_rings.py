@@ -53,7 +53,7 @@ def test_no_way_of_writing_rings_once_or_twice_changes_a_mask(mask, direction, s
     got, findings = roi_mask(roi([rings[i] for i in rng.permutation(len(rings))]), image)
     assert (got == mask).all()
     assert codes(findings) == ["contours-doubled"] * bool(copies)
-    assert not copies or findings[0].what.startswith(f"{len(copies)} contours")
+    assert not copies or findings[0].what.startswith(f"{len(copies)} contour")
 
 
 def test_a_hole_that_is_there_twice_stays_a_hole():

@@ -29,5 +29,5 @@ def test_activations_that_are_kept_in_the_working_folder_are_not_hidden(tmp_path
     with pytest.raises(ConfigError, match="clear-cache"):
         keep_activations_in(str(tmp_path / "disk"), True, link)
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="choose another"):
+    with pytest.raises(ConfigError, match="name another folder"):
         keep_activations_in(str(tmp_path / "file/x"), True, link)

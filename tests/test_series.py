@@ -388,7 +388,7 @@ def test_the_most_alike_and_all_b_values_are_told_of_many_series(tmp_path: Path)
     assert "the b-values of all images are 50, 800" in what
     first, *others = what.partition("the most similar first: ")[2].split("; ")
     assert "MR" in first and "series 90" in first
-    assert others[-2] == "4 others"
+    assert others[-2] == "4 other kinds"
 
 
 def test_a_pattern_of_a_description_has_the_ends_of_the_description(tmp_path: Path):

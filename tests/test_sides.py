@@ -31,7 +31,7 @@ def test_a_left_structure_on_the_right_of_its_partner_is_told(left, right):
     assert swapped_sides(good) == []
     (found,) = swapped_sides({left: mask(4), right: mask(15)})
     assert (found.code, found.about) == ("sides-swapped", f"structure {left}")
-    assert found.what == f"22 mm to the patient's right of {right}" and found.severity == "warning"
+    assert found.what == f"it lies 22 mm to the patient's right of {right}" and found.severity == "warning"
 
 
 def test_sides_are_the_patients_not_the_arrays():
