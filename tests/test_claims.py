@@ -543,7 +543,7 @@ def test_the_command_tells_verdicts_of_the_results_that_are_there(tmp_path):
     rows = {row["id"]: row for row in json.loads(run.output)}
     assert set(COLUMNS) <= set(rows["more-data-helps"]) and {r["study"] for r in rows.values()} == {"uterus"}
     assert rows["more-data-helps"]["verdict"] == HOLDS
-    assert rows["crossover-to-aggregated"]["because"] == "no table crossover"
+    assert rows["crossover-to-aggregated"]["because"] == "the results have no table crossover"
     table = judge_claims(load_study("uterus", "demo", CONFIG), [folder / "metrics.csv"], CONFIG)
     assert {r["id"]: r["verdict"] for r in rows.values()} == dict(zip(table["id"], table["verdict"], strict=True))
     shown = CliRunner().invoke(app, ["claims", "uterus", "--results", str(tmp_path)], env={"COLUMNS": "200"})
