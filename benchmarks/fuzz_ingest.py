@@ -365,7 +365,7 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
         images, maps = parted(source, (listed := list_files(folder, KEY))[0])
         found, findings = gather(images, listed[1], seed.rules, lambda p: pseudonym(p, KEY))
     except ValueError as error:
-        if "no file in it" in str(error):
+        if "contains no file" in str(error):
             return [("nothing", "")]
         raise
     scanned()

@@ -59,8 +59,8 @@ def read(encoder: str, found: imagenet.Weights) -> Arrays:
     wrong += [n for n, v in given.items() if v.dtype != np.float32 or not np.isfinite(v).all()]
     if wrong:
         raise ValueError(
-            f"{found.where} does not contain the weights of {encoder}: {len(wrong)} arrays are missing, unknown, of "
-            f"another shape, not float32 or not finite, the first of them {wrong[0]}"
+            f"{found.where} does not contain the weights of {encoder}: {len(wrong)} of {len(shapes)} arrays are"
+            f" missing, unknown, of another shape, not float32 or not finite, the first of them {wrong[0]}"
         )
     weights = {name: given[name] for name in shapes}
     if found.kind == "package" and digest(weights) != imagenet.PACKAGES[encoder].converted:
