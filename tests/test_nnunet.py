@@ -371,7 +371,7 @@ def test_a_checkpoint_of_nnunet_is_loaded_and_its_head_where_the_labels_are_the_
         assert levels.parts(network)["head"].keys() <= same if head else "decoder.seg_layers.1.weight" not in same
         assert levels.parts(network)["decoder"].keys() <= same
         assert told["loaded"] == [*parts_of(3)][: 5 if head else 4]
-        assert told["not_loaded"] == ({} if head else {"head": "other labels: background, liver, spleen"})
+        assert told["not_loaded"] == ({} if head else {"head": "trained for other labels: background, liver, spleen"})
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused_with_the_weights_that_differ(tmp_path: Path):
