@@ -14,6 +14,7 @@ from crossover.execution.integrity import Checker, describe
 from crossover.study import parameters
 from crossover.study.initial_weights import missing, of_file
 from crossover.study.schema import Study
+from crossover.training.devices import VISIBLE
 
 FRAMEWORKS = {"torch": "PyTorch", "keras": "TensorFlow"}
 CONVOLUTIONS = {
@@ -127,7 +128,7 @@ def check_gpus(engines: Iterable[str], devices: tuple[str, ...]) -> list[str]:
     """
     if not devices:
         return []
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": devices[0], "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    environment = os.environ | {VISIBLE: devices[0], "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
     begun = {
         engine: subprocess.Popen(

@@ -114,7 +114,7 @@ def cost_of_choice(results: StudyResults) -> list[str]:
     most: dict[int, float] = {}
     for n, choice in best_by_size(results, structure).items():
         left = pairs["n_train"].eq(n) & pairs["family_a"].isin(choice.best) & pairs["family_b"].isin(choice.best)
-        limits = pairs.loc[left, ["ci_low", "ci_high"]].abs()
+        limits = pairs.loc[left, [*CI]].abs()
         if limits.size and limits.notna().all(axis=None):
             most[n] = limits.max(axis=None)
     return statements(study, "answer_costs", most={n: number(limit) for n, limit in most.items()}) if most else []
