@@ -171,7 +171,7 @@ def trace(
     if as_json:
         typer.echo(json.dumps({path: asdict(step) for path, step in steps.items()}, indent=1))
         return
-    Console().print(draw(output, steps), soft_wrap=True)
+    Console(width=1000).print(draw(output, steps))  # a tree is cut at the width, not wrapped
     typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")
 
 

@@ -48,8 +48,15 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON file."""
-    return json.loads(path.read_text())
+    """Read a JSON file.
+
+    Raises:
+        ValueError: what it holds is no JSON, as after damage to the file; the message names it.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: the file is damaged, or is no JSON ({error})") from error
 
 
 def read_json_or_none(path: Path) -> dict | None:

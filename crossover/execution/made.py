@@ -44,7 +44,7 @@ def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) 
         return [Run([], scale)]
     record = read_record(results / "report.html") or {}
     reported = [about["study"] for about in record.get("settings", {}).get("studies", [])]
-    scales = {there.get(study, "") for study in reported}
+    scales = {there.get(study, "") for study in reported} - {""} or {""}  # a params.json may be damaged
     whole = bool(reported) and {*reported} <= {*studies} and len(scales) == 1
     first = [Run(reported, scale or scales.pop())] if whole else []
     apart = [study for study in studies if not (whole and study in reported)]

@@ -15,7 +15,7 @@ import yaml
 
 from crossover.core.files import file_digest, read_json_or_none
 from crossover.core.incremental import RECORD
-from crossover.core.provenance import is_intact, read_record
+from crossover.core.provenance import is_intact, read_record, record_path
 from crossover.execution.forecast import reasons
 from crossover.execution.integrity import REMAKE, RESTORE, Checker, FileProblem
 from crossover.execution.workflow import GraphJob
@@ -57,7 +57,7 @@ def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:
         if record:
             findings += checker.find_changes(path, record)
         else:
-            what = "it has no provenance record, or none that can be read"
+            what = f"its provenance record, {record_path(path).name}, is missing or damaged"
             findings.append(FileProblem(str(path), what, "run `snakemake`: it is made again"))
     return Check("outputs against provenance records", len(records), findings)
 

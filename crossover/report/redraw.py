@@ -19,6 +19,7 @@ from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.core.cells import TableError
 from crossover.core.configuration import ConfigError, canonical
+from crossover.core.files import read_json
 from crossover.core.tables import read_table
 from crossover.statistics.papers.published import numbers_of
 from crossover.statistics.scores.metrics_table import read_metrics
@@ -131,7 +132,7 @@ class _Tables:
         for manifest in self.manifests():
             yield manifest
             if manifest.exists():
-                items = json.loads(manifest.read_text())["items"]
+                items = read_json(manifest)["items"]
                 yield from (manifest.parent / name / "history.csv" for name in items)
 
     def caption(self, figure: registry.Registered) -> tuple[str, str]:
