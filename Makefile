@@ -10,7 +10,7 @@ BIN := .venv/bin
 override DATA := $(value DATA)
 export PYTHON STUDIES SCALE DATA
 
-.PHONY: reproduce headneck figures test test-quick lint pictures schema docs setup setup-dev setup-docs lock
+.PHONY: reproduce headneck figures test test-thorough test-quick lint pictures schema docs setup setup-dev setup-docs lock
 
 # On a terminal a view of the run keeps itself up to date; elsewhere, and with PLAIN=1, there are lines.
 # Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
@@ -34,11 +34,15 @@ figures: setup
 	@$(BIN)/crossover figures $(subst $(comma), ,$(STUDIES)) $(if $(SCALE),--scale $(SCALE))
 
 test: setup-dev lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not thorough"
+
+# What `test` leaves out: further variants of what it shows, and runs through Slurm, DVC and nnU-Net. CI runs both.
+test-thorough: setup-dev
+	@$(BIN)/python -m pytest -m thorough
 
 # All that takes little: without networks, runs of the workflow and whole reports.
 test-quick: setup-dev
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow and not thorough"
 
 lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

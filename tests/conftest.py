@@ -1,8 +1,10 @@
 """Tiers of tests, and their order.
 
 `slow`: builds or trains a network, runs the workflow, makes all of a study's tables, figures and report, or takes
-more than a second; `make test-quick` leaves these out. `real`: reads real patients in `shared/` beside the project,
-which a clone does not have. `gpu`: needs a GPU. What needs something that is not here is skipped, and pytest says so.
+more than a second; `make test-quick` leaves these out. `thorough`: a variant of what a cheaper test shows, or a run
+through Slurm, DVC or nnU-Net; `make test` leaves these out too, and `make test-thorough`, as CI, runs them. `real`:
+reads real patients in `shared/` beside the project, which a clone does not have. `gpu`: needs a GPU. What needs
+something that is not here is skipped, and pytest says so.
 """
 
 import gc
@@ -15,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -42,16 +45,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 SHARED = Path(__file__).parents[2] / "shared"
 LONGEST = (
-    "test_workflow", "test_dvc", "test_reruns_of_source", "test_reruns", "test_engines",
-    "test_encoder_decoder",
+    "test_workflow", "test_slurm", "test_dvc", "test_reruns", "test_nnunet", "test_engines", "test_holes",
+    "test_provenance_of_a_run", "test_interrupted", "test_activations", "test_reruns_of_source",
 )  # fmt: skip
 """The longest files come first, so that no worker is left with one at the end."""
 WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.M)
 
 
+@pytest.hookimpl(optionalhook=True)  # without xdist there is none
+def pytest_xdist_auto_num_workers() -> int:
+    """Return as many as there are cores, and memory for: a worker that has imported both frameworks takes 4 GB."""
+    return max(1, min(len(os.sched_getaffinity(0)), int(psutil.virtual_memory().total // 4e9)))
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Without the slow tests, a file of slow tests only is not even imported: those import learning frameworks."""
-    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+    if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
         return None
     return WHOLLY_SLOW.search(collection_path.read_text()) is not None or None
 
@@ -92,7 +101,7 @@ def _keep_what_is_imported() -> None:
 def smoke(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A copy of the workflow after a run of all studies at smoke scale, which the first worker that asks makes for all.
 
-    What a test changes in it, it sets back.
+    No test changes it, since another worker may read it at the same time; see `smoke_copy`.
     """
     shared = tmp_path_factory.getbasetemp()
     folder = (shared if worker_id == "master" else shared.parent) / "smoke"
@@ -101,6 +110,12 @@ def smoke(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
             run_all(folder)
     assert (folder / "results/report.html").exists(), "its run failed in another worker"
     return folder
+
+
+@pytest.fixture(scope="module")
+def smoke_copy(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of that run for one file of tests. What a test changes in it, it sets back."""
+    return shutil.copytree(smoke, tmp_path_factory.mktemp("smoke") / "copy", symlinks=True)
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,7 @@ def assert_as_it_was(home: Path, before: list[Path]) -> None:
     assert not {path for path in made if path.relative_to(home).parts[0] in ("data", "results", "logs", ".cache")}
 
 
+@pytest.mark.thorough
 def test_another_workflow_in_another_folder_takes_the_rules_as_a_module(home: Path, tmp_path: Path):
     shutil.copytree(home / "config", tmp_path / "config")
     (tmp_path / "Snakefile").write_text(OUTER.format(home=home))

@@ -162,7 +162,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "forked"), [("SIGINT", True), ("SIGTERM", False)]
+    ("name", "forked"), [("SIGINT", True), pytest.param("SIGTERM", False, marks=pytest.mark.thorough)]
 )  # SIGHUP, and all with a view: test_live
 def test_a_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, monkeypatch, name, forked):
     """Sent to Snakemake alone, as `kill` does; by itself it would wait for the job."""

@@ -156,8 +156,13 @@ def test_a_run_on_a_terminal_is_drawn_and_ends_with_its_last_lines(tmp_path):
     assert MARK not in run.said and "Select jobs" not in run.said and "jobid" not in run.said
 
 
+THOROUGH = pytest.mark.thorough
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name", ["SIGINT", pytest.param("SIGTERM", marks=THOROUGH), pytest.param("SIGHUP", marks=THOROUGH)]
+)
 def test_a_drawn_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, name):
     run = Terminal(tmp_path)
     run.until(lambda: seen(run.folder))

@@ -12,7 +12,7 @@ from crossover.study.plan import plan
 from tests.smoke import assert_one_table, run_alone
 
 pytest.importorskip("nnunetv2", reason="nnU-Net is not installed: pip install 'crossover[nnunet]'")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 STUDY = "nnunet_phantom"
 

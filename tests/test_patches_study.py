@@ -11,7 +11,7 @@ from crossover.core.files import read_json
 from tests.smoke import assert_one_table, run_alone
 
 pytest.importorskip("monai", reason="MONAI is not installed: pip install 'crossover[monai]'")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 STUDY = "patches_phantom"
 

@@ -74,6 +74,7 @@ def test_a_line_of_source_reruns_what_the_page_says(all_studies: Pretended):
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+@pytest.mark.thorough
 def test_snakemake_reruns_what_depends_on_a_line_of_source(all_studies: Pretended):
     """Of a file for each answer that the page has."""
     of_answers = {row_of(path)[1:]: path for path in SOURCES}

@@ -27,7 +27,7 @@ from tests.dry_runs import copy_workflow
 from tests.slurm_cluster import ACCOUNT, accounts, missing
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 
 @pytest.fixture(scope="module")

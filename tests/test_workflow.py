@@ -38,13 +38,13 @@ def test_test_patients_were_trained_on_by_nobody(smoke):
     assert (parts == 1).all()
 
 
-def test_a_second_run_does_nothing_whatever_was_touched_or_reordered(smoke):
-    for path in (smoke / "crossover/training/batches.py", smoke / "results/uterus/splits.csv"):
+def test_a_second_run_does_nothing_whatever_was_touched_or_reordered(smoke_copy):
+    for path in (smoke_copy / "crossover/training/batches.py", smoke_copy / "results/uterus/splits.csv"):
         path.touch()
-    study = smoke / "config/studies/uterus.yaml"
+    study = smoke_copy / "config/studies/uterus.yaml"
     text = study.read_text()
     study.write_text("# a remark\n" + text)
-    again = snakemake(smoke, "-n", "--config", ALL, "scale=smoke")
+    again = snakemake(smoke_copy, "-n", "--config", ALL, "scale=smoke")
     study.write_text(text)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stdout + again.stderr
@@ -56,17 +56,17 @@ def kind_of(rule: str) -> str:
     return re.sub(r"^(figure|table)_.*", r"\1", rule)
 
 
-def test_the_plan_says_what_a_dry_run_says_with_the_keys_and_times(smoke):
+def test_the_plan_says_what_a_dry_run_says_with_the_keys_and_times(smoke_copy):
     """A learning rate reruns the trainings and what follows, but no data."""
-    study = smoke / "config/studies/uterus.yaml"
+    study = smoke_copy / "config/studies/uterus.yaml"
     text = study.read_text()
     study.write_text(text.replace("learning_rate: 0.001", "learning_rate: 0.002"))
     command = [
         sys.executable, "-m", "crossover", "plan", f"--{ALL}", "--scale", "smoke", "--json",
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(smoke)}
-    told = subprocess.run(command, cwd=smoke, env=environment, capture_output=True, text=True)
-    run = snakemake(smoke, "-n", "--config", ALL, "scale=smoke", "--quiet", "host")
+    environment = {**os.environ, "PYTHONPATH": str(smoke_copy)}
+    told = subprocess.run(command, cwd=smoke_copy, env=environment, capture_output=True, text=True)
+    run = snakemake(smoke_copy, "-n", "--config", ALL, "scale=smoke", "--quiet", "host")
     study.write_text(text)
     assert told.returncode == run.returncode == 0, told.stderr + run.stderr
     rules = set(re.findall(r"^(?:local)?rule (\w+):", run.stdout + run.stderr, re.M)) - {"all"}
@@ -107,21 +107,21 @@ def test_a_stages_record_tells_what_it_was(smoke):
     assert len(record["files"]["weights.safetensors"]["sha256"]) == 64
 
 
-def test_a_file_that_a_manifest_lists_and_is_gone_stops_the_run(smoke):
-    weights = smoke / "results/uterus/stages/scratch-n8/weights.safetensors"
+def test_a_file_that_a_manifest_lists_and_is_gone_stops_the_run(smoke_copy):
+    weights = smoke_copy / "results/uterus/stages/scratch-n8/weights.safetensors"
     kept = weights.read_bytes()
     weights.unlink()
-    run = snakemake(smoke, "-n", "--config", ALL, "scale=smoke")
+    run = snakemake(smoke_copy, "-n", "--config", ALL, "scale=smoke")
     weights.write_bytes(kept)
     said = run.stdout + run.stderr
     assert run.returncode != 0 and "scratch-n8/weights.safetensors" in said, said
 
 
-def test_a_wrong_key_is_refused_at_once_with_its_place(smoke):
-    study = smoke / "config/studies/uterus.yaml"
+def test_a_wrong_key_is_refused_at_once_with_its_place(smoke_copy):
+    study = smoke_copy / "config/studies/uterus.yaml"
     text = study.read_text()
     study.write_text(text.replace("learning_rate: 0.001", "learning_rat: 0.001"))
-    run = snakemake(smoke, "-n", "--config", ALL, "scale=smoke")
+    run = snakemake(smoke_copy, "-n", "--config", ALL, "scale=smoke")
     study.write_text(text)
     said = run.stdout + run.stderr
     assert run.returncode != 0
