@@ -23,6 +23,7 @@ from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.failure import TrainingFailed
 from crossover.training.inputs import Validation, inputs
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +87,13 @@ OF_ONE = {"float32 at the last level": (SHORT, -1), "drawn": (DRAWN, -1)}
 CASES = {f"{k}-{n}": (k, *c) for k in KINDS for n, c in (KEPT | OF_ONE if k == "torch" else KEPT).items()}  # fmt: skip
 
 
-@pytest.mark.parametrize("engine, recipe, at", CASES.values(), ids=CASES, indirect=["engine"])
+QUICK = {"keras-float32"} | {name for name in CASES if name.startswith("torch")}
+
+
+@pytest.mark.parametrize(
+    "engine, recipe, at", [case if name in QUICK else thorough(*case) for name, case in CASES.items()], ids=CASES,
+    indirect=["engine"],
+)  # fmt: skip
 def test_a_stage_from_kept_activations_is_the_same_to_the_bit(engine, tmp_path, recipe, at):
     level = levels(engine)[at]
     plain = train(engine, level, tmp_path, 0, recipe)
@@ -167,7 +174,7 @@ def test_damaged_bytes_are_computed_again(tmp_path):
     assert same(plain, again) and again[2]["computed"] > 0
 
 
-@pytest.mark.parametrize("kind, kills", [("torch", 2), ("keras", 1)])
+@pytest.mark.parametrize("kind, kills", [("torch", 2), thorough("keras", 1)])
 def test_a_training_killed_at_any_step_and_resumed_is_one_left_alone(tmp_path, kind, kills):
     """Ten kills of each: python -m tests.killed KIND."""
     assert killed(kind, tmp_path / "alone", 0, 0) == [STEPS]

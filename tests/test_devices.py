@@ -199,6 +199,7 @@ def test_a_framework_that_cannot_compute_on_the_gpu_is_told_before_anything_runs
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(bool(devices.gpus()), reason="there is a GPU, on which they compute")
 def test_frameworks_without_a_gpu_say_so():
     told = preflight.check_gpus(preflight.CONVOLUTIONS, ("0",))

@@ -154,7 +154,10 @@ def test_all_end_with_the_process_that_started_the_server(folder, server):
     assert asking.returncode != 0
 
 
-FRAMEWORKS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("tables", "keras", "torch")]
+FRAMEWORKS = [
+    pytest.param("tables", marks=pytest.mark.slow),
+    *(pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.thorough]) for kind in ("keras", "torch")),
+]
 
 
 @pytest.mark.parametrize("kind", ["images", *FRAMEWORKS])

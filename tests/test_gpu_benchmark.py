@@ -71,6 +71,7 @@ def test_rows_of_a_gpu_stand_beside_those_of_a_processor(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(bool(gpus()), reason="the small form is that of a machine without a GPU")
 def test_the_small_form_measures_and_tells(tmp_path: Path, capsys):
     out, sections = tmp_path / "rows.csv", ["repeats"]

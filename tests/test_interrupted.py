@@ -20,6 +20,7 @@ from crossover.core.files import write_json
 from crossover.core.provenance import read_record
 from crossover.imaging import volumes
 from tests.dry_runs import copy_workflow
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +163,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "forked"), [("SIGINT", True), pytest.param("SIGTERM", False, marks=pytest.mark.thorough)]
+    ("name", "forked"), [("SIGINT", True), thorough("SIGTERM", False)]
 )  # SIGHUP, and all with a view: test_live
 def test_a_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, monkeypatch, name, forked):
     """Sent to Snakemake alone, as `kill` does; by itself it would wait for the job."""

@@ -20,6 +20,7 @@ from test_activations import PLENTY, same, train  # noqa: E402
 from test_engines import NAME, RECIPE, SMALL, batch, made_once  # noqa: E402, F401
 
 from crossover.training.engines.keras import check_built  # noqa: E402
+from tests.tiers import thorough  # noqa: E402
 
 
 def make(**device) -> engines.Engine:
@@ -44,7 +45,7 @@ def trained(engine: engines.Engine, batch) -> tuple:  # noqa: F811
     return losses, engine.predict(batch[0]), engine.weights()
 
 
-@pytest.mark.parametrize("device", ["bfloat16", "compile"])
+@pytest.mark.parametrize("device", ["bfloat16", thorough("compile")])
 def test_declared_numerics_repeat_and_stay_near_float32(plain, batch, bfloat16, device):  # noqa: F811
     """What is compiled is compiled twice, by engines of its own."""
     twice = [bfloat16] * 2 if device == "bfloat16" else [make(compile=True), make(compile=True)]

@@ -22,6 +22,7 @@ from crossover.execution.workflow import is_made
 from crossover.report.first_page import answers
 from tests.dry_runs import copy_workflow
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
+from tests.tiers import first
 
 COMMAND = [sys.executable, "-m", "crossover.execution.live", sys.executable, "-m", "snakemake", "--cores", "2",
            "--config", "scale=smoke", "studies=uterus", "--", TARGET]  # fmt: skip
@@ -156,13 +157,8 @@ def test_a_run_on_a_terminal_is_drawn_and_ends_with_its_last_lines(tmp_path):
     assert MARK not in run.said and "Select jobs" not in run.said and "jobid" not in run.said
 
 
-THOROUGH = pytest.mark.thorough
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["SIGINT", pytest.param("SIGTERM", marks=THOROUGH), pytest.param("SIGHUP", marks=THOROUGH)]
-)
+@pytest.mark.parametrize("name", first(["SIGINT", "SIGTERM", "SIGHUP"], "SIGINT"))
 def test_a_drawn_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, name):
     run = Terminal(tmp_path)
     run.until(lambda: seen(run.folder))

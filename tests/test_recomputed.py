@@ -12,6 +12,7 @@ pytestmark = pytest.mark.slow
 torch = pytest.importorskip("torch")
 from crossover.networks.torch.recomputed import blocks, kept_bytes, recompute  # noqa: E402
 from crossover.training.engines import torch as engine_of_torch  # noqa: E402
+from tests.tiers import first  # noqa: E402
 
 SHAPE = (2, 1, 32, 64)
 ENCODERS = {
@@ -45,7 +46,7 @@ def trained(engine: engines.Engine, level: str | None) -> tuple:
     return losses, engine.predict(images), engine.state()
 
 
-@pytest.mark.parametrize("architecture", ENCODERS)
+@pytest.mark.parametrize("architecture", first(ENCODERS, "unet"))
 @pytest.mark.parametrize("level", [None, "decoder"])
 def test_recomputed_blocks_give_the_same_to_the_bit(architecture, level, monkeypatch):
     engine, results = make(architecture), []
@@ -60,7 +61,7 @@ def test_recomputed_blocks_give_the_same_to_the_bit(architecture, level, monkeyp
     assert [name for name in state if not np.array_equal(state[name], other[name])] == []
 
 
-@pytest.mark.parametrize("architecture", ENCODERS)
+@pytest.mark.parametrize("architecture", first(ENCODERS, "unet"))
 def test_what_a_step_keeps_is_told_without_computing_it(architecture):
     engine = make(architecture)
     engine.start(RECIPE, 1, None, None)

@@ -15,6 +15,7 @@ from crossover.study.config import load_study, read_study_file
 from tests.dry_runs import copy_workflow
 from tests.mutations import leaves, mutations, written
 from tests.rerun_page import LEAVES, REFUSED, SCALE, STUDIES, Pretended, closed, fits
+from tests.tiers import first
 
 pytestmark = pytest.mark.slow
 
@@ -27,11 +28,7 @@ FIRST = "uterus"
 """The study of which `make test` flips every leaf; `make test-thorough` does it for the others."""
 
 
-def of_studies(names: list[str]) -> list:
-    return [name if name == FIRST else pytest.param(name, marks=pytest.mark.thorough) for name in names]
-
-
-@pytest.fixture(scope="module", params=of_studies(STUDIES))
+@pytest.fixture(scope="module", params=first(STUDIES, FIRST))
 def pretended(request, dry_run_server) -> Pretended:
     return Pretended(dry_run_server, request.param)
 
@@ -67,7 +64,7 @@ def test_a_flipped_leaf_reruns_what_the_page_says(pretended: Pretended):
 
 
 # What follows is Snakemake's and the records', and the same for every study.
-FEW = pytest.mark.parametrize("pretended", of_studies(["nasopharynx", "uterus"]), indirect=True)
+FEW = pytest.mark.parametrize("pretended", first(["nasopharynx", FIRST], FIRST), indirect=True)
 
 
 @FEW

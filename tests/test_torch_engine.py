@@ -23,6 +23,7 @@ from torch import nn  # noqa: E402
 from crossover.networks.torch import replay  # noqa: E402
 from crossover.networks.torch.layers import BatchNorm, frozen_mode  # noqa: E402
 from crossover.training.engines.torch import Sgd, check_built  # noqa: E402
+from tests.tiers import first  # noqa: E402
 
 RESNET = declared("resnet101_cascaded")
 RECIPE = Recipe(
@@ -241,7 +242,7 @@ def test_declared_numerics_repeat_and_stay_near_float32(engine, batch, device):
     assert all(v.flags.c_contiguous for v in once[2].values())
 
 
-@pytest.mark.parametrize("architecture", [*SIZE, "unetplusplus", "deeplabv3"])
+@pytest.mark.parametrize("architecture", first([*SIZE, "unetplusplus", "deeplabv3"], "unet", "deeplabv3"))
 def test_every_network_compiles_whole_and_trains_the_same(architecture, monkeypatch):
     """Traced in one piece; that its code is then also fast is the compiler's affair."""
     batch = batch_for(architecture)
