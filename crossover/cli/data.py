@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from crossover.cli.clone import in_workflow_folder
 from crossover.cli.shared import (
@@ -23,6 +22,7 @@ from crossover.cli.shared import (
     stop_where_not_writable,
 )
 from crossover.core.configuration import ConfigError
+from crossover.core.terminal import stdout_console
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def ingest(
             ingest(source, out, load_rules(rules) if rules else study_rules(study or ""), workers)
         except IngestError as caught:
             error = caught
-    show(read(out), Console())
+    show(read(out), stdout_console())
     typer.echo(f"report: {out / TEXT} (for people), {out / JSON} (for machines)")
     if error:
         typer.echo(f"error: {error}", err=True)

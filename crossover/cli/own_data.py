@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from crossover.cli.clone import in_workflow_folder
 from crossover.cli.shared import CORES, Data, Json, Workers, stop, stop_on, stop_where_not_writable, workflow_settings
 from crossover.core.configuration import ConfigError
+from crossover.core.terminal import Table, stdout_console
 
 if TYPE_CHECKING:
     from crossover.sources.inspection.inventory import Inventory
@@ -47,7 +47,7 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(found.for_machines(), indent=1))
     else:
-        _show(found, Console())
+        _show(found, stdout_console())
     if page:
         from crossover.report.inspection_page import inspection_page
 

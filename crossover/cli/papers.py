@@ -4,11 +4,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from crossover.cli.clone import in_workflow_folder
 from crossover.cli.shared import RESULTS, Json, MadeAt, Results, stop, stop_on
 from crossover.core.configuration import ConfigError
+from crossover.core.terminal import stdout_console
 
 
 def audit(
@@ -54,7 +54,7 @@ def audit(
         typer.echo(json.dumps({"studies": found}, indent=1))
         return
     for paper, both in zip(papers, tables):
-        show(paper, *both, Console())
+        show(paper, *both, stdout_console())
 
 
 @in_workflow_folder
@@ -81,4 +81,4 @@ def claims(
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     for name, table in found.items():
-        show(table, name, Console())
+        show(table, name, stdout_console())

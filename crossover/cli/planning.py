@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer import Argument, Option
 
 from crossover.cli.shared import Json, Missing, stop, stop_on
+from crossover.core.terminal import stdout_console
 
 Files = Annotated[
     list[str] | None,
@@ -102,4 +102,4 @@ def design(
     if as_json:
         typer.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
         return
-    show(table, notes, Console())
+    show(table, notes, stdout_console())

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from crossover.cli.clone import in_workflow_folder
 from crossover.cli.shared import stop, stop_on
 from crossover.core.configuration import ConfigError
+from crossover.core.terminal import Table, stdout_console
 
 if TYPE_CHECKING:
     from crossover.sources.fetching.cohort_registry import BucketSeries, PublicCohort
@@ -72,7 +71,7 @@ def _list() -> None:
             cohort = load(name)
             tried = "yes" if cohort.confirmed else "no"
             table.add_row(name, cohort.title, str(cohort.patients), cohort.licence.name, tried)
-    Console().print(table)
+    stdout_console().print(table)
     typer.echo("tried: whether somebody has fetched it from the real servers with its entry; docs/public-cohorts.md")
 
 

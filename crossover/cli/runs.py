@@ -23,6 +23,7 @@ from crossover.cli.shared import (
     workflow_settings,
 )
 from crossover.core.configuration import ConfigError
+from crossover.core.terminal import stdout_console
 from crossover.core.wording import duration
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ def plan(
         }
         typer.echo(json.dumps(jobs | for_machines(disk, memory), indent=1))
     else:
-        show(rows, cores, Console())
+        show(rows, cores, stdout_console())
         if any(row.stages for row in rows):
             typer.echo(estimates_text(workflow.studies, workflow.plans))
         if rows:
-            show_needs(disk, memory, workflow, Console())
+            show_needs(disk, memory, workflow, stdout_console())
     if refused := requirements.refusal(disk):
         stop(refused) if workflow.disk_check else typer.echo(refused, err=True)
 

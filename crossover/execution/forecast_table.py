@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from crossover.core.terminal import Table
 from crossover.core.wording import counted, duration
 from crossover.execution.forecast import Planned, Reason, wall_seconds
 from crossover.execution.live import kind

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from crossover.core.paths import folder_of
+from crossover.core.terminal import Table
 from crossover.execution.cohort_size import amount
 from crossover.execution.requirements import Memory, Need, disk_in_short, gigabytes, memory_in_short
 from crossover.execution.workflow import Workflow

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal, NotRequired, TypedDict, cast
 
 from rich.console import Console
-from rich.table import Table
 
 from crossover.core.files import read_json, write_json
+from crossover.core.terminal import Table
 from crossover.core.wording import counted
 from crossover.sources.findings import KINDS, Finding, FindingRow
 from crossover.sources.reading import of_structure

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from crossover.core.terminal import Table
 from crossover.statistics.scores.scales import scale
 from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, draw_components
 from crossover.statistics.study_planning.planning import (

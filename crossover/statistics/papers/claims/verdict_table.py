@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from crossover.core.configuration import ConfigError
+from crossover.core.terminal import Table
 from crossover.statistics.papers.claims.check import check_claims
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
 from crossover.statistics.papers.claims.verdict_files import TABLES, judge_claims
@@ -59,7 +59,6 @@ def show(table: pd.DataFrame, study: str, console: Console) -> None:
     heads = ["claim", *(["words"] if wide else []), "verdict", "effect (CI)", "p", "published"]
     out = Table(*heads, *(["why"] if wide else []), title=study, title_justify="left")
     out.show_lines = wide
-    out.columns[0].overflow = "fold"  # a name cut short names nothing
     for row in table.to_dict("records"):
         words = [f"“{row['words']}” ({row['where']})", row["because"]] if wide else []
         found = Text(row["verdict"], COLOURS.get(row["verdict"], "dim"))
