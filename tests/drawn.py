@@ -21,7 +21,8 @@ def only(*suffixes: str) -> Iterator[None]:
 
 def texts(figure: Figure) -> list[Text]:
     """What is written in a figure, once it is laid out."""
-    figure.draw_without_rendering()
+    if figure.stale:
+        figure.draw_without_rendering()
     # matplotlib keeps the labels of ticks beyond an axis's limits, which it doesn't draw
     beyond = {
         label

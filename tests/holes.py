@@ -57,8 +57,7 @@ class Case:
 
 
 def uterus() -> Case:
-    study = load_study("uterus", "demo")
-    study = study.model_copy(update={"sizes": [4, 32]})
+    study = few_trainings(load_study("uterus", "demo"))
     models = plan(study).models.values()
     rng = np.random.default_rng(1)
     rows, features = [], []
@@ -79,6 +78,17 @@ def uterus() -> Case:
             dsc = float(np.clip(rng.normal(0.4 + 0.02 * model.n_train, 0.1), 0, 1))
             rows.append(scored(model, cohort, case, structure, dsc))
     return Case(study, pd.DataFrame(rows), records(study), splits(study, names), pd.DataFrame(features))
+
+
+def few_trainings(study: Study) -> Study:
+    """Two sizes and draws, and one level, since every pair of families is tested at every size."""
+    values = study.model_dump(mode="json")
+    values["sizes"] = [4, 32]
+    values["strategies"]["transfer"]["chain"][1]["levels"] = ["L1"]
+    values["splits"]["replicates"]["draws"] = 2
+    values["figures"]["colours"] = {}
+    values["figures"]["overlays"]["sizes"] = [32]
+    return Study.model_validate(values)
 
 
 def nasopharynx() -> Case:

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.paths import ROOT
+from crossover.statistics.study_planning import planning
+from crossover.statistics.study_planning.planned_crossing import cases_that_settle
 from docs.reference import walked
+from tests import drawn
 from tests.dry_runs import copy_workflow
 from tests.two_sites import write_two_sites
 
@@ -152,11 +156,14 @@ def volumes(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_first_ten_minutes_say_what_the_page_says(clone: Path):
+def test_the_commands_of_the_first_ten_minutes_say_what_the_page_says(clone: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of few simulated studies, which changes a number and no sentence, and with the figures' files that are shown."""
+    monkeypatch.setattr(planning, "cases_that_settle", partial(cases_that_settle, studies=5))
     page = (ROOT / "docs/start.md").read_text()
     calls = calls_of("start.md")
     assert [call.split()[1] for call in calls] == ["compare", "figures", "design", "audit"]
-    said = {call.split()[1]: run(call) for call in calls if " figures " not in call}
+    with drawn.only("svg"):
+        said = {call.split()[1]: run(call) for call in calls if " figures " not in call}
     (written,) = (line for line in said["compare"].splitlines() if "index.html" in line)
     assert written.removeprefix(f"{clone}/") in page
     assert (clone / "comparison/index.html").exists()

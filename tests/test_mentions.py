@@ -1,8 +1,10 @@
 """What documents, comments and docstrings say of files, modules, names in them and commands is there."""
 
 import ast
+import io
 import re
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,14 +33,25 @@ COMMAND = re.compile(r"(?:`\n?|\.venv/bin/)crossover ([a-z][a-z-]*)")
 def prose(path: str) -> str:
     """A document as it is; of a module its comments, docstrings, and strings that explain constants."""
     file = ROOT / path
+    text = file.read_text()
     if not path.endswith(".py"):
-        return file.read_text()
-    with file.open("rb") as source:
-        tokens = tokenize.tokenize(source.readline)
+        return text
+    after_signs = "\n".join(re.findall("#.*", text))  # comments among them, which take long to tell from strings
+    comments = []
+    if any(pattern.search(after_signs) for pattern in (FILE, MODULE, WITHIN)):
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
-    alone = (n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Expr))
+    alone = (n.value for n in statements(ast.parse(text)) if isinstance(n, ast.Expr))
     constants = (value.value for value in alone if isinstance(value, ast.Constant))
     return "\n".join([*comments, *map(str, constants)])
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A module and all statements in it, without the expressions in them, which are many more."""
+    yield node
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for inner in getattr(node, part, ()):
+            yield from statements(inner)
 
 
 def is_file(name: str) -> bool:

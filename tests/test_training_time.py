@@ -91,7 +91,7 @@ def test_fewer_steps_are_not_cheaper_steps():
 seconds = st.floats(0.5, 500)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(seconds, min_size=12, max_size=12), st.integers(2, 500), st.integers(2, 500))
 @pytest.mark.slow
 def test_the_parts_add_up_and_change_sign_when_swapped(parts, steps, others):

@@ -12,7 +12,8 @@ Berger 1982). "leads change more than once" goes before the others, by the 1 - a
 (deviation / SE) over all sizes (Romano & Wolf 2005). `lacking` says what to add where there can be no verdict.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -116,8 +117,8 @@ def crossover(
     if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
         if not lacking(row):
-            effects = [_difference(panel, first, second, int(k)) for k in here]
-            row["verdict"] = _verdict(effects, leads(_apart(means), _apart(draws), alpha), at, alpha)
+            difference, sizes = partial(_difference, panel, first, second), here.tolist()
+            row["verdict"] = _verdict(difference, sizes, leads(_apart(means), _apart(draws), alpha), at, alpha)
         row["ci_low"], row["ci_high"] = _within(row["verdict"], at, (low, high), n)
     return row | {"statement": _statement(row)}
 
@@ -155,16 +156,16 @@ def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
     return [int(s) for i, s in enumerate(signs) if i == 0 or s != signs[i - 1]]
 
 
-def _verdict(effects: list[Effect], signs: list[int], at: float, alpha: float) -> str:
-    """Return the verdict on the differences at all sizes, first minus second."""
-    first = [effect.p_above(0) <= alpha for effect in effects]
-    second = [effect.p_below(0) <= alpha for effect in effects]
+def _verdict(difference: Callable[[int], Effect], sizes: list[int], signs: list[int], at: float, alpha: float) -> str:
+    """Return the verdict on the differences at all sizes, first minus second; only those that decide are estimated."""
     if len(signs) > 2:
         return CHANGES
-    if first[0] and second[-1] and 0 < at < np.inf:
-        return CROSSES
-    none = (all(first) and at == np.inf) or (all(second) and at == 0)
-    return NONE if none else OPEN
+    if 0 < at < np.inf:
+        at_ends = difference(sizes[0]).p_above(0) <= alpha and difference(sizes[-1]).p_below(0) <= alpha
+        return CROSSES if at_ends else OPEN
+    above = at == np.inf
+    sure = all((found.p_above(0) if above else found.p_below(0)) <= alpha for found in map(difference, sizes))
+    return NONE if sure else OPEN
 
 
 def _within(verdict: str, at: float, interval: tuple[float, float], n: np.ndarray) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
 import pandas as pd
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
@@ -206,12 +207,11 @@ def of_scores(scores: pd.DataFrame | None, metric: str) -> Correlation | None:
         return None
     found: list[float] = []
     for _, own in scores[scores["fold"].isna()].groupby("structure"):
-        families = own.groupby("model")["family"].first()
+        families = own.groupby("model")["family"].first().to_numpy()  # models are in their order in both tables
         wide = own.pivot(index=["cohort", "case"], columns="model", values=metric)
-        r = wide.corr(min_periods=FEWEST)
-        found += [
-            r.loc[a, b] for a in r for b in r if a < b and families[a] != families[b] and pd.notna(r.loc[a, b])
-        ]  # fmt: skip
+        r = wide.corr(min_periods=FEWEST).to_numpy()
+        pairs = np.triu(families[:, None] != families, 1) & ~np.isnan(r)
+        found += r[pairs].tolist()
     if not found:
         return None
     low, middle, high = (float(x) for x in pd.Series(found).quantile([0.1, 0.5, 0.9]))

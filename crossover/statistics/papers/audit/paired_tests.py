@@ -4,12 +4,13 @@ Those of the paired t test are in `paired_t`; of other tests nothing printed tel
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap
 from crossover.statistics.papers.audit.lookup import first_tests, pair_text
-from crossover.statistics.papers.audit.signed_rank import FORMS, Attainable, all_improve, attainable
+from crossover.statistics.papers.audit.signed_rank import FORMS, Attainable, all_improve, attainable, by_form
 from crossover.statistics.papers.audit.verdicts import (
     FOLLOWS,
     NOT,
@@ -86,9 +87,9 @@ def _why_not(test: PairedTest, cases: int) -> str:
 def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
     """Return the forms that can give a p in the interval -> the way with the fewest ties."""
     found: dict[str, Attainable] = {}
-    for one in attainable(n):
-        if p.low - 1e-9 <= one.p <= p.high + 1e-9 and (one.form not in found or one.tied < found[one.form].tied):
-            found[one.form] = one
+    for form, (values, own) in by_form(n).items():
+        if here := own[bisect_left(values, p.low - 1e-9) : bisect_right(values, p.high + 1e-9)]:
+            found[form] = min(here, key=lambda one: one.tied)
     return found
 
 

@@ -5,10 +5,13 @@ are left out (Wilcoxon 1945), equal ones share their mean rank; the variance is 
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crossover.statistics.papers.audit.interval import Interval
 
@@ -40,12 +43,20 @@ def attainable(n: int) -> tuple[Attainable, ...]:
     return tuple(Attainable(p, form, tied) for (form, p), tied in sorted(fewest.items()))
 
 
+@cache
+def by_form(n: int) -> dict[str, tuple[list[float], list[Attainable]]]:
+    """Return form -> the p values of `attainable`, from the smallest to the largest, and what gives each."""
+    found: dict[str, list[Attainable]] = {}
+    for one in attainable(n):
+        found.setdefault(one.form, []).append(one)
+    return {form: ([one.p for one in own], own) for form, own in found.items()}
+
+
 def all_improve(n: int) -> dict[str, Interval]:
     """Return the p values of n cases that all improve, by form: ties lower the asymptotic ones."""
     found: dict[str, list[float]] = {}
     for groups in compositions(n):
-        ranks = mean_ranks(groups)
-        for form, p in _p_values(sum(ranks), ranks, _sums(groups)):
+        for form, p in islice(_of_groups(groups), len(FORMS)):  # the sum that is farthest from the middle comes first
             found.setdefault(form, []).append(p)
     return {form: Interval(min(ps), max(ps)) for form, ps in found.items()}
 
@@ -68,28 +79,26 @@ def mean_ranks(groups: tuple[int, ...]) -> list[float]:
     return ranks
 
 
-def _sums(groups: tuple[int, ...]) -> Counter[float]:
-    """Return each sum of positive ranks -> the number of sign patterns that give it."""
-    sums: Counter[float] = Counter({0.0: 1})
-    for rank in mean_ranks(groups):
-        moved: Counter[float] = Counter(sums)
-        for total, count in sums.items():
-            moved[total + rank] += count
-        sums = moved
-    return sums
+def _patterns(groups: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the number of sign patterns for each sum of positive ranks; its place is twice the sum, a whole number."""
+    ranks = mean_ranks(groups)
+    patterns = np.zeros(round(2 * sum(ranks)) + 1, np.int64)
+    patterns[0] = 1
+    for rank in ranks:
+        twice = round(2 * rank)
+        patterns[twice:] += patterns[:-twice].copy()
+    return patterns
 
 
 def _of_groups(groups: tuple[int, ...]) -> Iterator[tuple[str, float]]:
-    ranks, sums = mean_ranks(groups), _sums(groups)
-    for total in sums:
-        yield from _p_values(total, ranks, sums)
-
-
-def _p_values(total: float, ranks: list[float], sums: Counter[float]) -> Iterator[tuple[str, float]]:
-    middle = sum(ranks) / 2
-    away = abs(total - middle)
-    as_far = sum(count for s, count in sums.items() if abs(s - middle) >= away - 1e-9)
-    yield FORMS[0], as_far / 2 ** len(ranks)
+    """Yield each p value and its form; the sums above the middle give the p values of those below it."""
+    ranks, patterns = mean_ranks(groups), _patterns(groups)
+    middle, every = sum(ranks) / 2, 2 ** len(ranks)
     sd = math.sqrt(sum(r * r for r in ranks) / 4)
-    yield FORMS[1], math.erfc(away / sd / math.sqrt(2))
-    yield FORMS[2], math.erfc(max(0.0, away - 0.5) / sd / math.sqrt(2))
+    below = patterns[: len(patterns) // 2 + 1]
+    as_low = np.cumsum(below)
+    for place in np.flatnonzero(below).tolist():
+        away = middle - place / 2
+        yield FORMS[0], (2 * int(as_low[place]) if away else every) / every
+        yield FORMS[1], math.erfc(away / sd / math.sqrt(2))
+        yield FORMS[2], math.erfc(max(0.0, away - 0.5) / sd / math.sqrt(2))
