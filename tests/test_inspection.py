@@ -264,7 +264,9 @@ def test_folders_tell_patients_where_no_identifier_does(exports: Path, tmp_path:
     assert any("patients: folder" in what for what in found.odd)
 
 
-def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_differ(exports: Path, tmp_path: Path, monkeypatch):
+def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_differ(
+    exports: Path, tmp_path: Path, monkeypatch
+):
     import pydicom
 
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
@@ -282,7 +284,9 @@ def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_dif
     assert len(told) == 1 and f"({second.PatientID})" in told[0]
 
 
-def test_a_structure_without_a_closed_contour_is_told_apart_from_one_that_is_not_there(exports: Path, tmp_path: Path, monkeypatch):
+def test_a_structure_without_a_closed_contour_is_told_apart_from_one_that_is_not_there(
+    exports: Path, tmp_path: Path, monkeypatch
+):
     import pydicom
 
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")

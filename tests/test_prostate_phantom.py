@@ -185,7 +185,7 @@ def test_a_cohort_is_received_and_its_cases_are_what_was_drawn(tmp_path: Path, s
 
 @pytest.mark.slow
 def test_slices_and_grids_are_the_paper_s_by_default():
-    """Slices with more than 200 pixels of prostate: counted on pixels four times as wide, without its contour's error."""
+    """Slices with more than 200 pixels of the gland, whatever its contour: counted on pixels four times as wide."""
     for site, expected in SLICES.items():
         own = ProstateSource(site=site, patients=8, seed=1)
         coarse = own.model_copy(update={"matrix": own.matrix // 4})

@@ -113,8 +113,11 @@ def compared(theirs: sitk.Image, ours: sitk.Image) -> Agreement | None:
     corners = np.array(list(np.ndindex(2, 2, 2))).T * (np.array(ours.GetSize())[:, None] - 1)
     there = to_theirs @ (turn @ corners + start[:, None]) + their_origin[:, None]
     apart = there - (to_ours @ corners + origin[:, None])
-    difference = values.astype(np.float64) - sitk.GetArrayViewFromImage(ours)
-    return Agreement(float(np.abs(difference).max()), float(np.linalg.norm(apart, axis=0).max()))
+    slices = zip(values, sitk.GetArrayViewFromImage(ours), strict=True)
+    return Agreement(
+        max(float(np.abs(a.astype(np.float64) - b).max()) for a, b in slices),
+        float(np.linalg.norm(apart, axis=0).max()),
+    )
 
 
 def _affine(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
