@@ -125,8 +125,9 @@ def written(person: Person, folder: Path) -> Path:
     target = folder / f"ZZFOLDERZZ {person.id.strip('./')} {person.study}"
     for k, path in enumerate(sorted((folder / "plain").rglob("*.dcm"))):
         dataset = dcmread(path)
-        # All of the dictionary's text in one image and in the objects, which would take long in every one.
-        mark(dataset, person, whole=path.stem in ("rtstruct", "seg") or path.parts[-2:] == ("ADC", "001.dcm"))
+        # All of the dictionary's text in an image and the object of two patients, which would take long in every one.
+        some = path.stem in ("rtstruct", "seg") or path.parts[-2:] == ("ADC", "001.dcm")
+        mark(dataset, person, whole=some and person in (ANNA, BERTA))
         out = target / path.parent.name.replace("CONTOUR", "ZZCONTOURZZ") / f"ZZFILEZZ{k}"
         out.parent.mkdir(parents=True, exist_ok=True)
         dataset.save_as(out, enforce_file_format=True)

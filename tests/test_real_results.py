@@ -47,7 +47,7 @@ SERIES = {
     "Siemens enhanced": "mosaic-siemens/enhanced-xa30-dwi",
     "compressed": "compressed/compressed_j2k/001",
 }
-MOST = 10
+MOST = 6
 """The most slices of a series on which masks are drawn."""
 
 
@@ -126,7 +126,9 @@ def test_a_real_examination_is_segmented_and_its_objects_lie_on_the_series_that_
     (tmp_path / "rules.yaml").write_text("series: {t2: {modality: MR, plane: axial, description: t2}}")
     for plane in ("3.*", "4.*"):  # sagittal, axial
         (series,) = (PROSTATE / "ProstateX-0000/07-07-2011").glob(plane)
-        shutil.copytree(series, tmp_path / "in" / series.name)
+        (tmp_path / "in" / series.name).mkdir(parents=True)
+        for path in sorted(series.iterdir())[5:13]:
+            shutil.copy(path, tmp_path / "in" / series.name)
     call = ["segment", tmp_path / "in", out, *SEGMENT, "--model", "b_a-f0", "--results", results, "--dicom", made]
     done = CliRunner().invoke(app, [*map(str, call), "--rules", str(tmp_path / "rules.yaml"), "--workers", "1"])
     assert done.exit_code == 0, done.output

@@ -26,12 +26,12 @@ from crossover.study.splits import (
 
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=15, deadline=None)
 NO_IMAGES = pd.DataFrame(columns=["cohort", "case", "channel", "image"])
 NO_FIGURES = {"figures": {"colours": {}, "order": [], "overlays": None}}
 
 
-counts = st.lists(st.integers(1, 3), min_size=6, max_size=30)
+counts = st.lists(st.integers(1, 3), min_size=6, max_size=20)
 """Cases of each patient of a cohort."""
 
 
