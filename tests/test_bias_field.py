@@ -1,5 +1,7 @@
 """N4 on a thinned image: how far its field may lie from that of the full resolution, and what it fits."""
 
+import functools
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -11,6 +13,7 @@ from crossover.study.config import load_study
 from tests.prostate_phantoms import across, demo, volume
 
 
+@functools.cache
 def endorectal(index: int, matrix: int) -> tuple[Examination, sitk.Image]:
     """A few slices of site B, where the field is steepest."""
     exam = examine(demo("B", matrix=matrix, slices=(10, 10), slice_thickness_mm=5), index)
@@ -35,17 +38,17 @@ def apart(found: np.ndarray, full: np.ndarray, body: np.ndarray) -> np.ndarray:
 def test_a_thinned_field_of_all_tissue_is_that_of_the_full_resolution_within_a_tolerance():
     """With pixels of 1.7 mm, four times the site's own: in the gland, and in 99 % of the body."""
     exam, image = endorectal(1, 96)
-    body, full = tissue(image), field(image, 1, "tissue", 12)
-    for shrink, tolerance in ((2, 0.08), (4, 0.17)):
-        off = apart(field(image, shrink, "tissue", 12), full, body)
+    body, full = tissue(image), field(image, 1, "tissue", 5)
+    for shrink, tolerance in ((2, 0.04), (4, 0.08)):
+        off = apart(field(image, shrink, "tissue", 5), full, body)
         assert off[exam.prostate].max() < tolerance
         assert np.percentile(off[body], 99) < tolerance
 
 
 @pytest.mark.slow
 def test_a_thinned_field_of_what_is_bright_is_that_of_the_full_resolution_within_a_tolerance():
-    """With pixels of 0.8 mm, twice the site's own: everywhere in the body."""
-    _, image = endorectal(1, 200)
+    """With pixels of 1.3 mm, three times the site's own: everywhere in the body."""
+    _, image = endorectal(1, 128)
     body, full = tissue(image), field(image, 1, "bright")
     for shrink, tolerance in ((2, 0.1), (4, 0.2)):
         assert apart(field(image, shrink, "bright"), full, body)[body].max() < tolerance
@@ -54,16 +57,17 @@ def test_a_thinned_field_of_what_is_bright_is_that_of_the_full_resolution_within
 @pytest.mark.slow
 def test_n4_reduces_a_near_field_the_more_tissue_it_fits():
     """Hardly any voxel is above Otsu's threshold but those at the coil."""
-    exam, image = endorectal(1, 112)
+    exam, image = endorectal(1, 96)
     before = across(exam, exam.weight)
     left = {f: across(exam, exam.weight / field(image, 4, f)) for f in ("bright", "tissue")}
     assert before > 4
     assert left["tissue"] < 0.75 * before and left["tissue"] < 0.75 * left["bright"]
 
 
-def found(study: str, cohort: str, **changes: object) -> tuple[sitk.Image, np.ndarray, np.ndarray]:
+@functools.cache
+def found(study: str, cohort: str, matrix: int, **changes: object) -> tuple[sitk.Image, np.ndarray, np.ndarray]:
     """The image that N4 would see, the true weight of the coils, and the structure with what lies about it."""
-    source = load_study(study, "demo").cohorts[cohort].source.model_copy(update=changes)
+    source = load_study(study, "demo").cohorts[cohort].source.model_copy(update={"matrix": matrix, **changes})
     image, weight, _, about = examined(source, 0)
     return image, weight, about
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from scipy import ndimage
 
 from crossover.core.files import read_json
+from crossover.phantoms.head_neck import patients
 from crossover.phantoms.head_neck.body import draw_body
 from crossover.phantoms.head_neck.centers import CENTERS
 from crossover.phantoms.head_neck.clinical import write_clinical
@@ -103,20 +104,23 @@ def median(exams: Iterable[Examination], value) -> float:
 
 @pytest.fixture(scope="module")
 def cohorts() -> dict[str, list[Examination]]:
-    return {center: [examine(demo(center), i) for i in range(4)] for center in CENTERS}
+    return {center: [examine(demo(center), i) for i in range(2)] for center in CENTERS}
 
 
 @pytest.fixture(scope="module")
 def redrawn() -> list[Examination]:
     """The source center's patients with the target center's protocol on their images."""
-    return [examine(demo(protocol="target"), i) for i in range(4)]
+    return [examine(demo(protocol="target"), i) for i in range(2)]
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(cohorts: dict[str, list[Examination]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A patient of each center, without examining it again."""
     out = tmp_path_factory.mktemp("head_neck")
-    for center in CENTERS:
-        write_patient(demo(center), 1, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patients, "examine", lambda source, index: cohorts[source.center][index])
+        for center in CENTERS:
+            write_patient(demo(center), 1, out)
     return out
 
 
@@ -127,10 +131,10 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_same_bytes_twice_whatever_the_number_of_patients(tmp_path: Path):
-    for name, patients in (("a", 3), ("b", 300)):
-        write_patient(tiny(patients=patients), 2, tmp_path / name)
+    for name, count in (("a", 3), ("b", 300)):
+        write_patient(tiny(patients=count, slices=(14, 14)), 2, tmp_path / name)
     first = files(tmp_path / "a")
-    assert len(first) == 25 and first == files(tmp_path / "b")
+    assert len(first) == 15 and first == files(tmp_path / "b")
 
 
 @pytest.mark.slow
@@ -217,7 +221,7 @@ def test_sizes_and_densities_are_in_the_range_of_the_literature(organ: str, coho
 @pytest.mark.slow
 def test_every_organ_is_drawn_on_every_grid():
     for center in CENTERS:
-        for i in range(6):
+        for i in range(3):
             drawn = examine(tiny(center), i).contours
             assert all(drawn.organ(organ).any() for organ in ORGANS)
     short = examine(tiny(slices=(14, 14)), 0).contours
@@ -248,16 +252,15 @@ def test_contours_stay_in_the_skin_and_off_each_other(cohorts: dict[str, list[Ex
 
 
 def test_metal_and_tumours_come_in_the_asked_share():
-    with_metal = [examine(tiny(fillings=1.0), i).hu.max() for i in range(3)]
-    assert min(with_metal) > 2300  # teeth alone are below
+    assert examine(tiny(fillings=1.0), 0).hu.max() > 2300  # teeth alone are below
     assert not examine(tiny(tumours=0.0), 0).contours.tumour.any()
     assert examine(tiny(tumours=1.0), 0).contours.tumour.any()
 
 
 @pytest.mark.slow
-def test_a_patient_is_the_same_at_every_resolution():
-    coarse = examine(demo(), 1)
-    fine = examine(demo(matrix=192, slices=(60, 60), slice_thickness_mm=3), 1)
+def test_a_patient_is_the_same_at_every_resolution(cohorts: dict[str, list[Examination]]):
+    coarse = cohorts["source"][1]
+    fine = examine(demo(matrix=160, slices=(45, 45), slice_thickness_mm=4), 1)
     assert coarse.clinical == fine.clinical
     for organ in ("brainstem", "mandible", "parotid_left", "temporal_lobe_right"):
         assert coarse.volume_ml(organ) == pytest.approx(fine.volume_ml(organ), rel=0.12), organ

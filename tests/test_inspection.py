@@ -199,9 +199,21 @@ def phantoms(source, folder: Path) -> Path:
     return folder
 
 
-def head_neck(folder: Path, center: str, patients: int = 6) -> Path:
-    settings = {"kind": "head_neck_phantom", "center": center, "patients": patients, "seed": 3, "matrix": 64}
-    return phantoms(HeadNeckSource(**settings, slices=(20, 20), slice_thickness_mm=9.0), folder)
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six patients of each center, which tests take copies of."""
+    settings = {"kind": "head_neck_phantom", "patients": 6, "seed": 3, "matrix": 48, "slices": (12, 12)}
+    folder = tmp_path_factory.mktemp("exports")
+    for center in ("source", "target"):
+        phantoms(HeadNeckSource(center=center, **settings, slice_thickness_mm=15.0), folder / center)
+    return folder
+
+
+def two_of(exports: Path, folder: Path) -> Path:
+    """A copy of the source's first two patients."""
+    for patient in sorted((exports / "source").iterdir())[:2]:
+        shutil.copytree(patient, folder / patient.name)
+    return folder
 
 
 def taken(folder: Path, out: Path, source: dict, rules: dict) -> list[str]:
@@ -239,10 +251,10 @@ def test_series_of_one_examination_on_two_grids_are_brought_onto_the_first(tmp_p
     assert t2.GetSize() == sagittal.GetSize() and t2.GetOrigin() == sagittal.GetOrigin()
 
 
-def test_folders_tell_patients_where_no_identifier_does(tmp_path: Path):
+def test_folders_tell_patients_where_no_identifier_does(exports: Path, tmp_path: Path):
     import pydicom
 
-    folder = head_neck(tmp_path / "export", "source", 2)
+    folder = two_of(exports, tmp_path / "export")
     for path in folder.rglob("*.dcm"):
         dataset = pydicom.dcmread(path)
         dataset.PatientID = ""
@@ -252,11 +264,13 @@ def test_folders_tell_patients_where_no_identifier_does(tmp_path: Path):
     assert any("patients: folder" in what for what in found.odd)
 
 
-def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_differ(tmp_path: Path, monkeypatch):
+def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_differ(
+    exports: Path, tmp_path: Path, monkeypatch
+):
     import pydicom
 
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
-    folder = head_neck(tmp_path / "export", "source", 2)
+    folder = two_of(exports, tmp_path / "export")
     drawn = next(path for path in sorted(folder.rglob("*.dcm")) if pydicom.dcmread(path).Modality == "RTSTRUCT")
     second = pydicom.dcmread(drawn)
     second.SOPInstanceUID += ".1"
@@ -270,11 +284,13 @@ def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_dif
     assert len(told) == 1 and f"({second.PatientID})" in told[0]
 
 
-def test_a_structure_without_a_closed_contour_is_told_apart_from_one_that_is_not_there(tmp_path: Path, monkeypatch):
+def test_a_structure_without_a_closed_contour_is_told_apart_from_one_that_is_not_there(
+    exports: Path, tmp_path: Path, monkeypatch
+):
     import pydicom
 
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
-    folder = head_neck(tmp_path / "export", "source", 2)
+    folder = two_of(exports, tmp_path / "export")
     drawn = next(path for path in sorted(folder.rglob("*.dcm")) if pydicom.dcmread(path).Modality == "RTSTRUCT")
     dataset = pydicom.dcmread(drawn)
     (number,) = (roi.ROINumber for roi in dataset.StructureSetROISequence if roi.ROIName == "Brainstem")
@@ -290,10 +306,10 @@ def test_a_structure_without_a_closed_contour_is_told_apart_from_one_that_is_not
 
 
 @pytest.mark.parametrize("study", ["", "1.2.3"], ids=["two studies", "two series of one study"])
-def test_structures_of_one_name_on_two_series_are_not_several(study: str, tmp_path: Path):
+def test_structures_of_one_name_on_two_series_are_not_several(study: str, exports: Path, tmp_path: Path):
     import pydicom
 
-    folder = head_neck(tmp_path / "export", "source", 2)
+    folder = two_of(exports, tmp_path / "export")
     for path in sorted(folder.rglob("*.dcm")):
         dataset = pydicom.dcmread(path)
         dataset.PatientID, dataset.StudyInstanceUID = "one", study or dataset.StudyInstanceUID
@@ -328,24 +344,24 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_two_exports_make_a_study_of_few_lines_whose_cases_are_all_made(tmp_path: Path, clone: Path):
+def test_two_exports_make_a_study_of_few_lines_whose_cases_are_all_made(exports: Path, tmp_path: Path, clone: Path):
     from crossover.study.config import data_of, load_settings, load_study
 
-    a, b = head_neck(tmp_path / "data/source", "source"), head_neck(tmp_path / "data/target", "target")
+    a, b = exports / "source", exports / "target"
     made = new("mine", "--source", str(a), "--target", str(b), "--structures", "brainstem,lobe=lobe_temporal_l+tl_l")
     assert made.exit_code == 0, made.output
     assert len((clone / "config/studies/mine.yaml").read_text().splitlines()) <= 60
     study = load_study("mine", "demo")
     assert study.structures["lobe"].names == ["Lobe_Temporal_L", "TL-L"] and study.sizes == [2, 4]
-    assert data_of("mine", load_settings({"studies": "mine", "scale": "demo"})) == str(tmp_path / "data")
+    assert data_of("mine", load_settings({"studies": "mine", "scale": "demo"})) == str(exports)
     rules = {"series": study.series, "structures": study.structures}
     for cohort, about in study.cohorts.items():
         source = about.source.model_dump()
-        assert len(taken(tmp_path / "data", tmp_path / cohort, source, rules)) == 6
+        assert len(taken(exports, tmp_path / cohort, source, rules)) == 6
 
 
-def test_a_structure_that_the_source_lacks_is_told_with_those_that_are_there(tmp_path: Path, clone: Path):
-    a, b = head_neck(tmp_path / "a", "source"), head_neck(tmp_path / "b", "target")
+def test_a_structure_that_the_source_lacks_is_told_with_those_that_are_there(exports: Path, clone: Path):
+    a, b = exports / "source", exports / "target"
     made = new("mine", "--source", str(a), "--target", str(b), "--structures", "tl_l")
     assert made.exit_code == 2 and "has no structure 'tl_l'; there are: " in made.output
     assert "lobe_temporal_l" in made.output and not (clone / "config/studies/mine.yaml").exists()
@@ -361,7 +377,7 @@ def test_one_folder_is_parted_by_a_column_of_its_table(decathlon: Path, clone: P
     assert wrong.exit_code == 2 and "no patients have site=C; patients can be selected by site: A, B" in wrong.output
 
 
-def hospital(folder: Path, image: str, structures: list[str], patients: int = 8, hu: bool = True) -> str:
+def hospital(folder: Path, image: str, structures: list[str], patients: int = 6, hu: bool = True) -> str:
     """Patients with a file for each image and structure."""
     for i in range(patients):
         values = np.random.default_rng(i).normal(-900 if hu else 900, 100, (6, 6, 5)).astype(np.float32)
@@ -377,7 +393,7 @@ def test_masks_of_1_in_some_files_and_255_in_others_are_one_structure(tmp_path: 
     mask = np.pad(np.full((2, 2, 3), 255, np.uint8), ((0, 4), (0, 4), (0, 2)))
     written(folder / "p3/gland.nii.gz", mask)
     (gland,) = inspect(folder, 1).structures
-    assert (gland.name, gland.rule, gland.patients) == ("gland", {"file": "{patient}/gland.nii.gz"}, 8)
+    assert (gland.name, gland.rule, gland.patients) == ("gland", {"file": "{patient}/gland.nii.gz"}, 6)
     written(folder / "p4/gland.nii.gz", np.where(mask, mask, 1))  # two structures in one file
     assert {kind.rule["label"] for kind in inspect(folder, 1).structures} == {1, 255}
 
@@ -461,8 +477,8 @@ def test_there_are_four_sizes_where_six_patients_are_left_to_train_on(patients: 
 
 
 def test_groups_whose_files_have_other_names_are_told_once_with_the_folders_to_give(tmp_path: Path, clone: Path):
-    a = hospital(tmp_path / "all/North", "CT", ["gland"])
-    b = hospital(tmp_path / "all/South", "image", ["prostate"], 6)
+    a = hospital(tmp_path / "all/North", "CT", ["gland"], 8)
+    b = hospital(tmp_path / "all/South", "image", ["prostate"])
     shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "all"), "--workers", "1"])
     told = "group South has other file names than group North: give each group's folder, as crossover new NAME "
     told += f'--source "{a}" --target "{b}"'
@@ -500,8 +516,11 @@ def test_real_examinations_get_rules_that_take_them():
 
 @real
 @pytest.mark.skipif(not REAL.exists(), reason="shared/real is not beside the project")
-def test_the_real_head_and_neck_patients_are_told_by_their_table():
-    found = inspect(REAL / "headneck", 2)
-    assert len(found.cases) == 82 and found.source["table"] == "patients.csv"
+def test_the_real_head_and_neck_patients_are_told_by_their_table(tmp_path: Path):
+    for folder in sorted((REAL / "headneck").glob("pt_*"))[:8]:
+        shutil.copytree(folder, tmp_path / folder.name)
+    shutil.copy(REAL / "headneck/patients.csv", tmp_path)
+    found = inspect(tmp_path, 1)
+    assert len(found.cases) == 8 and found.source["table"] == "patients.csv"
     assert {value: len(own) for value, own in found.columns["center"].items()} == {"A": 52, "B": 30}
     assert sitk.GetArrayFromImage(found.channels[0].example()).shape == (128, 128, 128)

@@ -26,12 +26,12 @@ from crossover.study.splits import (
 
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=15, deadline=None)
 NO_IMAGES = pd.DataFrame(columns=["cohort", "case", "channel", "image"])
 NO_FIGURES = {"figures": {"colours": {}, "order": [], "overlays": None}}
 
 
-counts = st.lists(st.integers(1, 3), min_size=6, max_size=30)
+counts = st.lists(st.integers(1, 3), min_size=6, max_size=20)
 """Cases of each patient of a cohort."""
 
 
@@ -178,8 +178,8 @@ def test_test_patients_are_a_fraction_below_1_else_a_count(test: float, held: in
 
 
 @pytest.fixture(scope="module")
-def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
-    """Plans with the splits of their cohorts, two cases for every third patient."""
+def designs() -> list[tuple[Study, Plan, pd.DataFrame, dict[str, pd.DataFrame]]]:
+    """Plans with the splits of their cohorts and each stage's cases; every third patient has two cases."""
     out = []
     for changes in (
         {},
@@ -199,37 +199,39 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
         ]
         asks = parameters.splits(study)
         table = split(pd.concat(cases), asks["tests"], study.splits, parameters.needed(study), NO_IMAGES)
-        out.append((study, plan(study), table))
+        stages = plan(study).stages
+        used = {name: stage_cases(table, stage, study.splits.validation) for name, stage in stages.items()}
+        out.append((study, plan(study), table, used))
     return out
 
 
-def lineage(p: Plan, stage: str | None) -> list[Stage]:
-    return [p.stages[stage], *lineage(p, p.stages[stage].parent)] if stage else []
+def lineage(p: Plan, stage: str | None) -> list[str]:
+    return [stage, *lineage(p, p.stages[stage].parent)] if stage else []
 
 
 def test_no_model_was_trained_on_what_it_is_evaluated_on(designs):
-    for study, p, table in designs:
+    for _, p, table, used in designs:
         patient = table.drop_duplicates("case").set_index("case").patient
         for model in p.models.values():
             asked_for = evaluation_cases(table, model)
-            seen = pd.concat(stage_cases(table, s, study.splits.validation) for s in lineage(p, model.stage))
+            seen = pd.concat(used[name] for name in lineage(p, model.stage))
             assert len(asked_for) and asked_for.case.is_unique
             crossed = set(patient[asked_for.case]) & set(patient[seen.case])
             assert not crossed, f"{model.name}: {crossed}"
 
 
 def test_every_stage_has_patients_to_train_on_and_others_to_choose_by(designs):
-    for study, p, table in designs:
-        for stage in p.stages.values():
-            used = stage_cases(table, stage, study.splits.validation)
-            assert {"train", "validation"} == set(used.use), stage.name
-            patients = table.drop_duplicates("case").set_index("case").patient[used.case]
-            uses = pd.Series(used.use.to_numpy(), index=patients.to_numpy())
+    for _, _, table, used in designs:
+        patient = table.drop_duplicates("case").set_index("case").patient
+        for name, cases in used.items():
+            assert {"train", "validation"} == set(cases.use), name
+            patients = patient[cases.case]
+            uses = pd.Series(cases.use.to_numpy(), index=patients.to_numpy())
             assert (uses.groupby(level=0).nunique() == 1).all()
 
 
 def test_folds_together_evaluate_every_training_patient_once(designs):
-    for _, p, table in designs:
+    for _, p, table, _ in designs:
         for family in p.families().values():
             folds = [evaluation_cases(table, m).case for m in family if m.fold is not None]
             if not folds:
@@ -240,7 +242,7 @@ def test_folds_together_evaluate_every_training_patient_once(designs):
 
 
 def test_models_without_a_fold_share_one_test_set_of_all_cohorts(designs):
-    for _, p, table in designs:
+    for _, p, table, _ in designs:
         models = [m for m in p.models.values() if m.fold is None]
         sets = {tuple(evaluation_cases(table, m).itertuples(index=False)) for m in models}
         assert len(sets) == 1
@@ -248,11 +250,11 @@ def test_models_without_a_fold_share_one_test_set_of_all_cohorts(designs):
 
 
 def test_splits_read_back_from_their_file_say_the_same(designs):
-    for study, p, table in designs[:2]:
+    for study, p, table, used in designs[:2]:
         back = pd.read_csv(StringIO(table.to_csv(index=False)))
         share = study.splits.validation
-        for stage in p.stages.values():
-            ours, theirs = (stage_cases(t, stage, share) for t in (table, back))
+        for name, stage in p.stages.items():
+            ours, theirs = used[name], stage_cases(back, stage, share)
             assert ours.to_numpy().tolist() == theirs.to_numpy().tolist()
         for model in p.models.values():
             ours, theirs = (evaluation_cases(t, model) for t in (table, back))
@@ -297,7 +299,7 @@ def test_a_fold_is_left_out_of_the_whole_chain():
     folds = [m for m in p.models.values() if m.fold is not None]
     assert len(folds) == 3
     for model in folds:
-        seen = [stage_cases(table, s, study.splits.validation) for s in lineage(p, model.stage)]
+        seen = [stage_cases(table, p.stages[s], study.splits.validation) for s in lineage(p, model.stage)]
         assert not set(evaluation_cases(table, model).case) & set(pd.concat(seen).case)
 
 
