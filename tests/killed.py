@@ -23,11 +23,14 @@ import numpy as np
 
 STEPS = 15
 PROCESSES = multiprocessing.get_context("forkserver")
-"""Each begins with the frameworks imported and nothing computed."""
-PROCESSES.set_forkserver_preload([
-    "torch._dynamo",  # first: PyTorch's build for CUDA crashes where it imports Triton after TensorFlow
-    "crossover.training.engines.torch", "crossover.training.engines.keras", "hypothesis", "pytest",
-])  # fmt: skip
+"""Each begins with what `preloaded` names imported, and nothing computed."""
+
+
+def preloaded(kind: str) -> list[str]:
+    """What the server of processes imports, for the first kind that is asked for: TensorFlow only for Keras."""
+    keras = ["crossover.training.engines.keras"] if kind == "keras" else []
+    # PyTorch first: its build for CUDA crashes where it imports Triton after TensorFlow
+    return ["torch._dynamo", "crossover.training.engines.torch", *keras, "hypothesis", "pytest"]
 
 
 def train(kind: str, folder: Path, steps: Connection) -> None:
@@ -74,6 +77,7 @@ def train(kind: str, folder: Path, steps: Connection) -> None:
 def start(kind: str, folder: Path) -> tuple[BaseProcess, Iterator[str]]:
     """A process that trains, and a word for each step that it begins."""
     folder.mkdir(exist_ok=True)
+    PROCESSES.set_forkserver_preload(preloaded(kind))  # without effect once the server runs
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = PROCESSES.Process(target=train, args=(kind, folder, theirs))
     process.start()
