@@ -11,6 +11,7 @@ from crossover.imaging import bias_field
 from crossover.phantoms.prostate.examination import Examination, examine
 from crossover.study.config import load_study
 from tests.prostate_phantoms import across, demo, volume
+from tests.tiers import thorough
 
 
 @functools.cache
@@ -34,6 +35,7 @@ def apart(found: np.ndarray, full: np.ndarray, body: np.ndarray) -> np.ndarray:
     return np.abs(ratio / np.median(ratio[body]) - 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_thinned_field_of_all_tissue_is_that_of_the_full_resolution_within_a_tolerance():
     """With pixels of 1.7 mm, four times the site's own: in the gland, and in 99 % of the body."""
@@ -81,8 +83,8 @@ def test_the_prostate_studys_correction_leaves_less_of_the_true_shading(cohort: 
     assert left(weight, sitk.GetArrayViewFromImage(field), about) < left(weight, 1, about)
 
 
-@pytest.mark.parametrize("fit", ["bright", "tissue"])
-@pytest.mark.parametrize("cohort", ["cervix", "uterus"])
+@pytest.mark.parametrize("fit", ["bright", thorough("tissue")])
+@pytest.mark.parametrize("cohort", [thorough("cervix"), "uterus"])
 def test_n4_would_add_shading_about_the_tumours_of_the_uterus_study_so_it_corrects_none(cohort, fit):
     """Published iterations: the coils' weight varies by 2 % there, and the field that N4 finds by more."""
     image, weight, about = found("uterus", cohort, matrix=64)

@@ -617,6 +617,7 @@ def test_the_report_of_little_has_no_holes(tmp_path):
     assert ", higher." not in text and ", lower." not in text
 
 
+@pytest.mark.thorough
 def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
     """Each model is trained once: nothing can be said about other trainings."""
     study = chain_study(

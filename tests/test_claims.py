@@ -91,6 +91,7 @@ SHIPPED = [(name, each) for name in STUDIES for each in read_claims(name, CONFIG
 TESTED = [pair for pair in SHIPPED if not isinstance(pair[1].statement, Untested)]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "asked"), TESTED, ids=[f"{n}-{c.id}" for n, c in TESTED])
 def test_each_shipped_claim_has_each_verdict(name, asked):

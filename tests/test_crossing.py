@@ -46,6 +46,7 @@ from tests.simulated import (
     table_of,
     true_crossover,
 )
+from tests.tiers import thorough
 
 SURE = Design(patients=30, replicates=2, luck=0.0, noise=0.01)
 OTHER = CROSSING["other curves that cross at 41"]
@@ -218,7 +219,7 @@ def test_a_stricter_alpha_never_finds_more(apart, alpha):
 @pytest.mark.parametrize("name", CROSSING)
 @pytest.mark.parametrize(
     "design",
-    [Design(), Design(patients=16, replicates=2), Design(replicates=3, sizes=(5, 26, 256))],
+    [Design(), thorough(Design(patients=16, replicates=2)), thorough(Design(replicates=3, sizes=(5, 26, 256)))],
     ids=["one draw", "16 patients, 2 draws", "3 draws, 3 sizes"],
 )
 def test_the_interval_covers_the_truth_as_often_as_it_says(name, design):
@@ -229,10 +230,10 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(name, design):
 
 
 @pytest.mark.parametrize("name", NOT_CROSSING)
-def test_no_crossover_is_found_where_there_is_none(name):
-    """Nominal 5% at most; 120 simulations at 5% give more than 11 in one of 60 times. `test_error_rates` has three
-    draws, and the fault that this is there for."""
-    design = Design(replicates=2, luck=0.03)
+@pytest.mark.parametrize("replicates", [2, thorough(3)])
+def test_no_crossover_is_found_where_there_is_none(name, replicates):
+    """Nominal 5% at most; 120 simulations at 5% give more than 11 in one of 60 times."""
+    design = Design(replicates=replicates, luck=0.03)
     found = outcomes(NOT_CROSSING[name], design, simulations=120, draws=250)
     assert (found["verdict"] == CROSSES).sum() <= 11
 

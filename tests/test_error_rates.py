@@ -17,6 +17,7 @@ from benchmarks.crossover_coverage import rates
 from crossover.statistics.estimates.chance import Effect, effect
 from crossover.statistics.learning_curves import crossing
 from tests.simulated import CROSSING, NOT_CROSSING, TWICE, Curve, Design
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +68,7 @@ def test_curves_that_meet_seem_to_cross_as_often_as_they_may(monkeypatch):
     assert verdicts(curves, design)["crosses"] > band(0.05)
 
 
-@pytest.mark.parametrize("sizes", [(5, 13, 26, 51, 128, 256), (5, 26, 256)])
+@pytest.mark.parametrize("sizes", [(5, 26, 256), thorough((5, 13, 26, 51, 128, 256))])
 def test_the_interval_of_a_crossover_covers_it(sizes, monkeypatch):
     """Without the sizes around it, by straight lines, it misses where curves are steep between two sizes."""
     curves, design = CROSSING["a steep one that crosses at 62"], Design(replicates=3, sizes=sizes)

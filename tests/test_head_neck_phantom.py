@@ -218,6 +218,7 @@ def test_sizes_and_densities_are_in_the_range_of_the_literature(organ: str, coho
         assert dark <= np.median(exam.hu[exam.contours.organ(organ)]) <= bright
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_every_organ_is_drawn_on_every_grid():
     for center in CENTERS:

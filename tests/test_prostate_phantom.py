@@ -218,6 +218,7 @@ def test_masks_are_whole_and_inside(cohorts: dict[str, list[Examination]]):
         assert median[PERIPHERAL] > median[CENTRAL] > 3 * exam.look.sigma * exam.look.gain
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_gland_is_the_same_at_every_resolution(cohorts: dict[str, list[Examination]]):
     for site in SITES:

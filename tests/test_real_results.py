@@ -98,6 +98,7 @@ def centres(mask: np.ndarray, image: sitk.Image) -> np.ndarray:
     return in_order(np.argwhere(mask)[:, ::-1] @ steps.T + image.GetOrigin())
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not PLASTIMATCH.exists(), reason="plastimatch is not here")
 def test_plastimatch_finds_each_voxel_of_real_lungs(tmp_path: Path):
     """Of the masks that our reader makes of a plan's contours, holes and all: written again, they are the same."""

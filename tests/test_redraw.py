@@ -174,6 +174,7 @@ DECIDES = {
 """The settings that scores come from."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_shown_figure_is_of_the_scores_beside_it(name, tmp_path, monkeypatch):
     """Its curves, drawn again; the marks below them take seconds to compute, and stand in the same table."""

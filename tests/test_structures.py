@@ -735,6 +735,7 @@ def test_real_prostate_label_maps(mask, series):
     assert (landed == (sitk.GetArrayFromImage(sitk.ReadImage(path)) != 0)).all() and not findings
 
 
+@pytest.mark.thorough
 @real
 @pytest.mark.slow
 def test_real_head_parses():
