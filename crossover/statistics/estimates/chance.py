@@ -71,7 +71,7 @@ class Effect:
     @property
     def se(self) -> float:
         """Standard error for other patients and, where it is known, other trainings."""
-        return float(np.hypot(self.case_se, self._known_training_se))
+        return float(np.hypot(self.case_se, np.nan_to_num(self.training_se)))
 
     def scaled(self, estimate: float, slope: float) -> Effect:
         """Return the effect on another scale by the delta method: its value there, and the slope of the scale."""
@@ -104,11 +104,7 @@ class Effect:
 
     @property
     def _parts(self) -> tuple[float, float, float, float]:
-        return self.case_se, self._known_training_se, self.case_df, self.training_df
-
-    @property
-    def _known_training_se(self) -> float:
-        return 0.0 if np.isnan(self.training_se) else self.training_se
+        return self.case_se, float(np.nan_to_num(self.training_se)), self.case_df, self.training_df
 
     def _quantile(self, tail: float) -> float:
         """Return t with P(X > t) = `tail`.
