@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crossover.analyses.figures import style
 from crossover.report.answers import KINDS, chains_in_short, chains_picture
 from crossover.report.best_by_size import (
     Choice,
@@ -14,6 +15,7 @@ from crossover.report.best_by_size import (
     ranges,
     rests_on,
 )
+from crossover.report.crossover_section import crossovers_found
 from crossover.report.formats import quoted
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import METHODS, MODELS
@@ -164,6 +166,24 @@ def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes()
         ("can't say", 2, False), ("Aggregated", 1, True)]  # fmt: skip
     rows = picture(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4)).rows
     assert [label for label, _ in rows] == ["Average", *(s.label for s in ORGANS.structures.values())]
+
+
+def test_strategies_have_letters_where_columns_are_too_narrow_for_names():
+    study = STUDY.model_copy(update={"sizes": [4, 6, 8, 12, 16, 24, 32]})
+    rows = [(n, TUNED, SCRATCH, 0.2 if n < 32 else -0.2, 0.01) for n in study.sizes]
+    shown = picture(of(study, pairwise=pairs(study, *rows)))
+    [(_, cells)] = shown.rows
+    first, second = (cell.text for cell in cells)
+    assert {first, second} == {"a", "b"} and [cell.columns for cell in cells] == [6, 1]
+    for family, letter in ((TUNED, first), (SCRATCH, second)):
+        assert f"{letter}: {style.family_label(study, family)}" in shown.note
+
+
+def test_the_first_page_tells_the_first_of_many_crossovers():
+    rows = pd.concat([crossing(CROSSES, 20, 10, 30)] * 6)
+    said = crossovers_found(of(crossover=rows))
+    assert len(said) == 5 and said[-1].startswith("2 further crossovers")
+    assert len(crossovers_found(of(crossover=rows[:4]))) == 4
 
 
 def test_of_chains_the_answer_names_what_is_better_worse_and_open():

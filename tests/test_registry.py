@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
 from crossover.core.paths import ROOT
 from crossover.study.config import load_study
 from crossover.study.schema import Study
@@ -33,6 +35,16 @@ def test_declarations_are_read_without_what_draws_and_counts():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert ran.stdout.strip() == "set()", ran.stderr
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_case_has_one_name_in_a_table_of_any_length(tmp_path: Path):
+    """Cases of one center that are called by numbers stood as numbers or as text, by where in the table they stood."""
+    rows = pd.DataFrame({"case": ["101"] * 70_000 + ["b_01"]}).assign(**dict.fromkeys("abcdefghijklmno", 0))
+    rows.to_csv(tmp_path / "metrics.csv", index=False)
+    read = registry.read_tables([tmp_path / "metrics.csv"], load_study("headneck", "smoke"))
+    for table in (Inputs(tmp_path).table("metrics.csv"), read["metrics"]):
+        assert set(table["case"]) == {"101", "b_01"}
 
 
 def small(strategies: tuple[str, ...], sizes: list[int], structures: int) -> Study:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from crossover.core.cells import TableError, numbers, uncomputed_cells
-from crossover.core.tables import Table, read_table
+from crossover.core.tables import Table, read_plain_table, read_table
 
 DIALECTS = [(s, end) for s in ",;\t|" for end in ("\n", "\r\n", "\r")]
 ENCODINGS = ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
@@ -265,3 +265,46 @@ def test_several_sheets_and_formulas_without_values_are_told(folder):
     path = workbook(folder, [["id", "x"], ["P1", "=1+1"]])
     with pytest.raises(TableError, match="formulas without a saved value: row 2 column 2"):
         read_table(path)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.text("aÄ0-#", min_size=1), st.one_of(st.none(), st.floats(allow_infinity=False)))))
+def test_a_table_as_machines_write_it_is_read_the_same_in_the_short_way(folder, rows):
+    frame = pd.DataFrame(rows, columns=["case", "dsc"]).assign(level="")
+    path = folder / "plain.csv"
+    frame.to_csv(path, index=False)
+    assert (read_plain_table(path, ["case"], ["dsc"]) is None) == frame.empty
+    if len(frame):
+        check_plain(path)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text('a1.,;"\n e-+\x00\u00a0#', max_size=9), max_size=4), st.sampled_from(["", "\n", "\r\n"]))
+def test_the_short_way_reads_no_table_otherwise(folder, lines, end):
+    path = folder / "odd.csv"
+    path.write_bytes(("\n".join(["case,dsc,level", "p0,0.5,", *lines]) + end).encode())
+    if read_plain_table(path, ["case"], ["dsc"]) is not None:
+        check_plain(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"dsc,level\n0.5,x", b"case,dsc,case\na,0.5,b", b"case,dsc,\na,0.5,", b"case,dsc", b"case,dsc\na,0.5\n\nb,1",
+        b"case,dsc\na,inf", b"case,dsc\na,1e999", b"case,dsc\na,0.5\nb", b"case,dsc\na,0.5,1\nb", b"case,dsc\na,0.5\n,",
+        b"case,dsc\na,True", b"case,dsc\na,1_0", b"case,dsc\n\xff,0.5", b"\xef\xbb\xbfcase,dsc\na,0.5", b"PK\x03\x04",
+        b"", "case,dsc\na\u00a0,0.5".encode(), b"case,dsc\na,0.5\n,0.5,\n",
+    ],
+)  # fmt: skip
+def test_all_other_tables_are_left_to_the_reader_of_any_table(folder, content):
+    path = folder / "other.csv"
+    path.write_bytes(content)
+    assert read_plain_table(path, ["case", "dsc"], ["dsc"]) is None
+
+
+def check_plain(path: Path) -> None:
+    """What the short way reads of a table with numbers in the column dsc is what the reader of any table reads."""
+    short, long = read_plain_table(path, ["case"], ["dsc"]), read_table(path)
+    values, wrong = long.numbers("dsc")
+    assert not wrong and not long.notes
+    pd.testing.assert_frame_equal(short, long.rows.assign(dsc=values), check_exact=True, check_index_type=False)

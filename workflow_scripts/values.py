@@ -13,7 +13,7 @@ from workflow_scripts._job import Job, run
 
 def main(job: Job) -> None:
     """Write all values by name, as LaTeX too, the few scores, and the settings without places."""
-    tables = {path.stem: pd.read_csv(path) for path in job.statistics}
+    tables = {path.stem: pd.read_csv(path, low_memory=False) for path in job.statistics}
     named = values(tables, job.cfg["study"])
     all_values, macros, few, settings = job.out
     write_json(all_values, named)

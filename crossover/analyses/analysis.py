@@ -84,7 +84,7 @@ class Inputs:
         Raises:
             FileNotFoundError: the study does not make this table; `optional` is for tables that it may lack.
         """
-        return pd.read_csv(self.results / name)
+        return pd.read_csv(self.results / name, low_memory=False)  # a column of a large table too has one type
 
     def optional(self, name: str) -> pd.DataFrame | None:
         """Read a table of `Analysis.reads`; return None where the study does not make it."""

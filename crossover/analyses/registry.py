@@ -158,7 +158,7 @@ def tables_of(study: Study) -> list[str]:
 
 def read_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:
     """Read tables by the names of their files, statistics in the study's order of cohorts and structures."""
-    read = {path.stem: pd.read_csv(path) for path in paths}
+    read = {path.stem: pd.read_csv(path, low_memory=False) for path in paths}  # one type for all rows of a column
     return read | {n: in_study_order(read[n], study) for n in read.keys() & names_of_rows().keys()}
 
 

@@ -52,7 +52,7 @@ def numbers(column: pd.Series, decimal: str = ".") -> tuple[pd.Series, list[str]
         Floats, NaN for what is missing or wrong; and the findings, with the rows and cells.
     """
     cells = column.tolist()
-    if decimal == "." and set("".join(cells)) <= set("0123456789+-.eE"):
+    if decimal == "." and not "".join(cells).encode(errors="replace").translate(None, b"0123456789+-.eE"):
         try:
             values = [float(cell) if cell else float("nan") for cell in cells]
             return pd.Series(values, column.index, float, name=column.name), []

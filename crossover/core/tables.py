@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from crossover.core.cells import BLANK, TableError, named_rows, numbers, sure_signs
@@ -34,6 +35,8 @@ _OTHERS = {
     b"\x1f\x8b": "compressed with gzip", b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz",
     b"%PDF": "a PDF", b"PAR1": "a Parquet file",
 }  # fmt: skip
+_TOGETHER = 50_000  # rows of which all cells are held as text at once
+_NOT_PLAIN = bytes({*range(0x20), 0x7F, *b' ";|'} - {0x0A})
 _MIXED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 
 
@@ -80,6 +83,55 @@ def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str]
     # tables that machines wrote mostly hold none: these are read in half the time
     blanks = '"' in text or any(sign in text for sign in BLANK if sign not in f"\r\n{separator}")
     return _table(records, notes + more, findings, decimal, needed, repeated, blanks)
+
+
+def read_plain_table(path: Path, needed: Collection[str], numeric: Collection[str]) -> pd.DataFrame | None:
+    """Read a table as a machine writes it, with less memory and time than `read_table` takes, and with the same values.
+
+    Such a table has commas between cells, no blanks, quotation marks, control characters or other separators, as many
+    cells in each row, and nothing but finite numbers and empty cells in the columns of numbers.
+
+    Args:
+        path: the file.
+        needed: columns that must be there.
+        numeric: columns of numbers, where they are there.
+
+    Returns:
+        The table, its index as that of `read_table`: text, and floats in the columns of numbers (NaN where a cell is
+            empty). None for any other table, of which `read_table` tells what is wrong or what it did to read it.
+    """
+    content = Path(path).read_bytes()
+    header = content[: content.find(b"\n")].decode(errors="replace").split(",")
+    if not (set(needed) <= set(header) and all(header) and len(set(header)) == len(header)):
+        return None
+    if not _is_plain(content, len(header)):
+        return None
+    parts, columns = [], [name for name in header if name in numeric]
+    try:
+        with pd.read_csv(io.BytesIO(content), dtype=str, na_filter=False, chunksize=_TOGETHER) as chunks:
+            for part in chunks:
+                read = {name: numbers(part[name]) for name in columns}
+                if not isinstance(part.index, pd.RangeIndex) or any(wrong for _, wrong in read.values()):
+                    return None
+                parts.append(part.assign(**{name: values for name, (values, _) in read.items()}))
+    except pd.errors.ParserError:
+        return None
+    table = pd.concat(parts)
+    return None if np.isinf(table[columns]).any(axis=None) else table.set_axis(range(2, len(table) + 2))
+
+
+def _is_plain(content: bytes, columns: int) -> bool:
+    """Return whether all that `read_plain_table` says of the text holds; pandas itself refuses rows with more cells."""
+    lines = content.removesuffix(b"\n")
+    nothing = b"\n" + b"," * (columns - 1) + b"\n"
+    even = lines.count(b",") == (columns - 1) * (lines.count(b"\n") + 1)
+    if not even or nothing in lines + b"\n" or len(content.translate(None, _NOT_PLAIN)) < len(content):
+        return False
+    try:
+        text = "" if content.isascii() else content.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\n" in lines and not any(sign in text for sign in BLANK if sign != "\n")
 
 
 def _decimal(separator: str, records: list[list[str]]) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from. Every size and pair is judged for itself, as crossovers are; `rests_on` co
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import NamedTuple
 
 import pandas as pd
@@ -33,6 +34,9 @@ class Choice(NamedTuple):
     best: tuple[str, ...]
     beaten: tuple[str, ...] = ()
 
+
+MOST_NAMED = 6
+"""Sizes of the picture under which strategies are called by their names; columns of more are too narrow for them."""
 
 Choices = Mapping[int, Choice]
 """Of a structure, or of the mean over all, by size."""
@@ -225,12 +229,16 @@ def picture(results: StudyResults) -> AnswerTable | None:
         return None
     labels = {name: s.label for name, s in study.structures.items()} | {POOLED: "Average"}
     sizes = sorted({n for choices in own.values() for n in choices})
-    rows = [(labels[name], list(_cells(study, choices, sizes))) for name, choices in own.items()]
-    title, note = statements(study, "answer_picture")
+    best = {family for choices in own.values() for choice in choices.values() for family in choice.best}
+    called = {family: style.family_label(study, family) for family in families(study) if family in best}
+    letters = dict(zip(called, ascii_lowercase, strict=False)) if len(sizes) > MOST_NAMED else {}
+    key = [f"{letter}: {called[family]}" for family, letter in letters.items()]
+    rows = [(labels[name], list(_cells(study, choices, sizes, called | letters))) for name, choices in own.items()]
+    title, note = statements(study, "answer_picture", key=key)
     return AnswerTable(title, "n", [str(n) for n in sizes], rows, note)
 
 
-def _cells(study: Study, choices: Choices, sizes: Sequence[int]) -> Iterator[Cell]:
+def _cells(study: Study, choices: Choices, sizes: Sequence[int], called: Mapping[str, str]) -> Iterator[Cell]:
     runs: list[tuple[Choice | None, int]] = []
     for n in sizes:
         choice = choices.get(n)
@@ -241,8 +249,8 @@ def _cells(study: Study, choices: Choices, sizes: Sequence[int]) -> Iterator[Cel
             yield Cell("not compared", count)
         elif len(choice.best) == 1:
             colour = style.family_colour(study, choice.best[0])
-            yield Cell(style.family_label(study, choice.best[0]), count, colour, style.readable_on(colour))
+            yield Cell(called[choice.best[0]], count, colour, style.readable_on(colour))
         elif choice.beaten:
-            yield Cell(" or ".join(style.family_label(study, f) for f in choice.best), count)
+            yield Cell(" or ".join(called[f] for f in choice.best), count)
         else:
             yield Cell("can't say", count)

@@ -25,6 +25,8 @@ from crossover.study.schema import Study
 TITLE = "Crossover: how many labelled cases?"
 SPELT = 2
 """Pairs that can't be told, each in a sentence."""
+FIRST = 4
+"""Crossovers that the first page tells."""
 IN_SHORT = {CROSSES: "crosses", CHANGES: "changes", NONE: "none"}
 
 
@@ -56,12 +58,14 @@ def _each(here: pd.DataFrame, study: Study) -> list[str]:
 
 
 def crossovers_found(results: StudyResults) -> list[str]:
-    """Return the sentences of the main question's crossovers beyond chance, for how sure an answer is."""
+    """Return the first sentences of the main question's crossovers beyond chance, for how sure an answer is."""
     study, asked = results.study, main_question(results.study)
     crossover = results.frame("crossover", "test_set", "verdict", "ahead", "overtakes")
     here = crossover[crossover["test_set"].eq(study.target) & crossover["verdict"].isin([CROSSES, CHANGES])]
     here = here[here["ahead"].isin(asked) & here["overtakes"].isin(asked)]
-    return [statement(row, study) for row in here.to_dict("records")]
+    said = [statement(row, study) for row in here.to_dict("records")]
+    left = len(said) - FIRST
+    return said if left <= 0 else said[:FIRST] + statements(study, "crossovers_left", left=left)
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:

@@ -61,7 +61,9 @@ def _fitted(long: pd.DataFrame, formula: str, tested: str) -> dict[str, float | 
 
 def _exact(value: np.ndarray, design: np.ndarray, unit: np.ndarray) -> bool:
     """Return whether cases and fixed effects explain everything: then there is no error to test against."""
-    cases = (unit[:, None] == np.unique(unit)).astype(float)
-    whole = np.column_stack([design, cases])
-    rest = value - whole @ np.linalg.lstsq(whole, value, rcond=None)[0]
-    return len(value) <= np.linalg.matrix_rank(whole) or np.abs(rest).max() < 1e-10
+    count = np.bincount(unit)
+    value, *columns = (own - (np.bincount(unit, own) / count)[unit] for own in (value, *design.T))
+    within = np.column_stack(columns)  # what cases leave of the design: a column for each case takes their means
+    rest = value - within @ np.linalg.lstsq(within, value, rcond=None)[0]
+    rank = len(count) + np.linalg.matrix_rank(within, tol=len(value) * np.finfo(float).eps * np.linalg.norm(design))
+    return len(value) <= rank or np.abs(rest).max() < 1e-10

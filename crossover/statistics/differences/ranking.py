@@ -6,6 +6,7 @@ models ranked again. What is told is about these trained models and other patien
 rank elsewhere, which `differences.paired` counts and a ranking of one training can't.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -105,13 +106,11 @@ def _sizes(rows: pd.DataFrame) -> Iterator[tuple[int, list[str]]]:
             yield int(n), families
 
 
-def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return scores (cases, families) of the cases that all families with the metric have, and each case's cohort."""
+def _wide(rows: pd.DataFrame, n: int, metrics: list[str]) -> pd.DataFrame:
+    """Return the scores of one size and of the models without any: cases x (metric, family)."""
     rows = rows[rows["n_train"].isin([0, n])].sort_values("n_train", kind="stable")
     rows = rows.drop_duplicates(["family", "cohort", "case"], keep="last")
-    wide = rows.pivot(index=["cohort", "case"], columns="family", values=metric)
-    wide = wide[families].dropna(axis=1, how="all").dropna()
-    return wide, wide.index.get_level_values("cohort").to_numpy()
+    return rows.pivot(index=["cohort", "case"], columns="family", values=metrics)
 
 
 def _rankings(
@@ -125,9 +124,11 @@ def _rankings(
     ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
     for structure, own in rows.groupby("structure", sort=False):
         for n, families in _sizes(own):
+            wide = _wide(own, n, ranked)
             for metric in ranked:
-                scores, strata = _scores(own, families, n, metric)
+                scores = wide[metric][families].dropna(axis=1, how="all").dropna()  # the cases that all of them have
                 if len(scores) and scores.shape[1] > 1:
+                    strata = scores.index.get_level_values("cohort").to_numpy()
                     yield {"structure": structure, "n_train": n, "metric": metric}, scores, strata
 
 
@@ -135,7 +136,7 @@ def _samples(scores: pd.DataFrame, strata: np.ndarray, metric: str) -> tuple[np.
     """Return the ranks of the models, shape (models,), and over the samples, shape (DRAWS, models)."""
     higher, values = KNOWN[metric].better == "higher", scores.to_numpy(float)
     full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]
-    return full, ranks(_means(values, _draws(strata)), higher)
+    return full, ranks(_means(values, _draws(tuple(strata))), higher)
 
 
 def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float) -> Iterator[dict]:
@@ -158,12 +159,13 @@ def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence
         }  # fmt: skip
 
 
-def _draws(strata: np.ndarray) -> np.ndarray:
+@functools.lru_cache(maxsize=4)  # most rankings of a table are of the same cases
+def _draws(strata: tuple[str, ...]) -> np.ndarray:
     """Return how often each case is drawn, shape (DRAWS, cases): as many of each cohort as it has."""
     rng = np.random.default_rng(0)
     counts = np.zeros((DRAWS, len(strata)))
     for cohort in dict.fromkeys(strata):
-        own = np.flatnonzero(strata == cohort)
+        own = np.flatnonzero(np.array(strata) == cohort)
         counts[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), DRAWS)
     return counts
 

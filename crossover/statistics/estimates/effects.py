@@ -27,15 +27,21 @@ class TrainedScores:
     """
 
     def __init__(self, rows: pd.DataFrame, metric: str) -> None:
-        rows = rows.dropna(subset=metric)
-        place, cases = pd.factorize(pd.MultiIndex.from_frame(rows[["cohort", "case"]]))
-        self.strata = np.array([cohort for cohort, _ in cases])
+        model = ["family", "n_train", "structure"]
+        rows = rows.loc[rows[metric].notna(), ["cohort", "case", *model, "run", metric]]
+        place = rows.groupby(["cohort", "case"], sort=False).ngroup().to_numpy()
+        cases = rows[["cohort", "case"]].drop_duplicates()
+        self.strata = cases["cohort"].to_numpy(str) if len(cases) else np.array([])
         self._of: dict[Hashable, tuple[np.ndarray, list[str]]] = {}
-        keys = ["family", "n_train", "structure"]
-        for model, own in rows.assign(place=place).groupby(keys, sort=False):
-            column, runs = pd.factorize(own["run"], sort=True)
-            scores = mean_by_place(own[metric], (own["place"], column), (len(cases), len(runs)))
-            self._of[model] = scores, list(runs)
+        values, run = rows[metric].to_numpy(float), rows["run"].to_numpy()
+        whose = rows.groupby(model, sort=False).ngroup().to_numpy()
+        ends = np.cumsum(np.bincount(whose))
+        parts = np.split(np.argsort(whose, kind="stable"), ends[:-1]) if len(rows) else []
+        names = rows[model].drop_duplicates().itertuples(index=False, name=None)
+        for name, own in zip(names, parts, strict=True):
+            column, runs = pd.factorize(run[own], sort=True)
+            scores = mean_by_place(values[own], (place[own], column), (len(cases), len(runs)))
+            self._of[name] = scores, list(runs)
         self._none = np.full((len(cases), 1), np.nan), [""]
 
     def of(self, model: tuple[str, int, str]) -> tuple[np.ndarray, list[str]]:
@@ -111,7 +117,8 @@ class Spreads:
     """
 
     def __init__(self, table: pd.DataFrame, metric: str) -> None:
-        self._table, self._metric = table, metric
+        named = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case", "structure"]
+        self._table, self._metric = table[[*(c for c in named if c in table), metric]], metric
         self._known: dict[str | None, Spread | None] = {}
 
     def of(self, structure: str | None) -> Callable[[], Spread | None]:
@@ -122,9 +129,8 @@ class Spreads:
 
         def ask() -> Spread | None:
             if structure not in self._known:
-                rows = self._table.dropna(subset=self._metric)
-                rows = rows if structure is None else rows[rows["structure"] == structure]
-                self._known[structure] = study_spread(rows, self._metric)
+                rows = self._table if structure is None else self._table[self._table["structure"] == structure]
+                self._known[structure] = study_spread(rows.dropna(subset=self._metric), self._metric)
             return self._known[structure]
 
         return ask

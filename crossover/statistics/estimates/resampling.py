@@ -131,7 +131,9 @@ def panel(rows: pd.DataFrame, metric: str, unsized: pd.DataFrame | None = None) 
         pd.factorize(with_runs(rows)["run"], sort=True)[0],
         cases.get_indexer(pd.MultiIndex.from_frame(rows[["cohort", "case"]])),
     )
-    scores = mean_by_place(rows[metric], place, (len(families), len(sizes), max(place[2]) + 1, len(cases)))
+    scores = mean_by_place(
+        rows[metric].to_numpy(float), place, (len(families), len(sizes), max(place[2]) + 1, len(cases))
+    )
     strata = pd.factorize(cases.get_level_values(0))[0]
     return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized))
 

@@ -62,21 +62,20 @@ def _intervals(part: pd.DataFrame, rows: pd.DataFrame, confidence: float) -> pd.
     found = {}
     for metric, own in part.groupby("metric", sort=False):
         scores, spreads = TrainedScores(rows, str(metric)), Spreads(rows, str(metric))
-        for place in own.index[own["count"] > 0]:
-            row = own.loc[place]
-            values, runs = scores.of((row["family"], row["n_train"], row["structure"]))
+        for row in own[own["count"] > 0].itertuples():
+            values, runs = scores.of((row.family, row.n_train, row.structure))
             here = ~np.isnan(values).all(1)
             if np.isinf(values).any():
                 continue
-            spread = spreads.of(row["structure"])
+            spread = spreads.of(row.structure)
             effect = effect_of([values[here]], [runs], [1], scores.strata[here], spread)
-            found[place] = (*mean_interval(effect, confidence, scale(str(metric))), effect.about)
+            found[row.Index] = (*mean_interval(effect, confidence, scale(str(metric))), effect.about)
     bounds = pd.DataFrame.from_dict(found, orient="index", columns=["ci_low", "ci_high", "about"])
     return part.join(bounds)
 
 
 def _between_replicates(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    by = ["structure", "family", "n_train", "metric"]
-    long = rows.melt([*by[:-1], "replicate"], metrics, "metric", "value")
-    means = long.groupby([*by, "replicate"])["value"].mean().groupby(by)
-    return means.agg(replicates="size", sd_replicates="std").reset_index()
+    by = ["structure", "family", "n_train"]
+    means = rows.groupby([*by, "replicate"])[metrics].mean()  # before they stand below each other: few rows then
+    long = means.melt(var_name="metric", ignore_index=False).groupby([*by, "metric"])["value"]
+    return long.agg(replicates="size", sd_replicates="std").reset_index()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.cells import MISSING, TableError, named_rows, numbers, uncomputed_cells
-from crossover.core.tables import read_table
+from crossover.core.tables import read_plain_table, read_table
 from crossover.core.wording import first_few
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
 
@@ -48,6 +48,9 @@ def read_metrics(path: Path) -> pd.DataFrame:
             wrong.
     """
     try:
+        plain = read_plain_table(path, REQUIRED, {*_WHOLE, *METRICS, *SIZES})
+        if plain is not None:
+            return check_metrics(plain).reset_index(drop=True)
         read = read_table(path, needed=REQUIRED)
         table, notes = _finite_distances(read.rows, read.notes)
         checked = check_metrics(table, decimal=read.decimal).reset_index(drop=True)
@@ -97,7 +100,8 @@ def check_metrics(
         raise TableError(f"missing columns: {', '.join(missing)}")
     table = table.copy()
     for column in set(TEXT) & set(table):
-        table[column] = table[column].astype("string").fillna("").astype(str)
+        if table[column].dtype != "str" or table[column].hasnans:
+            table[column] = table[column].astype("string").fillna("").astype(str)
     findings = [*_numbers(table, required, decimal, infinite), *_texts(table)]
     table = _with_families(table)
     findings += [*_models(table), *_patients(table), *_duplicates(table)]
@@ -153,7 +157,7 @@ def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(run=table["draw" if several else "replicate"].astype(str) + "/" + fold)
 
 
-def mean_by_place(values: pd.Series, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
+def mean_by_place(values: np.ndarray, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Return an array with the mean of the values of each place in it; NaN where there is none.
 
     Args:
@@ -161,10 +165,10 @@ def mean_by_place(values: pd.Series, place: tuple[np.ndarray, ...], shape: tuple
         place: for each axis the indices of the values.
         shape: of the array.
     """
-    known = values.notna().to_numpy()
+    known = ~np.isnan(values)
     cell = np.ravel_multi_index(place, shape)[known]
     size = int(np.prod(shape))
-    sums = np.bincount(cell, values.to_numpy(float)[known], size)
+    sums = np.bincount(cell, values[known], size)
     with np.errstate(invalid="ignore"):
         return (sums / np.bincount(cell, minlength=size)).reshape(shape)
 
@@ -251,8 +255,10 @@ def _with_families(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _models(table: pd.DataFrame) -> Iterator[str]:
-    for column in ("family", "strategy", "level", *(c for c in _WHOLE if c in table)):
-        several = table.groupby("model", sort=False)[column].nunique(dropna=False)
+    columns = ["family", "strategy", "level", *(c for c in _WHOLE if c in table)]
+    described = table[["model", *columns]].drop_duplicates()
+    for column in columns:
+        several = described.groupby("model", sort=False)[column].nunique(dropna=False)
         for model in several.index[several > 1]:
             yield f"{column}: model {model!r} has {several[model]} values; it can have one"
 
@@ -260,7 +266,8 @@ def _models(table: pd.DataFrame) -> Iterator[str]:
 def _patients(table: pd.DataFrame) -> Iterator[str]:
     if "patient" not in table:
         return
-    named = table[table["patient"] != ""].groupby(["cohort", "case"], sort=False)["patient"].unique()
+    named = table[["cohort", "case", "patient"]].drop_duplicates()
+    named = named[named["patient"] != ""].groupby(["cohort", "case"], sort=False)["patient"].unique()
     for (_, case), patients in named[named.str.len() > 1].items():
         said = first_few(list(patients), _NAMED)
         yield f"patient: case {case!r} has {len(patients)} values, {said}; it is of one patient"
