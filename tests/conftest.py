@@ -54,8 +54,11 @@ WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.M)
 
 @pytest.hookimpl(optionalhook=True)  # without xdist there is none
 def pytest_xdist_auto_num_workers() -> int:
-    """Return as many as there are cores, and memory for: a worker that has imported both frameworks takes 4 GB."""
-    return max(1, min(len(os.sched_getaffinity(0)), int(psutil.virtual_memory().total // 4e9)))
+    """Return as many as there are cores, and memory for: a worker that has imported both frameworks takes 4 GB.
+
+    Four at most: in a container the machine's cores and memory are seen, and not how much of them is ours.
+    """
+    return max(1, min(4, len(os.sched_getaffinity(0)), int(psutil.virtual_memory().total // 4e9)))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
