@@ -233,7 +233,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="jobs, or the ends of their names", default=[])
     parser.add_argument("--folder", type=Path, help="where the study is made and kept; used again where it is there")
     given = parser.parse_args()
-    study = load_study(given.study, SCALES[-1]) if given.study else two_centers(*_shape(given))
+    if given.study:
+        study = load_study(given.study, SCALES[-1])
+    else:
+        study = two_centers(given.structures, given.sizes, given.draws)
     with tempfile.TemporaryDirectory() as temporary:
         results = (given.folder or Path(temporary)) / "results" / study.study
         if not results.exists():
@@ -244,10 +247,6 @@ def main() -> None:
             if not given.only or job.endswith(tuple(given.only)):
                 seconds, processor, peak = measure(lambda job=job: do(job, study, results))
                 print(f"{job:32} {seconds:7.1f} s {processor:7.1f} processor s {peak:6.2f} GB", flush=True)
-
-
-def _shape(given: argparse.Namespace) -> tuple[int, int, int]:
-    return given.structures, given.sizes, given.draws
 
 
 if __name__ == "__main__":
