@@ -419,3 +419,20 @@ def test_a_checkpoint_is_read_without_unpickling(tmp_path: Path):
     torch.save({"weights": {}}, path)
     with pytest.raises(ValueError, match="no network_weights"):
         checkpoints.read(path)
+
+
+def test_an_image_a_little_smaller_than_two_patches_is_preprocessed(tmp_path: Path):
+    """nnU-Net's own chunks are smaller than their blocks there, and blosc2 refuses them (nnUNet issue 2901)."""
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    from crossover.training.backends.nnunet.planning import save
+
+    patch, segmentation = (64, 64), np.random.default_rng(0).integers(0, 3, (1, 4, 120, 118)).astype(np.int16)
+    blocks, chunks = nnUNetDatasetBlosc2.comp_blosc2_params(segmentation.shape, patch, segmentation.itemsize)
+    assert any(block > chunk for block, chunk in zip(blocks, chunks, strict=True))
+    data = segmentation.astype(np.float32)
+    save(tmp_path / "case", data, segmentation, {"shape": 4}, patch)
+    image, labels, _, properties = nnUNetDatasetBlosc2(str(tmp_path), ["case"]).load_case("case")
+    np.testing.assert_array_equal(image[:], data)
+    np.testing.assert_array_equal(labels[:], segmentation)
+    assert properties == {"shape": 4}

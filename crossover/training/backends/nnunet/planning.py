@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from crossover.core.files import read_json, write_json
 from crossover.study.sections import Network
 from crossover.training.backends.nnunet.dataset import DATASET, ENDING
@@ -100,8 +102,32 @@ def preprocess(root: Path, dataset: str, plans: dict, configuration: str, cases:
             old.unlink(missing_ok=True)
         images = [str(raw / f"imagesTr/{case}_{i:04}{ENDING}") for i in range(len(about["channel_names"]))]
         label = str(raw / f"labelsTr/{case}{ENDING}")
-        preprocessor.run_case_save(str(out / case), images, label, manager, settings, about)
+        data, segmentation, properties = preprocessor.run_case(images, label, manager, settings, about)
+        save(
+            out / case,
+            data.astype(np.float32, copy=False),
+            segmentation.astype(np.int16, copy=False),
+            properties,
+            tuple(settings.patch_size),
+        )
     return out
+
+
+def save(path: Path, data: np.ndarray, segmentation: np.ndarray, properties: dict, patch: tuple[int, ...]) -> None:
+    """Write a preprocessed case as `DefaultPreprocessor.run_case_save` does, but with chunks that hold a block.
+
+    For an image of 113 to 127 rows and patches of 64, nnU-Net chooses chunks smaller than a block, which blosc2 refuses
+    (https://github.com/MIC-DKFZ/nnUNet/issues/2901).
+
+    Args:
+        data, segmentation: (channels, slices, rows, columns).
+    """
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2 as Saved
+
+    parts = [Saved.comp_blosc2_params(array.shape, patch, array.itemsize) for array in (data, segmentation)]
+    blocks, blocks_seg = (own for own, _ in parts)
+    chunks, chunks_seg = (tuple(map(max, own, chunk)) for own, chunk in parts)
+    Saved.save_case(data, segmentation, properties, str(path), chunks, blocks, chunks_seg, blocks_seg)
 
 
 def write_split(root: Path, dataset: str, train: Sequence[str], validation: Sequence[str]) -> None:
