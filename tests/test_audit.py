@@ -1,6 +1,7 @@
 """The audit of printed numbers: what truly follows is always accepted, what is altered is found."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -174,7 +175,7 @@ def test_an_average_beyond_rounding_is_found():
     assert averages(rows_paper(rows))[0].verdict == FOLLOWS
     assert averages(rows_paper(rows, shift=0.02))[0].verdict == NOT
     one_sided = averages(rows_paper(rows, shift=0.008))[0]
-    assert one_sided.verdict == READING and "one side" in one_sided.reading
+    assert one_sided.verdict == READING and "same direction" in one_sided.reading
     assert averages(rows_paper(rows, sd=0.2))[1].verdict == NOT
 
 
@@ -206,8 +207,8 @@ def test_gains_that_follow_are_accepted_under_their_reading(low, high):
 
 
 def test_a_gain_tells_points_from_per_cent():
-    assert gains_paper(0.5, [0.55], Printed("0.050")).reading.startswith("difference (percentage points)")
-    assert gains_paper(0.5, [0.55], Printed("0.100")).reading.startswith("relative")
+    assert gains_paper(0.5, [0.55], Printed("0.050")).reading.startswith("the difference of the scores")
+    assert gains_paper(0.5, [0.55], Printed("0.100")).reading.startswith("the difference relative")
     assert gains_paper(0.5, [0.55], Printed("0.070")).verdict == NOT
 
 
@@ -365,7 +366,7 @@ def ordering_paper(a: str, b: str, half: float, p_below: float = 0.001, **more):
 def test_a_threshold_goes_with_intervals_or_needs_the_same_cases():
     assert [f.verdict for f in ordering_paper("0.90", "0.60", 0.04)] == [FOLLOWS, FOLLOWS]
     order, p = ordering_paper("0.70", "0.66", 0.04)
-    assert (order.verdict, p.verdict) == (FOLLOWS, READING) and "correlated by" in p.reading
+    assert (order.verdict, p.verdict) == (FOLLOWS, READING) and "correlation of the scores" in p.reading
     assert [f.verdict for f in ordering_paper("0.60", "0.70", 0.04)] == [NOT, NOT]
     assert ordering_paper("0.70", "0.70", 0.04)[0].verdict == FOLLOWS  # rounding can't tell
 
@@ -461,6 +462,28 @@ def test_a_share_of_patients_may_be_rounded():
 def test_what_is_no_expression_of_printed_numbers_is_refused(text):
     with pytest.raises(ExpressionError, match=r"\S"):
         evaluate(text, paper())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("count('sex', 'x')", "no category of sex 'x' is printed; there are: f; m"),
+        ("count('age', 'x')", "no variable with counts 'age' is printed; there are: sex"),
+        ("average_of('sex')", "no variable with a mean 'sex' is printed; there are: none"),
+        ("icc_low('a', 5)", "no ICC of 'a at n = 5' is printed; there are: b at n = 5"),
+        ("side('conv9')", "no layer 'conv9' is printed; there are: none"),
+        ("1 +", "it is not an expression"),
+        ("1 / 0", "it divides by what may be 0"),
+        ("count('sex')", "arguments of another kind or number"),
+    ],
+)
+def test_an_expression_that_fails_names_what_there_is(text, why):
+    cells = {name: {"training": [2, 50.0], "testing": [2, 50.0]} for name in "fm"}
+    row = {"variable": "sex", "p": 0.5, "categories": cells}
+    table = {"where": "T", "cohort": "c", "patients": {"training": 4, "testing": 4}, "continuous": []}
+    icc = {"model": {"family": "b", "n_train": 5}, "range": [0.5, 0.9], "where": "T"}
+    with pytest.raises(ExpressionError, match=re.escape(why)):
+        evaluate(text, paper(table_one=table | {"categorical": [row]}, icc=[icc], sizes=[5]))
 
 
 # ---- design

@@ -98,10 +98,10 @@ def test_gains_in_per_cent_and_of_distances():
         rows = [row("a", low, "0.1", metric), row("b", high, "0.1", metric)]
         return gains(paper(values=rows, gains=[said | more]))[0].reading
 
-    assert of("0.800", "0.840", "4.0").startswith("difference")
-    assert of("80.0", "84.0", "5.0").startswith("relative")
-    assert of("0.300", "0.304", "0.4", unit="%").startswith("difference")
-    assert of("8.0", "6.0", "2.0", "hd95_mm") == "reduction"
+    assert of("0.800", "0.840", "4.0").startswith("the difference of the scores")
+    assert of("80.0", "84.0", "5.0").startswith("the difference relative")
+    assert of("0.300", "0.304", "0.4", unit="%").startswith("the difference of the scores")
+    assert of("8.0", "6.0", "2.0", "hd95_mm") == "the reduction of the score"
 
 
 # ---- standard errors, medians, averages

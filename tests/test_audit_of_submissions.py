@@ -204,7 +204,7 @@ def test_better_models_have_the_lower_distances_and_higher_ones_the_higher():
         ("a better than b, t, hd95_mm", FOLLOWS),
         ("a above b, t, hd95_mm", NOT),
     ]
-    assert "write better and worse" in found[1].note
+    assert "write `better` and `worse`" in found[1].note
 
 
 @pytest.mark.parametrize("words", [("better", "lower"), ("better",), ()])
@@ -226,14 +226,14 @@ def test_a_gain_is_checked_at_its_size():
         ("Gain of tuned over scratch at n = 10, t, dsc", NOT),
         ("Gain of tuned over scratch at n = 20, t, dsc", UNCHECKED),
     ]
-    assert found[2].note == "no score, or more than one, of tuned, scratch is printed there"
+    assert found[2].note == "exactly one score of tuned, scratch is needed there, and none or several are printed"
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"test": "wilcoxon"}, "of 24 cases the signed-rank test gives nearly every p"),
-        ({"test": "other"}, "the other test needs more than is printed"),
+        ({"test": "wilcoxon"}, "for 24 cases the signed-rank test can give nearly every p"),
+        ({"test": "other"}, "the p of the test (other) needs more than is printed"),
         ({"metric": "nsd"}, "no mean of tuned at n = 5, t, nsd is printed"),
         ({"b": model("scratch", 10)}, "no mean of scratch at n = 10, t, dsc is printed"),
         ({"b": model("external")}, "no SD, standard error or interval of external, t, dsc is printed"),
@@ -260,7 +260,7 @@ def test_what_cannot_be_checked_stands_in_the_text_with_its_reason(tmp_path):
     run = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, paired=[test]))])
     text = " ".join(run.output.split())
     assert "1 can't be checked" in text and "--json" in text
-    assert "p of tuned against scratch at n = 5, t, dsc (R): of 24 cases the signed-rank test gives nearly" in text
+    assert "p of tuned against scratch at n = 5, t, dsc (R): for 24 cases the signed-rank test can give nearly" in text
 
 
 def test_a_p_that_follows_tells_people_which_correlation_it_needs(tmp_path):
@@ -329,7 +329,7 @@ def test_a_finding_that_rests_on_an_impossible_sd_says_so():
     found = audit(paper(values=values, paired=pairs, test_sets=SETS))
     wrong = [f for f in found if f.verdict == NOT]
     assert [f.check for f in wrong] == ["interval and spread", "paired t test"]
-    assert "It is computed from what does not follow itself: SD of a, t, dsc" in wrong[1].note
+    assert "It is computed from a number with its own finding: SD of a, t, dsc" in wrong[1].note
 
 
 # ---- corrected p values, and several of one pair
@@ -341,7 +341,7 @@ def test_a_p_that_is_corrected_may_be_larger_than_that_of_the_test():
     parts = {"values": values, "test_sets": SETS, "orderings": [ordered("a", "b", n=0)]}
     printed_so = paper(**parts, paired=[pair(a, b, "1.000")])
     (found,) = paired_t(printed_so)
-    assert found.verdict == NOT and "write corrected: true" in found.note
+    assert found.verdict == NOT and "write `corrected: true`" in found.note
     corrected = paper(**parts, paired=[pair(a, b, "1.000", corrected=True)])
     (found,) = paired_t(corrected)
     assert found.verdict == FOLLOWS
@@ -547,7 +547,7 @@ def test_many_numbers_of_a_table_under_one_reading_are_one_entry(tmp_path):
     text = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, values=values, confidence=0.95))]).output
     text = " ".join(text.split())
     assert "4: Interval of tuned at n = 5, t, dsc about its mean; " in text
-    assert text.count("an asymmetric one") == 1
+    assert text.count("an asymmetric interval") == 1
 
 
 @pytest.mark.parametrize(
@@ -564,9 +564,12 @@ def test_counts_of_checks_are_sentences_and_ranges_run_forwards(tmp_path):
     path = plain_file(tmp_path, values=values, orderings=[ordered("a", "b", n=0)])
     text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
     assert "2 follow, 0 follow only under a reading, 1 doesn't follow, 0 can't be checked" in text
+    assert (
+        "the paper prints 0.9, compared with at most what 24 scores from 0 to 1 with this mean can have, which" in text
+    )
     (claim,) = false_claims(load_published(str(path))).itertuples()
     assert claim.probability > 0.5
-    assert f"; {claim.lowest:.2f} at 0.50, {claim.highest:.2f} at 0.90" in text
+    assert f", {claim.lowest:.2f} at 0.50 and {claim.highest:.2f} at 0.90" in text
 
 
 def test_a_pooled_mean_without_all_parts_is_counted():

@@ -178,7 +178,7 @@ def test_a_p_that_ten_cases_cannot_give_does_not_follow():
 
 def test_one_form_must_give_all_p_values_of_a_place():
     alone = only(paired_paper("0.005", "0.007"), "One form")
-    assert alone.verdict == READING and f"{ASYMPTOTIC}, no ties" in alone.reading
+    assert alone.verdict == READING and f"{ASYMPTOTIC}, without ties" in alone.reading
     assert only(paired_paper("0.005", "0.001"), "One form").verdict == NOT
 
 
@@ -186,7 +186,7 @@ def test_corrections_for_the_number_of_tests():
     few = only(paired_paper("0.002", cases=10), "Number of p")
     assert few.verdict == FOLLOWS
     many = only(paired_paper(*["0.005"] * 11, "0.200"), "Number of p")
-    assert many.verdict == READING and "Holm 0, Benjamini & Hochberg 11" in many.note
+    assert many.verdict == READING and "leaves 0 of them, that of Benjamini & Hochberg 11" in many.note
 
 
 def test_a_statement_of_every_case_needs_the_p_of_every_case():

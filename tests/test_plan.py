@@ -270,3 +270,19 @@ def test_groups_partition_the_models_and_keep_families_together(which: tuple[str
     assert sorted(grouped) == sorted(p.models)
     of_family = Counter(f for g in p.groups.values() for f in {m.family for m in g})
     assert set(of_family.values()) == {1}
+
+
+def test_the_page_of_runs_counts_the_patients_and_trainings_that_the_plans_have():
+    """`uterus`: 212 phantoms and 96 trainings; at the paper scale a list of each."""
+    page = (CONFIG.parent / "docs/running.md").read_text()
+    sizes = {}
+    for scale in ("demo", "paper"):
+        for name in ("uterus", "nasopharynx", "prostate"):
+            own = load_study(name, scale)
+            patients = sum(cohort.source.patients for cohort in own.cohorts.values())
+            sizes[scale, name] = patients, len(plan(own).stages)
+    uterus, nasopharynx, prostate = (sizes["demo", name] for name in ("uterus", "nasopharynx", "prostate"))
+    assert "`uterus`: {} phantoms and {} trainings".format(*uterus) in page
+    assert "`nasopharynx`: {} and {}; `prostate`: {} and {}".format(*nasopharynx, *prostate) in page
+    patients, trainings = zip(*(sizes["paper", name] for name in ("uterus", "nasopharynx", "prostate")), strict=True)
+    assert "{}, {} and {} patients".format(*patients) in page and "{}, {} and {} trainings".format(*trainings) in page

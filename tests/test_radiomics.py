@@ -110,7 +110,7 @@ def test_wrong_input_is_named():
         first_order(image(VOXELS), mask(), ["Mean", "Mode", "Modal"], 25)
     other = mask((1, 1, 1))
     other.SetSpacing((1, 1, 5))
-    with pytest.raises(ValueError, match="different grids"):
+    with pytest.raises(ValueError, match="the mask is not on the image's grid: voxels of"):
         first_order(image(VOXELS), other, ["Mean"], 25)
     broken = VOXELS.copy()
     broken[1, 1, 1] = np.nan

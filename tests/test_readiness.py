@@ -53,8 +53,11 @@ def test_it_counts_who_would_be_taken_and_says_what_the_design_settles(clone: Pa
     assert found.wrong == []
     assert "cohort mine_target: 8 patients would be taken" in found.notes
     settles, sizes = found.settles
-    assert "fewer than three sizes" in sizes
-    assert "with 3 test patients and 3 trainings of each model" in settles and "SDs: 0.1 between patients" in settles
+    assert "Fewer than three sizes" in sizes
+    assert (
+        "With 3 test patients and 3 trainings of each model" in settles
+        and "an SD of 0.1 between patients and of 0.02 between trainings" in settles
+    )
 
 
 def test_what_the_patients_cannot_give_is_told_at_once_with_what_would_do(clone: Path):
@@ -80,8 +83,9 @@ def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
 def test_one_training_and_two_sizes_settle_less(clone: Path):
     edited(clone, splits={"replicates": {"draws": 1}})
     first, sizes, draws = readiness("mine", {}, 1).settles
-    assert "two trained models (one training tells nothing of the method)" in first
-    assert "fewer than three sizes" in sizes and "from one draw" in draws
+    assert "two trained models (one training tells nothing about the strategy)" in first
+    assert "if there is an SD of 0.1 between patients;" in first, "no SD between trainings is assumed of one training"
+    assert "Fewer than three sizes" in sizes and "One draw of" in draws
 
 
 @pytest.mark.slow
@@ -91,8 +95,8 @@ def test_the_command_tells_hours_disk_and_memory_and_makes_nothing(clone: Path):
     assert said.exit_code == 0, said.output
     assert (
         "mine at scale smoke" in said.output
-        and "by the clock on this machine" in said.output
-        and "disk: about" in said.output
+        and "of wall-clock time on this machine" in said.output
+        and "Disk: the run will write about" in said.output
     )
     assert sorted(clone.rglob("*.yaml")) == before and not (clone / "results").exists()
 
@@ -127,7 +131,10 @@ def test_running_statistics_that_cannot_follow_within_the_steps_are_told(clone: 
     assert found.kept.tolist() == pytest.approx([kept] * len(found), abs=1e-3)
     told = _statistics(study, plan(study), found)
     assert len(told) == (left is not None)
-    assert all(f"unet {encoder}: after the 30 steps of the shortest training {left} of" in line for line in told)
+    assert all(
+        f"unet {encoder}: after the 30 steps of the shortest training, {left} of the initial values" in line
+        for line in told
+    )
 
 
 @pytest.mark.parametrize("device, told", [("CPU", "this machine without a GPU, 4"), ("A100", "this machine's A100, 2")])
@@ -139,7 +146,7 @@ def test_hours_are_those_of_the_device_on_which_steps_were_measured(device: str,
     found = _step_seconds(study, plan(study))
     assert set(found["device"]) == {"CPU"}, "they are of this machine, whatever it has: `estimate` is to take them"
     beside = _beside(found, study, cores=4 * study.execution.threads)
-    assert _clock(found, beside) == f"by the clock on {told} side by side"
+    assert _clock(found, beside) == f"of wall-clock time on {told} side by side"
 
 
 @pytest.mark.parametrize("device, batches", [("CPU", [2] * 4), ("A100", [16] * 7)])

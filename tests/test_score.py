@@ -152,7 +152,7 @@ def test_all_wrong_files_are_told_at_once_and_nothing_is_scored(predicted, study
     lines = str(told.value).splitlines()
     assert len(lines) == 4
     for words in (
-        "1.6 x 0.9 x 3 mm against 0.8",
+        "so that it must be resampled to theirs: voxels of 1.6 x 0.9 x 3 mm against 0.8",
         "the values 7, but the labels are 1",
         "not contain a single volume",
         "several files for one",

@@ -416,7 +416,7 @@ def test_seg_of_a_part_and_beyond():
             dict(direction=Rotation.from_euler("z", 3, degrees=True).as_matrix()),
             "axes 3.00 degrees",
         ),
-        (dict(origin=(-31.0, 12.9, 55.1)), "(0.30, 0.00, 0.00) mm off"),
+        (dict(origin=(-31.0, 12.9, 55.1)), "(0.30, 0.00, 0.00) mm from the nearest point"),
     ],
 )
 def test_seg_on_another_lattice(changes, said):

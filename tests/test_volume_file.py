@@ -286,7 +286,7 @@ REFUSED = {
     "vectors": (vectors(".nii.gz"), r"volume-axes: "),
     "overlapping segments": (vectors(".seg.nrrd"), "volume-axes: a voxel has 2 numbers"),
     "complex numbers": (nifti_of(values(np.complex64)), "volume-axes: .*complex"),
-    "sheared": (sheared, r"volume-header: its axes are not at right angles \(101\.310 degrees"),
+    "sheared": (sheared, r"volume-header: its axes are not at right angles: two of them are 101\.310 degrees"),
     "a sheared NRRD": (sheared_nrrd, "volume-header: its axes are not at right angles"),
     "two sizes of voxels": (
         other_sizes,
@@ -446,8 +446,8 @@ def test_all_findings_of_a_patient_are_told_at_once(tmp_path: Path):
         ("structure-refused", "structure soft"),
         ("structure-refused", "structure moved"),
     ]
-    assert "its grid is not that of channel t2: 1 x 1 x 2.5 mm against" in reading.findings[0].what
-    assert "corners up to 0.3 mm off" in reading.findings[3].what
+    assert "its grid is not that of channel t2: voxels of 1 x 1 x 2.5 mm against" in reading.findings[0].what
+    assert "corners up to 0.3 mm apart" in reading.findings[3].what
     assert list(reading.structures) == ["good"]
 
 

@@ -22,8 +22,9 @@ def compare(
     column: Annotated[
         list[str] | None,
         typer.Option(
-            help="Role of a column, as ROLE=NAME, where ROLE is model, case, structure, cohort, n_train, replicate, "
-            "fold, level or metric; ROLE= says that no column has the role. May be repeated."
+            help="Role of a column, as ROLE=NAME, where ROLE is model, case, patient, structure, cohort, n_train, "
+            "replicate, draw, fold, level, family, strategy, diagonal_mm or the name of a metric; ROLE= says that no "
+            "column has the role. May be repeated."
         ),
     ] = None,
     structure: Annotated[
@@ -36,8 +37,8 @@ def compare(
     """Compare models by their scores on the same cases, from any tool; write tables, tests, figures and a page.
 
     A table (CSV, with commas or semicolons, TSV or Excel) needs the columns model and case and one or more metrics.
-    The columns structure, cohort, n_train, replicate, fold and level are optional. The command prints how it
-    interpreted each column.
+    Other columns, such as patient, structure, cohort, n_train, replicate, draw and fold, are optional. The command
+    prints how it interpreted each column.
 
     Exit status: 0 if the comparison was written, 2 if files are wrong.
     """

@@ -40,7 +40,7 @@ def first_order(image: sitk.Image, mask: sitk.Image, features: list[str], bin_wi
     if unknown:
         raise ValueError(f"no features {', '.join(unknown)}; there are {', '.join(known)}")
     if not same_grid(image, mask):
-        raise GeometryError(f"image and mask are on different grids: {difference(mask, image)}")
+        raise GeometryError(f"the mask is not on the image's grid: {difference(mask, image)}")
     inside = sitk.GetArrayViewFromImage(mask) != 0
     if not inside.any() or not features:
         return dict.fromkeys(features, np.nan)

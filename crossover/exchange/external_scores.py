@@ -174,7 +174,11 @@ def _masks(path: Path, structure: str, values: Values, grid: sitk.Image) -> tupl
             "the file does not contain a single volume: save a label map (the class with the highest probability), or "
             "a file for each structure"
         )
-    own = reoriented(image, grid)
+    try:
+        own = reoriented(image, grid)
+    except GeometryError as error:
+        what = "its grid is not that of the case's manual masks, so that it must be resampled to theirs"
+        raise GeometryError(f"{what}: {error}") from None
     there = sitk.GetArrayFromImage(own)
     held = {float(value) for value in np.unique(there)} - {0.0}
     if structure == LABEL_MAP:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.core.configuration import ConfigError
-from crossover.core.wording import counted, duration
+from crossover.core.wording import counted, duration, first_few
 from crossover.execution import requirements
 from crossover.execution.estimate import CPU, estimate, stage_steps
 from crossover.execution.preflight import check, check_weights
@@ -30,22 +29,22 @@ from crossover.training.step_time import measured, taken
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
 """The SDs of the DSC between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
 BEGUN = 0.05
-"""The share of running statistics that may be those of the beginning: with more, a trained network predicted nothing of
-small structures, or of all (docs/limits.md)."""
+"""The share of their initial values that running statistics may keep: with more left, a trained network predicted
+nothing of small structures, or nothing at all (docs/limits.md)."""
 SHOWN = 5
 """The number of cases left out that are named."""
 
 
 @dataclass
 class Readiness:
-    """What was found."""
+    """What was found of a study: notes, what would stop its run, and what its design can settle; a sentence each."""
 
     study: Study
     notes: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    """What would stop the run, a sentence each."""
+    """What would stop the run."""
     settles: list[str] = field(default_factory=list)
-    """What the design can settle, by assumed SDs."""
+    """What the design can settle, if the SDs are as assumed."""
 
 
 def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
@@ -86,7 +85,10 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
         return {f"phantom {k} of {cohort}" for k in range(about.source.patients)}
     data = data_of(study.study, settings)
     if data is None:
-        out.wrong.append(f"cohort {cohort} comes from a folder: give it with --data")
+        out.wrong.append(
+            f"cohort {cohort} comes from a folder: give it with --data FOLDER, or write `{study.study}: FOLDER` into "
+            "config/folders.yaml"
+        )
         return None
     rules = IngestRules(**{key: getattr(study, key) for key in IngestRules.model_fields})
     try:
@@ -107,16 +109,19 @@ def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
     left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
     out.notes.append(f"cohort {cohort}: {of}{counted(total, 'patient')} would be taken{cases}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
-    codes = Counter(why.partition(",")[0] for why in taken.left_out.values())
-    for code, n in codes.items():
-        named = [case for case, why in taken.left_out.items() if why.startswith(code)]
-        some = "; ".join(f"{case}: {taken.left_out[case].partition(', ')[2][:240]}" for case in named[:SHOWN])
-        what = "1 case is" if n == 1 else f"{n} cases are"
-        line = f"cohort {cohort}: {what} left out by {code}: {some}" + ("; and others" if n > SHOWN else "")
-        stopping = [case for case in named if not allowed & {code, case}]
-        (out.wrong if stopping else out.notes).append(
-            line + (f" (allow: [{code}] goes on without them)" if stopping else "")
-        )
+    of_code: dict[tuple[str, bool], list[str]] = {}
+    for case, why in taken.left_out.items():
+        code, _, what = why.partition(", ")
+        of_code.setdefault((code, bool(allowed & {code, case})), []).append(f"{case}: {what[:240]}")
+    for (code, may_lack), told in of_code.items():
+        some = first_few(told, SHOWN, "; ")
+        if may_lack:
+            out.notes.append(f"cohort {cohort}: {counted(len(told), 'case')} would be left out ({code}): {some}")
+        else:
+            remedy = f"Mend this, or leave these cases out by `allow: [{code}]` in the source of the cohort"
+            out.wrong.append(
+                f"cohort {cohort}: {counted(len(told), 'case')} would stop the run ({code}): {some}. {remedy}"
+            )
 
 
 def _settles(study: Study, tested: int) -> list[str]:
@@ -124,21 +129,23 @@ def _settles(study: Study, tested: int) -> list[str]:
     if tested < 2:
         return []
     trainings, rules = study.splits.replicates.count, Rules(alpha=study.statistics.alpha)
-    between = TRAININGS_SD if trainings > 1 else None
+    several = trainings > 1
+    between = TRAININGS_SD if several else None
     printed = PrintedPair(sds=(PATIENTS_SD,), between_runs=between)
     least = smallest_settled(tested, trainings, printed, rules)
     of = f"{counted(tested, 'test patient')} and {counted(trainings, 'training')} of each model"
-    about = "two ways to train" if trainings > 1 else "two trained models (one training tells nothing of the method)"
-    found = f"a difference of {least:.3f} DSC or more" if least else "no difference"
-    assumed = f"assumed SDs: {PATIENTS_SD:g} between patients, {TRAININGS_SD:g} between trainings"
+    about = "two strategies" if several else "two trained models (one training tells nothing about the strategy)"
+    found = f"a difference of {least:.3f} DSC or more" if least else "no difference in DSC"
+    assumed = f"an SD of {PATIENTS_SD:g} between patients"
+    assumed += f" and of {TRAININGS_SD:g} between trainings" if several else ""
     lines = [
-        f"What the design can settle: with {of}, {found} between {about} at one size, in {rules.assurance:.0%} of "
-        f"such studies ({assumed}; `crossover design` plans by the scores of a pilot)."
+        f"With {of}, the design settles {found} between {about} at one size in {rules.assurance:.0%} of such studies, "
+        f"if there is {assumed}; `crossover design` plans with the SDs of a pilot."
     ]
     if len(study.sizes) < 3:
-        lines.append("Where one way overtakes another can't be told from fewer than three sizes.")
+        lines.append("Fewer than three sizes can't tell at which size one strategy overtakes another.")
     if study.splits.replicates.draws < 2 and study.sizes:
-        lines.append("Where one way overtakes another can't be told from one draw of the labelled patients.")
+        lines.append("One draw of the labelled patients can't tell at which size one strategy overtakes another.")
     return lines
 
 
@@ -154,16 +161,17 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     about = estimate(study, own, seconds, gpu=False)
     beside = _beside(seconds, study, cores)
     if about.untimed:
-        taking = f"of unknown length: {', '.join(about.untimed)} can't be timed before it is planned"
+        taking = f"Their time is not known, since {' and '.join(about.untimed)} can't be timed before it is planned"
     elif about.hours is None:
         taking = UNKNOWN
     else:
-        steps = "; ".join(f"{_called(row)} {row.seconds:.2g} s" for row in seconds.fillna("").itertuples())
+        steps = "; ".join(f"{_called(row)}: {row.seconds:.2g} s" for row in seconds.fillna("").itertuples())
         taking = (
-            f"about {duration(3600 * about.hours / beside)} {_clock(seconds, beside)} (a step, measured here: {steps})"
+            f"The trainings take about {duration(3600 * about.hours / beside)} {_clock(seconds, beside)}. Time of a "
+            f"step, measured here: {steps}"
         )
     lines = [
-        f"{len(workflow.jobs)} jobs; {counted(about.stages, 'training')}: {taking}",
+        f"The study has {counted(len(workflow.jobs), 'job')} with {counted(about.stages, 'training')}. {taking}.",
         *_at_paper_scale(study, values, cores),
         *_given(study, own),
         *_statistics(study, own, seconds),
@@ -209,10 +217,11 @@ def _statistics(study: Study, own: Plan, found: pd.DataFrame) -> list[str]:
     scratch = [stage for stage in own.stages.values() if stage.parent is None and stage.initial != "model"]
     steps = [n for n in (stage_steps(stage, study) for stage in scratch) if n is not None]
     return [
-        f"{f'{row.architecture} {row.encoder}'.strip()}: after the {min(steps)} steps of the shortest training "
-        f"{row.kept ** min(steps):.0%} of the running statistics of its batch normalisation are those it began with, "
-        "and predictions use them, so that it may predict nothing whatever it has learnt: more steps (recipe.steps), "
-        "or a lower network.settings.batchnorm_momentum where the network has it"
+        f"{f'{row.architecture} {row.encoder}'.strip()}: after the {min(steps)} steps of the shortest training, "
+        f"{row.kept ** min(steps):.0%} of the initial values are left in the running statistics of its batch "
+        "normalisation. Predictions use these statistics, so that the network may predict nothing, whatever it has "
+        "learnt. Train for more steps (recipe.steps), or lower network.settings.batchnorm_momentum if the network has "
+        "it."
         for row in found[found.level == ""].fillna("").itertuples()
         if steps and row.kept ** min(steps) > BEGUN
     ]
@@ -232,9 +241,11 @@ def _given(study: Study, own: Plan) -> list[str]:
         if backends.backend_of(network).step(study, network) is None:
             continue
         given, random = taken(study, network, level, structures)
-        others = f"; at random begin {', '.join(random)}" if random else ""
-        where = f", {level} trained" if level else ""
-        lines.append(f"{network.initial.file} gives {network.architecture}{where}: {', '.join(given)}{others}")
+        others = f", and {', '.join(random)} at random" if random else ""
+        where = f" with {level} trained" if level else ""
+        lines.append(
+            f"Of {network.architecture}{where}, {', '.join(given)} would begin with {network.initial.file}{others}."
+        )
     return lines
 
 
@@ -256,14 +267,15 @@ def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[st
     own = plan(whole)
     none = pd.DataFrame(columns=["study", "scale", "architecture", "encoder", "level", "seconds", "device"])
     if estimate(whole, own, none, gpu=False).steps is None:
-        return [f"at {whole.scale} scale: not known before a run has counted the slices"]
+        return [f"At the {whole.scale} scale, the time is not known before a run has counted the slices."]
     seconds = _step_seconds(whole, own, times=1)
     hours = estimate(whole, own, seconds, gpu=False).hours
     if hours is None:
-        return [f"at {whole.scale} scale: not known before its networks are planned"]
+        return [f"At the {whole.scale} scale, the time is not known before its networks are planned."]
     beside = _beside(seconds, whole, cores)
     long = duration(3600 * hours / beside)
-    return [f"at {whole.scale} scale: {counted(len(own.stages), 'training')}, about {long} {_clock(seconds, beside)}"]
+    trainings = counted(len(own.stages), "training")
+    return [f"At the {whole.scale} scale there are {trainings}: about {long} {_clock(seconds, beside)}."]
 
 
 def _beside(seconds: pd.DataFrame, study: Study, cores: int) -> int:
@@ -278,11 +290,11 @@ def _beside(seconds: pd.DataFrame, study: Study, cores: int) -> int:
 def _clock(seconds: pd.DataFrame, beside: int) -> str:
     found = _gpus_of(seconds)
     on = "this machine without a GPU" if found.empty else f"this machine's {' and '.join(found.unique())}"
-    return f"by the clock on {on}, {beside} side by side"
+    return f"of wall-clock time on {on}, {beside} side by side"
 
 
 def _gpus_of(seconds: pd.DataFrame) -> pd.Series:
     return seconds["on"][seconds["on"] != CPU]
 
 
-UNKNOWN = "of unknown length until the cases are there, since the number of steps follows from their slices"
+UNKNOWN = "Their time is not known until the cases are made, since the number of steps follows from their slices"

@@ -157,14 +157,16 @@ def refusal(needs: Iterable[Need]) -> str | None:
 def disk_in_short(needs: Iterable[Need]) -> str:
     """Return how much is yet to be written, and how much room there is here."""
     wanted = sum(need.missing for need in needs)
-    return f"disk: about {gigabytes(wanted)} to be written, {gigabytes(shutil.disk_usage('.').free)} free here"
+    free = gigabytes(shutil.disk_usage(".").free)
+    return f"Disk: the run will write about {gigabytes(wanted)} more, and {free} are free here."
 
 
 def memory_in_short(needs: Iterable[Memory], cores: int) -> list[str]:
     """Return how much memory the trainings need and how much there is; no line where the first isn't known."""
     known = [own.all for own in needs if own.all is not None]  # trainings of all studies share the cores
     has = gigabytes(machine_memory())
-    return [f"memory: about {gigabytes(max(known))} on {cores} cores; this machine has {has}"] if known else []
+    needed = gigabytes(max(known, default=None))
+    return [f"Memory: trainings on {cores} cores need about {needed}; this machine has {has}."] if known else []
 
 
 def gigabytes(bytes_: float | None) -> str:

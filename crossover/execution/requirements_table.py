@@ -17,7 +17,7 @@ def show_needs(disk: list[Need], memory: list[Memory], workflow: Workflow, conso
     console.print(_disk(disk))
     console.print(disk_in_short(disk))
     console.print(_memory(memory))
-    for line in (*memory_in_short(memory, workflow.cores), *(f"assumed: {own}" for own in assumed(workflow))):
+    for line in (*memory_in_short(memory, workflow.cores), *assumed(workflow)):
         console.print(line)
 
 
@@ -40,17 +40,17 @@ def _memory(memory: list[Memory]) -> Table:
 
 
 def assumed(workflow: Workflow) -> Iterable[str]:
-    """Yield what the numbers rest on where it was not counted, a sentence each."""
+    """Yield what the numbers rest on where it was not counted, a line each."""
     cohorts = [(study, name) for study in workflow.studies.values() for name in study.cohorts]
     real = [(study, name) for study, name in cohorts if amount(study, name) is None]
     received_names = [name for study, name in real if amount(study, name, received=folder_of(name))]
     if received_names:
-        yield f"slices and patients of {', '.join(received_names)} by the sizes of the files received"
+        yield f"The slices and patients of {', '.join(received_names)} follow from the sizes of the files received."
     if unknown := [name for _, name in real if name not in received_names]:
-        yield f"nothing of {', '.join(unknown)}: without their folder (--data) it is not known how many there are"
-    yield "files of a kind take as many bytes a voxel as those of the phantoms did"
-    yield "memory as measured with the published batch on a CPU, see docs/performance.md; a GPU's own is not in it"
-    yield "kept activations (activations_gb) fill what the disk has left, and are not counted"
+        yield f"Patients of {', '.join(unknown)} are not counted, since their folder is not known (--data)."
+    yield "Files of each kind take as many bytes for a voxel as those of the phantoms did."
+    yield "Memory was measured with the published batch on processors (docs/performance.md), without that of a GPU."
+    yield "Cached activations (activations_gb) take room that the disk has left, and are not counted."
 
 
 def for_machines(disk: list[Need], memory: list[Memory]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def upright(image: sitk.Image) -> sitk.Image:
 
 def difference(image: sitk.Image, grid: sitk.Image) -> str:
     """Return in words how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
-    parts = ["{} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]
+    parts = ["voxels of {} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]
     sizes = [" x ".join(map(str, i.GetSize())) for i in (image, grid)]
     if sizes[0] != sizes[1]:
         parts.append(f"{sizes[0]} voxels against {sizes[1]}")
@@ -136,11 +136,13 @@ def difference(image: sitk.Image, grid: sitk.Image) -> str:
     parts.append(f"axes {angle:.{2 if angle >= 0.01 or angle < 1e-6 else 5}f} degrees apart")
     exact = np.linalg.solve(axes_of(grid), axes_of(image))
     if (np.round(exact) @ np.round(exact).T == np.eye(3)).all() and sizes[0] == sizes[1]:
-        parts.append(f"corners up to {_corners_apart(image, grid):.3g} mm off")
+        parts.append(f"corners up to {_corners_apart(image, grid):.3g} mm apart")
     start = np.linalg.solve(axes_of(grid), np.subtract(image.GetOrigin(), grid.GetOrigin()))
     off = np.abs((start - np.round(start)) * grid.GetSpacing())
-    parts.append(f"centres ({', '.join(f'{v:.2f}' for v in off)}) mm off at its first voxel")
-    return ", ".join(parts)
+    apart = ", ".join(f"{v:.2f}" for v in off)
+    return (
+        f"{', '.join(parts)}, and the centre of its first voxel ({apart}) mm from the nearest point of the other grid"
+    )
 
 
 def _mm(values: ArrayLike) -> str:
@@ -171,7 +173,7 @@ def right_angles(axes: NDArray[np.float64], size: ArrayLike) -> NDArray[np.float
     """
     spacing = np.linalg.norm(axes, axis=0)
     if not np.isfinite(axes).all() or (spacing <= 0).any():
-        raise GeometryError(f"its header gives voxels of {_mm(spacing)} mm")
+        raise GeometryError(f"its header gives voxels of {_mm(spacing)} mm, where each side must be a number above 0")
     left, _, right = np.linalg.svd(axes / spacing)
     turned = left @ right
     far = float(np.linalg.norm(corners(size) @ (axes - turned * spacing).T, axis=1).max())
@@ -179,7 +181,8 @@ def right_angles(axes: NDArray[np.float64], size: ArrayLike) -> NDArray[np.float
         cosines = [(axes[:, i] / spacing[i]) @ (axes[:, j] / spacing[j]) for i, j in PAIRS]
         worst = max(np.degrees(np.arccos(np.clip(cosines, -1, 1))), key=lambda d: abs(d - 90))
         raise GeometryError(
-            f"its axes are not at right angles ({worst:.3f} degrees, which puts a corner {far:.2g} mm off)"
+            f"its axes are not at right angles: two of them are {worst:.3f} degrees apart, which puts a corner "
+            f"{far:.2g} mm off"
         )
     return turned
 

@@ -223,7 +223,7 @@ def _difference(row: pd.Series) -> Cell:
 
 
 def _at_home(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, str, str]]:
-    """Families without sizes: label, means on the cohorts that they were trained on, mean on the target."""
+    """Return the families without sizes: label, means on the cohorts that they were trained on, mean on the target."""
     for family in references(study):
         home = families(study)[family].cohorts
         own = rows[rows["family"] == family].set_index("test_set")

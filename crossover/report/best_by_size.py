@@ -39,7 +39,7 @@ MOST_NAMED = 6
 """Sizes of the picture under which strategies are called by their names; columns of more are too narrow for them."""
 
 Choices = Mapping[int, Choice]
-"""Of a structure, or of the mean over all, by size."""
+"""The choices of a structure, or of the mean over all, by size."""
 
 
 def best_by_size(results: StudyResults, structure: str) -> Choices:
@@ -194,7 +194,7 @@ def _action(study: Study, family: str) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """Neighbouring columns with one text.
+    """A cell of the answer's picture: neighbouring columns with one text.
 
     Attributes:
         columns: how many they are.

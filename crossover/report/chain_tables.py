@@ -239,7 +239,7 @@ def own_folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _own_gain(results: StudyResults, stated: Any) -> dict[str, str]:
-    """Our mean gain of the chains that a statement names, on the slices that the study scores."""
+    """Return our mean gain of the chains that a statement names, on the slices that the study scores."""
     metric = next(m for m in scored(results.study) if m.startswith(stated.metric))
     gains, contrasts = (
         frame[frame["metric"].eq(metric) & frame["target"].eq(stated.test_set)]

@@ -120,7 +120,7 @@ def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _stays_ahead(row: dict[str, Any], study: Study) -> str:
-    """Who stays ahead where two curves don't cross."""
+    """Return who stays ahead where two curves don't cross."""
     return " stays ahead of ".join(style.family_label(study, family) for family in stays_ahead(row))
 
 
@@ -163,7 +163,7 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cases(n: float, row: Any) -> str:
-    """Cases are whole: 12.3 of them are 13."""
+    """Return a number of cases, rounded up: 12.3 of them are 13."""
     if n == 0:
         return f"≤ {row.n_smallest}"
     return f"> {row.n_largest}" if n == np.inf else f"{np.ceil(n):.0f}"

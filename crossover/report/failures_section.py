@@ -108,7 +108,7 @@ def _averaged(model: Model) -> tuple:
 
 
 def _label(model: Model, study: Study) -> str:
-    """ "TL (L1), n = 13", "TL (L1), n = 13, folds"; of a network for one structure with its name."""
+    """Return "TL (L1), n = 13", "TL (L1), n = 13, folds"; of a network for one structure with its name."""
     parts = [style.family_label(study, model.family)]
     parts += [f"n = {model.n_train}"] if model.n_train else []
     parts += ["folds"] if model.fold is not None and not study.folded else []

@@ -148,7 +148,7 @@ def _tested(results: StudyResults) -> pd.DataFrame:
 
 
 def _crossovers(results: StudyResults) -> str:
-    """ "1 found, 2 none, 3 can't tell" of the pairs of strategies on the target."""
+    """Return "1 found, 2 none, 3 can't tell" of the pairs of strategies on the target."""
     crossover, study = results.frame("crossover"), results.study
     if crossover.empty:
         return "no learning curves"

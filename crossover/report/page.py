@@ -223,7 +223,7 @@ def _width(path: Path) -> int:
 
 
 def _code(text: str) -> Markup:
-    """Escaped text, with what stands between backticks as code."""
+    """Return escaped text, with what stands between backticks as code."""
     return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 

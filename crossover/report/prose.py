@@ -42,7 +42,7 @@ def statements(study: Study, entry: str, **facts: Any) -> list[str]:
 
 
 def _joined(lines: str) -> str:
-    """One line, without the spaces that the template's own lines leave inside brackets and before punctuation."""
+    """Return one line, without the spaces that the template leaves inside brackets and before punctuation."""
     return re.sub(r" (?=[,;:.)])|(?<=\() ", "", re.sub(r"[ \n]+", " ", lines)).strip()
 
 

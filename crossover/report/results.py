@@ -84,7 +84,7 @@ class TitledTable(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What tables say of a structure, "" for all together: sentences, and the answer as a table."""
+    """The answer of a structure's tables ("" for all together), in sentences and as a table."""
 
     structure: str
     sentences: list[str]

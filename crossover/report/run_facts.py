@@ -94,7 +94,7 @@ def notices(initial: pd.DataFrame, study: Study) -> list[str]:
 
 
 def _began_with(initial: pd.DataFrame) -> dict[str, str]:
-    """ "ImageNet (package x 1.0)" -> "24 trainings"."""
+    """Return "ImageNet (package x 1.0)" -> "24 trainings"."""
     names = [style.weights_label(r.weights) + (f" ({r.where})" if r.where else "") for r in initial.itertuples()]
     stages = initial.assign(name=names).groupby("name", sort=False)["stages"].sum()
     return {name: counted(count, "training") for name, count in stages.items()}

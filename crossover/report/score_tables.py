@@ -107,7 +107,7 @@ def comparisons_layout(paired: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Text of `scores.training_time.savings` for the main fine-tuned family, at the largest size.
+    """Return as text `scores.training_time.savings` for the main fine-tuned family, at the largest size.
 
     Columns: Structure, the time from scratch and fine-tuned, what was saved, by cheaper steps and by
     anything else, and the time of the weights that fine-tuning starts from. Empty without savings.
@@ -133,7 +133,7 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def prediction_time_layout(times: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Text of `analyses.tables.prediction_time`, a row for each model."""
+    """Return as text `analyses.tables.prediction_time`, a row for each model."""
     return pd.DataFrame(
         {
             "Model": [style.family_label(study, family) for family in times["family"]],
@@ -196,7 +196,7 @@ def ranking_layout(ranking: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def versus(study: Study, a: str, b: str) -> str:
-    """ "ST vs. T": the main question has one level of each strategy."""
+    """Return "ST vs. T": the main question has one level of each strategy."""
     return f"{strategy_label(study, a)} vs. {strategy_label(study, b)}"
 
 

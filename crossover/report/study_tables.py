@@ -24,7 +24,7 @@ def of_paper(results: StudyResults) -> list[TitledTable]:
 
 
 def of_appendix(results: StudyResults) -> list[TitledTable]:
-    """Who was trained and tested, times, networks, and tests in full."""
+    """Return the tables of the appendix: who was trained and tested, times, networks, and tests in full."""
     metric = results.study.statistics.metric
     chained = "chains" in results.frames
     metrics = list(dict.fromkeys([metric, "dsc"]))

@@ -40,7 +40,7 @@ Labels = dict[str, Callable[[str], str]]
 
 @dataclass(frozen=True)
 class TextTable:
-    """Text cells.
+    """A table whose cells are text.
 
     Attributes:
         numeric: which columns hold numbers.
@@ -104,7 +104,7 @@ def _cell(column: str, value: Any, labels: Labels) -> str:
 
 
 def _labels(study: Study) -> Labels:
-    """Column -> what its names read as; a name that the study doesn't know stays as it is."""
+    """Return column -> what its names read as; a name that the study doesn't know stays as it is."""
     models = {m.name: m for m in plan(study).models.values()}
     known = {name: style.family_label(study, name) for name in families(study)}
     sets = {name: style.test_set_label(study, name) for name in style.test_sets(study)}
@@ -125,7 +125,7 @@ def _labels(study: Study) -> Labels:
 
 
 def _unbroken(text: str) -> str:
-    """ "n = 64" on one line."""
+    """Return "n = 64" on one line."""
     return text.replace(" = ", "\u00a0=\u00a0")
 
 

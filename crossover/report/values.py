@@ -52,7 +52,7 @@ def latex(named: Mapping[str, float]) -> str:
 
 
 def rounded(value: float) -> str:
-    """Whole numbers as such, others to four significant digits and never as 1e-05."""
+    """Return a number as text: whole numbers as such, others to four significant digits and never as 1e-05."""
     if float(value).is_integer():
         return str(int(value))
     digits = max(0, 3 - math.floor(math.log10(abs(value))))

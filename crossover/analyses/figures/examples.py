@@ -56,7 +56,7 @@ LABELS_MM = 9.0
 
 @dataclass(frozen=True)
 class Shown:
-    """What a target's row is of.
+    """The case and the models that a target's row shows.
 
     Attributes:
         models: (chain, model, its score of the case): the baseline, then the best chain.

@@ -211,7 +211,7 @@ def _blank(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """With a column for each of `DEFAULTS`; files that lack it among others have the default."""
+    """Return the table with each column of `DEFAULTS`, filled in by its default where a file lacks it, and notes."""
     notes = [text for column, text in _SAID.items() if column not in table]
     if {"replicate", "n_train"} <= set(table) and "draw" not in table:
         notes.append(
@@ -231,7 +231,7 @@ def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _joined(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one model, case and structure with different metrics side by side.
+    """Join rows of one model, case and structure with different metrics into one.
 
     Rows with two values of one metric stay apart, to be told.
     """
@@ -285,7 +285,7 @@ def without_value(table: pd.DataFrame, said: Said) -> list[str]:
 
 
 def _with_trainings(table: pd.DataFrame) -> pd.DataFrame:
-    """One name for each training: the model is what the others are the same for, the family."""
+    """Give each training a name: the model is what the others are the same for, the family."""
     names = table["model"].astype(str)
     levels = table["level"].fillna("").astype(str)
     family = names + ("-" + levels).where(levels != "", "")

@@ -19,7 +19,7 @@ Labels = Mapping[str, Mapping[str, str]]
 def figures(
     table: pd.DataFrame, tests: pd.DataFrame, metric: str, confidence: float
 ) -> Iterator[tuple[str, str, Figure]]:
-    """(name, caption, figure): every test set's scores and differences, and scores by training size.
+    """Yield (name, caption, figure): scores and differences of each test set, and scores by training size.
 
     Args:
         table: of `complete.read_all`.
@@ -60,7 +60,7 @@ def figures(
 
 
 def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, Labels]:
-    """Everything by names that a study can have: a plan's models, short keys for what people call things."""
+    """Rename everything as a study can have it: a plan's models, short keys for what people call things."""
     sized = rows.loc[rows["n_train"] > 0, "family"]
     apart = (rows["n_train"] == 0) & rows["family"].isin(sized)
     rows = rows.assign(family=rows["family"].where(~apart, rows["family"] + ", n = 0"))
@@ -84,7 +84,7 @@ def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.
 
 
 def _study(rows: pd.DataFrame, labels: Labels, metric: str, confidence: float, target: str) -> Study:
-    """As much of a study as the figures read; that it is trained on the target is said nowhere."""
+    """Return as much of a study as the figures read; that it is trained on the target is said nowhere."""
     sized = set(rows.loc[rows["n_train"] > 0, "family"])
     strategies = {
         name: {"label": label, "chain": [{"train": {target: "n" if name in sized else "all"}}]}

@@ -86,7 +86,7 @@ def apart(names: Mapping[str, Iterable[str]], what: str) -> list[str]:
 
 
 def _same(names: Mapping[str, list[str]], column: str) -> tuple[dict, list[str]]:
-    """(model, name) -> the first model's name for it; and what is ambiguous."""
+    """Return (model, name) -> the first model's name for it, and what is ambiguous."""
     every = set.intersection(*map(set, names.values()))
     new: dict[tuple[str, str], str] = {}
     findings = []
@@ -115,7 +115,7 @@ def _key(name: str, structure: bool) -> str:
 
 
 def _numbered(names: Mapping[str, list[str]]) -> dict[tuple[str, str], str]:
-    """Structures of the same number, where all models number theirs alike."""
+    """Return structures of the same number, where all models number theirs alike."""
     numbers: dict[str, dict[str, str]] = {}
     for model, own in names.items():
         for name in own:

@@ -33,7 +33,7 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class MetricSection:
-    """What there is of one metric.
+    """What the page shows of one metric.
 
     Its pairs (`differences.paired.paired`), ranks (`differences.ranking.ranking`) and figures (path, caption).
     """
@@ -82,7 +82,7 @@ def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
 
 
 def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Text: every difference with its interval and p values."""
+    """Return as text every difference with its interval and p values."""
     pairs = of_cohorts(pairs)
     table = pd.DataFrame({
         "Test set": pairs["test_set"],
@@ -104,7 +104,7 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Text: every model's mean on each test set."""
+    """Return as text every model's mean on each test set."""
 
     def cells(row: Any) -> dict[str, str]:
         mean = interval(row.mean, row.ci_low, row.ci_high)
@@ -122,7 +122,7 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
-    """Text: the rank of every model, and of how many bootstrap samples it stands so."""
+    """Return as text the rank of every model, and in how many bootstrap samples it has this rank."""
     rows = of_cohorts(ranking).sort_values(["test_set", "structure", "n_train", "rank"], kind="stable")
     ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
     table = pd.DataFrame({
@@ -144,7 +144,7 @@ def of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def missing_layout(missing: pd.DataFrame) -> pd.DataFrame:
-    """Text: the cases that each model has no prediction for; no rows where none is missing."""
+    """Return as text the cases that each model has no prediction for; no rows where none is missing."""
     rows = missing[missing["missing"] > 0]
     table = pd.DataFrame({
         "Test set": rows["test_set"],
@@ -159,7 +159,7 @@ def missing_layout(missing: pd.DataFrame) -> pd.DataFrame:
 
 
 def _varied(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Without those of the columns that say the same in every row."""
+    """Return the table without those of the columns that say the same in every row."""
     return table.drop(columns=[c for c in columns if table[c].nunique() == 1])
 
 

@@ -284,7 +284,7 @@ def _meets(model: str, own: set, places: dict[str, set]) -> bool:
 
 
 def _apart(models: dict[str, pd.DataFrame]) -> list[str]:
-    """Names that not all models have; cases by their test set where there are several."""
+    """Return the names that not all models have; cases by their test set where there are several."""
     several = len({cohort for rows in models.values() for cohort in rows["cohort"]}) > 1
     cases = {
         m: list((rows["cohort"] + "/" + rows["case"] if several else rows["case"]).unique())

@@ -52,7 +52,8 @@ def _one_cause(rows: list[AuditRow]) -> list[AuditRow]:
     wrong = {row.about for row in rows if row.verdict == NOT}
     return [
         replace(
-            row, note=". ".join(filter(None, (row.note, f"It is computed from what does not follow itself: {causes}")))
+            row,
+            note=". ".join(filter(None, (row.note, f"It is computed from a number with its own finding: {causes}"))),
         )
         if row.verdict == NOT and (causes := ", ".join(c for c in dict.fromkeys(row.rests_on) if c in wrong))
         else row

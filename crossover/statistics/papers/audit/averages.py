@@ -54,20 +54,21 @@ def rows_of(value: Value, published: Published) -> list[Value]:
 def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
     terms = [unrounded(row.mean) for row in rows]
     readings = [
-        Interpretation("rows rounded to either side", likely_average(terms)),
-        Interpretation("rows nearly all rounded to one side", average(terms)),
+        Interpretation("the rows rounded in either direction", likely_average(terms)),
+        Interpretation("nearly all rows rounded in the same direction", average(terms)),
     ]
     cases = [n for row in rows if (n := cases_of(row, published))]
     if len(cases) == len(rows) and len(set(cases)) > 1:
-        readings.append(Interpretation("rows weighted by their cases", average(terms, cases)))
+        readings.append(Interpretation("the rows weighted by their numbers of cases", average(terms, cases)))
     about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     if len(set(cases)) > 1 and value.sd_of == "averages":
-        why = "the mean of each case's average over the rows it has, which the rows don't tell"
+        why = "it is the mean of each case's average over the rows that the case has, which the printed rows don't tell"
         return unchecked(CHECK, about, where, value.mean.text, why)
     return judged(
-        CHECK, about, where, value.mean.text, f"mean of {len(rows)} rows, {average(terms).middle:.4f}",
+        CHECK, about, where, value.mean.text, f"the mean of {len(rows)} rows, {average(terms).middle:.4f}",
         unrounded(value.mean), readings,
-        note=f"rows rounded to either side: {short_range(likely_average(terms))} in 99.9% of cases",
+        note="If the rows' rounding errors are independent, their mean is within "
+        f"{short_range(likely_average(terms))} with a probability of 99.9%",
     )  # fmt: skip
 
 
@@ -76,22 +77,22 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
     over_rows, over_all = spreads = _over_rows(rows), _over_cases(rows, cases)
     assert value.sd is not None, "only values with an SD are averaged"
     mean_sd = average([unrounded(row.sd) for row in rows if row.sd is not None])
-    names = ("over the rows' means", "over all rows and cases")
+    names = ("the SD over the rows' means", "the SD over all rows and cases")
     printed = unrounded(value.sd)
     readings = [
         *(Interpretation(name, s.likely) for name, s in zip(names, spreads)),
-        Interpretation("mean of the rows' SDs", mean_sd),
+        Interpretation("the mean of the rows' SDs", mean_sd),
     ]
     if all(gap(printed, "equals", r.value) for r in readings):
         readings += [
-            Interpretation(f"{name}, roundings nearly all widening or narrowing it", s.worst)
+            Interpretation(f"{name}, with nearly all rounding errors in the direction that changes it most", s.worst)
             for name, s in zip(names, spreads)
         ]
     about, where = f"SD of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     found = judged(
-        CHECK, about, where, value.sd.text, "SDs and means of the rows", printed, readings,
-        note=f"over the rows' means {over_rows.sd:.3f}, over rows and cases {over_all.sd:.3f}, "
-        f"mean of the SDs {mean_sd.middle:.3f}; each case's own average isn't printed",
+        CHECK, about, where, value.sd.text, "the SDs and means of the rows", printed, readings,
+        note=f"The SD over the rows' means is {over_rows.sd:.3f}, that over all rows and cases {over_all.sd:.3f}, and "
+        f"the mean of the rows' SDs {mean_sd.middle:.3f}; the average of each case over the rows isn't printed",
     )  # fmt: skip
     if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
         possible = Interval(_least_of_averages(rows), mean_sd.high)
@@ -121,9 +122,9 @@ def _of_averages(found: AuditRow, printed: Interval, possible: Interval, same_ca
         return found if found.verdict == NOT else judged(
             CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", possible)]
         )  # fmt: skip
-    why = "the rows allow it as the SD of each case's average over them, which isn't printed"
+    why = "it is the SD of each case's average over the rows, and these averages aren't printed"
     if not told:
-        why = f"of each case's average over the rows, as it seems; {found.note}"
+        why = f"it seems to be the SD of each case's average over the rows. {found.note}"
     return unchecked(CHECK, found.about, found.where, found.printed, why)
 
 

@@ -16,8 +16,8 @@ from crossover.statistics.papers.printed import CohortRow, Fact
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 
-WAY = "all of the paper's numbers cut off, not rounded"
-ROUNDED = "its numbers rounded, though others of the paper follow only as cut off"
+WAY = "all of the paper's numbers truncated, not rounded"
+ROUNDED = "the numbers of this check rounded, although others of the paper follow only as truncated ones"
 EXACT = ("alpha", "p_below", "df")
 """The fields that hold thresholds and degrees of freedom, whose digits are all that there are."""
 

@@ -68,13 +68,14 @@ def _apart(grid: PrintedGrid) -> AuditRow:
     near = sum(x >= ALPHA for x in p)
     within = sum(abs(chosen.mean - c.mean) <= chosen.sd / 2 for c in others)
     note = (
-        f"p of Welch's t is {ALPHA} or more against {near} of {len(others)} networks; {within} of their means differ "
-        "by half of its SD or less; p is not corrected, neither for the number of tests nor for shared training cases"
+        f"By Welch's t test p is {ALPHA} or more against {near} of {len(others)} other networks, and {within} of their "
+        "means differ from that of the selected one by half of its SD or less. These p values are corrected neither "
+        "for the number of tests nor for the training cases that the folds share"
     )
     return AuditRow(
         CHECK, "The selected network is better than the others", grid.where,
         f"{chosen.mean.text} ± {chosen.sd.text}", f"means and SDs of {k} folds",
-        FOLLOWS if near == 0 else READING, reading="" if near == 0 else "the best mean, as such", note=note,
+        FOLLOWS if near == 0 else READING, reading="" if near == 0 else "the best mean, even if by chance", note=note,
     )  # fmt: skip
 
 
@@ -106,10 +107,11 @@ def _associations(published: Published) -> Iterator[AuditRow]:
         shared = set.intersection(*(set(row.attributes) for row in published.cohorts))
         others = [name for name in sorted(shared - {said.attribute}) if _as_fine(published, name, said.attribute)]
         why = (
-            f"{len(levels)} cohorts with {len(groups)} values; no permutation of them gives a p below {1 / orders:.2f}"
+            f"{len(levels)} cohorts have {len(groups)} values of {said.attribute}, and no permutation of these gives a "
+            f"p below {1 / orders:.2f}"
         )
         if others:
-            why += f"; the cohorts also differ in {', '.join(others)}"
+            why += f"; cohorts that differ in it also differ in {', '.join(others)}"
         yield AuditRow(
             CHECK, said.about, places(said.where, *(r.where for r in published.cohorts)), said.attribute,
             ", ".join(f"{r.cohort} {v}" for r, v in zip(published.cohorts, levels)), UNCHECKED, note=why,

@@ -16,13 +16,14 @@ Names are the keys of facts. Functions read the tables:
 import ast
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from crossover.core.wording import first_few
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, unrounded
-from crossover.statistics.papers.audit.lookup import Key, first_facts, first_values, key_text
+from crossover.statistics.papers.audit.lookup import Key, first_facts, first_values, key_text, model_text
 from crossover.statistics.papers.audit.places import fact_interval
-from crossover.statistics.papers.printed import GridCell
+from crossover.statistics.papers.printed import GridCell, PublishedModel
 from crossover.statistics.papers.published import PrintedGrid, Published, TableOne
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import known_as
@@ -51,17 +52,12 @@ def evaluate(text: str, published: Published) -> Interval:
         return _value(ast.parse(text, mode="eval").body, facts, functions)
     except ExpressionError as error:
         raise ExpressionError(f"{text}: {error}") from None
-    except (
-        SyntaxError,
-        TypeError,
-        KeyError,
-        StopIteration,
-        ZeroDivisionError,
-        AttributeError,
-        ValueError,
-        IndexError,
-    ) as error:
-        raise ExpressionError(f"{text}: {type(error).__name__} {error}") from None
+    except SyntaxError:
+        raise ExpressionError(f"{text}: it is not an expression") from None
+    except ZeroDivisionError:
+        raise ExpressionError(f"{text}: it divides by what may be 0") from None
+    except (TypeError, KeyError, AttributeError, ValueError, IndexError):
+        raise ExpressionError(f"{text}: a function has arguments of another kind or number (docs/audit.md)") from None
 
 
 def named(text: str) -> list[str]:
@@ -91,6 +87,18 @@ def _value(node: ast.expr, facts: dict, functions: dict[str, Callable]) -> Inter
     raise ExpressionError(f"{ast.unparse(node)} is not a number, a name, a sum or a function of these")
 
 
+def _one_of(found: Mapping, key: Any, what: str) -> Any:
+    """Return what has a key.
+
+    Raises:
+        ExpressionError: nothing has it; the message names the keys that there are.
+    """
+    if key not in found:
+        there = first_few([str(one) for one in found], sign="; ") or "none"
+        raise ExpressionError(f"no {what} {key!r} is printed; there are: {there}")
+    return found[key]
+
+
 def _extreme(of: Callable) -> Callable[[list[Interval]], Interval]:
     return lambda terms: Interval(of(t.low for t in terms), of(t.high for t in terms))
 
@@ -116,8 +124,8 @@ def _structures(published: Published) -> Callable[[str], Interval]:
 
 def _count(published: Published) -> Callable[[str, str], Interval]:
     def count(variable: str, category: str) -> Interval:
-        row = next(r for r in _table_one(published).categorical if r.variable == variable)
-        cell = row.categories[category]
+        rows = {row.variable: row for row in _table_one(published).categorical}
+        cell = _one_of(_one_of(rows, variable, "variable with counts").categories, category, f"category of {variable}")
         return exactly(cell.training[0] + cell.testing[0])
 
     return count
@@ -127,7 +135,8 @@ def _continuous(published: Published, which: int) -> Callable[[str], Interval]:
     """Return the mean of all patients, or about their SD, from the parts' weighted by their patients."""
 
     def of_all(variable: str) -> Interval:
-        row = next(r for r in _table_one(published).continuous if r.variable == variable)
+        rows = {row.variable: row for row in _table_one(published).continuous}
+        row = _one_of(rows, variable, "variable with a mean")
         parts = [unrounded(part[which]) for part in (row.training, row.testing)]
         return average(parts, list(_table_one(published).patients.values()))
 
@@ -135,8 +144,12 @@ def _continuous(published: Published, which: int) -> Callable[[str], Interval]:
 
 
 def _icc(published: Published, end: int) -> Callable[[str, int], Interval]:
-    ranges = {(i.model.family, i.model.n_train): i.range for i in reversed(published.icc)}
-    return lambda family, n: unrounded(ranges[family, n][end])
+    ranges = {model_text(i.model): i.range for i in reversed(published.icc)}
+
+    def icc(family: str, n: int) -> Interval:
+        return unrounded(_one_of(ranges, model_text(PublishedModel(family=family, n_train=n)), "ICC of")[end])
+
+    return icc
 
 
 def _layers(published: Published) -> dict:
@@ -145,7 +158,12 @@ def _layers(published: Published) -> dict:
 
 def _convolutions(published: Published) -> Callable[..., Interval]:
     rows = _layers(published)
-    return lambda *names: exactly(sum(len(rows[n].kernels) * rows[n].repeats for n in names))
+
+    def convolutions(*names: str) -> Interval:
+        named = [_one_of(rows, name, "layer") for name in names]
+        return exactly(sum(len(row.kernels) * row.repeats for row in named))
+
+    return convolutions
 
 
 FUNCTIONS: dict[str, Callable[[Published], Callable[..., Interval]]] = {
@@ -158,7 +176,7 @@ FUNCTIONS: dict[str, Callable[[Published], Callable[..., Interval]]] = {
     "icc_low": lambda p: _icc(p, 0),
     "icc_high": lambda p: _icc(p, 1),
     "convolutions": _convolutions,
-    "side": lambda p: lambda layer: exactly(_layers(p)[layer].outputs[-1][0]),
+    "side": lambda p: lambda layer: exactly(_one_of(_layers(p), layer, "layer").outputs[-1][0]),
     "cells": lambda p: lambda: exactly(len(_grid(p).cells)),
     "selected_mean": lambda p: lambda: unrounded(_selected(p).mean),
     "selected_sd": lambda p: lambda: unrounded(_selected(p).sd),

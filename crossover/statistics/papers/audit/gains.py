@@ -1,4 +1,4 @@
-"""Printed gains against the printed scores: as a difference, or relative to the lower score."""
+"""Printed gains against the printed scores: as a difference, or relative to the score of the model gained over."""
 
 from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, likely_average, unrounded
@@ -10,8 +10,10 @@ from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import KNOWN, SHARE
 
 CHECK = "gain"
-DIFFERENCE = "difference (percentage points)"
-RELATIVE = "relative to the lower score (per cent)"
+DIFFERENCE = "the difference of the scores"
+RELATIVE = "the difference relative to the subtracted score"
+REDUCTION = "the reduction of the score"
+OF_ROWS = "the difference of the means of the printed rows"
 
 
 def gains(published: Published) -> list[AuditRow]:
@@ -25,7 +27,7 @@ def gains(published: Published) -> list[AuditRow]:
             rows.append(_difference(gain, scores, published))
         else:
             missing = ", ".join(family for family, score in found.items() if not score)
-            why = f"no score, or more than one, of {missing} is printed there"
+            why = f"exactly one score of {missing} is needed there, and none or several are printed"
             rows.append(unchecked(CHECK, _about(gain), gain.where, gain.gain.text, why))
         if gain.sources:
             rows.append(_sources(gain))
@@ -54,21 +56,27 @@ def _difference(gain: Gain, scores: list[Value], published: Published) -> AuditR
     improved = mean - base
     if (gain.metric in KNOWN and KNOWN[gain.metric].better != "higher") or published.better(gain.metric) == "lower":
         improved = -improved
-        readings.append(Interpretation("reduction", improved * points))
+        readings.append(Interpretation(REDUCTION, improved * points))
     if base.low > 0:  # a share more than doubled may stand as a fraction, too
         for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
             readings.append(Interpretation(RELATIVE, improved / base * exactly(factor)))
     rows = [rows_of(score, published) for score in scores]
     if all(rows):
-        readings.insert(1, Interpretation("difference of the rows' means", _of_rows(rows) * points))
+        readings.insert(1, Interpretation(OF_ROWS, _of_rows(rows) * points))
     terms = " + ".join(s.mean.text for s in scores[:-1])
     averaged = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
     return judged(
         CHECK, _about(gain),
         places(gain.where, *(s.where for s in scores)), gain.gain.text,
         f"{averaged} - {scores[-1].mean.text}", unrounded(gain.gain), readings,
-        note="; ".join(f"{r.name}: {r.value.middle:.4f}" for r in readings),
+        note=_each(readings),
     )  # fmt: skip
+
+
+def _each(readings: list[Interpretation]) -> str:
+    """Return what each reading gives, as a sentence."""
+    text = ", ".join(f"{r.name} is {r.value.middle:.4f}" for r in readings)
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _of_rows(rows: list[list[Value]]) -> Interval:
@@ -90,5 +98,5 @@ def _sources(gain: Gain) -> AuditRow:
     return AuditRow(
         CHECK, f"Sources of the gain over {_name(gain)}", gain.where, ", ".join(gain.sources),
         f"cohorts other than the target, {gain.test_set}", NOT if own else "follows",
-        note="the sentence names the target itself as a source" if own else "",
+        note="The sentence names the target itself as a source" if own else "",
     )  # fmt: skip

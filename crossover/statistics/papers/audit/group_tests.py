@@ -31,12 +31,12 @@ def group_tests(published: Published) -> list[AuditRow]:
     rows = []
     for row in table.continuous:
         if row.test in RANK_TESTS:
-            why = f"the {row.test} test is of ranks, which do not follow from means and SDs"
+            why = f"the {row.test} test uses ranks, which do not follow from means and SDs"
             printed = p_text(row.p, row.p_below)
             rows.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, why))
             continue
         readings = of_means(row, sizes)
-        rows.append(_p(row, readings, table, f"means and SDs of {sizes[0]} and {sizes[1]}"))
+        rows.append(_p(row, readings, table, f"the means and SDs of {sizes[0]} and {sizes[1]} patients"))
         rows += _no_difference(row, readings, table)
     for categorical in table.categorical:
         counts = counts_of(categorical)
@@ -147,7 +147,7 @@ def of_means(row: ContinuousRow, sizes: list[int]) -> list[Interpretation]:
     return [
         Interpretation("Welch's t", _p_range(m1 - m2, apart, _welch_freedom(s1, s2, n1, n2))),
         Interpretation("Student's t", _p_range(m1 - m2, pooled, (most, most))),
-        Interpretation("normal", _p_range(m1 - m2, apart, (math.inf, math.inf))),
+        Interpretation("the normal approximation", _p_range(m1 - m2, apart, (math.inf, math.inf))),
     ]
 
 
@@ -178,11 +178,13 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
 
 
 def _p(row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne, source: str) -> AuditRow:
-    values = "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name)
+    values = "The p values are: " + "; ".join(
+        f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name
+    )
     grouped = [r for r in readings if " against " in r.name]
     if grouped:
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
-        values += f"; {len(grouped)} tests of two groups of categories {low:.3f} to {high:.3f}"
+        values += f"; {len(grouped)} tests of two groups of categories give {low:.3f} to {high:.3f}"
     return judged(
         CHECK, f"p of {row.variable}", table.where, p_text(row.p, row.p_below), source,
         p_interval(row.p, row.p_below), readings, note=values,
@@ -197,13 +199,13 @@ def _no_difference(
         return []
     return [judged(
         CHECK, f"No significant difference in {row.variable}", places(said.where, table.where),
-        f"not below {said.p_below.text}", "the table's numbers", exactly(said.p_below), readings,
+        f"p ≥ {said.p_below.text}", "the table's numbers", exactly(said.p_below), readings,
         relation="at_most",
     )]  # fmt: skip
 
 
 def _counts_text(counts: np.ndarray) -> str:
-    return "counts " + ", ".join(f"{a}:{b}" for a, b in counts)
+    return "the counts " + ", ".join(f"{a}:{b}" for a, b in counts)
 
 
 def _p_text(value: Interval) -> str:

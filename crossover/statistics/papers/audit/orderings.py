@@ -99,7 +99,7 @@ def _scores(said: Ordering, claim: Claim, published: Published) -> Iterator[Audi
     if said.p_below is not None and said.test in RANK_TESTS and compared:
         yield unchecked(
             "p and spread", f"p of {claim.text}", said.where, _p_text(said, claim),
-            f"the {said.test} test is of ranks, which do not follow from means and their spread",
+            f"the {said.test} test uses ranks, which do not follow from means and their spread",
         )  # fmt: skip
     if missing:
         yield _missing(said, claim, missing)
@@ -109,7 +109,7 @@ def _missing(said: Ordering, claim: Claim, missing: dict[str, list[int]]) -> Aud
     """Return one line for all pairs whose numbers aren't printed."""
     sizes = {pair: f" (n = {', '.join(map(str, of))})" if any(of) else "" for pair, of in missing.items()}
     named = "; ".join(f"{pair}{at}" for pair, at in sizes.items())
-    return unchecked(CHECK, claim.text, said.where, _p_text(said, claim), f"not printed as numbers: {named}")
+    return unchecked(CHECK, claim.text, said.where, _p_text(said, claim), f"the scores are not printed of {named}")
 
 
 def _p_text(said: Ordering, claim: Claim) -> str:
@@ -128,11 +128,13 @@ def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair], low
     ordered = {t: (p.higher, p.lower) if claim.higher else (p.lower, p.higher) for t, p in pairs.items()}
     text = "; ".join(f"{first.mean.text} and {second.mean.text} on {t}" for t, (first, second) in ordered.items())
     where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
-    note = "" if said.test_set else "the sentence names no test set"
+    note = "" if said.test_set else "The sentence names no test set"
     found = judged(CHECK, name, where, _word(claim), text, exactly(0), readings, relation="at_most", note=note)
     if found.verdict == NOT and claim.word == "above" and lower_is_better:
         found = replace(
-            found, note=f"Lower {said.metric} is better: if the paper calls a model better, write better and worse"
+            found,
+            note=f"A lower {said.metric} is better: where the paper calls a model better, write `better` and `worse` "
+            "instead of `higher` and `lower`",
         )
     return replace(found, rests_on=rests_on(*(v for pair in ordered.values() for v in pair)))
 
@@ -173,18 +175,21 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
         if p.low > said.p_below and correlation <= 1:
             # A difference of the same cases varies less, the more their scores go together.
             readings.append(Interpretation(
-                f"{on}the same cases, scores correlated by {max(correlation, 0):.2f} or more",
+                f"{on}the same cases, with a correlation of the scores of {max(correlation, 0):.2f} or more",
                 Interval(0, said.p_below),
             ))  # fmt: skip
-        enough = "" if correlation <= 1 else ", no correlation of the same cases is enough"
-        notes.append(f"{on}independent groups p = {p.low:.2g} to {p.high:.2g}{enough}")
+        ends = "p is " + " to ".join(dict.fromkeys((f"{p.low:.2g}", f"{p.high:.2g}")))
+        enough = (
+            "" if correlation <= 1 else ", and no correlation of the scores of the same cases makes it small enough"
+        )
+        notes.append(f"{on}for independent groups, {ends}{enough}")
         spreads += [spread_text(v) for v in (pair.higher, pair.lower)]
     if readings:
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
         found = judged(
             "p and spread", f"p of {name}", where, f"p < {said.p_below.text}", "; ".join(spreads),
             exactly(said.p_below), readings, relation="at_least",
-            note=f"{'; '.join(notes)} (one comparison, uncorrected)",
+            note=f"For one comparison without correction: {'; '.join(notes)}",
         )  # fmt: skip
         yield replace(found, rests_on=rests_on(*(v for p in pairs.values() for v in (p.higher, p.lower))))
     else:
@@ -213,7 +218,7 @@ def _no_sample(pair: _Pair, published: Published) -> str:
         n = cases_of(value, published)
         if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:
             return no_sd(value, n)
-    return "the spread of averages over structures does not give that of the cases"
+    return "the spread over all structures together does not give that over cases"
 
 
 def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_below: float) -> tuple[Interval, float]:
@@ -259,7 +264,7 @@ def _icc(said: Ordering, claim: Claim, published: Published) -> Iterator[AuditRo
             exactly(0), [Interpretation("", worst)], relation="at_most",
         )  # fmt: skip
         if found.verdict != NOT:
-            note = "the ends of the ranges allow it; the single features aren't printed"
+            note = "The ends of the ranges allow it, and the ICCs of single features aren't printed"
             found = replace(found, note=note)
         yield found
     if missing:

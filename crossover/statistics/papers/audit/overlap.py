@@ -46,7 +46,7 @@ def _of_means(iou: Value, dice: Value, iou_unit: Interval, dice_unit: Interval) 
     if beyond > 0:
         # Second-order: the mean exceeds the value at the mean by half the curvature times the variance.
         sd = math.sqrt(2 * beyond * (2 - mean) ** 3 / 4)
-        note = f"{beyond:.4f} above the IoU of the mean Dice, which needs an SD of Dice of about {sd:.2f}"
+        note = f"It is {beyond:.4f} above the IoU of the mean Dice, which needs an SD of Dice of about {sd:.2f}"
     return judged(
         CHECK, f"IoU of {key_text(key_of(iou))}", places(iou.where, dice.where), iou.mean.text,
         f"a Dice of {dice.mean.text}", unrounded(iou.mean),

@@ -111,7 +111,7 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     found, usual = (p_of_difference(difference, spreads(s, r, of.low, of.high), n) for of in (ends, most_often))
     verdict, reading, note = _verdict(given, most_often, usual)
     if given is None and p.low > found.high:
-        note = "A p corrected for several comparisons may be larger: where the paper says so, write corrected: true"
+        note = "A p corrected for several comparisons may be larger: where the paper says so, write `corrected: true`"
     return AuditRow(
         CHECK, about, places(test.where, a.where, b.where), printed,
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", verdict, found.low, found.high, reading,
@@ -142,12 +142,12 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
             return f"no mean of {key_text(key_in(test, model))} is printed"
     assert a and b
     if test.structure == POOLED:
-        return "the spread of averages over structures does not give that of the cases"
+        return "the spread over all structures together does not give that over cases"
     counts = [cases_of(v, published) for v in (a, b)]
     for value, n in zip((a, b), counts):
         if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:
             return no_sd(value, n)
-    return "" if counts[0] == counts[1] else f"{counts[0]} cases of one model and {counts[1]} of the other"
+    return "" if counts[0] == counts[1] else f"the models have different numbers of cases, {counts[0]} and {counts[1]}"
 
 
 def spreads(a: Interval, b: Interval, low: float, high: float) -> Interval:

@@ -28,7 +28,7 @@ from crossover.statistics.papers.published import Published
 CHECK = "signed-rank test"
 MOST_CASES = 12
 """The number of cases above which nearly every p can be had and there are too many patterns."""
-NO_TIES, TIES = "no ties", "with ties or without difference"
+NO_TIES, TIES = "without ties", "with or without cases that are tied or have no difference"
 
 
 def paired_tests(published: Published) -> list[AuditRow]:
@@ -74,14 +74,14 @@ def _others(tests: list[PairedTest], published: Published) -> Iterator[AuditRow]
 def _why_not(test: PairedTest, cases: int) -> str:
     """Say why a p can't be recomputed; "" where it can, or where `paired_t` tells."""
     if test.test is None:
-        return "the paper names no test for them"
+        return "the paper names no test"
     if test.test != "wilcoxon":
-        return "" if test.test == "t" else f"the {test.test} test needs more than is printed"
+        return "" if test.test == "t" else f"the p of the test ({test.test}) needs more than is printed"
     if not cases:
-        return "p of the signed-rank test, and the number of cases isn't printed"
+        return "it is a p of the signed-rank test, and the number of cases isn't printed"
     if test.corrected:
-        return "a p corrected for several comparisons; that of the signed-rank test itself isn't printed"
-    return "" if cases <= MOST_CASES else f"of {cases} cases the signed-rank test gives nearly every p"
+        return "it is corrected for several comparisons, and the p of the signed-rank test itself isn't printed"
+    return "" if cases <= MOST_CASES else f"for {cases} cases the signed-rank test can give nearly every p"
 
 
 def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
@@ -101,9 +101,9 @@ def _possible(test: PairedTest, n: int) -> AuditRow:
         way = ways.get(form)
         every = every and way is not None and way.tied == 0
         if way:
-            tied = NO_TIES if way.tied == 0 else f"{way.tied} or more cases tied or without difference"
+            tied = NO_TIES if way.tied == 0 else f"with {way.tied} or more cases that are tied or have no difference"
             readings.append(Interpretation(f"{form}, {tied}", exactly(way.p)))
-    about, source = f"p of {pair_text(test)}", f"two-sided p values of {n} paired cases"
+    about, source = f"p of {pair_text(test)}", f"the two-sided p values of {n} paired cases"
     if not readings:
         near = min(attainable(n), key=lambda one: abs(one.p - test.p))
         readings = [Interpretation(f"{near.form}, nearest", exactly(near.p))]
@@ -126,11 +126,11 @@ def _one_form(tests: list[PairedTest], n: int) -> AuditRow:
             Interpretation(f"{form}, {NO_TIES}", exactly(plain)),
             Interpretation(f"{form}, {TIES}", exactly(given)),
         ]
-        notes.append(f"{form} gives {given} of {len(tests)}, {plain} of them without ties")
+        notes.append(f"{form} {given} of {len(tests)}, {plain} of these without ties")
     return judged(
         CHECK, f"One form of the test for all p values of {tests[0].test_set}", tests[0].where,
-        f"{len(tests)} p values", f"two-sided p values of {n} paired cases", exactly(len(tests)), readings,
-        note="; ".join(notes),
+        f"{len(tests)} p values", f"the two-sided p values of {n} paired cases", exactly(len(tests)), readings,
+        note=f"The p values that each form of the test can give: {'; '.join(notes)}",
     )  # fmt: skip
 
 
@@ -146,11 +146,11 @@ def _number(tests: list[PairedTest], n: int, alpha: float) -> AuditRow:
         CHECK, f"Number of p values of {tests[0].test_set} below {alpha}", tests[0].where,
         f"{alone} of {m}", f"{m} tests", exactly(alone), [
             Interpretation("each test by itself", exactly(alone)),
-            Interpretation("family-wise error held (Holm)", exactly(holm)),
-            Interpretation("false discoveries held (Benjamini & Hochberg)", exactly(discovery)),
+            Interpretation("the family-wise error controlled (Holm)", exactly(holm)),
+            Interpretation("the false discovery rate controlled (Benjamini & Hochberg)", exactly(discovery)),
         ],
-        note=f"Holm {holm}, Benjamini & Hochberg {discovery}; Holm's first threshold is {alpha / m:.5f}, "
-        f"the smallest exact p of {n} cases {smallest:.5f}",
+        note=f"Holm's correction leaves {holm} of them, that of Benjamini & Hochberg {discovery}; Holm's first "
+        f"threshold is {alpha / m:.5f}, and the smallest exact p of {n} cases is {smallest:.5f}",
     )  # fmt: skip
 
 
@@ -170,14 +170,14 @@ def _improvement(said: Improvement, tests: list[PairedTest], published: Publishe
         worst = max(p_interval(t.p, t.p_below).low for t in own)
         readings.append(Interpretation(f"over {other.family}, in every structure", exactly(worst)))
         if above:
-            notes.append(f"over {other.family} {len(above)} of {len(own)} p values are larger")
+            notes.append(f"over {other.family}, {len(above)} of {len(own)} p values are larger than that")
     found = judged(
         CHECK, said.about, said.where, f"all {n} cases", f"p values of at most {most:.4f}",
         exactly(most), readings, relation="at_least",
     )  # fmt: skip
-    changed: dict = {"note": "; ".join(notes)}
+    changed: dict = {"note": f"Of the improvements, {'; '.join(notes)}" if notes else ""}
     if found.verdict == NOT and len({t.structure for t in tests}) > 1:
-        reading = "each case's average over the structures, which isn't printed"
+        reading = "every case improves in its average over the structures, which isn't printed"
         changed |= {"verdict": READING, "reading": reading, "off_by": math.nan}
     return replace(found, **changed)
 

@@ -66,7 +66,7 @@ def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> AuditRow:
     )  # fmt: skip
     alone = [key_text(key) for key in keys if key not in others]
     if alone and found.verdict != FOLLOWS:
-        note = f"{alone[0]} is printed nowhere else; the sentence doesn't say which is meant"
+        note = f"The mean of {alone[0]} is printed nowhere else, and the sentence doesn't say which one is meant"
         own = unrounded(value.mean)
         return replace(
             found, verdict=READING, reading=alone[0], note=note, off_by=float("nan"), low=own.low, high=own.high
@@ -118,7 +118,7 @@ def _fact(fact: Fact, there: Fact) -> AuditRow:
     about, where = f"{fact.about[0].upper()}{fact.about[1:]}", places(fact.where, there.where)
     found = judged(CHECK, about, where, printed, text, value, [Interpretation("", other)])
     if found.verdict == FOLLOWS and fact.bound != there.bound:
-        return replace(found, verdict=READING, reading="the bound is reached")
+        return replace(found, verdict=READING, reading="the bound as a value that is reached")
     return found
 
 

@@ -87,7 +87,10 @@ def _mean(whole: Value, parts: list[Value], cases: list[int]) -> AuditRow:
     if len(parts) == 2:
         low, high = (min(max(0.0, v), 1.0) for v in _share(whole, parts))
         share = cases[0] / sum(cases)
-        note = f"a share of {low:.2f} to {high:.2f} of {parts[0].test_set} would give it; by cases it is {share:.2f}"
+        note = (
+            f"The mean follows if {parts[0].test_set} has a weight of {low:.2f} to {high:.2f}; by the numbers of cases "
+            f"its weight is {share:.2f}"
+        )
     return judged(
         CHECK, f"Mean of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         whole.mean.text, f"({terms}) / {sum(cases)}", unrounded(whole.mean), [weighted], note=note,
@@ -120,8 +123,8 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
     return judged(
         CHECK, f"Interval of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
-        "SDs from the parts' intervals and the distance of their means", half, readings,
-        note="the interval's half width, cases independent",
+        "the SDs behind the parts' intervals and the distance of their means", half, readings,
+        note="The numbers compared are half the width of the interval, for independent cases",
     )  # fmt: skip
 
 
@@ -205,7 +208,7 @@ def _one_weight(published: Published) -> list[AuditRow]:
             CHECK, f"One weight of {first} for all means of {test_set}, {metric}", where,
             f"{len(members)} means", "the same cases behind every mean", exactly(len(members)),
             [Interpretation("", exactly(_holding(best, shares)))],
-            note=f"a weight of {best:.2f} gives most of them; not: {', '.join(out)}" if out else "",
+            note=f"A weight of {best:.2f} gives the others, but not the means of {'; '.join(out)}" if out else "",
         ))  # fmt: skip
     return rows
 

@@ -23,7 +23,7 @@ COUNTED = {
 }
 """A verdict -> words for one check and for several."""
 MOST_NAMED = 3
-NOT_IN_IT = "These probabilities leave out that trainings vary and that comparisons were chosen among several."
+NOT_IN_IT = "The chance of training again, and of a choice among several comparisons, is not in these probabilities."
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
@@ -37,20 +37,21 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     with the same reading, and those that can't be checked for one reason.
     """
     counts = ", ".join(f"{n} {COUNTED[verdict][n != 1]}" for verdict, n in verdicts(table).items())
-    console.print(Text(f"{published.study} ({published.citation}): {len(table)} checked: {counts}", "bold"))
+    console.print(Text(f"{published.study} ({published.citation}): {counted(len(table), 'check')}: {counts}", "bold"))
     wrong = table[table["verdict"] == NOT]
     _list("Doesn't follow", [_entry(own) for _, own in wrong.groupby(wrong.index)], console)
     of_readings = table[table["verdict"] == READING].groupby(["check", "reading", "where"], sort=False)
     _list("Follows only under a reading", [entry for _, own in of_readings for entry in _under(own)], console)
     needing = table[(table["verdict"] == FOLLOWS) & (table["check"] == PAIRED_T) & (table["note"] != "")]
-    _list("Follows if the scores correlate", _needing(needing.sort_values("note", ascending=False)), console)
+    heading = "Follows, but needs scores of the two models that correlate"
+    _list(heading, _needing(needing.sort_values("note", ascending=False)), console)
     why = table[table["verdict"] == UNCHECKED].groupby("note", sort=False)
     _list("Can't be checked", [_unchecked(str(note), own) for note, own in why], console)
     by_reading = [Text(f"{said.about}: {said.what}") for said in published.contradictions]
-    _list("Found by reading, which no check can find", by_reading, console)
+    _list("Found by reading; no check can find it", by_reading, console)
     heading = "Claims of superiority that may be false by the chance of the cases"
     _list(heading, _claims(claims, published), console)
-    console.print(Padding(Text("Every check with its numbers: --json"), (1, 0, 1, 2)))
+    console.print(Padding(Text("`--json` prints every check with its numbers."), (1, 0, 1, 2)))
 
 
 def _list(heading: str, entries: list[Text], console: Console) -> None:
@@ -67,7 +68,7 @@ def _needing(most_first: pd.DataFrame) -> list[Text]:
     rest = len(most_first) - len(named)
     return [
         *named,
-        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} a correlation that is not larger")] * bool(rest)),
+        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} a correlation that is not larger.")] * bool(rest)),
     ]
 
 
@@ -78,8 +79,8 @@ def _under(own: pd.DataFrame) -> list[Text]:
         return [_entry(alike) for alike in single]
     first = own.iloc[0]
     text = Text(f"{len(own)}: {first_few(list(dict.fromkeys(own['about'])), MOST_NAMED, '; ')}", "bold")
-    text.append(f" ({first['where']})", "not bold")
-    text.append(f"; under: {first['reading']}", "not bold italic")
+    text.append(f" ({first['where']}): they follow only under this reading: ", "not bold")
+    text.append(f"{first['reading']}.", "not bold italic")
     return [text]
 
 
@@ -89,24 +90,27 @@ def _unchecked(why: str, own: pd.DataFrame) -> Text:
     text = Text(f"{len(own)}: " if len(own) > 1 else "", "bold")
     text.append(first_few(names, MOST_NAMED, "; "))
     where = list(dict.fromkeys(own["where"]))
-    text.append(f" ({first_few(where, MOST_NAMED, '; ')}): {why}", "not bold")
+    text.append(f" ({first_few(where, MOST_NAMED, '; ')}): {why}.", "not bold")
     return text
 
 
 def _claims(claims: pd.DataFrame, published: Published) -> list[Text]:
     """Return how many claims may be false, each that is with more than `LIKELY`, and what is in none of these."""
     doubtful = claims[claims["probability"] > LIKELY]
-    said = f"{len(doubtful)} of {len(claims)} with a probability above {LIKELY:.0%}. {NOT_IN_IT}"
+    verb = "is" if len(doubtful) == 1 else "are"
+    said = f"{len(doubtful)} of {counted(len(claims), 'claim')} {verb} false with a probability above {LIKELY:.0%}. "
+    said += NOT_IN_IT
     out = [Text(said)] if len(claims) else []
     out += [_claim(row) for _, row in doubtful.iterrows()]
     if untold := untold_claims(published):
         named = first_few(untold, MOST_NAMED, "; ")
-        what = f"{counted(len(untold), 'claim')} without a printed spread over cases or number of cases, so not judged"
-        out.append(Text(f"{what}: {named}"))
+        what = f"{counted(len(untold), 'claim')} can't be judged, since no spread over cases or no number of cases is "
+        out.append(Text(f"{what}printed: {named}."))
     if without := no_claims(published):
         named = first_few([pair_text(test) for test in without], MOST_NAMED, "; ")
-        what = f"{counted(len(without), 'tested comparison')} with a p that claims no difference"
-        out.append(Text(f"{what}: {named}"))
+        verb = "claims" if len(without) == 1 else "claim"
+        what = f"{counted(len(without), 'tested comparison')} {verb} no difference, as p is not below the threshold"
+        out.append(Text(f"{what}: {named}."))
     return out
 
 
@@ -114,15 +118,17 @@ def _claim(row: pd.Series) -> Text:
     of = ", ".join(str(row[x]) for x in ("structure", "test_set", "metric") if pd.notna(row[x]))
     text = Text(f"{claim_text(row)}, {of}", "bold")
     text.append(
-        f" ({row['where']}): {row['printed']} of {row['cases']:.0f} cases; false with a probability of "
-        f"{row['probability']:.2f} where the scores correlate by {row['correlation']:.2f} ({row['correlation_of']})",
+        f" ({row['where']}): the paper prints {row['printed']} of {row['cases']:.0f} cases. The claim is false with a "
+        f"probability of {row['probability']:.2f} if the scores of the two models have a correlation of "
+        f"{row['correlation']:.2f} ({row['correlation_of']})",
         "not bold",
     )
     # With little correlation the difference varies most, and the probability is nearest to a half.
     ends = [row["highest"], row["lowest"]] if row["probability"] <= 0.5 else [row["lowest"], row["highest"]]
     at = [f"{p:.2f} at {r:.2f}" for p, r in zip(ends, (row["correlation_low"], row["correlation_high"]))]
     if row["correlation_high"] - row["correlation_low"] >= 0.01:  # else both are printed alike
-        text.append(f"; {at[0]}, {at[1]}", "not bold")
+        text.append(f", {at[0]} and {at[1]}", "not bold")
+    text.append(".", "not bold")
     return text
 
 
@@ -146,22 +152,30 @@ def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame
 
 
 def _entry(own: pd.DataFrame) -> Text:
-    first = own.iloc[0]
-    names = list(dict.fromkeys(own["about"]))
+    """Return one finding, or several of one kind and one printed number, in sentences."""
+    first, names = own.iloc[0], list(dict.fromkeys(own["about"]))
     ordered = first["check"] == ORDERING and first["printed"] in ("higher", "better")
     text = Text(first_few(names, MOST_NAMED, "; "), "bold")
-    text.append(f" ({first['where']}): {'said to be' if ordered else 'printed'} {first['printed']}", "not bold")
-    if first["follows_from"] and len(names) == 1:
-        text.append(f"; from {first['follows_from']}", "not bold")
-    anything = first["check"] == PAIRED_T and span(first["low"], first["high"]) == "0 to 1"
-    if pd.notna(first["low"]) and len(names) == 1 and not ordered and not anything:
-        text.append(f"; recomputed {span(first['low'], first['high'])}", "not bold")
+    text.append(f" ({first['where']}): the paper {'says' if ordered else 'prints'} {first['printed']}", "not bold")
+    if len(names) == 1:
+        text.append(_source(first, ordered), "not bold")
+    text.append(".", "not bold")
     if first["verdict"] == NOT and pd.notna(first["off_by"]):
         off = off_text(first["off_by"])
-        text.append(f", {off} the other way" if ordered else f", off by {off}", "not bold")
+        text.append(f" It is {off} the other way." if ordered else f" It is off by {off}.", "not bold")
     if first["reading"]:
-        near = "nearest reading" if first["verdict"] == NOT else "under"
-        text.append(f"; {near}: {first['reading']}", "not bold italic")
+        only = f"{'It follows' if len(names) == 1 else 'They follow'} only under this reading"
+        text.append(f" {'The nearest reading is' if first['verdict'] == NOT else only}: ", "not bold")
+        text.append(f"{first['reading']}.", "not bold italic")
     if first["note"] and len(names) == 1:
-        text.append(f". {first['note']}", "not bold dim")
+        text.append(f" {first['note'][0].upper()}{first['note'][1:]}.", "not bold dim")
     return text
+
+
+def _source(row: pd.Series, ordered: bool) -> str:
+    """Return what a printed number is compared with, and what that gives; of an ordering the two are the same."""
+    source = f", compared with {row['follows_from']}" if row["follows_from"] else ""
+    anything = row["check"] == PAIRED_T and span(row["low"], row["high"]) == "0 to 1"
+    if pd.isna(row["low"]) or ordered or anything:
+        return source
+    return f"{source}, {'which gives' if source else 'where recomputing gives'} {span(row['low'], row['high'])}"

@@ -124,7 +124,7 @@ def symmetric(about: str, printed: Value | PrintedDifference, mean: Printed, ci:
         CHECK, f"Interval of {about}", printed.where, mean.text,
         f"the middle of {low.text} to {high.text}", unrounded(mean), [
             Interpretation("a symmetric interval (t, normal)", middle),
-            Interpretation("an asymmetric one (bootstrap, transformed)", ends),
+            Interpretation("an asymmetric interval (bootstrap, transformed)", ends),
         ],
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
     about = f"SD of {key_text(key_of(value))}"
     printed = " to ".join(x.text for x in _printed_spread(value))
     if value.sd_of == "runs":
-        why = "an SD of averages of runs, whose number of runs isn't printed"
+        why = "it is the SD of averages of runs, and the number of runs isn't printed"
         yield unchecked(CHECK, about, value.where, printed, why)
         return
     sd, scale = (
@@ -152,14 +152,14 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
     if sd is None:
         return
     if scale == UNKNOWN:
-        yield unchecked(CHECK, about, value.where, printed, f"{value.metric} has no known scale")
+        yield unchecked(CHECK, about, value.where, printed, f"the scale of {value.metric} is not known")
         return
     most = largest_sd(unrounded(value.mean).clipped(*scale), n, scale)
     kind = f"scores from {scale[0]:g} to {scale[1]:g}" if math.isfinite(scale[1]) else "distances"
     yield judged(
         CHECK, about, value.where, printed, f"at most what {n} {kind} with this mean can have", sd,
         [Interpretation("", exactly(most))], relation="at_most",
-        note="" if value.sd is not None else f"SD behind it {short_range(sd)}",
+        note="" if value.sd is not None else f"The SD that belongs to it is {short_range(sd)}",
     )  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def errors_together(about: str, value: Value | PrintedDifference, n: int, publis
 def _not_together(value: Value, n: int | None) -> str:
     """Say why a standard error or interval can't be had from an SD, or from each other; "" where it can."""
     if value.sd_of == "runs":
-        return "the number of runs that they are of isn't printed"
+        return "they are of runs, and the number of runs isn't printed"
     if value.structure == POOLED and value.sd_of != "averages":
         return "an SD over several structures isn't one of independent cases"
     return "" if n and n > 1 else "the number of cases isn't printed"
@@ -223,7 +223,7 @@ def _width(
     return judged(
         CHECK, f"Width of the interval of {about}", value.where,
         f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, readings,
-        note="half the interval's width",
+        note="The numbers compared are half the width of the interval",
     )  # fmt: skip
 
 

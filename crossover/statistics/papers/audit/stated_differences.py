@@ -103,7 +103,7 @@ def _of_spreads(
     yield judged(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
-        note="" if said.sd is not None else f"SD behind it {own.low:.3g} to {own.high:.3g}",
+        note="" if said.sd is not None else f"The SD that belongs to it is {own.low:.3g} to {own.high:.3g}",
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ from crossover.statistics.papers.published import Published
 CHECK = "p and its statistic"
 FEWEST_OF_RHO = 10
 """The number of cases below which programs print the exact p of Spearman's rho, which depends on ties."""
-SAME, GROUPS = "the same cases", "groups of cases"
+WITH_DECIMALS = "degrees of freedom with decimals are those of Welch's test or corrected ones, which need the SDs"
+SAME, GROUPS = "the same cases", "independent groups of cases"
 
 
 def stated_tests(published: Published) -> list[AuditRow]:
@@ -56,7 +57,7 @@ def p_of(statistic: str, value: float, df: tuple[float, ...]) -> float:
 def _p(test: StatedTest) -> AuditRow:
     """Return the row of the p; one-sided is a reading where two-sided fails."""
     if test.statistic == "rho" and (test.df[0] + 2 if test.df else test.cases or 0) < FEWEST_OF_RHO:
-        why = f"of fewer than {FEWEST_OF_RHO} cases the p of rho is exact, and depends on ties"
+        why = f"for fewer than {FEWEST_OF_RHO} cases programs give the exact p of rho, which depends on ties"
         return unchecked(CHECK, f"p of {test.about}", test.where, p_text(test.p, test.p_below), why)
     whole = [Interpretation(name, _p_interval(test, df)) for name, df in _degrees_of(test)]
     halves = [Interpretation(_join("one-sided", r.name), Interval(r.value.low / 2, r.value.high / 2)) for r in whole]
@@ -114,7 +115,7 @@ def _degrees(test: StatedTest) -> Iterator[AuditRow]:
         return
     about, printed = f"Degrees of freedom of {test.about}", ", ".join(d.text for d in test.df)
     if any(d.decimals for d in test.df):
-        yield unchecked(CHECK, about, test.where, printed, "with decimals they are Welch's or corrected, and need SDs")
+        yield unchecked(CHECK, about, test.where, printed, WITH_DECIMALS)
         return
     conditions = float(test.df[0]) + 1 if test.statistic == "F" else 2.0
     usual = [Interpretation(GROUPS, exactly(n - conditions))]
