@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 import yaml
@@ -19,6 +20,7 @@ from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.layout import layout
+from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import group_names
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
@@ -524,3 +526,124 @@ def test_the_real_head_and_neck_patients_are_told_by_their_table(tmp_path: Path)
     assert len(found.cases) == 8 and found.source["table"] == "patients.csv"
     assert {value: len(own) for value, own in found.columns["center"].items()} == {"A": 52, "B": 30}
     assert sitk.GetArrayFromImage(found.channels[0].example()).shape == (128, 128, 128)
+
+
+# What volumes are taken for, and what is unlike
+
+
+def clipped(folder: Path, image: str, low: float, high: float, scaled: bool = False) -> str:
+    """Patients of whom a CT was cut off, and perhaps brought to 0 to 1."""
+    hospital(folder, image, ["gland"])
+    for i in range(6):
+        values = np.clip(np.random.default_rng(i).normal(40, 300, (12, 12, 8)), low, high)
+        written(
+            folder / f"p{i}/{image}.nii.gz", ((values - low) / (high - low) if scaled else values).astype(np.float32)
+        )
+    return str(folder)
+
+
+def test_a_ct_that_was_cut_off_is_known_by_its_name_or_its_floor_and_told(tmp_path: Path, clone: Path):
+    named = inspect(Path(clipped(tmp_path / "a", "CT", -160, 240)), 1)
+    bare = inspect(Path(clipped(tmp_path / "b", "image", -160, 240)), 1)
+    for found, why in ((named, "by its name"), (bare, "since its lowest value is -160 in 6 patients")):
+        (kind,) = found.channels
+        assert (kind.modality, kind.hu) == ("CT", True)
+        assert f"{kind.name} is taken for CT {why}, with values from -160 to 240; if it is MR: " in found.odd[0]
+    made = new("mine", "--target", str(tmp_path / "b"))
+    assert made.exit_code == 0 and f"look: b: {bare.odd[0]}\n" in made.output and study_of(clone)["extends"] == "ct"
+
+
+def test_a_ct_between_0_and_1_gets_its_own_window(tmp_path: Path, clone: Path):
+    made = new("mine", "--target", clipped(tmp_path / "a", "ct", -160, 240, scaled=True))
+    assert "look: the values are CT's, but not in HU: the window is 0 to 1" in made.output
+    assert study_of(clone)["extends"] == "ct"
+    own = study_of(clone)["preparation"]["slices"]["normalisation"]
+    assert own == {"method": "window", "window": [0.0, 1.0]}
+
+
+def test_what_a_channel_is_taken_for_can_be_said_by_its_name(tmp_path: Path, clone: Path):
+    folder = clipped(tmp_path / "a", "image", -160, 240, scaled=True)
+    for asked, base, doubt in (("image", "mr", True), ("ct=image", "ct", False), ("mr=image", "mr", False)):
+        made = new("mine", "--target", folder, "--channels", asked)
+        assert ("neither its name nor its values (0 to 1) show what it is; if it is CT: " in made.output) == doubt
+        assert study_of(clone)["extends"] == base
+        (clone / "config/studies/mine.yaml").unlink()
+
+
+def test_cohorts_whose_values_have_another_unit_are_told(tmp_path: Path, clone: Path):
+    a, b = clipped(tmp_path / "a", "ct", -160, 240), clipped(tmp_path / "b", "ct", -160, 240, scaled=True)
+    made = new("mine", "--source", a, "--target", b)
+    assert "look: the values of channel ct differ in unit or scale: -160 to 240 in a; 0 to 1 in b" in made.output
+
+
+@pytest.mark.parametrize(
+    ("text", "modality"),
+    [("CT", "CT"), ("ct_venous", "CT"), ("T2w", "MR"), ("ct_pet", "PT"), ("ADC", "MR"), ("contact", ""), ("image", "")],
+)
+def test_words_name_a_modality(text: str, modality: str):
+    assert named_modality(text) == modality
+
+
+def test_masks_with_values_near_1_are_masks_and_wrong_ones_are_told(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "t2", ["gland"], hu=False))
+    mask = np.pad(np.ones((2, 2, 3), np.float32), ((0, 4), (0, 4), (0, 2)))
+    for i, inside in ((0, 0.9999), (1, 0.9)):
+        written(folder / f"p{i}/gland.nii.gz", mask * np.float32(inside))
+    found = inspect(folder, 1)
+    assert [kind.name for kind in found.channels] == ["t2"] and [kind.name for kind in found.structures] == ["gland"]
+    (left,) = found.left_out(["t2", "gland"]).items()
+    assert left[0] == "p1" and "structure-refused" in left[1]
+
+
+def test_values_and_labels_unlike_those_of_the_others_are_told(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "t2", [], patients=10, hu=False))
+    labels = np.zeros((24, 24, 8), np.uint8)
+    labels[3:12, 3:12, 1:7], labels[16:18, 16:18, 3:5] = 1, 2
+    for i in range(10):
+        values = np.random.default_rng(i).normal(900, 100, labels.shape).astype(np.float32)
+        written(folder / f"p{i}/t2.nii.gz", values / (1000 if i == 2 else 1))
+        written(folder / f"p{i}/map.nii.gz", np.array([0, 2, 1], np.uint8)[labels] if i == 7 else labels)
+    odd = inspect(folder, 1).odd
+    assert len(odd) == 2 and odd[0].startswith("1 patient whose t2 is unlike that of the others: p2: ")
+    assert odd[1].startswith("1 patient (p7) in whom label_1 and label_2 seem to be exchanged")
+
+
+def test_sides_that_are_exchanged_in_a_patient_are_told(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "ct", []))
+    for i in range(6):
+        for x, name in ((0, "eye_l"), (4, "eye_r")):  # NIfTI's first axis points to the right
+            mask = np.zeros((6, 6, 5), np.uint8)
+            mask[4 - x if i == 3 else x, 2:4, 1:3] = 1
+            written(folder / f"p{i}/{name}.nii.gz", mask)
+    assert [line.partition(":")[0] for line in inspect(folder, 1).odd] == [
+        "1 patient (p3) whose eye_l is on the patient's right of its partner"
+    ]
+
+
+def test_spellings_of_one_structure_are_told_where_no_patient_has_two(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "ct", ["cord", "eye_l", "eye_r"], patients=8))
+    names = ["Parotid_L", "parotid l", "PAROTIDL", "Left Parotid"]
+    for i in range(8):
+        mask = np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2)))
+        written(folder / f"p{i}/{names[i % 4]}.nii.gz", mask)
+    (told,) = [line for line in inspect(folder, 1).odd if line.startswith("no patient has two of ")]
+    assert all(f"{name}.nii.gz (2)" in told for name in names) and "cord" not in told and "eye" not in told
+
+
+def test_names_of_one_patient_that_count_as_one_are_told(exports: Path, tmp_path: Path):
+    folder = two_of(exports, tmp_path)
+    for path in sorted(folder.iterdir())[0].rglob("*"):
+        if path.is_file() and (dataset := pydicom.dcmread(path)).Modality == "RTSTRUCT":
+            for roi in dataset.StructureSetROISequence:
+                roi.ROIName = {"Parotid_R": "Left Parotid"}.get(roi.ROIName, roi.ROIName)
+            dataset.save_as(path)
+    assert any("several structures called 'Parotid_L' or 'Left Parotid'" in line for line in inspect(folder, 1).odd)
+
+
+def test_labels_that_are_taken_together_are_told(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "t2", [], hu=False))
+    for i in range(6):
+        mask = np.pad(np.full((2, 2, 3), i + 1, np.uint8), ((0, 4), (0, 4), (0, 2)))
+        written(folder / f"p{i}/lesion.nii.gz", mask)
+    found = inspect(folder, 1)
+    assert len(found.structures) == 1 and "its labels (1, 2, 3, 4, 5, 6) are taken together" in found.odd[-1]

@@ -1,5 +1,6 @@
 """Which images a channel is made of: measured ones, of the right series, and told; and what holds no image."""
 
+import copy
 import re
 from collections.abc import Callable
 from functools import partial
@@ -675,3 +676,71 @@ def test_each_finding_names_its_channel_or_structure(tmp_path: Path):
     text = (tmp_path / "out/ingest.txt").read_text()
     for word in ("spleen", "kidney_left", "gland", "channel b0"):
         assert word in text
+
+
+# Values that are not slope times what is stored, plus intercept
+
+
+def with_table(d: Dataset, k: int) -> None:
+    mapping, code = Dataset(), Dataset()
+    mapping.RealWorldValueFirstValueMapped, mapping.RealWorldValueLastValueMapped = 0, 3
+    mapping.RealWorldValueLUTData = [0.0, 10.0, 1000.0, 4000.0]
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "um2/s", "UCUM", "um2/s"
+    mapping.MeasurementUnitsCodeSequence = [code]
+    d.RealWorldValueMappingSequence = [mapping]
+
+
+def with_modality_table(d: Dataset, k: int) -> None:
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = (
+        [4, 0, 16],
+        "US",
+        np.array([0, 10, 1000, 4000], "<u2").tobytes(),
+    )
+    d.ModalityLUTSequence = [table]
+
+
+def with_ranges(d: Dataset, k: int) -> None:
+    export.set_real_world(d, 2.0, "1")
+    (first,) = d.RealWorldValueMappingSequence
+    other = copy.deepcopy(first)
+    first.RealWorldValueFirstValueMapped, other.RealWorldValueFirstValueMapped = 0, 2000
+    other.RealWorldValueSlope = 9.0
+    d.RealWorldValueMappingSequence = [first, other]
+
+
+@pytest.mark.parametrize("edit", [with_table, with_modality_table, with_ranges])
+@pytest.mark.parametrize("enhanced", [False, True])
+def test_values_that_a_table_gives_are_refused_by_name(edit: Callable, enhanced: bool, tmp_path: Path):
+    if enhanced:
+        path = export.write_enhanced(tmp_path / "a.dcm", [Part(block())])
+        d = dcmread(path)
+        edit(d.SharedFunctionalGroupsSequence[0], 0)
+        for frame in d.PerFrameFunctionalGroupsSequence:
+            del frame.PixelValueTransformationSequence
+        d.save_as(path)
+    else:
+        write(tmp_path, block(), edit=edit)
+    found = refusal(tmp_path)
+    assert found.code == "values-tabled" and re.search(r"\(00[24][08],\w{4}\)", found.what)
+
+
+def test_a_table_of_real_values_beside_a_rescale_to_its_unit_is_not_needed(tmp_path: Path):
+    """HU follow from slope and intercept, whatever else maps the stored values."""
+
+    def edit(d: Dataset, k: int) -> None:
+        with_table(d, k)
+        d.RealWorldValueMappingSequence[0].MeasurementUnitsCodeSequence[0].CodeValue = "[hnsf'U]"
+
+    write(tmp_path, block(), modality="CT", edit=edit)
+    assert chosen(tmp_path, modality="CT").findings == []
+
+
+def test_an_original_image_in_a_unit_of_an_adc_is_one(tmp_path: Path):
+    """Whatever its type says; chosen by its description."""
+    wanted = block().holding(np.random.default_rng(0).integers(600, 2500, (5, 6, 8)))
+    edit = partial(lambda d, k: export.set_real_world(d, 1e-3, "10*-3.mm2/s"))
+    write(tmp_path, wanted, ImageType=["ORIGINAL", "PRIMARY", "OTHER"], edit=edit, SeriesDescription="DWI quant")
+    found = chosen(tmp_path, description="quant")
+    assert found.adc
+    assert_is(found.image, wanted, values=1e-3)

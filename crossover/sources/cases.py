@@ -45,6 +45,7 @@ from crossover.sources.settings import (
 )
 from crossover.sources.sides import swapped_sides
 from crossover.sources.table_readers import form_of
+from crossover.sources.unlike import drawn_of, unlike_cases, values_of
 
 
 class CaseError(RuntimeError):
@@ -115,6 +116,9 @@ def make_cases(
     make = partial(_make, work, source, rules, data, lenient=lenient)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
     more = same_images(records)
+    values = {case: record.get("values", {}) for case, record in records.items()}
+    for case, found in unlike_cases(values, {c: record.get("drawn", {}) for c, record in records.items()}).items():
+        more[case] += found
     for case, own in work.items():  # of what lies beside a case's own files, so not in its record
         more[case] += own.examination.findings if own.examination else []
     report = ingest_report.report(records, findings, more, allowed(source), lenient)
@@ -319,6 +323,8 @@ def _made(
         "chosen": reading.chosen,
         "findings": [f.row() for f in reading.findings],
         "images": {n: values_digest(image) for n, image in reading.channels.items()},
+        "values": {n: values_of(image) for n, image in reading.channels.items()},
+        "drawn": {n: found[1] for n, mask in reading.structures.items() if (found := drawn_of(mask))},
     }
 
 

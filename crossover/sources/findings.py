@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "reader-crashed": Kind("error", "export the series again, uncompressed"),
     # images
     "no-hu": Kind("error", "export the original CT: without its rescale slope and intercept, the values are not HU"),
+    "values-tabled": Kind("error", "export the image with a rescale slope and intercept instead of a table"),
     "series-missing": Kind("error", "export the series, or change the rule under `series:`"),
     "series-ambiguous": Kind("error", "add what `crossover inspect` proposes to the rule: a plane or a description"),
     "series-combined": Kind("warning", "nothing to do if a mean over the directions is meant"),
@@ -95,6 +96,7 @@ KINDS: dict[str, Kind] = {
     "structure-clipped": Kind("warning", "check the border: the part of the structure outside the image is cut off"),
     "ends-cut": Kind("note", "nothing to do: the study sets `blank_ends: cut`"),
     "outline-shown": Kind("warning", "use images that were not blanked, or cut off their ends with `blank_ends: cut`"),
+    "structures-exchanged": Kind("warning", "check the two structures: their names or labels may be exchanged"),
     "sides-swapped": Kind("warning", "check left and right: the names or the image's orientation may be swapped"),
     "numbers-shared": Kind("error", "export the object again: it uses the number of a structure more than once"),
     "numbers-unknown": Kind("warning", "check the object: part of it belongs to no structure"),
@@ -117,6 +119,9 @@ KINDS: dict[str, Kind] = {
     "row-passed": Kind("warning", "if the rows belong to the cohort, correct their cells or the key `where:`"),
     "files-missing": Kind("warning", "nothing to do if these are not meant to be cases; otherwise add their files"),
     "several-scans": Kind("note", "nothing to do: each row is a case, and no split divides a patient's cases"),
+    "values-unlike": Kind(
+        "warning", "check the unit and the export: bring all cases to one unit and range, or leave the case out"
+    ),
     "same-image": Kind("error", "the same images occur under two patients: keep one of them, or give both the same ID"),
     "volume-unreadable": Kind("error", "copy or export the complete file again"),
     "volume-axes": Kind("error", "save one volume in each file, with one number for each voxel"),

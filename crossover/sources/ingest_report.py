@@ -13,6 +13,7 @@ from crossover.core.terminal import Table
 from crossover.core.wording import counted
 from crossover.sources.findings import KINDS, Finding, FindingRow
 from crossover.sources.reading import of_structure
+from crossover.sources.unlike import Drawn, Values
 
 JSON = "ingest.json"
 TEXT = "ingest.txt"
@@ -32,6 +33,10 @@ class CaseRecord(TypedDict):
     findings: list[FindingRow]
     images: dict[str, str]
     """Channel -> digest of its values."""
+    values: NotRequired[dict[str, Values]]
+    """Channel -> its values in short, by which cases are compared; absent where the case could not be made."""
+    drawn: NotRequired[dict[str, Drawn]]
+    """Structure -> its size and place; absent where the case could not be made."""
 
 
 class CaseReport(TypedDict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import SimpleITK as sitk
@@ -25,14 +25,27 @@ def swapped_sides(structures: Mapping[str, sitk.Image]) -> list[Finding]:
     Args:
         structures: masks by name, of which an empty one is compared with none.
     """
-    pairs = {name: partner for name in structures if (partner := _partner(name)) in structures and partner}
-    there = {name: _leftward_mm(structures[name]) for name in {*pairs, *pairs.values()}}
-    apart = {(left, right): there[right] - there[left] for left, right in pairs.items()}
+    pairs = pairs_of(structures)
+    leftward = {name: _leftward_mm(structures[name]) for name in {*pairs, *pairs.values()}}
     return [
         Finding("sides-swapped", f"it lies {mm:.0f} mm to the patient's right of {right}", f"structure {left}")
-        for (left, right), mm in apart.items()
-        if mm > 0  # not where one is empty
+        for left, right, mm in misplaced(leftward)
     ]
+
+
+def misplaced(leftward: Mapping[str, float]) -> list[tuple[str, str, float]]:
+    """Return the pairs that lie on each other's side: the left one, the right one, and by how many mm.
+
+    Args:
+        leftward: structure -> how far to the patient's left its centroid is, mm; NaN if it is empty.
+    """
+    apart = [(left, right, leftward[right] - leftward[left]) for left, right in pairs_of(leftward).items()]
+    return [(left, right, mm) for left, right, mm in apart if mm > 0]  # not where one is empty
+
+
+def pairs_of(structures: Collection[str]) -> dict[str, str]:
+    """Return the left structure of each pair -> the right one, in the order of the names."""
+    return {name: partner for name in structures if (partner := _partner(name)) in structures and partner}
 
 
 def _partner(name: str) -> str | None:

@@ -13,13 +13,15 @@ from typing import Any
 import yaml
 
 from crossover.core.wording import counted
-from crossover.sources.inspection.inventory import ChannelKind, Inventory
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
+from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
     CT_CHANNEL,
     Chosen,
     DraftError,
     FoundCohort,
+    as_called,
     matched_channels,
     matched_structures,
     merged,
@@ -76,7 +78,9 @@ def draft(
     Raises:
         DraftError: a name isn't there, both cohorts have nothing in common, or there are too few patients.
     """
-    cohorts = {c: replace(given, found=merged(given.found, structures)) for c, given in cohorts.items()}
+    cohorts = {
+        c: replace(given, found=as_called(merged(given.found, structures), channels)) for c, given in cohorts.items()
+    }
     target = cohorts["target"].found
     images = matched_channels(cohorts, channels)
     drawn = matched_structures(cohorts, structures)
@@ -89,7 +93,7 @@ def draft(
         raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
     values: dict[str, Any] = {
-        "extends": "ct" if [*images.names] == [CT_CHANNEL] and kinds[0].modality == "CT" else "mr",
+        "extends": "ct" if _is_ct(kinds, images) else "mr",
         "study": name,
         "title": ", ".join(map(_label, drawn.names)).capitalize()
         + f": {' to '.join(cohorts[c].label for c in cohorts)}",
@@ -101,12 +105,64 @@ def draft(
         "structures": {n: _structure(n, own, cohorts) for n, own in drawn.names.items()},
         **_design(name, kinds, sizes, "source" in cohorts, model),
     }
+    if _is_ct(kinds, images) and kinds[0].values and not kinds[0].hu:
+        window = {"method": "window", "window": [float(f"{v:.4g}") for v in kinds[0].values]}
+        values["preparation"]["slices"]["normalisation"] = window
     values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
     notes = _assumptions(cohorts, taken, tests, sizes, images, drawn, structures)
+    notes += [_prepared(values), *_of_images(cohorts, images)]
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
     return Draft(_text(values), data, notes)
+
+
+def _is_ct(kinds: Sequence[ChannelKind], images: Chosen) -> bool:
+    return [*images.names] == [CT_CHANNEL] and kinds[0].modality == "CT"
+
+
+def _prepared(values: Mapping[str, Any]) -> str:
+    """Return how the values of images are normalised."""
+    if values["extends"] == "mr":
+        return "values: each case is brought to mean 0 and SD 1 (the base mr)"
+    own = values["preparation"]["slices"].get("normalisation")
+    if own is None:
+        return "values: CT in HU, of which a window is used (the base ct)"
+    low, high = own["window"]
+    return (
+        f"look: the values are CT's, but not in HU: the window is {low:g} to {high:g}, the usual lowest and highest "
+        "value of the target (preparation.slices.normalisation)"
+    )
+
+
+def _of_images(cohorts: Mapping[str, FoundCohort], images: Chosen) -> list[str]:
+    """Return what is unsure of the images that were chosen, and what is odd in each folder."""
+    notes = []
+    for called, own in images.names.items():
+        kinds = {c: cohorts[c].channel(name) for c, name in own.items()}
+        notes += [f"look: {cohorts[c].label}: {in_doubt(kind)}" for c, kind in kinds.items() if kind.doubt]
+        if len({kind.modality for kind in kinds.values()}) > 1:
+            which = ", ".join(f"{kind.modality} of {cohorts[c].label}" for c, kind in kinds.items())
+            notes.append(f"look: channel {called} is taken for {which}")
+        if _of_other_scale([*kinds.values()]):
+            ranges = "; ".join(
+                f"{kind.values[0]:.4g} to {kind.values[1]:.4g} in {cohorts[c].label}"
+                for c, kind in kinds.items()
+                if kind.values
+            )
+            notes.append(f"look: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
+    for c, given in cohorts.items():
+        told = {in_doubt(kind) for kind in given.found.channels if kind.doubt}
+        notes += [f"look: {cohorts[c].label}: {what}" for what in given.found.odd if what not in told]
+    return notes
+
+
+def _of_other_scale(kinds: Sequence[ChannelKind]) -> bool:
+    """Return whether the values of cohorts can't be of one unit: HU and others, or far from each other in size."""
+    sizes = [max(map(abs, kind.values)) for kind in kinds if kind.values]
+    ct = [kind for kind in kinds if kind.modality == "CT"]
+    apart = max(sizes, default=0.0) >= SCALE * min(sizes, default=0.0) > 0
+    return apart or len({kind.hu for kind in ct}) > 1
 
 
 def _series(cohorts: Mapping[str, FoundCohort], images: Chosen) -> dict[str, Any]:
@@ -147,9 +203,8 @@ def _taken(found: Inventory, names: Sequence[str]) -> int:
 def _why(found: Inventory, names: Sequence[str]) -> str:
     left = found.left_out(names)
     first = next(iter(left.items()), None)
-    return f"{len(left)} of {counted(len(found.cases), 'patient')} left out" + (
-        f", as {first[0]}: {first[1]}" if first else ""
-    )
+    why = f"{len(left)} of {counted(len(found.cases), 'patient')} left out"
+    return "\n".join([why + (f", as {first[0]}: {first[1]}" if first else ""), *found.spellings()])
 
 
 def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -> str:

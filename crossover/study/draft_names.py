@@ -10,7 +10,8 @@ from pathlib import Path
 
 from crossover.core.image_names import ending
 from crossover.core.wording import first_few
-from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, in_doubt
+from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import key_of, may_mean_the_same
 
 CT_CHANNEL = "ct"
@@ -73,6 +74,17 @@ def merged(found: Inventory, names: Sequence[str]) -> Inventory:
             if all(why):
                 lacks[own] = str(why[0])
     return replace(found, structures=structures, cases=cases)
+
+
+def as_called(found: Inventory, names: Sequence[str]) -> Inventory:
+    """Return an inventory whose volumes are of the modality that the names say which they are given, as `ct=image`."""
+    stated = {name: named_modality(own) for own, said in _asked(names).items() for name in said if name != own}
+    channels = [
+        kind if found.dicom or not stated.get(kind.name) else replace(kind, modality=stated[kind.name], doubt="")
+        for kind in found.channels
+    ]
+    settled = {in_doubt(kind) for kind, own in zip(found.channels, channels) if kind.doubt and not own.doubt}
+    return replace(found, channels=channels, odd=[what for what in found.odd if what not in settled])
 
 
 def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> Chosen:

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.derived import added_name, is_adc
+from crossover.sources.dicom.derived import added_name, is_adc, is_diffusivity
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.stacks import Stack, grid, same_view
@@ -141,7 +141,7 @@ def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
     d = stack.frame.diffusion
     unweighted = d.b_value is None or d.origin == "map"
     named = added_name(*stack.instance.text.split("\n", 1))
-    return asked or (unweighted and is_adc(stack.frame.kinds, named))
+    return asked or (unweighted and (is_adc(stack.frame.kinds, named) or is_diffusivity(stack.frame.unit)))
 
 
 def stacks_text(candidates: Sequence[Stack]) -> str:

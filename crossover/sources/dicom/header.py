@@ -58,6 +58,8 @@ class Frame:
     intercept: float
     rescaled: bool
     """Whether the file gives a slope; else it is 1."""
+    tabled: str
+    """Why slope and intercept don't give the values: a table maps the stored ones; "" where they do."""
     unit: str
     """The unit of the rescaled values, as the file names it; "" where it doesn't."""
     signal_scale: float | None
@@ -262,6 +264,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
     own = next((v for p in parts if (v := kinds(p, "FrameType"))), kinds(whole, "ImageType"))
     rescale = _rescale(parts)
     slope, intercept, unit = rescale or (1.0, 0.0, "")
+    tabled = _tabled(parts, rescale)
     found = diffusion(parts, whole, own, unit)
     return Frame(
         index=index,
@@ -273,6 +276,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
         slope=slope,
         intercept=intercept,
         rescaled=rescale is not None,
+        tabled=tabled,
         unit=unit,
         signal_scale=signal_scale(parts, whole, slope),
         diffusion=found,
@@ -303,11 +307,40 @@ def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
 
 def _mappings(part: Dataset) -> Iterator[tuple[float, float, str]]:
     """Yield slope, intercept and unit of each real-world mapping that has a slope, and not a table of values."""
-    for own in [part, *(part.get("RealWorldValueMappingSequence") or [])]:
+    for own in _real_world(part):
         if "RealWorldValueSlope" in own:
-            codes = own.get("MeasurementUnitsCodeSequence")
-            unit = text(codes[0], "CodeValue") if codes else ""
-            yield *_line(own, "RealWorldValueSlope", "RealWorldValueIntercept"), unit
+            yield *_line(own, "RealWorldValueSlope", "RealWorldValueIntercept"), _unit(own)
+
+
+def _real_world(part: Dataset) -> list[Dataset]:
+    """Return what may be a real-world mapping: the part, which is one in the macro, and the items of its sequence."""
+    return [part, *(part.get("RealWorldValueMappingSequence") or [])]
+
+
+def _unit(mapping: Dataset) -> str:
+    codes = mapping.get("MeasurementUnitsCodeSequence")
+    return text(codes[0], "CodeValue") if codes else ""
+
+
+def _tabled(parts: list[Dataset], line: tuple[float, float, str] | None) -> str:
+    """Return which table, that isn't read, gives the values; "" where the slope and intercept that are read do.
+
+    A real-world mapping may have a table (RealWorldValueLUTData (0040,9212)) instead of a slope, or be one of several
+    for a part of the stored values each. A rescale, or another mapping, goes before it unless the table is of an
+    ADC's unit and they are not. A Modality LUT (0028,3000) stands instead of a rescale.
+    """
+    mappings = [own for part in parts for own in _real_world(part)]
+    tables = [own for own in mappings if "RealWorldValueLUTData" in own]
+    of_adc = any(is_diffusivity(_unit(own)) for own in tables)
+    if tables and (line is None or (of_adc and not is_diffusivity(line[2]))):
+        return "a table of real-world values (0040,9212) gives its values"
+    if line is None:
+        return "a Modality LUT (0028,3000) gives its values" * any("ModalityLUTSequence" in p for p in parts)
+    alike = [own for own in mappings if "RealWorldValueSlope" in own and _unit(own) == line[2]]
+    lines = {_line(own, "RealWorldValueSlope", "RealWorldValueIntercept") for own in alike}
+    ranges = {str(own.get("RealWorldValueFirstValueMapped")) for own in alike}
+    several = line[:2] in lines and len(lines) > 1 and len(ranges) > 1
+    return "several real-world mappings (0040,9096), each of a range, give its values" * several
 
 
 def _line(part: Dataset, slope: str, intercept: str) -> tuple[float, float]:

@@ -42,6 +42,8 @@ def volume(stack: Stack) -> sitk.Image:
     if stack.instance.modality == "CT" and not all(f.rescaled for _, f in stack.planes):
         bare = sum(not f.rescaled for _, f in stack.planes)
         raise Refused("no-hu", f"{bare} of {len(stack.planes)} images have no rescale slope", stack.files())
+    if tabled := next((f.tabled for _, f in stack.planes if f.tabled), ""):
+        raise Refused("values-tabled", f"{tabled}, which is not read", stack.files())
     values = np.empty(lattice.GetSize()[::-1], np.float32)
     for k, plane in enumerate(stored(stack)):
         if plane.shape != values.shape[1:]:

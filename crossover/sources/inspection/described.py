@@ -36,7 +36,8 @@ def described(root: Path) -> Described:
             channels = values.get("channel_names") or values.get("modality") or {}
             return Described(form, _numbered(channels), _labels(values["labels"]), [] if nnunet else listed)
         if listed:
-            return Described("a MONAI datalist", {}, _labels(values.get("labels") or {}), listed)
+            channels = _numbered(values.get("modality") or {})
+            return Described("a MONAI datalist", channels, _labels(values.get("labels") or {}), listed)
     return Described()
 
 

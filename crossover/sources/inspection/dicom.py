@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydicom
 
@@ -35,6 +35,8 @@ from crossover.sources.inspection.label_maps import LabelMaps, label_maps
 from crossover.sources.inspection.names import Named, group_names, key_of
 from crossover.sources.inspection.series import Candidate, candidates
 
+Name = TypeVar("Name", bound=Hashable)
+
 KEY = b"inspect"
 """The key by which tokens of files are made: they stay in this process."""
 
@@ -52,7 +54,7 @@ class Patient:
     undrawn: frozenset[str] = frozenset()
     """The names of those without a closed contour."""
     doubled: tuple[str, ...] = ()
-    """The names that several structures have which were drawn on one series."""
+    """What several structures are called that were drawn on one series and count as one here: "'GTV'"."""
     studies: int = 0
 
 
@@ -149,12 +151,19 @@ def _patient(name: str, instances: Sequence[Instance]) -> Patient:
         frozenset(uid for i in objects for uid in i.references),
         [title for _, title in drawn],
         frozenset(title for _, title, closed in named if not closed),
-        repeated_names(drawn),
+        _alike(drawn),
         len({i.study for i in instances if i.modality in IMAGES}),
     )
 
 
-def repeated_names(drawn: Iterable[tuple[Instance, str]]) -> tuple[str, ...]:
+def _alike(drawn: Sequence[tuple[Instance, str]]) -> tuple[str, ...]:
+    """Return what is called alike of the structures that were drawn on one series: "'Parotid_L' or 'Left Parotid'"."""
+    repeated = repeated_names((i, key_of(title)) for i, title in drawn)
+    titles = {key: dict.fromkeys(repr(title) for _, title in drawn if key_of(title) == key) for key in repeated}
+    return tuple(" or ".join(own) for own in titles.values())
+
+
+def repeated_names(drawn: Iterable[tuple[Instance, Name]]) -> tuple[Name, ...]:
     """Return the names that structures of several objects, or of one, have which were drawn on one series.
 
     Args:
@@ -187,7 +196,9 @@ def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequenc
     odd += [f"{counted(several, 'patient')} with several studies, each of which is a case"] * (several > 0)
     odd += ["PatientID does not identify the patients; their folders do (`patients: folder`)"] * export.by_folder
     odd += export.maps.odd + _refused(patients) + _doubled(patients)
-    return Inventory("a DICOM export", cases, channels, structures, odd, source)
+    inventory = Inventory("a DICOM export", cases, channels, structures, odd, source)
+    inventory.odd += inventory.spellings()
+    return inventory
 
 
 def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Mapping[str, Lacks]) -> ChannelKind:
@@ -228,9 +239,9 @@ def _doubled(patients: Iterable[Patient]) -> list[str]:
         for name in patient.doubled:
             whose[name].append(patient.name)
     return [
-        f"{counted(len(own), 'patient')} with several structures called {name!r} ({first_few(own, 3)}): if they "
+        f"{counted(len(own), 'patient')} with several structures called {name} ({first_few(own, 3)}): if they "
         f"differ, select one by colour, reader, series, file or order "
-        f"(`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
+        "(`names: [{name: NAME, colour: [255, 0, 0]}]`)"
         for name, own in sorted(whose.items(), key=lambda item: -len(item[1]))
     ]
 

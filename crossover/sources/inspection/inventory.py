@@ -12,6 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.core.file_names import unaccented
+from crossover.core.image_names import stem
+from crossover.sources.inspection.names import one_of_two_spellings
 
 
 @dataclass
@@ -34,6 +36,13 @@ class ChannelKind:
     rule: Any
     """The rule as it stands under `series:` or in a cohort's `channels:`."""
     modality: str
+    """MR, CT or PT: of volumes, a guess."""
+    doubt: str = ""
+    """What a guess rests on, where it is unsure: "is taken for CT by its name, ..."."""
+    values: tuple[float, float] | None = None
+    """The medians of the volumes' lowest and highest values; None of DICOM, whose headers tell the unit."""
+    hu: bool = True
+    """Whether the values can be HU."""
     drawn_on: int = 0
     """The patients of whom a structure was drawn on it."""
     extent_mm: float = 0.0
@@ -142,6 +151,35 @@ class Inventory:
             for group, other in self.apart().items()
         ]
 
+    def spellings(self) -> list[str]:
+        """Return which structures may be one under several names, as no patient has two of them, a sentence each."""
+        having = {s.name: {p for p, lacks in self.cases.items() if s.name not in lacks} for s in self.structures}
+        groups: list[list[StructureKind]] = []
+        for kind in (s for s in self.structures if having[s.name]):
+            own = (g for g in groups if any(self._spelt(kind, other) for other in g))
+            fitting = (g for g in own if not any(having[kind.name] & having[other.name] for other in g))
+            if (group := next(fitting, None)) is None:
+                groups.append(group := [])
+            group.append(kind)
+        return [
+            "no patient has two of "
+            + ", ".join(f"{kind.called} ({len(having[kind.name])})" for kind in group)
+            + ": they may be one structure under several names, and are a structure each here; "
+            + (
+                f"to join them: --structures {group[0].name}={'+'.join(kind.name for kind in group)}"
+                if not any("file" in kind.rule for kind in group)
+                else "to join them, give the files one name, or name them by a column of a table of patients"
+            )
+            for group in groups
+            if len(group) > 1
+        ]
+
+    @staticmethod
+    def _spelt(kind: StructureKind, other: StructureKind) -> bool:
+        a, b = (stem(k.rule["file"].rpartition("/")[2]) if "file" in k.rule else str(k.names[0]) for k in (kind, other))
+        labels = [k.rule.get("label") if "file" in k.rule else None for k in (kind, other)]
+        return labels[0] == labels[1] and one_of_two_spellings(a, b)
+
     def count_having(self, name: str) -> int:
         """Count the patients who have a channel or structure."""
         return sum(name not in lacks for lacks in self.cases.values())
@@ -171,6 +209,12 @@ class Inventory:
         kinds = [{k: v for k, v in vars(kind).items() if k != "example"} for kind in self.channels]
         values = asdict(replace(self, channels=[])) | {"channels": kinds}
         return values | {"proposed": self.proposed, "left_out": self.left_out(self.proposed)}
+
+
+def in_doubt(kind: ChannelKind) -> str:
+    """Return what a channel's modality rests on, and what to call it if it is another: a sentence."""
+    other = "mr" if kind.modality == "CT" else "ct"
+    return f"{kind.name} {kind.doubt}; if it is {other.upper()}: `crossover new ... --channels {other}={kind.name}`"
 
 
 def identifier(words: str, otherwise: str) -> str:

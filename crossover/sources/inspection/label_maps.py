@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.core.image_names import stem
+from crossover.core.wording import first_few
 from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.findings import Refused
 from crossover.sources.inspection.inventory import Lacks, StructureKind, identifier
@@ -54,9 +55,10 @@ def label_maps(files: Sequence[FileRef], patients: Sequence[str]) -> LabelMaps:
     paths = {f.place: f.path for f in loose}
     found = files_of(list(paths), patients)
     used = {path for own in found.values() for path in own.values()}
-    labels = {pattern: _labels([paths[p] for p in sorted(own.values())[:READ]]) for pattern, own in found.items()}
+    times = {pattern: _times([paths[p] for p in sorted(own.values())[:READ]]) for pattern, own in found.items()}
+    labels = {pattern: usual(there, read) if read else [] for pattern, (there, read) in times.items()}
     kept = {pattern: own for pattern, own in found.items() if labels[pattern]}
-    odd = []
+    odd = [line for pattern in kept for line in passed_labels(pattern, labels[pattern], times[pattern][0])]
     if left := len(paths) - len(used):
         odd.append(
             f"{left} NIfTI, NRRD or MetaImage files name no patient in their path: {sorted(paths.keys() - used)[0]}"
@@ -66,10 +68,10 @@ def label_maps(files: Sequence[FileRef], patients: Sequence[str]) -> LabelMaps:
     return LabelMaps(kept, labels, odd)
 
 
-def _labels(paths: Sequence[str]) -> list[int | None]:
-    """Return the values other than 0 that half of some label maps have.
+def _times(paths: Sequence[str]) -> tuple[Counter[int], int]:
+    """Return how many of some label maps have each value other than 0, and how many maps were read.
 
-    The list is [None], for any value, where there is none such, and empty where a file is an image.
+    None was where a file is an image.
     """
     there: Counter[int] = Counter()
     read = 0
@@ -79,13 +81,24 @@ def _labels(paths: Sequence[str]) -> list[int | None]:
         except Refused:
             continue
         if len(values) > MOST_VALUES or values.min() < 0 or (values != np.rint(values)).any():
-            return []
+            return Counter(), 0
         read += 1
         there.update(values[values > 0].astype(int).tolist())
-    return usual(there, read) if read else []
+    return there, read
 
 
 def usual(times: Mapping[int, int], maps: int) -> list[int | None]:
     """Return the labels that half of the maps or more have; where none is, any label stands for the structure."""
     found: list[int | None] = [label for label, n in sorted(times.items()) if n >= maps / 2]
     return found or [None]
+
+
+def passed_labels(pattern: str, taken: Sequence[int | None], times: Mapping[int, int]) -> list[str]:
+    """Return what becomes of labels that are no structure of their own, a sentence each; see `usual`."""
+    others = [str(label) for label in sorted(times) if label not in taken]
+    if not others or len(times) == 1:
+        return []
+    if None in taken:
+        return [f"{pattern}: its labels ({first_few(others)}) are taken together as one structure"]
+    few = "is in fewer than half of the maps that were read, and is no structure here"
+    return [f"{pattern}: label {first_few(others, sign=' or ')} {few}"]

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from crossover.core.file_names import unaccented
 
@@ -18,7 +19,14 @@ SIDES = {
     "rt": "right",
     "re": "right",
     "ri": "right",
+    "links": "left",
+    "rechts": "right",
+    "gauche": "left",
+    "droit": "right",
+    "droite": "right",
 }
+SPELT_ALIKE = 0.8
+"""The share of the letters that two spellings of one name have in common, at least."""
 FILLING = {"the", "of", "gland", "organ", "roi"}
 
 
@@ -76,6 +84,18 @@ def _alike(key: Key, keys: Sequence[Key], written: Mapping[Key, Counter[str]]) -
 def may_mean_the_same(name: str, other: str) -> bool:
     """Return whether two names that differ are on the same side, and one holds the other: "cord", "spinal cord"."""
     return _near(key_of(name), key_of(other))
+
+
+def one_of_two_spellings(name: str, other: str) -> bool:
+    """Return whether two names may be spellings of one structure's: "Parotid_L" and "Partoid_L", "parotidl".
+
+    They have the same numbers, not different sides, and nearly the same letters.
+    """
+    (side, own), (other_side, theirs) = key_of(name), key_of(other)
+    if (side and other_side and side != other_side) or re.findall(r"\d+", own) != re.findall(r"\d+", theirs):
+        return False
+    first, second = own + (side[:1] if not other_side else ""), theirs + (other_side[:1] if not side else "")
+    return max(SequenceMatcher(None, a, b).ratio() for a, b in ((own, theirs), (first, second))) >= SPELT_ALIKE
 
 
 def _near(key: Key, other: Key) -> bool:

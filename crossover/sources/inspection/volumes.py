@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from crossover.core.cells import TableError
 from crossover.core.image_names import is_volume, stem
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
+from crossover.imaging.volumes import on_grid
 from crossover.sources.file_patterns import links_below, paths_below
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.inspection.described import Described, datasets_below, described
@@ -31,12 +32,16 @@ from crossover.sources.inspection.inventory import (
     StructureKind,
     grids_text,
     identifier,
+    in_doubt,
     unique_names,
 )
-from crossover.sources.inspection.label_maps import usual
+from crossover.sources.inspection.label_maps import passed_labels, usual
 from crossover.sources.inspection.layout import Layout, layout
+from crossover.sources.inspection.modality import UNKNOWN, guess
 from crossover.sources.reading import errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
+from crossover.sources.sides import misplaced
+from crossover.sources.unlike import Drawn, Values, drawn_of, exchanged, unlike_values, values_of
 from crossover.sources.volume_file import read_volume
 from crossover.sources.volumes import read_patient
 
@@ -45,8 +50,6 @@ MOST_VALUES = 64
 """The most different values in a label map; more are an image's."""
 SAMPLED = 5
 """The number of patients whose files show which patterns are label maps."""
-AIR_HU = -500
-"""The value (HU) below which an image's values show that it is CT."""
 MOST_GROUPS = 8
 """The most values of a column that may divide patients into cohorts."""
 
@@ -57,8 +60,9 @@ class _Look:
 
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     spacings: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    labels: dict[str, dict[int, float]] = field(default_factory=dict)
-    """Pattern of a label map -> value -> millilitres."""
+    values: dict[str, Values] = field(default_factory=dict)
+    labels: dict[str, dict[int, Drawn]] = field(default_factory=dict)
+    """Pattern of a label map -> value -> its size and place."""
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
@@ -95,31 +99,27 @@ class _FileKind:
     mask: bool
     volumes: int
     """The number of volumes along a fourth axis."""
-    ct: tuple[bool, ...]
-    """Whether each of these has values of CT."""
 
 
 def _kind(root: Path, files: Mapping[str, str]) -> _FileKind:
     some = [files[p] for p in sorted(files)[:SAMPLED]]
     volumes = max((_volumes(root / path) for path in some), default=1)
     if volumes > 1:
-        return _FileKind(False, volumes, tuple(_are_ct(_arrays(root, some, k)) for k in range(volumes)))
-    arrays = _arrays(root, some)
-    masks = [a.min() >= 0 and len(np.unique(a)) <= MOST_VALUES and (a == np.rint(a)).all() for a in arrays]
-    return _FileKind(bool(masks) and all(masks), 1, (_are_ct(arrays),))
+        return _FileKind(False, volumes)
+    arrays = [*_arrays(root, some)]
+    masks = sum(a.min() >= 0 and _few(a) for a in arrays) * 2 > len(arrays)
+    return _FileKind(masks and all(_few(np.rint(a)) for a in arrays), 1)  # also where some are wrong, such as blurred
 
 
-def _are_ct(arrays: Sequence[NDArray]) -> bool:
-    return bool(arrays) and all(a.min() < AIR_HU for a in arrays)
+def _few(values: NDArray) -> bool:
+    return len(np.unique(values)) <= MOST_VALUES
 
 
-def _arrays(root: Path, paths: Sequence[str], number: int | None = None) -> list[NDArray]:
-    """Return the values of those files that can be read."""
-    found = []
+def _arrays(root: Path, paths: Iterable[str]) -> Iterator[NDArray]:
+    """Yield the values of those files that can be read."""
     for path in paths:
         with suppress(Refused):
-            found.append(sitk.GetArrayFromImage(read_volume(root / path, number).image))
-    return found
+            yield sitk.GetArrayFromImage(read_volume(root / path).image)
 
 
 def _volumes(path: Path) -> int:
@@ -173,8 +173,9 @@ class _Inspection:
     def _as_inventory(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
         structures = self._structures(masks, looks)
         kinds = [self._channel(name, file, looks) for name, file in channels.items()]
-        kinds.sort(key=lambda kind: -kind.patients)
+        kinds.sort(key=lambda kind: (-kind.patients, kind.about == UNKNOWN))
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
+        drawn = {patient: _drawn(look, structures) for patient, look in looks.items()}
         table, columns = self._table()
         source = {"kind": "volumes", "table": None} | ({"table": table[0], "patient": table[1]} if table else {})
         if table:
@@ -182,18 +183,20 @@ class _Inspection:
                 image.rule = _by_column(image.rule, table[1])
             for structure in structures:
                 structure.rule = _by_column(structure.rule, table[1])
-        found = Inventory(self.said.form, cases, kinds, structures, self._odd(looks), source, columns)
-        found.odd += found.about_apart(self.root)
+        odd = [*self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
+        found = Inventory(self.said.form, cases, kinds, structures, odd, source, columns)
+        found.odd += [*found.about_apart(self.root), *found.spellings()]
         return found
 
     def _channel(self, name: str, file: Any, looks: Mapping[str, _Look]) -> ChannelKind:
         pattern = file["file"] if isinstance(file, dict) else file
         own = [look for look in looks.values() if name in look.sizes]
         sizes, spacings = [look.sizes[name] for look in own], [look.spacings[name] for look in own]
-        ct = self.kinds[pattern].ct[file["volume"] if isinstance(file, dict) else 0]
+        found = guess([look.values[name] for look in own], name, pattern.replace("{patient}", ""))
         return ChannelKind(
-            name=name, about="CT (values in HU)" if ct else "image", quoted=[pattern], patients=len(own), several=0,
-            rule=file, modality="CT" if ct else "MR", example=partial(self._example, file, pattern),
+            name=name, about=found.about, quoted=[pattern], patients=len(own), several=0,
+            rule=file, modality=found.modality, doubt=found.doubt, values=found.values, hu=found.hu,
+            example=partial(self._example, file, pattern),
             **grids_text(sizes, spacings),
         )  # fmt: skip
 
@@ -205,21 +208,26 @@ class _Inspection:
     def _structures(self, masks: Sequence[str], looks: Mapping[str, _Look]) -> list[StructureKind]:
         out = []
         for pattern in masks:
-            maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
-            times = Counter(label for own in maps for label in own)
+            maps, times = _labels(pattern, looks)
             labels = [None] if _one_structure(maps, times) else sorted(times)
             out += [self._structure(pattern, label, maps, len(labels) > 1) for label in labels]
         for kind, name in zip(out, unique_names(kind.name for kind in out)):
             kind.name = name
         return out
 
+    def _joined(self, masks: Sequence[str], looks: Mapping[str, _Look]) -> list[str]:
+        """Return whose labels are taken together as one structure."""
+        found = {pattern: _labels(pattern, looks) for pattern in masks}
+        one = {pattern: times for pattern, (maps, times) in found.items() if _one_structure(maps, times)}
+        return [line for pattern, times in one.items() for line in passed_labels(pattern, [None], times)]
+
     def _structure(
-        self, pattern: str, label: int | None, maps: Sequence[Mapping[int, float]], several: bool
+        self, pattern: str, label: int | None, maps: Sequence[Mapping[int, Drawn]], several: bool
     ) -> StructureKind:
         """Return a structure: one label of some maps, or None for all of them."""
         said = self.said.labels.get(label) if label is not None else None
         called = said or (f"label_{label}" if several else _called(pattern, self.kinds[pattern]))
-        own = [sum(m.values()) if label is None else m[label] for m in maps if label is None or label in m]
+        own = [sum(d["ml"] for k, d in m.items() if label in (None, k)) for m in maps if label is None or label in m]
         rule = {"file": pattern} | ({"label": label} if several or said else {})
         names: list[str | int] = [] if label is None else [label]
         return StructureKind(identifier(called, "label"), names, len(own), rule, float(np.median(own)) if own else None)
@@ -260,6 +268,31 @@ class _Inspection:
                 lacks[structure.name] = "no voxel of it"
         return lacks
 
+    def _unlike(
+        self, looks: Mapping[str, _Look], channels: Sequence[ChannelKind], drawn: Mapping[str, Mapping[str, Drawn]]
+    ) -> list[str]:
+        """Return what channels are taken for, where unsure, and whose values and structures are unlike the others'."""
+        odd = [in_doubt(kind) for kind in channels if kind.doubt]
+        for kind in channels:
+            of_patients = {p: look.values[kind.name] for p, look in looks.items() if kind.name in look.values}
+            unlike = [f"{p}: {what}" for p, what in unlike_values(of_patients).items()]
+            who = counted(len(unlike), "patient")
+            odd += [f"{who} whose {kind.name} is unlike that of the others: {first_few(unlike, 3, '; ')}"] * bool(
+                unlike
+            )
+        pairs = _groups((f"{a} and {b}", patient) for patient, own in exchanged(drawn).items() for a, b in own)
+        odd += [
+            f"{counted(len(own), 'patient')} ({first_few(own, 3)}) in whom {pair} seem to be exchanged: by size and "
+            "place, each is what the other is in the other patients"
+            for pair, own in pairs.items()
+        ]
+        sides = _groups((left, p) for p, own in drawn.items() for left, _, _ in misplaced(_leftward(own)))
+        return odd + [
+            f"{counted(len(own), 'patient')} ({first_few(own, 3)}) whose {left} is on the patient's right of its "
+            "partner: the names, or the image's orientation, may be exchanged"
+            for left, own in sides.items()
+        ]
+
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
         groups = _groups((f"{f.about}: {f.code}", name) for name, look in looks.items() for f in look.warnings)
         odd = [f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {what}" for what, own in groups.items()]
@@ -278,9 +311,30 @@ class _Inspection:
         return odd
 
 
-def _one_structure(maps: Sequence[Mapping[int, float]], times: Mapping[int, int]) -> bool:
+def _labels(pattern: str, looks: Mapping[str, _Look]) -> tuple[list[dict[int, Drawn]], Counter[int]]:
+    """Return the labels of each of a pattern's maps that has some, and how many maps have each label."""
+    maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
+    return maps, Counter(label for own in maps for label in own)
+
+
+def _one_structure(maps: Sequence[Mapping[int, Drawn]], times: Mapping[int, int]) -> bool:
     """Return whether all that isn't 0 is one structure: no label is usual, or each map has 1 alone or 255 alone."""
     return usual(times, len(maps)) == [None] or ({*times} == {1, 255} and all(len(own) == 1 for own in maps))
+
+
+def _drawn(look: _Look, structures: Sequence[StructureKind]) -> dict[str, Drawn]:
+    """Return a patient's structures that are one label of a map each, with their sizes and places."""
+    out = {}
+    for kind in structures:
+        own = look.labels.get(kind.rule["file"], {})
+        wanted = [*kind.names] or [*own]
+        if len(wanted) == 1 and wanted[0] in own:
+            out[kind.name] = own[int(wanted[0])]
+    return out
+
+
+def _leftward(drawn: Mapping[str, Drawn]) -> dict[str, float]:
+    return {name: own["centre_mm"][0] for name, own in drawn.items()}
 
 
 def _by_column(rule: Any, column: str) -> Any:
@@ -311,7 +365,7 @@ def _called(pattern: str, kind: _FileKind) -> str:
         if words and not words.isdigit()
         else "_".join([*(f.lower().replace("tr", "") for f in folders[-1:]), words])
     )
-    return name.strip("_") or ("ct" if kind.ct[0] else "label" if kind.mask else "image")
+    return name.strip("_") or ("label" if kind.mask else "image")
 
 
 def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: Mapping[str, str]) -> _Look:
@@ -332,11 +386,13 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: 
         named_finding = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
         (look.errors if finding.severity == "error" else look.warnings).append(named_finding)
     for name, image in reading.channels.items():
+        look.values[name] = values_of(image)
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
     for pattern in masks:
         with errors_as_findings([], pattern):
             if files[pattern]:
-                look.labels[pattern] = _millilitres(root / files[pattern])
+                image = read_volume(root / files[pattern]).image
+                look.labels[pattern] = drawn_of(on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image))
     return look
 
 
@@ -344,10 +400,3 @@ def _exact(file: Any, files: Mapping[str, str]) -> Any:
     if isinstance(file, dict):
         return VolumeImage.model_construct(file=files[file["file"]], volume=file["volume"])
     return files[file]
-
-
-def _millilitres(path: Path) -> dict[int, float]:
-    image = read_volume(path).image
-    values, counts = np.unique(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), return_counts=True)
-    voxel = float(np.prod(image.GetSpacing())) / 1000
-    return {int(v): round(int(n) * voxel, 3) for v, n in zip(values, counts) if v}
