@@ -29,7 +29,7 @@ from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable, table
 from crossover.statistics.differences.repeated import CORRECTION, PAIRING
 from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
-from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.statistics.papers.audit.false_claims import false_claims
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
@@ -183,6 +183,10 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     assert crossover_sentences(results(crossover=none)) == [
         "No crossover is beyond chance.",
         "There is none within the sizes of these pairs: TL (L1) stays ahead of Aggregated."]  # fmt: skip
+    changes = crossover(CHANGES, 23.4, 12, 51, overtakes="aggregated")
+    assert crossover_sentences(results(crossover=pd.concat([open_, changes]))) == [
+        "Which of TL (L1) and Aggregated is ahead changes more than once from n = 5 to 51: there is no one crossover.",
+        "For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
     elsewhere = crossover(CROSSES, 23.4, 12, 51, test_set="cervix")
     assert "at n" not in " ".join(crossover_sentences(results(crossover=pd.concat([open_, elsewhere]))))  # fmt: skip
 

@@ -78,7 +78,7 @@ def crossover_sentences(results: StudyResults) -> list[str]:
     if crossover.empty:
         return statements(study, "no_learning_curve")
     here = _on_target(crossover, study)
-    found, none = here[here["verdict"] == CROSSES], here[here["verdict"] == NONE]
+    found, none = here[here["verdict"].isin([CROSSES, CHANGES])], here[here["verdict"] == NONE]
     asked = {baseline(study), fine_tuned(study)}
     main = [
         found.empty and ({r.ahead, r.overtakes} == asked or (r.off_the_shelf and r.overtakes in asked))
