@@ -120,8 +120,8 @@ def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _stays_ahead(row: dict[str, Any], study: Study) -> str:
-    """Who stays ahead where two curves don't cross."""
-    return " stays ahead of ".join(style.family_label(study, family) for family in stays_ahead(row))
+    """Who is ahead at each size where two curves don't cross; what they do between sizes was not measured."""
+    return " is ahead of ".join(style.family_label(study, family) for family in stays_ahead(row)) + " at each"
 
 
 def crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
