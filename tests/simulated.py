@@ -39,6 +39,10 @@ CROSSING: dict[str, dict[str, Curve]] = {
         TRANSFER: logistic(0.70, 1.0, 0.5), SCRATCH: logistic(0.80, 2.0, 5.0),
     },
 }  # fmt: skip
+CLAIMED: dict[str, Curve] = {
+    TRANSFER: lambda n: 0.70 + 0 * n, SCRATCH: lambda n: 0.70 + 0.05 * np.log2(n / 50),
+}  # fmt: skip
+"""They cross at 50, just below a size."""
 NOT_CROSSING: dict[str, dict[str, Curve]] = {
     "equal": {TRANSFER: power(0.80, 0.6, 0.4), SCRATCH: power(0.80, 0.6, 0.4)},
     "parallel": {TRANSFER: power(0.80, 0.6, 0.4), SCRATCH: power(0.77, 0.6, 0.4)},
@@ -54,6 +58,10 @@ TWICE: dict[str, dict[str, Curve]] = {
     "two crossings about 40": {
         TRANSFER: power(0.80, 0.6, 0.4),
         SCRATCH: lambda n: 0.75 - 0.6 * n**-0.4 + 0.08 * np.exp(-((np.log2(n / 40) / 0.9) ** 2)),
+    },
+    "two crossings of curves that rise": {
+        TRANSFER: lambda n: 0.60 + 0.03 * np.log2(n / 5),
+        SCRATCH: lambda n: 0.55 + 0.2 / (1 + np.exp(-3 * (np.log2(n) - 4))),
     },
 }  # fmt: skip
 SHELF: dict[str, dict[str, Curve]] = {

@@ -16,7 +16,7 @@ from crossover.report.best_by_size import (
     rests_on,
 )
 from crossover.report.crossover_section import crossovers_found
-from crossover.report.formats import quoted
+from crossover.report.formats import bound, quoted
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
@@ -103,11 +103,16 @@ def test_what_a_wrong_choice_costs_is_the_furthest_limit_of_what_is_left():
     limits = pd.DataFrame({"ci_low": [0.05, -0.043, -0.2], "ci_high": [0.15, 0.021, 0.101]})
     table = two(0.01, 0.8, 0.3).join(limits)
     assert cost_of_choice(of(pairwise=table)) == [
-        "Choosing wrongly among the strategies that these data leave open costs at most 0.04 in mean DSC with 16 "
+        "Choosing wrongly among the strategies that these data leave open costs at most 0.05 in mean DSC with 16 "
         "labelled cases and 0.20 with 64 (the limits of the 95% intervals of their differences)."
     ], "nothing is left to choose with 4"
     assert cost_of_choice(of(pairwise=table.assign(p=0.001))) == []
     assert cost_of_choice(of(pairwise=two(0.2, 0.8, 0.3).assign(ci_low=np.nan, ci_high=np.nan))) == []
+
+
+@pytest.mark.parametrize(("limit", "text"), [(0.0301, "0.04"), (0.03, "0.03"), (0.07, "0.07"), (0.0, "0.00")])
+def test_what_a_number_is_at_most_is_rounded_up(limit, text):
+    assert bound(limit) == text
 
 
 def test_of_several_structures_a_wrong_choice_costs_what_their_mean_says():

@@ -15,6 +15,8 @@ from crossover.statistics.estimates.chance import (
     effect,
     pooled_spread,
 )
+from crossover.statistics.estimates.effects import mean_interval
+from crossover.statistics.scores.scales import SHARE
 
 
 def test_with_one_training_it_is_the_paired_t_test_of_these_models():
@@ -114,6 +116,28 @@ def test_what_a_single_case_or_equal_cases_can_not_tell_is_nan():
     for found in (one, same):
         assert np.isnan(found.interval(0.95)).all()
         assert np.isnan(found.p(0.4))
+
+
+@pytest.mark.parametrize("errors", [(0.1, np.inf), (np.inf, 0.1), (0.0, np.inf), (np.inf, np.nan)])
+def test_an_infinite_error_gives_no_interval(errors):
+    found = Effect(0.5, errors[0], 9, errors[1], 4, 10, 3)
+    assert np.isnan([*found.interval(0.95), found.p(), found.p_above(0), found.p_below(0)]).all()
+
+
+@pytest.mark.parametrize("factor", [1e-170, 1e170])
+def test_the_unit_of_the_scores_changes_no_verdict(factor):
+    one, other = (Effect(0.1 * k, 0.05 * k, 9, 0.02 * k, 4, 10, 3) for k in (1, factor))
+    assert np.divide(other.interval(0.95), factor) == pytest.approx(one.interval(0.95))
+    assert other.p() == pytest.approx(one.p())
+
+
+def test_scores_that_are_perfect_but_for_rounding_have_no_interval_beyond_their_scale():
+    """Their mean is 1, where the logit's slope is infinite, and they differ by a last digit."""
+    scores = np.ones((6, 1))
+    scores[0] -= 2.0**-53
+    found = effect([scores], [1.0], spread=Spread(0.02**2, 6))
+    assert found.estimate == 1 and found.case_se > 0
+    assert np.isnan(mean_interval(found, 0.95, SHARE)).all()
 
 
 def test_a_missing_score_is_an_error():

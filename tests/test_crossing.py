@@ -83,10 +83,10 @@ def test_the_order_of_the_families_changes_nothing():
 def test_one_that_stays_ahead_and_one_that_is_ahead_from_the_start():
     low = one(OTHER, sizes=(5, 13, 26))
     assert (low["verdict"], low["n"], low["ci_low"], low["ci_high"]) == (NONE, *[np.inf] * 3)
-    assert low["statement"].endswith("from n = 5 to 26: transfer-L1 stays ahead of scratch")
+    assert low["statement"].endswith("at the sizes from n = 5 to 26: transfer-L1 is ahead of scratch at each")
     high = one(OTHER, sizes=(51, 128, 256))
     assert (high["verdict"], high["n"], high["ci_low"], high["ci_high"]) == (NONE, 0, 0, 0)
-    assert high["statement"].endswith("from n = 51 to 256: scratch stays ahead of transfer-L1")
+    assert high["statement"].endswith("at the sizes from n = 51 to 256: scratch is ahead of transfer-L1 at each")
 
 
 def test_means_that_are_equal_but_for_rounding_are_equal():
@@ -166,9 +166,9 @@ def test_from_how_many_cases_training_beats_a_model_off_the_shelf(models):
 def test_training_may_beat_a_model_off_the_shelf_at_once_or_not_at_all():
     low, high = off_the_shelf(0.2).loc[SCRATCH], off_the_shelf(0.9).loc[SCRATCH]
     assert (low["verdict"], low["n"]) == (NONE, 0)
-    assert low["statement"] == "with 5 cases already scratch is ahead of pretrained, and stays so"
+    assert low["statement"] == "with 5 cases already scratch is ahead of pretrained, and at each larger size"
     assert (high["verdict"], high["n"]) == (NONE, np.inf)
-    assert high["statement"].endswith("pretrained stays ahead of scratch")
+    assert high["statement"].endswith("pretrained is ahead of scratch at each")
     once = off_the_shelf(0.6, replace(SURE, replicates=1)).loc[SCRATCH]
     assert once["verdict"] == OPEN and lacking(once) == SECOND_DRAW
 

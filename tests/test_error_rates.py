@@ -13,10 +13,17 @@ import numpy as np
 import pytest
 
 from benchmarks import chance
-from benchmarks.crossover_coverage import rates
+from benchmarks.crossover_coverage import CHOICES, choices, claim_rates, rates
+from crossover.report.best_by_size import best_by_size, most_apart
+from crossover.report.results import StudyResults
+from crossover.statistics.differences.paired import paired
 from crossover.statistics.estimates.chance import Effect, effect
+from crossover.statistics.estimates.resampling import SEED
 from crossover.statistics.learning_curves import crossing
-from tests.simulated import CROSSING, NOT_CROSSING, TWICE, Curve, Design
+from crossover.statistics.learning_curves.crossing import crossovers
+from crossover.statistics.scores.metrics_table import check_metrics
+from crossover.study.config import load_study
+from tests.simulated import CROSSING, NOT_CROSSING, SIZES, TWICE, Curve, Design, simulated_panel, table_of
 from tests.tiers import thorough
 
 pytestmark = pytest.mark.slow
@@ -87,6 +94,26 @@ def test_the_interval_of_a_crossover_covers_it(sizes, monkeypatch):
 def test_two_crossings_are_neither_one_nor_none(curves):
     found = verdicts(curves, Design(replicates=3))
     assert max(found["crosses"], found["no crossover"]) <= band(0.05)
+
+
+def test_claims_are_judged_wrongly_as_often_as_they_may():
+    found = claim_rates(Design(patients=10, replicates=3, luck=0.04), TABLES // 4, 50)
+    wrong = [name for name in found if name not in ("true, holds", "by 0.05, holds")]
+    assert len(wrong) == 9 and all(found[name] <= band(0.05, TABLES // 4) for name in wrong)
+
+
+def test_the_benchmark_of_a_choice_has_what_the_first_page_says():
+    """Of one table, whose scores are all below 1, through `report.best_by_size`."""
+    panel = simulated_panel(CHOICES["that cross"], Design(patients=10, replicates=3, ease=0.02), 3)
+    study = load_study("uterus", "demo").model_copy(update={"sizes": list(SIZES)})
+    table = check_metrics(table_of(panel, study.target))
+    frames = {"pairwise": paired(table, "dsc", 0.05), "crossover": crossovers(table, "dsc", 0.95, 0.05, 200)}
+    frames["pairwise"]["significant"] = False
+    results = StudyResults(study, frames, {})
+    told = {n: limit for _, n, _, limit in choices(panel, 200, SEED) if not np.isnan(limit)}
+    assert most_apart(results) == pytest.approx(told) and 0 < len(told) < len(SIZES)
+    left = {n: set(names) for _, n, names, _ in choices(panel, 200, SEED)}
+    assert {n: set(choice.best) for n, choice in best_by_size(results, "tumour").items()} == left
 
 
 @pytest.mark.parametrize("curves", NOT_CROSSING.values(), ids=NOT_CROSSING)

@@ -29,7 +29,7 @@ from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable, table
 from crossover.statistics.differences.repeated import CORRECTION, PAIRING
 from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
-from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.statistics.papers.audit.false_claims import false_claims
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
@@ -128,9 +128,9 @@ def test_sizes_that_stand_for_the_papers_are_told():
         (crossover(CROSSES, 23.4, 12, np.inf),
          "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); with 5, TL (L1) is ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
-         "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only."),
+         "No crossover at the sizes from n = 5 to 51: TL (L1) is ahead of UT-only at each."),
         (crossover(NONE, 0.0, 0.0, 0.0),
-         "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1)."),
+         "No crossover at the sizes from n = 5 to 51: UT-only is ahead of TL (L1) at each."),
         (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
          "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with 5, "
          "Pretrained is."),
@@ -182,7 +182,11 @@ def test_the_first_page_has_crossovers_only_where_there_are():
         "No crossover is beyond chance.", "For 1 of 1 pair of strategies these results can't tell."]  # fmt: skip
     assert crossover_sentences(results(crossover=none)) == [
         "No crossover is beyond chance.",
-        "There is none within the sizes of these pairs: TL (L1) stays ahead of Aggregated."]  # fmt: skip
+        "There is none at the sizes of these pairs: TL (L1) is ahead of Aggregated at each."]  # fmt: skip
+    changes = crossover(CHANGES, 23.4, 12, 51, overtakes="aggregated")
+    assert crossover_sentences(results(crossover=pd.concat([open_, changes]))) == [
+        "Which of TL (L1) and Aggregated is ahead changes more than once from n = 5 to 51: there is no one crossover.",
+        "For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
     elsewhere = crossover(CROSSES, 23.4, 12, 51, test_set="cervix")
     assert "at n" not in " ".join(crossover_sentences(results(crossover=pd.concat([open_, elsewhere]))))  # fmt: skip
 

@@ -6,7 +6,7 @@ n* the one is ahead, above it the other (`learning_curves.crossing`). What isn't
 from. Every size and pair is judged for itself, as crossovers are; `rests_on` counts what Holm's correction leaves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import listed, number, quoted
+from crossover.report.formats import bound, listed, quoted
 from crossover.report.prose import statements
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import MODELS
@@ -47,12 +47,14 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
     study = results.study
     pairs = _pairs(results, structure)
     crossings = results.frame("crossover", "test_set", "structure")
-    crossings = crossings[crossings["test_set"].eq(study.target) & crossings["structure"].eq(structure)]
+    crossings = crossings[crossings["test_set"].eq(study.target) & crossings["structure"].eq(structure)].to_dict(
+        "records"
+    )
     out = {}
     for n in (n for n in study.sizes if n in set(pairs["n_train"])):
         rows = pairs[pairs["n_train"] == n]
         there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
-        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *_left_behind(crossings, n)}
+        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(crossings, n)}
         best = tuple(f for f in there if f not in worse)
         # of verdicts that contradict each other, so that nothing is left, none is taken
         out[n] = Choice(best, tuple(f for f in there if f in worse)) if best else Choice(tuple(there))
@@ -72,9 +74,9 @@ def _worse(rows: pd.DataFrame) -> list[str]:
     return [r.family_a if r.difference < 0 else r.family_b for r in rows.itertuples()]
 
 
-def _left_behind(crossings: pd.DataFrame, n: int) -> Iterator[str]:
-    """Yield what the verdicts on crossovers say is behind at a size."""
-    for row in crossings.to_dict("records"):
+def left_behind(crossings: Iterable[Mapping], n: int) -> Iterator[str]:
+    """Yield what the verdicts on crossovers, rows of `crossing.crossovers`, say is behind at a size."""
+    for row in crossings:
         if row["verdict"] == NONE and row["n_smallest"] <= n <= row["n_largest"]:
             yield stays_ahead(row)[1]
         elif row["verdict"] == CROSSES and (n < row["ci_low"] or n == row["n_smallest"]):
@@ -108,9 +110,15 @@ def rests_on(results: StudyResults) -> list[str]:
 
 
 def cost_of_choice(results: StudyResults) -> list[str]:
-    """Say by how much the strategies that are left at each size can differ: what a wrong choice among them costs.
+    """Say by how much the strategies that are left at each size can differ: what a wrong choice among them costs."""
+    most = {n: bound(limit) for n, limit in most_apart(results).items()}
+    return statements(results.study, "answer_costs", most=most) if most else []
 
-    It is the limit furthest from 0 of the intervals of their differences; of several structures, of the mean over them.
+
+def most_apart(results: StudyResults) -> dict[int, float]:
+    """Return, by size, the limit furthest from 0 of the intervals of the differences between the strategies left there.
+
+    Of several structures it is of the mean over them. Sizes at which one strategy is left have none.
     """
     study = results.study
     structure = POOLED if len(study.structures) > 1 else next(iter(study.structures))
@@ -121,7 +129,7 @@ def cost_of_choice(results: StudyResults) -> list[str]:
         limits = pairs.loc[left, [*CI]].abs()
         if limits.size and limits.notna().all(axis=None):
             most[n] = limits.max(axis=None)
-    return statements(study, "answer_costs", most={n: number(limit) for n, limit in most.items()}) if most else []
+    return most
 
 
 def _by_structure(results: StudyResults) -> dict[str, Choices]:

@@ -78,7 +78,7 @@ def crossover_sentences(results: StudyResults) -> list[str]:
     if crossover.empty:
         return statements(study, "no_learning_curve")
     here = _on_target(crossover, study)
-    found, none = here[here["verdict"] == CROSSES], here[here["verdict"] == NONE]
+    found, none = here[here["verdict"].isin([CROSSES, CHANGES])], here[here["verdict"] == NONE]
     asked = {baseline(study), fine_tuned(study)}
     main = [
         found.empty and ({r.ahead, r.overtakes} == asked or (r.off_the_shelf and r.overtakes in asked))
@@ -120,8 +120,8 @@ def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _stays_ahead(row: dict[str, Any], study: Study) -> str:
-    """Return who stays ahead where two curves don't cross."""
-    return " stays ahead of ".join(style.family_label(study, family) for family in stays_ahead(row))
+    """Return who is ahead at each size where two curves don't cross; between sizes nothing was measured."""
+    return " is ahead of ".join(style.family_label(study, family) for family in stays_ahead(row)) + " at each"
 
 
 def crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:

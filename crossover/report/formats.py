@@ -1,5 +1,6 @@
 """Numbers and lists as text, each in one way: a true minus sign, and nothing for a missing value."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 
@@ -21,6 +22,13 @@ def _of_known(write: Callable[..., str]) -> Callable[..., str]:
 def number(value: float, digits: int = 2) -> str:
     """Format a number: "0.62"."""
     return f"{value:.{digits}f}"
+
+
+@_of_known
+def bound(value: float, digits: int = 2) -> str:
+    """Format what a number is at most, rounded up: "0.63" for 0.621."""
+    steps = 10**digits
+    return number(math.ceil(round(value * steps, 6)) / steps, digits)
 
 
 @_of_known

@@ -71,7 +71,7 @@ class Effect:
     @property
     def se(self) -> float:
         """Standard error for other patients and, where it is known, other trainings."""
-        return float(np.hypot(self.case_se, np.nan_to_num(self.training_se)))
+        return float(np.hypot(*self._errors))
 
     def scaled(self, estimate: float, slope: float) -> Effect:
         """Return the effect on another scale by the delta method: its value there, and the slope of the scale."""
@@ -79,32 +79,47 @@ class Effect:
         return replace(self, estimate=float(estimate), case_se=float(case_se), training_se=float(training_se))
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """Return the two-sided confidence interval; NaN where cases don't differ or are fewer than two."""
-        if not self.se > 0:
+        """Return the two-sided confidence interval; NaN where cases don't differ or are fewer than two.
+
+        It is NaN also where the error is infinite, as that of a logit is where the mean is 1 but for rounding.
+        """
+        if not self._judged:
             return np.nan, np.nan
         half = self.se * self._quantile((1 - confidence) / 2)
         return self.estimate - half, self.estimate + half
 
     def p(self, null: float = 0.0) -> float:
         """Return the two-sided p of the hypothesis that the effect is `null`."""
-        if not self.se > 0:
+        if not self._judged:
             return np.nan
         return min(2 * self._above(abs(self.estimate - null) / self.se), 1.0)
 
     def p_above(self, bound: float) -> float:
         """Return the one-sided p of the hypothesis that the effect is `bound` or less."""
-        return self._above((self.estimate - bound) / self.se) if self.se > 0 else np.nan
+        return self._above((self.estimate - bound) / self.se) if self._judged else np.nan
 
     def p_below(self, bound: float) -> float:
         """Return the one-sided p of the hypothesis that the effect is `bound` or more."""
-        return self._above((bound - self.estimate) / self.se) if self.se > 0 else np.nan
+        return self._above((bound - self.estimate) / self.se) if self._judged else np.nan
 
     def _above(self, t: float) -> float:
         return behrens_fisher(t, *self._parts)
 
     @property
+    def _judged(self) -> bool:
+        """Whether there is an interval: cases differ, are two or more, and the error is finite.
+
+        A mean that is at the end of its scale but for rounding has an infinite slope, and so error, beyond (`scaled`).
+        """
+        return 0 < self.se < np.inf
+
+    @property
+    def _errors(self) -> tuple[float, float]:
+        return self.case_se, float(np.nan_to_num(self.training_se, posinf=np.inf))
+
+    @property
     def _parts(self) -> tuple[float, float, float, float]:
-        return self.case_se, float(np.nan_to_num(self.training_se)), self.case_df, self.training_df
+        return *self._errors, self.case_df, self.training_df
 
     def _quantile(self, tail: float) -> float:
         """Return t with P(X > t) = `tail`.
@@ -113,7 +128,8 @@ class Effect:
         Where one part is nearly nothing beside the other P is a staircase of its nodes: then by bisection.
         """
         first, second, *dfs = self._parts
-        parts = [(se**2, df) for se, df in zip((first, second), dfs, strict=True) if se]
+        # of their sum, since the squares of very large or small errors are no numbers
+        parts = [((se / self.se) ** 2, df) for se, df in zip((first, second), dfs, strict=True) if se]
         df = sum(v for v, _ in parts) ** 2 / sum(v**2 / df for v, df in parts)
         t = float(-special.stdtrit(df, tail))
         with np.errstate(all="ignore"):

@@ -266,8 +266,8 @@ def _statement(row: dict) -> str:
     if row["verdict"] == NONE:
         first, second = stays_ahead(row)
         if row["off_the_shelf"] and first == overtakes:
-            return f"with {row['n_smallest']} cases already {overtakes} is ahead of {ahead}, and stays so"
-        return f"no crossover {sizes}: {first} stays ahead of {second}"
+            return f"with {row['n_smallest']} cases already {overtakes} is ahead of {ahead}, and at each larger size"
+        return f"no crossover at the sizes {sizes}: {first} is ahead of {second} at each"
     text = f"can't tell whether {overtakes} overtakes {ahead}: estimate {size_text(row['n'], row)} ({_bounds(row)})"
     return f"{text}; add {lacking(row)}" if lacking(row) else text
 
