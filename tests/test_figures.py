@@ -15,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
 from crossover.analyses.figures.anatomy import view
@@ -610,3 +611,29 @@ def test_subgroups_show_the_replicates_of_each_test_set(repeated):
     own = own[own["family"].isin(compared(study)) & own["n_train"].isin(study.sizes)]
     means = own.groupby(["family", "n_train", "replicate"])["dsc"].mean()
     assert sorted(y for _, y in drawn_points(figure.axes[0])) == pytest.approx(sorted(means))
+
+
+def test_a_cohort_without_test_cases_has_no_panel_and_is_not_counted(repeated):
+    study, metrics = repeated
+    structure, target = next(iter(study.structures)), study.target
+    own = metrics[metrics["cohort"] == target]
+    summary, (_, tukey) = simulated_summary(own, study), simulated_tests(own, study)
+    figure = subgroups.draw(summary[summary["test_set"] == target], tukey, study, structure, own)
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert len(titles) == 1 and titles[0].startswith(study.cohorts[target].label)
+    cases = own["case"].nunique()
+    shown = performance.draw(own, study, structure).axes[0].get_title(loc="left")
+    assert shown == f"All test cases ({cases}: {study.cohorts[target].label} {cases})"
+
+
+def test_a_legend_has_the_columns_that_its_figure_has_room_for():
+    def columns(names: list[str], most: int) -> int:
+        figure = style.new_figure(60)
+        legend = style.legend_below(figure, [Line2D([], [], label=name) for name in names], most)
+        figure.draw_without_rendering()
+        places = [text.get_window_extent() for text in legend.get_texts()]
+        assert all(figure.bbox.x0 <= place.x0 < place.x1 <= figure.bbox.x1 for place in places)
+        return len({round(place.x0) for place in places})
+
+    assert 1 < columns([f"a strategy of which the name is long, {i}" for i in range(7)], 7) < 7
+    assert columns(["short"] * 7, 5) == 5

@@ -88,8 +88,8 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
         axes.set_title(study.structures[structure].label)
     for axes in panels[:, 0]:
         axes.set_ylabel(f"Difference in {captions.metric(study)}\n(percentage points)")
-    handles = panels.flat[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=min(len(families), 4))
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    style.legend_below(figure, handles, 4, labels=labels)
     return figure
 
 

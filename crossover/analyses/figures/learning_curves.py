@@ -138,8 +138,7 @@ def draw(
         return figure
     handles = [style.legend_handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
     handles += [style.legend_handle(study, f, marker="none", linestyle=style.REFERENCE_LINE) for f in unsized]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6),
-                  columnspacing=1.4, handletextpad=0.5)  # fmt: skip
+    style.legend_below(figure, handles, 6, columnspacing=1.4, handletextpad=0.5)
     return figure
 
 

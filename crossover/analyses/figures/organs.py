@@ -118,9 +118,7 @@ def draw(
     _scores(scores, pd.concat(cases, ignore_index=True), names, study)
     _differences(differences, paired, lines, study)
     _frame(scores, differences, lines, study)
-    legend = _handles(study, published is not None)
-    figure.legend(handles=legend, loc="outside lower center", ncols=min(len(legend), 5),
-                  columnspacing=1.6, handletextpad=0.5)  # fmt: skip
+    style.legend_below(figure, _handles(study, published is not None), 5, columnspacing=1.6, handletextpad=0.5)
     return figure
 
 

@@ -87,8 +87,7 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str, into: Figure | Non
                         linewidth=0.9, linestyle=style.REFERENCE_LINE)  # fmt: skip
     _frame(axes, study, groups)
     axes.set_title(_title(rows, study))
-    figure.legend(handles=_handles(study), loc="outside lower center", ncols=len(families(study)),
-                  columnspacing=1.4, handletextpad=0.5)  # fmt: skip
+    style.legend_below(figure, _handles(study), columnspacing=1.4, handletextpad=0.5)
     return figure
 
 
@@ -144,7 +143,7 @@ def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
 
 def _title(rows: pd.DataFrame, study: Study) -> str:
     counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
-    parts = [f"{style.test_set_label(study, c)} {counts.get(c, 0)}" for c in study.cohorts]
+    parts = [f"{style.test_set_label(study, c)} {counts[c]}" for c in study.cohorts if c in counts]
     return f"All test cases ({counts.sum()}: {', '.join(parts)})"
 
 

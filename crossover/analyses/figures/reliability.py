@@ -112,8 +112,7 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: F
         style.legend_handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
         for f in names if f in set(rows["family"])
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center",
-                  ncols=max(len(names), 1), title=f"{label} test cases (n = {cases})")  # fmt: skip
+    style.legend_below(figure, handles, title=f"{label} test cases (n = {cases})")
     return figure
 
 

@@ -18,10 +18,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
@@ -209,6 +211,21 @@ def legend_handle(study: Study, family: str, **look: Any) -> Line2D:
     ours: dict[str, Any] = {"color": family_colour(study, family), "marker": family_marker(study, family),
             "markeredgecolor": INK, "markeredgewidth": 0.4, "label": family_label(study, family)}  # fmt: skip
     return Line2D([], [], **ours | look)
+
+
+def legend_below(figure: Figure | SubFigure, handles: Sequence[Artist], most: int | None = None, **look: Any) -> Legend:
+    """Draw a legend below a figure, in as many columns as its width has room for.
+
+    Args:
+        most: the most columns; None for one for each entry.
+        look: further properties of the legend, as `Figure.legend` takes them.
+    """
+    for columns in range(min(len(handles), most or len(handles)), 1, -1):
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **look)
+        if legend.get_window_extent().width <= figure.bbox.width:
+            return legend
+        legend.remove()
+    return figure.legend(handles=handles, loc="outside lower center", ncols=1, **look)
 
 
 def mean_interval_of(study: Study) -> Callable[[pd.Series], tuple[np.ndarray, np.ndarray]]:

@@ -115,7 +115,8 @@ def draw(
     """
     if published is not None:
         published = of_structure(published, structure)
-    sets = style.test_sets(study)
+    cohorts = [name for name in study.cohorts if name in {*summary["test_set"]}]  # that have test cases
+    sets = [*cohorts, POOLED] if len(cohorts) > 1 else cohorts or [study.target]
     columns = len(sets) if len(sets) <= 3 else (len(sets) + 1) // 2
     lines = -(-len(sets) // columns)
     ratios = [48, ROW_MM * max(len(_pairs(study)), 1)]
@@ -128,13 +129,8 @@ def draw(
         marks = figure.add_subplot(grid[2 * line + 1, column], sharex=curves)
         _cell(curves, marks, tables, study, first=column == 0)
     hollow = published is not None and len(published) > 0
-    handles = _handles(study, hollow)
-    legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    alpha = study.statistics.alpha
-    legend.set_title(
-        f"Tukey: * #  p < {alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown",
-        FontProperties(size=7),
-    )
+    title = f"Tukey: * #  p < {study.statistics.alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown"
+    style.legend_below(figure, _handles(study, hollow), title=title, title_fontproperties=FontProperties(size=7))
     return figure
 
 

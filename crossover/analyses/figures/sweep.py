@@ -115,9 +115,7 @@ def draw(metrics: pd.DataFrame, times: pd.DataFrame, study: Study, levels: Mappi
     cost.set_ylabel("Seconds per training step")
     scores.set_title("Score")
     cost.set_title("Cost")
-    handles = _handles(looks, study)
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4),
-                  columnspacing=1.6, handletextpad=0.5)  # fmt: skip
+    style.legend_below(figure, _handles(looks, study), 4, columnspacing=1.6, handletextpad=0.5)
     return figure
 
 

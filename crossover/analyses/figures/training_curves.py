@@ -109,9 +109,8 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
             first=column == 0,
             last=line == lines - 1 or i + columns >= len(groups),
         )
-    handles = looks.handles
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 9 if len(handles) < 12 else 5),
-                  columnspacing=1.2, handletextpad=0.5, handlelength=1.6)  # fmt: skip
+    most = 9 if len(looks.handles) < 12 else 5
+    style.legend_below(figure, looks.handles, most, columnspacing=1.2, handletextpad=0.5, handlelength=1.6)
     return figure
 
 
