@@ -83,21 +83,21 @@ def unlike_values(values: Mapping[str, Values]) -> dict[str, str]:
     """
     names = [*values]
     sizes = np.log([max(own["size"], 1e-30) for own in values.values()])
-    air = np.array([own["lowest"] < AIR_HU for own in values.values()])
+    lowest = np.array([own["lowest"] for own in values.values()])
+    air = lowest < AIR_HU
     byte = np.array([own["byte"] for own in values.values()])
     out = {}
     for k, name in enumerate(names if len(names) > 1 else []):
         own, rest = values[name], np.arange(len(names)) != k
         usual = float(np.exp(np.median(sizes[rest])))
-        lowest = float(np.median([other["lowest"] for other, there in zip(values.values(), rest) if there]))
         if abs(sizes[k] - np.log(usual)) >= np.log(SCALE):
             out[name] = (
                 f"its values reach {own['size']:,.4g}, and those of most others {usual:,.4g}: another unit or scale"
             )
         elif air[k] != (air[rest].mean() > 0.5):
             out[name] = (
-                f"its lowest value is {own['lowest']:.4g}, and that of most others {lowest:.4g}: one of them is cut "
-                "off, or not in HU"
+                f"its lowest value is {own['lowest']:.4g}, and that of most others "
+                f"{np.median(lowest[rest]):.4g}: one of them is cut off, or not in HU"
             )
         elif byte[k] and byte[rest].mean() < 0.5:
             out[name] = (

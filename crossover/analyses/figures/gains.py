@@ -99,9 +99,7 @@ def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
                       transform=axes.get_yaxis_transform(), color=style.MUTED)  # fmt: skip
     _gains(axes, gains.loc[list(places)].assign(y=places.values()))
     _frame(axes, labels, heads, study)
-    handles = _handles(gains)
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, columnspacing=1.2,
-                  handletextpad=0.4, handlelength=1.4)  # fmt: skip
+    style.legend_below(figure, _handles(gains), 2, columnspacing=1.2, handletextpad=0.4, handlelength=1.4)
     return figure
 
 

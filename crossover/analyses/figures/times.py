@@ -97,8 +97,7 @@ def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
     _saved(figure.add_subplot(grid[:, 1]), rows.loc[lines], study, family)
     if counted:
         handles = [Patch(color=colour, label=name) for name, colour in LEGEND.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles),
-                      columnspacing=1.4, handlelength=1, handletextpad=0.5)  # fmt: skip
+        style.legend_below(figure, handles, columnspacing=1.4, handlelength=1, handletextpad=0.5)
     return figure
 
 
