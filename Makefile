@@ -48,6 +48,7 @@ lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy
+	@$(BIN)/hadolint envs/Containerfile
 
 # docs/workflow.svg and docs/packages.svg, from the code.
 pictures: setup-dev

@@ -13,6 +13,13 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+
+
+if SETTINGS.container:
+
+    container: SETTINGS.container
+
+
 include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"

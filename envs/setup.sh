@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Sets up .venv as requirements.lock says: `envs/setup.sh` what runs, `envs/setup.sh dev` also what only tests and
 # benchmarks need, `envs/setup.sh docs` also what builds the documentation (requirements-docs.lock). Where .venv is whole
-# and up to date it does nothing and says nothing.
+# and up to date it does nothing and says nothing. Where nvidia-smi is found, and with CUDA=1 (an image that is built on
+# a machine without a GPU), TensorFlow is the build for a GPU.
 #
 # .venv/.complete has one line for each part that is whole: `packages`, with the lock's digest and where .venv
-# stands, since it can't be moved; `dev`; `docs`, with its lock's digest; `project`, with pyproject.toml's digest. Without
-# the first, .venv is what a stopped or an older set-up left, and is made anew.
+# stands, since it can't be moved; `cuda`; `dev`; `docs`, with its lock's digest; `project`, with pyproject.toml's digest.
+# Without the first, .venv is what a stopped or an older set-up left, and is made anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec 9<envs/setup.sh
@@ -93,10 +94,9 @@ if ! has "packages $(sum $LOCK envs/setup.sh) in $(readlink -f .venv)" || ! .ven
     mkdir .venv
     add environment
     add packages
-    add torch
-    if command -v nvidia-smi >/dev/null; then add cuda; fi
-    marks[-1]="packages $(sum $LOCK envs/setup.sh) in $(readlink -f .venv)"
+    add torch "packages $(sum $LOCK envs/setup.sh) in $(readlink -f .venv)"
 fi
+if { [ -n "${CUDA:-}" ] || command -v nvidia-smi >/dev/null; } && ! has cuda; then add cuda cuda; fi
 if [ "${1:-}" = dev ] && ! has dev; then add dev dev; fi
 if [ "${1:-}" = docs ] && ! has "docs $(sum $DOCS_LOCK)"; then add docs "docs $(sum $DOCS_LOCK)"; fi
 project="project $(sum pyproject.toml)"

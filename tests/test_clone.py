@@ -44,6 +44,11 @@ def test_the_workflow_is_that_of_the_nearest_clone_else_the_programs_own(home: P
     assert workflow_folder(elsewhere) == ROOT
 
 
+def test_the_version_comes_with_the_folder_of_the_code(elsewhere: Path):
+    done = CliRunner().invoke(app, ["--version"])
+    assert done.exit_code == 0 and re.fullmatch(rf"crossover \d+\.\d+\.\d+ \({re.escape(str(ROOT))}\)\n", done.output)
+
+
 def called(*arguments: str) -> dict:
     seen: dict = {}
     own = typer.Typer()

@@ -1,4 +1,4 @@
-"""The workflow in another folder than that of its clone, and as a module of another workflow."""
+"""The workflow in another folder than that of its clone, as a module of another workflow, and in a container."""
 
 from __future__ import annotations
 
@@ -33,15 +33,24 @@ rule count:
     shell: "wc --lines < {{input}} > {{output}}"
 """
 
+APPTAINER = """#!/bin/bash
+[ "$1" != --version ] || { echo apptainer version 1.3.4; exit; }
+echo "$@" >> "$0.calls"
+while [ "$1" != image.sif ]; do shift; done
+shift
+exec "$@"
+"""
+"""Runs what it is to run in the image without one."""
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_workflow(tmp_path_factory.mktemp("home") / "clone")
 
 
-def snakemake(folder: Path, *arguments: str) -> None:
+def snakemake(folder: Path, *arguments: str, **variables: str) -> None:
     """Run in a folder that has the configuration, and nothing else of the project."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
     command = [sys.executable, "-P", "-m", "snakemake", "--cores", "1", *arguments]
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
@@ -70,3 +79,18 @@ def test_a_run_in_another_folder_leaves_the_clone_as_it_was(home: Path, tmp_path
     snakemake(tmp_path, "--snakefile", f"{home}/Snakefile", "--config", *config, "--", target)
     assert (tmp_path / target).exists()
     assert_as_it_was(home, before)
+
+
+def test_jobs_run_in_the_container_that_the_configuration_names(home: Path, tmp_path: Path):
+    shutil.copytree(home / "config", tmp_path / "config")
+    (tmp_path / "image.sif").touch()
+    stub = tmp_path / "bin/apptainer"
+    stub.parent.mkdir()
+    stub.write_text(APPTAINER)
+    stub.chmod(0o755)
+    target, config = "data/raw/cervix/manifest.json", ("studies=uterus", "scale=smoke", "container=image.sif")
+    arguments = ("--snakefile", f"{home}/Snakefile", "--sdm", "apptainer", "--config", *config, "--", target)
+    snakemake(tmp_path, *arguments, PATH=f"{stub.parent}:{os.environ['PATH']}")
+    assert (tmp_path / target).exists()
+    (call,) = Path(f"{stub}.calls").read_text().splitlines()
+    assert " image.sif " in call and " receive " in call

@@ -114,6 +114,13 @@ def test_with_a_gpu_tensorflow_is_the_one_for_it(clone: Clone):
         "pip -m pip uninstall --yes tensorflow-cpu",
         f"pip -m pip install tensorflow[and-cuda]=={version}",
     ]
+    assert clone.setup() == (0, [], "")
+
+
+def test_a_clone_that_was_set_up_without_a_gpu_gets_what_one_needs(clone: Clone):
+    clone.setup()
+    assert clone.setup(CUDA="1") == (0, ["TensorFlow for the GPU"], "")
+    assert clone.setup() == (0, [], "")
 
 
 def test_a_failed_step_for_tests_leaves_what_runs(clone: Clone):

@@ -1,12 +1,14 @@
 """The command line: which commands there are, and what their old names say."""
 
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, public_cohorts, runs, scores
 from crossover.cli.shared import stop
+from crossover.core.paths import ROOT
 
 COMMANDS = (
     own_data.inspect,
@@ -59,8 +61,21 @@ class CurrentNames(TyperGroup):
 app = typer.Typer(cls=CurrentNames, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crossover {version('crossover')} ({ROOT})")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and the folder of the code."
+        ),
+    ] = False,
+) -> None:
     """How many labelled cases until transfer learning stops paying?"""
 
 

@@ -35,6 +35,8 @@ class Settings(ConfigSection):
     folder."""
     disk_check: bool = True
     """Whether a run that the disk seems too small for is refused (see `crossover.execution.requirements`)."""
+    container: str | None = None
+    """The image in which jobs run with `--sdm apptainer`: a file, or an address with its scheme."""
     logger: Literal["none", "tensorboard"] = "none"
     """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
 
