@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from crossover.core.configuration import ConfigError
 from crossover.networks import Declared, builder, declared
 from crossover.networks.torch.layers import frozen_mode
+from crossover.networks.torch.pointwise import leave_to_onednn
 from crossover.networks.torch.recomputed import CONVOLUTIONS, blocks, kept_bytes, recompute
 from crossover.networks.torch.replay import Replayed
 from crossover.study.sections import Device, Network, Recipe
@@ -121,6 +122,8 @@ class TorchEngine:
         self._format = last if network.device.channels_last else torch.contiguous_format
         self._model = self._build().to(device, memory_format=self._format)
         check_built(self._architecture, self._model)
+        if not cuda and torch.get_num_threads() == 1:
+            leave_to_onednn(self._model)
         self._halves: dict[str | None, tuple] = {}
         self._kept_bytes: dict[tuple[int, str | None], int] = {}
         self._mode = ""
