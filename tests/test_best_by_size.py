@@ -95,7 +95,7 @@ def test_what_is_worse_than_another_is_named_where_the_rest_is_open():
     three = pairs(STUDY, (4, TUNED, SCRATCH, 0.2, 0.01), (4, TUNED, SHELF, 0.0, 0.9), (4, SCRATCH, SHELF, -0.2, 0.1))
     assert answer_in_short(of(pairwise=three)) == [
         "With 4 labelled cases, take Pretrained as it is or fine-tune from L1 (these data can't say which), "
-        "not UT-only."
+        "but don't train from scratch."
     ]
 
 

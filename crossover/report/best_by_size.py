@@ -163,7 +163,7 @@ def _sentence(study: Study, about: str, choices: Choices) -> str:
         sizes.setdefault(choice, []).append(n)
     parts = [
         {"sizes": ranges(ns, list(choices)), "best": [action(study, f, every) for f in choice.best],
-         "beaten": [style.family_label(study, f) for f in choice.beaten]}
+         "beaten": [action(study, f, every) for f in choice.beaten]}
         for choice, ns in sizes.items()
     ]  # fmt: skip
     [said] = statements(study, "answer_by_size", parts=parts)

@@ -2,19 +2,29 @@
 
 import html
 import re
+import textwrap
 from pathlib import Path
+
+WIDTH = 100
+"""Of a line, in characters."""
 
 _STUDY = re.compile(
     r'<div class="brief">\s*<h3><a [^>]*>(.*?)</a></h3>(.*?)<div class="verdict">(.*?)</div>', re.DOTALL
 )
 _PARAGRAPH = re.compile(r"<p[^>]*>(.*?)</p>", re.DOTALL)
+_SIZES = re.compile(r"(?<=;) (?=with \d)")
 _ONLY_RUNS = re.compile(r'<p class="only">(.*?)</p>')
 
 
 def answers(page: Path) -> list[str]:
-    """Return "title: sentence" of each study's answer, and before it that its numbers mean nothing where that is so."""
-    out = []
+    """Return the lines of each study's answer: its title, then its sentences, indented, each size on a line of its own.
+
+    Where a study's numbers mean nothing, the first sentence says so.
+    """
+    lines = []
     for title, before, verdict in _STUDY.findall(page.read_text(encoding="utf-8")):
-        sentences = [*_ONLY_RUNS.findall(before), *_PARAGRAPH.findall(verdict)]
-        out.append(html.unescape(f"{title}: {' '.join(sentences)}"))
-    return out
+        lines.append(html.unescape(title))
+        for sentence in (*_ONLY_RUNS.findall(before), *_PARAGRAPH.findall(verdict)):
+            for clause in _SIZES.split(html.unescape(sentence)):
+                lines += textwrap.wrap(clause, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return lines
