@@ -106,7 +106,8 @@ def test_the_answers_are_those_of_the_page(tmp_path):
         '<div class="brief"><h3><a href="#c">C</a></h3><div class="verdict"><p>p &lt; 1.</p></div>'
     )
     assert answers(page) == [
-        "A & B", "  They mean nothing.", "  With 4 cases, fine-tune;", "  with 8, do not.", "  And more.", "C", "  p < 1.",
+        "A & B", "  They mean nothing.", "  With 4 cases, fine-tune;", "  with 8, do not.", "  And more.",
+        "C", "  p < 1.",
     ]  # fmt: skip
 
 
