@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.execution.readiness import _beside, _clock, _statistics, _step_seconds, readiness
+from crossover.execution.readiness import _beside, _clock, _statistics, _step_seconds, _threads, readiness
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.training import step_time
@@ -147,6 +148,30 @@ def test_hours_are_those_of_the_device_on_which_steps_were_measured(device: str,
     assert set(found["device"]) == {"CPU"}, "they are of this machine, whatever it has: `estimate` is to take them"
     beside = _beside(found, study, cores=4 * study.execution.threads)
     assert _clock(found, beside) == f"of wall-clock time on {told} side by side"
+
+
+@pytest.mark.parametrize("seconds, told", [({1: 2.0, 2: 1.0, 4: 3.0}, "0.50"), ({1: 1.1, 2: 1.0, 4: 1.0}, None)])
+def test_another_number_of_threads_is_told_where_it_is_faster(seconds: dict, told: str | None, monkeypatch):
+    tried = []
+
+    def measure(*given) -> float:
+        tried.append(given[-2:])
+        return seconds[given[-2]]
+
+    monkeypatch.setattr("crossover.execution.readiness.measured_side_by_side", measure)
+    study = load_study("uterus", "smoke")
+    lines = _threads(study, plan(study), pd.DataFrame({"on": ["CPU"]}), cores=4)
+    assert tried == [(1, 4), (2, 2), (4, 1)]
+    assert bool(lines) == bool(told)
+    assert all(f"take {told} of this time with execution: {{threads: 2}}, 2 at once instead of 4" in x for x in lines)
+    assert not _threads(study, plan(study), pd.DataFrame({"on": ["A100"]}), cores=4), "steps take turns on a GPU"
+
+
+@pytest.mark.slow
+def test_trainings_at_the_same_time_are_processes():
+    study = load_study("prostate", "smoke")
+    seconds = step_time.measured_side_by_side(study, study.network.cell("unet", "mobilenet_v2"), None, 1, 1, 2)
+    assert 0 < seconds < 60
 
 
 @pytest.mark.parametrize("device, batches", [("CPU", [2] * 4), ("A100", [16] * 7)])

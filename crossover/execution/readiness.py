@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.splits import shared, tested_patients, too_few
 from crossover.training.devices import claim, gpus
-from crossover.training.step_time import measured, taken
+from crossover.training.step_time import measured, measured_side_by_side, taken
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
 """The SDs of the DSC between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
 BEGUN = 0.05
 """The share of their initial values that running statistics may keep: with more left, a trained network predicted
 nothing of small structures, or nothing at all (docs/limits.md)."""
+FASTER = 1.15
+"""How many times as fast another number of threads has to be to be told: measurements vary by less."""
 SHOWN = 5
 """The number of cases left out that are named."""
 
@@ -175,6 +178,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
         *_at_paper_scale(study, values, cores),
         *_given(study, own),
         *_statistics(study, own, seconds),
+        *_threads(study, own, seconds, cores),
     ]
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
@@ -224,6 +228,39 @@ def _statistics(study: Study, own: Plan, found: pd.DataFrame) -> list[str]:
         "it."
         for row in found[found.level == ""].fillna("").itertuples()
         if steps and row.kept ** min(steps) > BEGUN
+    ]
+
+
+def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int) -> list[str]:
+    """Return which `execution.threads` trains faster here than the study's, if one does: fewer trainings at once.
+
+    Of the network and level that most trainings have, measured with 1, 2, 4 times as many threads and so on; with
+    fewer threads there might be more trainings at once than the memory holds.
+
+    Args:
+        found: of `_step_seconds`.
+    """
+    threads = study.execution.threads
+    kinds = Counter(
+        (cell, stage.level, stage.network)
+        for stage in own.stages.values()
+        for cell in study.cells_of(stage.cell, stage.network)
+        if backends.backend_of(study.network_of(stage.network)).step(study, study.network_of(stage.network))
+    )
+    if not kinds or not _gpus_of(found).empty or cores < 2 * threads:
+        return []
+    [(((architecture, encoder), level, called), _)] = kinds.most_common(1)
+    network = study.network_of(called)
+    network = network.cell(architecture, encoder) if encoder else network
+    structures = 1 if study.network.per_structure else len(study.structures)
+    tried = [threads * 2**i for i in range(cores.bit_length()) if threads * 2**i <= cores]
+    seconds = {t: measured_side_by_side(study, network, level, structures, t, cores // t) for t in tried}
+    best = min(seconds, key=lambda t: seconds[t])
+    if seconds[threads] < FASTER * seconds[best]:
+        return []
+    return [
+        f"Trainings of {architecture} would take {seconds[best] / seconds[threads]:.2f} of this time with "
+        f"execution: {{threads: {best}}}, {cores // best} at once instead of {cores // threads} (measured here)."
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -55,25 +57,66 @@ def measured(
     Raises:
         ConfigError: the network can't be built, fails, or `check_output` refuses it.
     """
-    size, recipe = _seen(study, network)
-    engine = engines.create(network, (*size, len(study.channels)), structures, threads)
-    on_gpu = engine.device != CPU
-    batch = recipe.batch if on_gpu else min(recipe.batch, LARGEST_BATCH)
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(batch, *size, len(study.channels))).astype("float32")
-    masks = (rng.random((batch, *size, structures)) > 0.9).astype("float32")
+    engine, recipe, images, masks = _ready(study, network, structures, threads)
     check_output(engine, network.architecture, images, structures, recipe)
     with named(network.architecture, images):
         kept = _kept(engine, recipe, images, masks)
-        engine.start(recipe, 0, None, level)
-        for _ in range(BEFORE_ON_GPU if on_gpu else BEFORE):
-            engines.whole_step(engine, images, masks, recipe.learning_rate)
+        seconds = _seconds(engine, recipe, level, images, masks, times)
+    return Measured(seconds, kept, engine.device)
+
+
+def _ready(
+    study: Study, network: Network, structures: int, threads: int
+) -> tuple[engines.Engine, Recipe, np.ndarray, np.ndarray]:
+    """Return an engine, the recipe, and a batch of random images and masks."""
+    size, recipe = _seen(study, network)
+    engine = engines.create(network, (*size, len(study.channels)), structures, threads)
+    batch = recipe.batch if engine.device != CPU else min(recipe.batch, LARGEST_BATCH)
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(batch, *size, len(study.channels))).astype("float32")
+    masks = (rng.random((batch, *size, structures)) > 0.9).astype("float32")
+    return engine, recipe, images, masks
+
+
+def _seconds(
+    engine: engines.Engine, recipe: Recipe, level: str | None, images: np.ndarray, masks: np.ndarray, times: int
+) -> float:
+    """Return the seconds of a step of a whole batch, the median of some after the first."""
+    engine.start(recipe, 0, None, level)
+    for _ in range(BEFORE if engine.device == CPU else BEFORE_ON_GPU):
+        engines.whole_step(engine, images, masks, recipe.learning_rate)
     taken = []
     for _ in range(times):
         start = perf_counter()
         engines.whole_step(engine, images, masks, recipe.learning_rate)
         taken.append(perf_counter() - start)
-    return Measured(median(taken) * recipe.batch / batch, kept, engine.device)
+    return median(taken) * recipe.batch / len(images)
+
+
+def measured_side_by_side(
+    study: Study, network: Network, level: str | None, structures: int, threads: int, beside: int
+) -> float:
+    """Measure a step of trainings that run at the same time, a process each.
+
+    Args:
+        level: from which the network is trained; None for all of it.
+        structures: number of channels of the masks.
+        threads: of each training.
+        beside: how many trainings run.
+
+    Returns:
+        The seconds of a step of one of them in a long queue: those at the same time count as one each.
+
+    """
+    with ProcessPoolExecutor(beside, multiprocessing.get_context("spawn")) as pool:
+        given = (study, network, level, structures, threads)
+        seconds = [done.result() for done in [pool.submit(_seconds_of_one, *given) for _ in range(beside)]]
+    return sum(seconds) / beside**2
+
+
+def _seconds_of_one(study: Study, network: Network, level: str | None, structures: int, threads: int) -> float:
+    engine, recipe, images, masks = _ready(study, network, structures, threads)
+    return _seconds(engine, recipe, level, images, masks, times=2)
 
 
 def _kept(engine: engines.Engine, recipe: Recipe, images: np.ndarray, masks: np.ndarray) -> float:
