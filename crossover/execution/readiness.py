@@ -187,22 +187,29 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     return [*lines, *told, *([refused] if refused else [])]
 
 
+def _kinds(study: Study, own: Plan) -> Counter[tuple]:
+    """Count the trainings of each (cell of a selection, level, name of a network) whose step is known before a run."""
+    kinds = Counter(
+        (cell, stage.level, stage.network)
+        for stage in own.stages.values()
+        for cell in study.cells_of(stage.cell, stage.network)
+    )
+    for kind in [*kinds]:
+        network = study.network_of(kind[-1])
+        if backends.backend_of(network).step(study, network) is None:  # what it takes follows from a plan of cases
+            del kinds[kind]
+    return kinds
+
+
 def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
     """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them.
 
     Beside them `kept` and, as `on`, the device; see `crossover.training.step_time.Measured`.
     """
-    kinds = {
-        (cell, stage.level, stage.network)
-        for stage in own.stages.values()
-        for cell in study.cells_of(stage.cell, stage.network)
-    }
     structures = 1 if study.network.per_structure else len(study.structures)
     rows, devices = [], []
-    for (architecture, encoder), level, called in sorted(kinds, key=str):
+    for (architecture, encoder), level, called in sorted(_kinds(study, own), key=str):
         network = study.network_of(called)
-        if backends.backend_of(network).step(study, network) is None:  # what it takes follows from a plan of cases
-            continue
         network = network.cell(architecture, encoder) if encoder else network
         with claim(gpus(), tickets=0):
             found = measured(study, network, level, structures, study.execution.threads, times)
@@ -240,13 +247,7 @@ def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int) -> list[s
     Args:
         found: of `_step_seconds`.
     """
-    threads = study.execution.threads
-    kinds = Counter(
-        (cell, stage.level, stage.network)
-        for stage in own.stages.values()
-        for cell in study.cells_of(stage.cell, stage.network)
-        if backends.backend_of(study.network_of(stage.network)).step(study, study.network_of(stage.network))
-    )
+    threads, kinds = study.execution.threads, _kinds(study, own)
     if not kinds or not _gpus_of(found).empty or cores < 2 * threads:
         return []
     [(((architecture, encoder), level, called), _)] = kinds.most_common(1)
