@@ -1,6 +1,8 @@
 """What `crossover check` tells of a study before anything runs."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -165,6 +167,15 @@ def test_another_number_of_threads_is_told_where_it_is_faster(seconds: dict, tol
     assert bool(lines) == bool(told)
     assert all(f"take {told} of this time with execution: {{threads: 2}}, 2 at once instead of 4" in x for x in lines)
     assert not _threads(study, plan(study), pd.DataFrame({"on": ["A100"]}), cores=4), "steps take turns on a GPU"
+
+
+@pytest.mark.thorough
+def test_scales_with_other_numbers_of_threads_are_measured_one_after_the_other():
+    """As the uterus study's are; TensorFlow refuses another number in the process that it has begun to work in."""
+    command = [sys.executable, "-m", "crossover", "check", "uterus", "--scale", "smoke", "--cores", "1"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr[-2000:]
+    assert "At the paper scale there are 61 trainings" in said.stdout
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -306,7 +308,8 @@ def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[st
     none = pd.DataFrame(columns=["study", "scale", "architecture", "encoder", "level", "seconds", "device"])
     if estimate(whole, own, none, gpu=False).steps is None:
         return [f"At the {whole.scale} scale, the time is not known before a run has counted the slices."]
-    seconds = _step_seconds(whole, own, times=1)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # TensorFlow's number of threads is that of a process
+        seconds = pool.submit(_step_seconds, whole, own, times=1).result()
     hours = estimate(whole, own, seconds, gpu=False).hours
     if hours is None:
         return [f"At the {whole.scale} scale, the time is not known before its networks are planned."]
