@@ -18,14 +18,14 @@ from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
-from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, identifier
+from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import group_names
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
-from crossover.study.draft_names import Chosen, FoundCohort, matched_channels, merged, names_told
+from crossover.study.draft_names import Chosen, FoundCohort, matched_channels, matched_structures, merged, names_told
 from crossover.study.suggested import test_and_sizes as divided
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
@@ -133,6 +133,24 @@ def test_the_channel_is_the_one_that_either_cohort_is_known_to_have_drawn_on(the
     assert [*channels.names] == chosen
     told = [note for note in names_told(cohorts, channels, Chosen(), []) if "were drawn on t2" in note]
     assert bool(told) == warned and all("--channels t2=NAME" in note for note in told)
+
+
+@pytest.mark.parametrize(
+    "theirs, asked, chosen",
+    [(10, [], ["cord", "jaw"]), (4, [], ["cord"]), (4, ["cord", "jaw"], ["cord", "jaw"]), (0, [], ["cord"])],
+)
+def test_structures_are_those_that_most_patients_of_either_cohort_have(theirs: int, asked: list, chosen: list):
+    """All ten of the target have both; of the source some lack the jaw."""
+    kinds = [StructureKind(n, [n], 10, {"file": f"{{patient}}/{n}.nii.gz"}) for n in ("cord", "jaw")]
+    cohorts = {
+        cohort: FoundCohort(
+            Path(cohort),
+            Inventory("", {str(i): {} if i < having else {"jaw": NO_FILE} for i in range(10)}, [], kinds, [], {}),
+            cohort,
+        )
+        for cohort, having in (("source", theirs), ("target", 10))
+    }
+    assert [*matched_structures(cohorts, asked).names] == chosen
 
 
 def written(path: Path, array: np.ndarray, slice_mm: float = 3.0) -> None:

@@ -20,6 +20,8 @@ from crossover.training.step_time import Measured
 from tests.dry_runs import ROOT, WORKFLOW
 from tests.two_sites import write_two_sites
 
+TAKEN = "would be taken, if none of their masks is empty"
+
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -54,7 +56,7 @@ def edited(clone: Path, **changes) -> None:
 def test_it_counts_who_would_be_taken_and_says_what_the_design_settles(clone: Path):
     found = readiness("mine", {}, 1)
     assert found.wrong == []
-    assert "cohort mine_target: 8 patients would be taken" in found.notes
+    assert f"cohort mine_target: 8 patients {TAKEN}" in found.notes
     settles, sizes = found.settles
     assert "Fewer than three sizes" in sizes
     assert (
@@ -74,7 +76,7 @@ def test_what_the_patients_cannot_give_is_told_at_once_with_what_would_do(clone:
 def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
     (clone.parent / "data/p1/gland.nii.gz").unlink()
     edited(clone, cohorts__mine_target__source__allow=["structure-missing"])
-    note = "cohort mine_target: 7 of 8 patients would be taken; left out: p1 (no structure gland)"
+    note = f"cohort mine_target: 7 of 8 patients {TAKEN}; left out: p1 (no structure gland)"
     assert note in readiness("mine", {}, 1).notes
     edited(clone, cohorts__mine_target__source__allow=[])
     (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "the file does not exist" in line]
@@ -111,7 +113,7 @@ def test_a_patient_who_lacks_a_file_is_named_with_what_is_lacking(clone: Path):
     data = clone.parent / "data"
     (data / "p1/gland.nii.gz").unlink()
     said = [note for note in readiness("mine", {}, 1).notes if "left out" in note]
-    assert said and all("15 of 16 patients would be taken; left out: p1 (no structure gland)" in line for line in said)
+    assert said and all(f"15 of 16 patients {TAKEN}; left out: p1 (no structure gland)" in line for line in said)
 
 
 def test_patients_of_one_name_in_two_cohorts_are_told_before_a_run_stops_at_them(clone: Path):

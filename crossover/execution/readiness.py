@@ -18,7 +18,7 @@ from crossover.execution.estimate import CPU, estimate, stage_steps
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.workflow import read_workflow
 from crossover.sources.inspection.would_take import Taken, would_take
-from crossover.sources.settings import IngestRules, Phantom
+from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Phantom, VolumesSource
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
@@ -101,18 +101,20 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
     except ValueError as error:
         out.wrong += [f"cohort {cohort}: {line}" for line in str(error).splitlines()]
         return None
-    _tell(cohort, taken, set(about.source.allow), out)
+    _tell(cohort, taken, about.source, out)
     return taken.patients
 
 
-def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
+def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenKbpSource, out: Readiness) -> None:
+    allowed = set(source.allow)
     total = len({*taken.cases.values()}) + len(taken.lacking)
     cases = f" ({len(taken.cases)} cases)" if len(taken.cases) != len({*taken.cases.values()}) else ""
     of = "" if len(taken.patients) == total else f"{len(taken.patients)} of "
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
     others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
     left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
-    out.notes.append(f"cohort {cohort}: {of}{counted(total, 'patient')} would be taken{cases}{left}")
+    unread = "" if source.kind == "dicom" else ", if none of their masks is empty"
+    out.notes.append(f"cohort {cohort}: {of}{counted(total, 'patient')} would be taken{cases}{unread}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     of_code: dict[tuple[str, bool], list[str]] = {}
     for case, why in taken.left_out.items():

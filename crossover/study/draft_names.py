@@ -120,7 +120,7 @@ def _likeliest_channels(cohorts: Cohorts) -> list[str]:
 
 
 def matched_structures(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
-    """Find the structures that are asked for in every cohort; else those of the target that all have.
+    """Find the structures that are asked for in every cohort; else those that most patients of each have.
 
     Raises:
         DraftError: a cohort lacks one that is asked for, or they have none in common.
@@ -136,6 +136,9 @@ def matched_structures(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
     if lines and (names or not any(all(there.values()) for there in found.values())):
         lines.append("choose what all have with --structures, as NAME, NAME=FOUND or NAME=FOUND+FOUND")
         raise DraftError("\n".join(lines))
+    usual = {c: given.found.proposed_structures() for c, given in cohorts.items()}
+    if not names and (most := {own: t for own, t in found.items() if all(n in usual[c] for c, n in t.items())}):
+        found = most  # what few of the source have would leave the others out
     return Chosen(_whole(found))
 
 
