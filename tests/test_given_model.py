@@ -1,15 +1,20 @@
 """A study that begins with a given model: a file of weights, or ImageNet's encoder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import save_file
 
 from crossover.core.configuration import ConfigError
 from crossover.core.files import write_json
 from crossover.execution.preflight import check_weights
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
 from crossover.study.config import load_study
+from crossover.study.draft import draft
+from crossover.study.draft_names import FoundCohort
 from crossover.study.given_model import model_of
 from crossover.study.initial_weights import of_file
 from crossover.study.plan import Stage, plan
@@ -119,6 +124,31 @@ def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(t
     assert found.network["settings"] == {"encoder": "resnet18", "decoder_width": 1.0} and found.frozen == "decoder"
     assert model_of("imagenet").network["initial"]["weights"] == "imagenet"
     assert model_of("/data/patients") is None
+
+
+@pytest.mark.parametrize("apart, told", [(False, ("cord", "jaw")), (True, ())])
+def test_a_trained_stage_tells_what_it_segments(apart: bool, told: tuple, tmp_path: Path):
+    """In the order of its outputs; a network for each structure segments one of them, and does not tell which."""
+    stage = tmp_path / "results/study/stages/source"
+    stage.mkdir(parents=True)
+    save_file(weights(), stage / "weights.safetensors")
+    network = {"architecture": "unet", "engine": "torch", "settings": {"encoder": "resnet18"}}
+    write_json(stage / "record.json", {"network": network})
+    params = {"structures": {"cord": {}, "jaw": {}}, "network": {"per_structure": apart}}
+    write_json(stage.parents[1] / "params.json", params)
+    assert model_of(str(stage)).structures == told
+
+
+@pytest.mark.parametrize("segments, chosen", [(["cord"], ["cord"]), (["lens"], ["cord", "jaw"]), ([], ["cord", "jaw"])])
+def test_a_study_that_begins_with_a_model_has_its_structures(segments: list, chosen: list):
+    """Else its last layer would begin at random; where the target has none of that name, it does."""
+    kinds = [StructureKind(n, [n], 30, {"file": f"{{patient}}/{n}.nii.gz"}) for n in ("cord", "jaw")]
+    own = {"extent_mm": 200.0, "finest_mm": 1.0}
+    image = ChannelKind("ct", "CT", ["ct.nii.gz"], 30, 0, "", "", "{patient}/ct.nii.gz", "CT", **own)
+    found = Inventory("", {str(i): {} for i in range(30)}, [image], kinds, [], {"kind": "volumes", "folder": "."})
+    model = replace(model_of("imagenet"), structures=tuple(segments))
+    drafted = draft("study", {"target": FoundCohort(Path("target"), found, "B")}, model=model)
+    assert [*yaml.safe_load(drafted.text)["structures"]] == chosen
 
 
 @pytest.mark.slow

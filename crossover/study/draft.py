@@ -46,6 +46,8 @@ class StartingModel:
     """The network as a study has it: architecture, settings and initial weights."""
     frozen: str
     """The level from which its decoder is trained, the encoder frozen."""
+    structures: tuple[str, ...] = ()
+    """What it segments, in the order of its outputs, as far as that is known."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,15 @@ def draft(
         cohorts: "target", and "source" where the study has one -> what was found there.
         channels: names in the inventories, as `NAME` or `NAME=FOUND`; by default the target's likeliest.
         structures: names in the inventories, as `NAME`, `NAME=FOUND` or `NAME=FOUND+FOUND`; by default those
-        that most patients of the target have.
+        that the model segments, if the target has them by these names, or that most patients of each cohort have.
         model: the network that the study begins with, instead of a source's patients.
 
     Raises:
         DraftError: a name isn't there, both cohorts have nothing in common, or there are too few patients.
     """
+    there = {kind.name for kind in cohorts["target"].found.structures}
+    if model and not structures and there.issuperset(model.structures):
+        structures = model.structures
     cohorts = {
         c: replace(given, found=as_called(merged(given.found, structures), channels)) for c, given in cohorts.items()
     }

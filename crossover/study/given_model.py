@@ -14,6 +14,8 @@ IMAGENET = "imagenet"
 ENCODER = "timm-tf_efficientnet_lite0"
 """Its ImageNet weights come with the packages of the lock."""
 WEIGHTS = "weights.safetensors"
+PARAMS = "params.json"
+"""The settings of the study that trained a model, two folders above it in `results/`."""
 
 
 def model_of(source: str) -> StartingModel | None:
@@ -49,4 +51,7 @@ def model_of(source: str) -> StartingModel | None:
     network = {"architecture": known["architecture"], "engine": known["engine"], "settings": every}
     levels = networks.declared(known["architecture"]).levels
     frozen = "decoder" if "decoder" in levels else next(iter(levels))
-    return StartingModel(f"the model {file.parent.name}", network | {"initial": initial}, frozen)
+    params = read_json_or_none(file.parents[2] / PARAMS) or {} if len(file.parents) > 2 else {}
+    apart = params.get("network", {}).get("per_structure")  # then it segments one of them
+    structures = () if apart else tuple(params.get("structures", ()))
+    return StartingModel(f"the model {file.parent.name}", network | {"initial": initial}, frozen, structures)
