@@ -25,6 +25,7 @@ from crossover.study import backends, parameters
 from crossover.study.config import SCALES, Settings, data_of, load_settings, load_study
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
+from crossover.study.sections import Network
 from crossover.study.splits import shared, tested_patients, too_few
 from crossover.training.devices import claim, gpus
 from crossover.training.step_time import measured, measured_side_by_side, taken
@@ -205,6 +206,12 @@ def _kinds(study: Study, own: Plan) -> Counter[tuple]:
     return kinds
 
 
+def _network(study: Study, architecture: str, encoder: str, called: str | None) -> Network:
+    """Return the network of one of `_kinds`."""
+    network = study.network_of(called)
+    return network.cell(architecture, encoder) if encoder else network
+
+
 def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
     """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them.
 
@@ -213,8 +220,7 @@ def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
     structures = 1 if study.network.per_structure else len(study.structures)
     rows, devices = [], []
     for (architecture, encoder), level, called in sorted(_kinds(study, own), key=str):
-        network = study.network_of(called)
-        network = network.cell(architecture, encoder) if encoder else network
+        network = _network(study, architecture, encoder, called)
         with claim(gpus(), tickets=0):
             found = measured(study, network, level, structures, study.execution.threads, times)
         rows.append((study.study, study.scale, architecture, encoder, level or "", found.seconds, CPU, found.kept))
@@ -255,8 +261,7 @@ def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int) -> list[s
     if not kinds or not _gpus_of(found).empty or cores < 2 * threads:
         return []
     [(((architecture, encoder), level, called), _)] = kinds.most_common(1)
-    network = study.network_of(called)
-    network = network.cell(architecture, encoder) if encoder else network
+    network = _network(study, architecture, encoder, called)
     structures = 1 if study.network.per_structure else len(study.structures)
     tried = [threads * 2**i for i in range(cores.bit_length()) if threads * 2**i <= cores]
     seconds = {t: measured_side_by_side(study, network, level, structures, t, cores // t) for t in tried}

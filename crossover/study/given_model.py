@@ -51,7 +51,7 @@ def model_of(source: str) -> StartingModel | None:
     network = {"architecture": known["architecture"], "engine": known["engine"], "settings": every}
     levels = networks.declared(known["architecture"]).levels
     frozen = "decoder" if "decoder" in levels else next(iter(levels))
-    params = read_json_or_none(file.parents[2] / PARAMS) or {} if len(file.parents) > 2 else {}
+    params = read_json_or_none(file.parent.parent.parent / PARAMS) or {}
     apart = params.get("network", {}).get("per_structure")  # then it segments one of them
     structures = () if apart else tuple(params.get("structures", ()))
     return StartingModel(f"the model {file.parent.name}", network | {"initial": initial}, frozen, structures)
