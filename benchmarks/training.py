@@ -5,8 +5,7 @@ Each in a process of its own with its framework's defaults, in turn, one at a ti
     .venv/bin/python -m benchmarks.training [--threads 2] [--rounds 5] [--steps 6] [uterus prostate nasopharynx]
     .venv/bin/python -m benchmarks.training --queue 1 2        # whole machine against whole machine
 
-The same network, batches, loss and optimiser, at the published size of a slice; a batch is of two slices at
-most:
+The same network, batches, loss and optimiser, at the published size of a slice and of a batch:
 
 - uterus: Keras' `fit` over arrays in memory (a step: `train_on_batch`), versions made beforehand, frozen layers
   by `trainable = False`;
@@ -47,7 +46,6 @@ from crossover.training.clock import Clock
 from crossover.training.inputs import Inputs
 
 LEVELS = {"uterus": [None, "L3"], "prostate": [None], "nasopharynx": [None, "conv5"]}
-LARGEST_BATCH = 2
 
 Loop = tuple[Callable[[], None], Callable[[], None]]
 """One step of a batch at hand; an epoch."""
@@ -134,7 +132,7 @@ def serve(whose: str, name: str, level: str | None, steps: int, threads: int | N
     study = load_study(name, "paper")
     network = study.network.cell("unetplusplus", "efficientnet-b3") if study.selection else study.network
     how = recipe(study, 1)
-    batch = min(how.batch, LARGEST_BATCH)
+    batch = how.batch
     structures = 1 if study.network.per_structure else len(study.structures)
     versions = augmenter(how.augmentation, study.preparation.slices.size)
     data = slices(study, -(-steps * batch // versions.count), structures)

@@ -30,6 +30,7 @@ import SimpleITK as sitk
 from crossover.core import incremental
 from crossover.imaging.volumes import write_case
 from crossover.networks import architectures
+from crossover.networks.torch.recomputed import kept_bytes, recompute
 from crossover.study.plan import Stage
 from crossover.study.sections import Augmentation, Recipe
 from crossover.training import backends
@@ -123,7 +124,10 @@ def measured(args: argparse.Namespace) -> dict:
         (out / "it").mkdir(parents=True)
         stage = Stage("it", (("c", None),), None, args.level, STRUCTURES, initial="random")
         facts = trainer.make(stage, "key", out / "it")
-        kept = max(trainer.engine(len(STRUCTURES))._kept_bytes.values(), default=0)
+        engine = trainer.engine(len(STRUCTURES))
+        recompute(engine._model, ())
+        engine._to_train()
+        kept = kept_bytes(engine._model, (args.batch, 1, *args.size))
     spent = facts["seconds_in"]
     return {
         "network": name, "parameters": facts["parameters"]["total"], "trained": facts["parameters"]["trained"],

@@ -10,7 +10,7 @@ from crossover.training import engines
 pytestmark = pytest.mark.slow
 
 torch = pytest.importorskip("torch")
-from crossover.networks.torch.recomputed import blocks, kept_bytes, recompute  # noqa: E402
+from crossover.networks.torch.recomputed import blocks, enough_blocks, kept_bytes, recompute  # noqa: E402
 from crossover.training.engines import torch as engine_of_torch  # noqa: E402
 from tests.tiers import first  # noqa: E402
 
@@ -49,9 +49,10 @@ def trained(engine: engines.Engine, level: str | None) -> tuple:
 @pytest.mark.parametrize("architecture", first(ENCODERS, "unet"))
 @pytest.mark.parametrize("level", [None, "decoder"])
 def test_recomputed_blocks_give_the_same_to_the_bit(architecture, level, monkeypatch):
-    engine, results = make(architecture), []
+    results = []
     for kept in (10**12, 0):
         monkeypatch.setattr(engine_of_torch, "KEPT_BYTES", kept)
+        engine = make(architecture)
         results.append(trained(engine, level))
         assert set(is_recomputed(engine)) == {kept == 0}
     (losses, predicted, state), (again, same, other) = results
@@ -74,7 +75,7 @@ def test_what_a_step_keeps_is_told_without_computing_it(architecture):
         engine._model(torch.randn(SHAPE))
     assert told == pytest.approx(sum(t.untyped_storage().nbytes() for t in kept.values()), rel=0.02)
     weights = sum(value.nbytes for value in before.values())
-    recompute(engine._model, True)
+    recompute(engine._model, blocks(engine._model))
     assert kept_bytes(engine._model, SHAPE) - weights < 0.5 * (told - weights)
     engine.start(RECIPE, 1, None, "decoder")
     assert kept_bytes(engine._model, SHAPE) < told, "a frozen encoder keeps nothing"
@@ -92,12 +93,28 @@ def test_small_networks_and_compiled_ones_keep_everything(monkeypatch):
         assert set(is_recomputed(engine)) == {recomputed}
 
 
+@pytest.mark.parametrize("architecture", first(ENCODERS, "unet"))
+@pytest.mark.parametrize("part", [1.0, 0.8, 0.6, 0.0])
+def test_no_more_blocks_are_recomputed_than_the_limit_asks_for(architecture, part):
+    engine = make(architecture)
+    engine.start(RECIPE, 1, None, None)
+    model, everything = engine._model, kept_bytes(engine._model, SHAPE)
+    chosen = enough_blocks(model, SHAPE, part * everything)
+    kept = []
+    for count in range(len(chosen) + 1):
+        recompute(model, chosen[:count])
+        kept.append(kept_bytes(model, SHAPE))
+    assert all(earlier > part * everything for earlier in kept[:-1])
+    assert kept[-1] <= part * everything or len(chosen) == len(list(blocks(model)))
+    assert len(chosen) == {1.0: 0, 0.0: len(list(blocks(model)))}.get(part, len(chosen))
+
+
 @pytest.mark.parametrize(
     "architecture, encoder, recomputed",
-    [("unet", "resnet18", False), ("unetplusplus", "efficientnet-b3", True)],
+    [("unet", "resnet18", 0), ("unetplusplus", "efficientnet-b3", 18)],
 )
 def test_published_networks_are_recomputed_where_they_keep_much(architecture, encoder, recomputed):
     with torch.device("meta"):
         network = builder(architecture, "torch")(320, 320, 1, encoder=encoder)
-    kept = kept_bytes(network, (16, 1, 320, 320))
-    assert (kept > engine_of_torch.KEPT_BYTES) == recomputed
+    chosen = enough_blocks(network, (16, 1, 320, 320), engine_of_torch.KEPT_BYTES)
+    assert len(chosen) == recomputed

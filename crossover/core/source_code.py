@@ -47,6 +47,7 @@ SOURCES = tuple(sorted(f for f in SCHEMA if f.endswith("settings.py") and "/imag
 """What `STUDY` is, for the scripts that make a source of theirs."""
 
 BESIDE = {
+    "crossover/training/freed_memory.py",
     "crossover/training/tensorboard.py",
     "crossover/core/disk.py",
     "crossover/core/locks.py",
@@ -54,7 +55,7 @@ BESIDE = {
     "crossover/core/provenance.py",
     "crossover/sources/redaction.py",
 }
-"""Code that reports the work and writes its provenance record; no result comes from it."""
+"""Code that reports the work, writes its provenance record or spares time and space; no result comes from it."""
 
 
 def source_digest(path: str) -> str:

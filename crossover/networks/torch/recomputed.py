@@ -8,8 +8,9 @@ same to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm2d, nn.InstanceNorm3d, nn.GroupNorm)
 
 
-def kept_bytes(network: nn.Module, shape: tuple[int, ...]) -> int:
+def kept_bytes(network: nn.Sequential, shape: tuple[int, ...]) -> int:
     """Return bytes that a training step keeps from its forward to its backward pass, its weights included.
 
     Found by a forward pass on the meta device, which computes and changes nothing.
@@ -32,35 +33,68 @@ def kept_bytes(network: nn.Module, shape: tuple[int, ...]) -> int:
         network: in the mode of a training step, with what is frozen frozen.
         shape: of a batch: n, channels, rows, columns; of volumes the slices before the rows.
     """
-    own = dict(network.named_parameters()) | dict(network.named_buffers())
-    likewise = {
-        name: torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
-        for name, tensor in own.items()
-    }
-    kept = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        functional_call(network, likewise, torch.empty(shape, device="meta"))
-    return sum(storage.nbytes() for storage in kept.values())
+    return sum(_kept(network, shape).values())
 
 
-def recompute(network: nn.Sequential, wanted: bool) -> None:
-    """Let a network's blocks be recomputed in its training steps from now on, or not."""
+def enough_blocks(network: nn.Sequential, shape: tuple[int, ...], limit: float) -> list[nn.Module]:
+    """Return the blocks to recompute so that a step keeps no more bytes than `limit`: few, those that keep most first.
+
+    All blocks are returned if even that is not enough. The network is left with no block recomputed. Arguments are
+    those of `kept_bytes`.
+    """
+    recompute(network, ())
+    if not any(blocks(network)) or sum((kept := _kept(network, shape)).values()) <= limit:
+        return []
+    largest = sorted(blocks(network), key=lambda block: -kept.get(block, 0))
+
+    def fits(count: int) -> bool:
+        recompute(network, largest[:count])
+        return kept_bytes(network, shape) <= limit
+
+    count = bisect_left(range(len(largest)), True, key=fits)
+    recompute(network, ())
+    return largest[:count]
+
+
+def recompute(network: nn.Sequential, chosen: Iterable[nn.Module]) -> None:
+    """Let these blocks of a network be recomputed in its training steps from now on, and no others."""
     for block in blocks(network):
         block.__dict__.pop("forward", None)
-        if wanted:
-            block.forward = partial(_forward, block)
+    for block in chosen:
+        block.forward = partial(_forward, block)
 
 
 def blocks(network: nn.Sequential) -> Iterator[nn.Module]:
     """Yield the outermost members of sequences and lists, within a network's parts, that convolve and normalise."""
     for part in network:
         yield from _blocks(part)
+
+
+def _kept(network: nn.Sequential, shape: tuple[int, ...]) -> dict[nn.Module | None, int]:
+    """Return bytes that a step keeps, by the block in which each tensor is kept first; None is outside of blocks."""
+    own = dict(network.named_parameters()) | dict(network.named_buffers())
+    likewise = {
+        name: torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
+        for name, tensor in own.items()
+    }
+    kept: dict[Any, tuple[nn.Module | None, torch.UntypedStorage]] = {}
+    running: list[nn.Module | None] = [None]
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept.setdefault(storage._cdata, (running[-1], storage))
+        return tensor
+
+    with ExitStack() as stack:
+        for block in blocks(network):
+            stack.callback(block.register_forward_pre_hook(lambda block, given: running.append(block)).remove)
+            stack.callback(block.register_forward_hook(lambda block, given, out: running.remove(block)).remove)
+        stack.enter_context(torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor))
+        functional_call(network, likewise, torch.empty(shape, device="meta"))
+    total: dict[nn.Module | None, int] = {}
+    for place, storage in kept.values():
+        total[place] = total.get(place, 0) + storage.nbytes()
+    return total
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, SupportsFloat
 import numpy as np
 
 from crossover.study.sections import Network, Recipe
+from crossover.training.freed_memory import keep_freed_memory
 
 Arrays = dict[str, np.ndarray]
 Features = Any
@@ -97,6 +98,7 @@ def create(network: Network, shape: tuple[int, ...], structures: int, threads: i
         shape: rows, columns, channels; of a network of volumes the slices before them.
         threads: CPU threads of one operation; results repeat to the last bit at one number.
     """
+    keep_freed_memory()
     return module(network).create(network, shape, structures, threads)
 
 

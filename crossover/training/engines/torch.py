@@ -20,7 +20,7 @@ from crossover.core.configuration import ConfigError
 from crossover.networks import Declared, builder, declared
 from crossover.networks.torch.layers import frozen_mode
 from crossover.networks.torch.pointwise import leave_to_onednn
-from crossover.networks.torch.recomputed import CONVOLUTIONS, blocks, kept_bytes, recompute
+from crossover.networks.torch.recomputed import CONVOLUTIONS, enough_blocks, recompute
 from crossover.networks.torch.replay import Replayed
 from crossover.study.sections import Device, Network, Recipe
 from crossover.training.engines import Arrays, check_fit
@@ -28,9 +28,13 @@ from crossover.training.engines import Arrays, check_fit
 PREDICT_PIXELS = 2**20
 """Of the slices, or voxels of the patches, predicted at once."""
 
-KEPT_BYTES = 5_000_000_000
-"""Of a step on a processor, from its forward to its backward pass: above, blocks are recomputed. With the optimiser
-and copies of the weights, the published networks then train within 8 GB."""
+KEPT_BYTES = 3_000_000_000
+"""Of a step on a processor, from its forward to its backward pass: above, blocks are recomputed, as few as bring it
+below. The gradient, the optimiser's two moments and the best weights so far count as well, so that the published
+networks train within 10 GB."""
+
+COPIES = 4
+"""Of the weights: the gradient, Adam's two moments and the best weights so far."""
 
 
 def create(network: Network, shape: tuple[int, ...], structures: int, threads: int) -> TorchEngine:
@@ -125,7 +129,7 @@ class TorchEngine:
         if not cuda and torch.get_num_threads() == 1:
             leave_to_onednn(self._model)
         self._halves: dict[str | None, tuple] = {}
-        self._kept_bytes: dict[tuple[int, str | None], int] = {}
+        self._recomputed: dict[tuple[int, str | None], list[nn.Module]] = {}
         self._mode = ""
         self._shape = (shape[-1], *shape[:-1])
         self.at_once = max(1, PREDICT_PIXELS // prod(shape[:-1]))
@@ -161,14 +165,14 @@ class TorchEngine:
 
     def _spare_memory(self, batch: int, level: str | None) -> None:
         """Recompute blocks where a step would keep too much; never where the step is recorded or compiled."""
-        recompute(self._model, False)
-        if self._device.type != "cpu" or self._settings.compile or not any(blocks(self._model)):
-            return
         step = batch, level
-        if step not in self._kept_bytes:
+        if self._device.type != "cpu" or self._settings.compile:
+            self._recomputed[step] = []
+        elif step not in self._recomputed:
             self._to_train()
-            self._kept_bytes[step] = kept_bytes(self._model, (batch, *self._shape))
-        recompute(self._model, self._kept_bytes[step] > KEPT_BYTES)
+            limit = KEPT_BYTES - COPIES * sum(weight.nbytes for weight in self._trained().values())
+            self._recomputed[step] = enough_blocks(self._model, (batch, *self._shape), limit)
+        recompute(self._model, self._recomputed[step])
 
     def begin_from(self, weights: Arrays) -> None:
         parts = {name.split(".")[0] for name in weights}
