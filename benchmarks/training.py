@@ -170,27 +170,41 @@ def only(engine: str, threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
+def together(count: int, given: tuple) -> tuple[dict, dict[str, list[float]]]:
+    """Return what `serve` tells of its batches, and seconds of a step and an epoch in processes side by side.
+
+    They end before those of the other side begin: of a large batch each keeps several GB.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes = []
+    for _ in range(count):
+        pipe, end = context.Pipe()
+        context.Process(target=serve, args=(*given, end), daemon=True).start()
+        end.close()  # so that reading ends where the process does
+        pipes.append(pipe)
+    about = [pipe.recv() for pipe in pipes]
+    seconds = {}
+    for which, what in enumerate(("step", "epoch")):
+        for pipe in pipes:
+            pipe.send(which)
+        seconds[what] = [pipe.recv() for pipe in pipes]
+    for pipe in pipes:
+        pipe.send(None)
+    return about[0], seconds
+
+
 def compare(name: str, level: str | None, steps: int, rounds: int, threads: int, queue: bool) -> dict:
     """Medians of both; of a queue, as many of ours side by side as the cores allow, and theirs with all cores."""
     beside = max(1, (os.cpu_count() or 1) // threads) if queue else 1
-    context = multiprocessing.get_context("spawn")
     row = {"study": name, "level": level or "all", "threads": threads, "side by side": beside}
-    pipes: dict[str, list] = {"ours": [], "theirs": []}
-    for whose in ("ours",) * beside + ("theirs",):
-        pipe, end = context.Pipe()
-        own = None if queue and whose == "theirs" else threads
-        context.Process(target=serve, args=(whose, name, level, steps, own, end), daemon=True).start()
-        end.close()  # so that reading ends where the process does
-        pipes[whose].append(pipe)
-        row |= pipe.recv()
     taken: dict[str, list[float]] = {}
-    for _, (which, what), whose in product(range(rounds), enumerate(("step", "epoch")), pipes):
-        for pipe in pipes[whose]:
-            pipe.send(which)
-        seconds = [pipe.recv() for pipe in pipes[whose]]
-        taken.setdefault(f"{what} {whose}", []).append(sum(seconds) / len(seconds) ** 2)
-    for pipe in [*pipes["ours"], *pipes["theirs"]]:
-        pipe.send(None)
+    for _, whose in product(range(rounds), ("ours", "theirs")):
+        own = None if queue and whose == "theirs" else threads
+        count = beside if whose == "ours" else 1
+        about, seconds = together(count, (whose, name, level, steps, own))
+        row |= about
+        for what, each in seconds.items():
+            taken.setdefault(f"{what} {whose}", []).append(sum(each) / count**2)
     row |= {what: median(values) for what, values in taken.items()}
     return row | {f"x {w}": row[f"{w} theirs"] / row[f"{w} ours"] for w in ("step", "epoch")}
 
