@@ -537,7 +537,7 @@ def test_the_p_values_that_need_the_largest_correlations_are_named(tmp_path):
     text = " ".join(text.split())
     at = [text.index(f"p of tuned against scratch at n = {n}, t, dsc (R; T)") for n in (20, 5, 40)]
     assert at == sorted(at) and "n = 10, t, dsc (R; T)" not in text
-    assert "1 more needs a correlation that is not larger" in text
+    assert "1 more needs no larger correlation" in text
 
 
 def test_many_numbers_of_a_table_under_one_reading_are_one_entry(tmp_path):
@@ -584,3 +584,34 @@ def test_names_are_read_from_a_file_of_any_shape(junk):
     keys = ("values", "icc", "test_sets", "sizes", "other_metrics", "without_scores")
     assert names_in(dict.fromkeys(keys, junk)) is not None
     assert names_in({"values": [{"model": junk, "structure": junk, "test_set": junk, "metric": junk}]}) is not None
+
+
+@pytest.mark.parametrize(
+    "written, told",
+    [
+        ("[0.88, 0.80]", "values.0.ci: write the lower end first: [0.8, 0.88]"),
+        ("[0,80, 0,88]", "values.0.ci: write two numbers with decimal points, such as [0.80, 0.88]; there are 4"),
+    ],
+)
+def test_an_interval_is_two_numbers_in_order(tmp_path, written, told):
+    values = [{"model": model("tuned", 5), "test_set": "t", "metric": "dsc", "mean": 0.8, "ci": "HERE", "where": "T"}]
+    path = plain_file(tmp_path, values=values)
+    path.write_text(path.read_text().replace("HERE", written))
+    assert told in " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
+
+
+def test_a_decimal_comma_in_braces_is_told_with_its_line(tmp_path):
+    path = tmp_path / "submission.yaml"
+    path.write_text("study: x\nvalues:\n  - {metric: dsc, mean: 0,84, where: T}\n")
+    told = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
+    assert "84 is a key without a value: write decimals with a point, not with a comma" in told and "line 3" in told
+
+
+@pytest.mark.parametrize("other, named", [("Propsed", True), ("Proposed 2", False), ("Proposed+", False)])
+def test_models_whose_names_are_almost_the_same_are_named(tmp_path, other, named):
+    values = [
+        {"model": model(f, 5), "test_set": "t", "metric": "dsc", "mean": 0.8, "sd": 0.1, "where": "T"}
+        for f in ("Proposed", other)
+    ]
+    text = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, values=values))]).output
+    assert ("count as two models" in text) == named

@@ -102,16 +102,20 @@ def read_extended(path: Path, bases: Path, fitting: Callable[[dict, dict], dict]
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # a PyYAML without libyaml has no CSafeLoader
     """A reader of YAML that refuses what YAML would read as something else without a word.
 
-    That is a key that stands twice, of which it would take the last one, and whole numbers in the forms of YAML 1.1:
-    012 would be 10, and 12:30 would be 750.
+    That is a key that stands twice, of which it would take the last one; a decimal comma in braces, {mean: 0,84}, which
+    would be 0 and a key 84; and whole numbers in the forms of YAML 1.1: 012 would be 10, and 12:30 would be 750.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         """Build a mapping.
 
         Raises:
-            yaml.constructor.ConstructorError: a key occurs twice.
+            yaml.constructor.ConstructorError: a key occurs twice, or is a number without a value.
         """
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:int" and node.flow_style and value.value == "":
+                problem = f"{key.value} is a key without a value: write decimals with a point, not with a comma"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for key in keys:
             if keys.count(key) > 1:

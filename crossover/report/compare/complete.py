@@ -95,7 +95,8 @@ def _advice(finding: str, unused: str) -> str:
     if not finding.startswith(_REPEATED):
         return ""
     return (f"; {unused}" if unused else "") + (
-        "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train), or of "
+        "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort; n_train, the "
+        "number of training cases, which a column n or size may hold), or of "
         "files of one training each, by their names: scratch-n5-r1=PATH is the second training of scratch on 5 cases"
     )
 

@@ -40,8 +40,8 @@ def figures(
         shown = style.family_label(study, organs.fine_tuned(study))
         text = (
             f"{label} of {cases} cases of {called}, each a light point, mean with {confidence:.0%} confidence "
-            f"interval ({method(metric)}). Right: {shown} minus each other model on the same cases, mean "
-            "difference with "
+            f"interval for other cases, not other trainings ({method(metric)}). Right: {shown} minus each other model "
+            "on the same cases, mean difference with "
             f"{confidence:.0%} confidence interval and p, which is not corrected for several tests."
         )
         text += f" Models with training sizes: at n = {study.sizes[-1]}." if study.sizes[-1] else ""

@@ -19,16 +19,19 @@ from crossover.statistics.scores.scales import KNOWN, method
 ABOUT = {
     True: (
         "Not every model has several trainings (column or file of replicates), and nothing else tells how much "
-        "another training differs: comparisons of such models count other patients only. They are of these trained "
-        "models and say nothing of how another training of a method would score."
+        "another training differs: comparisons of such models count other patients only. They apply to these trained "
+        "models and do not tell how another training of the same method would score."
     ),
     False: (
-        "They count other patients and other trainings. How much trainings differ is pooled over all models of the "
-        "test set: by those with several trainings or, where none has, by how far the means of several sizes stray "
-        "from smooth curves."
+        "They count other patients and other trainings. How much trainings differ is estimated from those of the two "
+        "models or, where each has one, from the test set's models that have several or, where none has, from how far "
+        "the means of several sizes stray from smooth curves."
     ),
 }
 """What intervals and p are about, by whether some are of trained models only."""
+
+COUNTING = {True: "other cases", False: "other cases and other trainings"}
+"""What the intervals of means count, by whether some are of trained models only."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
         "better": better,
         "method": method(metric),
         "corrected": next((text for text in section.pairs["corrected_over"].dropna() if text), ""),
+        "counting": COUNTING[summary[summary["metric"] == metric]["about"].eq(MODELS).any()],
         "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
         "pairs": pairs_layout(section.pairs),
         "scores": scores_layout(summary, metric),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from crossover.core.configuration import ConfigSection
 from crossover.statistics.papers.paper_names import (
@@ -20,7 +20,32 @@ from crossover.statistics.papers.printed_number import Printed
 
 Share = Annotated[Printed, Field(ge=0, le=1)]
 NotNegative = Annotated[Printed, Field(ge=0)]
-Pair = tuple[Printed, Printed]
+
+
+def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
+    """Return an interval.
+
+    Raises:
+        ValueError: its first number is the larger one.
+    """
+    if ends[0] > ends[1]:
+        raise ValueError(f"write the lower end first: [{ends[1]}, {ends[0]}]")
+    return ends
+
+
+def _two(ends: object) -> object:
+    """Return what stands for two numbers.
+
+    Raises:
+        ValueError: it is a list of another length.
+    """
+    if isinstance(ends, (list, tuple)) and len(ends) != 2:
+        raise ValueError(f"write two numbers with decimal points, such as [0.80, 0.88]; there are {len(ends)}")
+    return ends
+
+
+Pair = Annotated[tuple[Printed, Printed], BeforeValidator(_two)]
+Interval = Annotated[Pair, AfterValidator(_in_order)]
 
 
 def _without_sign(value: object) -> object:
@@ -112,9 +137,9 @@ class Value(Placed):
     """The standard error, if it is printed instead of the SD."""
     sd_of: Literal["cases", "averages", "runs"] | None = None
     """The values that the SD or standard error describes, if the paper says so; see above."""
-    ci: Pair | None = None
+    ci: Interval | None = None
     """The confidence interval."""
-    iqr: Pair | None = None
+    iqr: Interval | None = None
     """The first and third quartile."""
     cases: Annotated[int, Field(ge=1)] | None = None
     """The number of cases, if it differs from that of the test set."""
@@ -350,7 +375,7 @@ class PrintedDifference(Placed):
     """The standard deviation of the differences."""
     se: NotNegative | None = None
     """The standard error of the mean difference."""
-    ci: Pair | None = None
+    ci: Interval | None = None
     """The confidence interval of the mean difference."""
     cases: Annotated[int, Field(ge=2)] | None = None
     """The number of cases, if it differs from that of the test set."""
@@ -408,7 +433,7 @@ class IccRange(Placed):
 
     model: PublishedModel
     """The model whose features are compared."""
-    range: Pair
+    range: Interval
     """The smallest and the largest ICC."""
 
 

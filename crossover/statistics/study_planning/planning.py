@@ -268,15 +268,15 @@ def _plan(row: dict, with_: str, what: str) -> str:
 def _reaches(row: dict) -> str:
     """Return what a family needs for a score, with how the curve goes on said where that matters."""
     largest = row["n_train"]
-    text = f"{row['a']} reaches {row['target']:g}"
     if np.isinf(row["cases"]):
         farthest = largest if row["refused"] else FARTHEST * largest
         why = f", and its curve is not continued: {row['refused']}" if row["refused"] else ""
         return (
-            f"{text} with an assurance of {row['assurance']:.0%} with no number of labelled cases up to "
-            f"{farthest:.0f}, beyond which nothing is said{why}"
+            f"no number of labelled cases up to {farthest:.0f} brings {row['a']} to {row['target']:g} with an "
+            f"assurance of {row['assurance']:.0%}, and beyond it nothing is said{why}"
         )
-    text += f" with {row['cases']:.0f} labelled cases, with an assurance of {row['assurance']:.0%}"
+    text = f"{row['a']} reaches {row['target']:g} with {row['cases']:.0f} labelled cases, with an "
+    text += f"assurance of {row['assurance']:.0%}"
     ends = [f"{end:.0f}" if np.isfinite(end) else "more than can be told" for end in (row["ci_low"], row["ci_high"])]
     text += f" ({row['confidence']:.0%} interval {ends[0]} to {ends[1]})"
     return text + (", an extrapolation beyond its largest size" if row["cases"] > largest else "")

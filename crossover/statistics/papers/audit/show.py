@@ -1,5 +1,8 @@
 """The audit on the terminal, and for machines."""
 
+import re
+from difflib import SequenceMatcher
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -23,6 +26,8 @@ COUNTED = {
 }
 """A verdict -> words for one check and for several."""
 MOST_NAMED = 3
+SPELT_ALIKE = 0.9
+"""The similarity (`difflib`'s ratio) of two names above which one may be a typing error."""
 NOT_IN_IT = "The chance of training again, and of a choice among several comparisons, is not in these probabilities."
 
 
@@ -38,6 +43,7 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     """
     counts = ", ".join(f"{n} {COUNTED[verdict][n != 1]}" for verdict, n in verdicts(table).items())
     console.print(Text(f"{published.study} ({published.citation}): {counted(len(table), 'check')}: {counts}", "bold"))
+    _list("Names that are almost the same", _spelt_alike(published), console)
     wrong = table[table["verdict"] == NOT]
     _list("Doesn't follow", [_entry(own) for _, own in wrong.groupby(wrong.index)], console)
     of_readings = table[table["verdict"] == READING].groupby(["check", "reading", "where"], sort=False)
@@ -54,6 +60,16 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     console.print(Padding(Text("`--json` prints every check with its numbers."), (1, 0, 1, 2)))
 
 
+def _spelt_alike(published: Published) -> list[Text]:
+    """Return a line for each two models whose names differ by a typing error's letters."""
+    families = sorted({value.model.family for value in published.values})
+    return [
+        Text(f"{a} and {b} count as two models; if one of them is a typing error, correct it.")
+        for a, b in combinations(families, 2)
+        if re.sub(r"[^0-9+]", "", a) == re.sub(r"[^0-9+]", "", b) and SequenceMatcher(None, a, b).ratio() >= SPELT_ALIKE
+    ]
+
+
 def _list(heading: str, entries: list[Text], console: Console) -> None:
     """Print entries below their heading; nothing without any."""
     if entries:
@@ -68,7 +84,7 @@ def _needing(most_first: pd.DataFrame) -> list[Text]:
     rest = len(most_first) - len(named)
     return [
         *named,
-        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} a correlation that is not larger.")] * bool(rest)),
+        *([Text(f"{rest} more {'need' if rest > 1 else 'needs'} no larger correlation.")] * bool(rest)),
     ]
 
 
