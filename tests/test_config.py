@@ -506,6 +506,7 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
     (tmp_path / "base.yaml").write_text(
         "network: {architecture: unet, engine: torch, settings: {encoder: resnet34}}\n"
         "scales:\n  paper: {}\n  smoke: {network: {settings: {encoder: resnet18}}, recipe: {batch: 2}}\n"
+        "assumptions:\n  - {about: Network, choice: a U-Net}\n  - {about: Recipe, choice: Adam}\n"
     )
     own = tmp_path / "own.yaml"
     own.write_text(
@@ -514,6 +515,9 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
     values = read_study_file(own, tmp_path)
     assert values["network"] == {"architecture": "mine", "engine": "torch", "settings": {"width": 8}}
     assert values["scales"] == {"paper": {}, "smoke": {"network": {}, "recipe": {"batch": 2}, "sizes": [2]}}
+    assert [assumption["about"] for assumption in values["assumptions"]] == ["Recipe"]
+    own.write_text("extends: base\nnetwork: {backend: nnunet}\n")
+    assert [assumption["about"] for assumption in read_study_file(own, tmp_path)["assumptions"]] == ["Recipe"]
     own.write_text("extends: base\nnetwork: {settings: {decoder_width: 0.5}}\n")
     assert read_study_file(own, tmp_path)["scales"]["smoke"]["network"] == {"settings": {"encoder": "resnet18"}}
 

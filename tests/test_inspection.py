@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
@@ -10,12 +12,14 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 import yaml
+from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.imaging.volumes import image_path
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.prostate.settings import ProstateSource
+from crossover.report.inspection_page import _picture
 from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
 from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, StructureKind, identifier
@@ -665,3 +669,35 @@ def test_labels_that_are_taken_together_are_told(tmp_path: Path):
         written(folder / f"p{i}/lesion.nii.gz", mask)
     found = inspect(folder, 1)
     assert len(found.structures) == 1 and "its labels (1, 2, 3, 4, 5, 6) are taken together" in found.odd[-1]
+
+
+def test_patients_with_the_same_image_are_told(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "t2", ["gland"], patients=4, hu=False))
+    (folder / "p3/t2.nii.gz").write_bytes((folder / "p1/t2.nii.gz").read_bytes())
+    assert [line for line in inspect(folder, 1).odd if "same image" in line] == [
+        "2 patients (p1, p3) with the same image: a run refuses them; take all but one out of the folder"
+    ]
+
+
+def test_a_file_whose_name_differs_in_capital_letters_is_told_with_its_new_name(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "t2", ["gland"], hu=False))
+    (folder / "p2/gland.nii.gz").rename(folder / "p2/Gland.nii.gz")
+    odd = inspect(folder, 1).odd
+    assert odd[-1] == "names that differ in capital letters only; rename p2/Gland.nii.gz as p2/gland.nii.gz"
+
+
+def test_of_a_patient_without_an_image_the_masks_are_read(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "t2", ["gland"], hu=False))
+    (folder / "p2/t2.nii.gz").unlink()
+    found = inspect(folder, 1)
+    assert found.left_out(["t2", "gland"]) == {"p2": f"t2: {NO_FILE}"} and found.structures[0].patients == 6
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "RAI", "PIR", "ASL", "LSA"])
+def test_pictures_are_shown_as_radiologists_see_them(axes):
+    """Of each plane the corner to the patient's right, front and head is at the top left."""
+    values = np.zeros((8, 8, 8), np.float32)
+    values[3:, :5, :5] = 1  # to the head, the front and the right, beyond the middle
+    image = sitk.DICOMOrient(sitk.GetImageFromArray(values), axes)
+    shown = imread(BytesIO(b64decode(_picture(lambda: image).split(",")[1])))[..., 0]
+    assert shown[:5, :5].all() and shown.sum() == 25

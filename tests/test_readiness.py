@@ -20,7 +20,7 @@ from crossover.training.step_time import Measured
 from tests.dry_runs import ROOT, WORKFLOW
 from tests.two_sites import write_two_sites
 
-TAKEN = "would be taken, if none of their masks is empty"
+TAKEN = "would be taken, if their masks can be used (this reads none of them)"
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -154,7 +155,8 @@ def new(
         asked = {cohort: _parsed(text) for cohort, text in texts.items() if text}
         notes = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
     typer.echo("\n".join([*notes, f"written: {path} (what it leaves out: config/bases/)"]))
-    typer.echo(f"next: crossover check {name}; crossover run {name} --scale smoke")
+    called = "crossover" if which("crossover") else sys.argv[0]
+    typer.echo(f"next: {called} check {name}; {called} run {name} --scale smoke")
 
 
 class _CohortArgument(NamedTuple):

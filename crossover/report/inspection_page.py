@@ -41,14 +41,17 @@ def pasted(name: str, rule: Any) -> str:
 
 
 def _picture(example: Callable[[], sitk.Image] | None) -> str:
-    """Return the middle slice along the last axis as a PNG in a data URL, its pixels as high as they are wide in mm."""
+    """Return the middle slice along the last axis as a PNG in a data URL, its pixels as high as they are wide in mm.
+
+    It is shown as radiologists see it: the patient's left to the right, the back below or to the right, the feet below.
+    """
     try:
         image = example() if example else None
     except Exception:  # a damaged or exotic file has no picture; an ingest says what is wrong with it
         image = None
     if image is None:
         return ""
-    values = sitk.GetArrayFromImage(image)
+    values = sitk.GetArrayFromImage(sitk.Flip(image, _backwards(image)))
     values = values[values.shape[0] // 2].astype(float)
     low, high = np.nanpercentile(values, (1, 99.5))
     column_mm, row_mm = image.GetSpacing()[:2]
@@ -56,3 +59,10 @@ def _picture(example: Callable[[], sitk.Image] | None) -> str:
     buffer = io.BytesIO()
     imsave(buffer, values[rows], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), format="png")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _backwards(image: sitk.Image) -> list[bool]:
+    """Return which of an image's axes run to the patient's right, front or head."""
+    axes = np.array(image.GetDirection()).reshape(3, 3).T  # a row for each axis, to the left, to the back, to the head
+    main = axes[range(3), np.abs(axes).argmax(axis=1)] * np.array([1, 1, -1])[np.abs(axes).argmax(axis=1)]
+    return [bool(step < 0) for step in main]

@@ -124,7 +124,7 @@ def make_cases(
     report = ingest_report.report(records, findings, more, allowed(source), lenient)
     ingest_report.write(report, folder)
     if not lenient or not report["cases"]:
-        _raise_errors(report, folder)
+        _raise_errors(report, folder, source)
     good = {case: records[case] for case in report["made"]}
     left_out = lacking | _left_out(report, records)
     write_json(manifest, {"items": good} | ({"left_out": left_out} if left_out else {}))
@@ -186,8 +186,10 @@ def allowed(source: Source) -> set[str]:
     return set(getattr(source, "allow", []))
 
 
-def _raise_errors(report: Report, folder: Path) -> None:
+def _raise_errors(report: Report, folder: Path, source: Source) -> None:
     where = f"see {folder / ingest_report.TEXT}"
+    if getattr(source, "identifiers", "public") != "public":
+        where += "; `crossover reidentify` tells which patients its pseudonyms stand for"
     if not report["made"]:
         why = "; ".join(f["what"] for f in report["folder"] if not report["cases"])
         raise IngestError(f"no case could be made{f' ({why})' if why else ''}: {where}")

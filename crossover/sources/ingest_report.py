@@ -10,7 +10,7 @@ from rich.console import Console
 
 from crossover.core.files import read_json, write_json
 from crossover.core.terminal import Table
-from crossover.core.wording import counted
+from crossover.core.wording import counted, first_few
 from crossover.sources.findings import KINDS, Finding, FindingRow
 from crossover.sources.reading import of_structure
 from crossover.sources.unlike import Drawn, Values
@@ -136,7 +136,9 @@ def show(report: Report, console: Console) -> None:
 
 def problems(report: Report) -> str:
     """Return what makes the exit status non-zero; "" where nothing does."""
-    failed = [f"errors exclude {len(report['failed'])} of {counted(len(report['cases']), 'case')}"]
+    rows = [f for case in report["failed"] for f in report["cases"][case]["findings"] if f["severity"] == "error"]
+    codes = first_few([f"{code}: {KINDS[code].remedy}" for code in dict.fromkeys(f["code"] for f in rows)], 3, "; ")
+    failed = [f"errors exclude {len(report['failed'])} of {counted(len(report['cases']), 'case')} ({codes})"]
     barred = [f"{counted(len(report['barred']), 'error')} about files of no case"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
 

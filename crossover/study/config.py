@@ -147,13 +147,19 @@ def read_study_file(path: Path, bases: Path) -> dict:
     return read_extended(path, bases, _without_others_settings)
 
 
+NETWORK = "Network"
+"""What a base's assumption of its network is about."""
+
+
 def _without_others_settings(base: dict, values: dict) -> dict:
-    """Return a base without the settings of its network, also at its scales, where `values` have another one."""
+    """Return a base without what it says of its network where `values` have another one: settings and assumption."""
     if _architecture(values) in (None, _architecture(base)):
         return base
     out = dict(base)
     if isinstance(base.get("network"), dict):
         out["network"] = {key: value for key, value in base["network"].items() if key != "settings"}
+    if isinstance(base.get("assumptions"), list):
+        out["assumptions"] = [a for a in base["assumptions"] if not isinstance(a, dict) or a.get("about") != NETWORK]
     if isinstance(base.get("scales"), dict):
         own = values | {"scales": {}}
         out["scales"] = {
@@ -164,9 +170,11 @@ def _without_others_settings(base: dict, values: dict) -> dict:
 
 
 def _architecture(values: dict) -> object:
-    """Return the architecture of a file's network; None where it names none."""
+    """Return the architecture of a file's network, of nnU-Net its backend; None where it names none."""
     network = values.get("network")
-    return network.get("architecture") if isinstance(network, dict) else None
+    if not isinstance(network, dict):
+        return None
+    return network.get("architecture") if network.get("backend") != "nnunet" else "nnunet"
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:

@@ -22,6 +22,7 @@ from crossover.core.image_names import is_volume, stem
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
 from crossover.imaging.volumes import on_grid
+from crossover.sources.copies import values_digest
 from crossover.sources.file_patterns import links_below, paths_below
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.inspection.described import Described, datasets_below, described
@@ -61,6 +62,8 @@ class _Look:
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     spacings: dict[str, tuple[float, ...]] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    """Channel -> the digest of its values, by which copies are known."""
     labels: dict[str, dict[int, Drawn]] = field(default_factory=dict)
     """Pattern of a label map -> value -> its size and place."""
     errors: list[Finding] = field(default_factory=list)
@@ -183,7 +186,7 @@ class _Inspection:
                 image.rule = _by_column(image.rule, table[1])
             for structure in structures:
                 structure.rule = _by_column(structure.rule, table[1])
-        odd = [*self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
+        odd = [*_copies(looks), *self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
         found = Inventory(self.said.form, cases, kinds, structures, odd, source, columns)
         found.odd += [*found.about_apart(self.root), *found.spellings()]
         return found
@@ -308,7 +311,23 @@ class _Inspection:
                 f"{counted(len(self.found.loose), 'volume')} {fits} no pattern, and no study reads {it}: {some}"
                 + (", ..." if len(self.found.loose) > 3 else "")
             )
+        named = {p.replace("{patient}", name).casefold(): p.replace("{patient}", name)
+                 for p in self.found.roles for name in looks}  # fmt: skip
+        meant = [f"{loose} as {named[loose.casefold()]}" for loose in self.found.loose if loose.casefold() in named]
+        if meant:
+            odd.append(f"names that differ in capital letters only; rename {first_few(meant, 3)}")
         return odd
+
+
+def _copies(looks: Mapping[str, _Look]) -> list[str]:
+    """Return a line for each two or more patients with the same image."""
+    holders = _groups((digest, patient) for patient, look in looks.items() for digest in {*look.digests.values()})
+    return [
+        f"{counted(len(own), 'patient')} ({first_few(own, 3)}) with the same image: a run refuses them; take all but "
+        "one out of the folder"
+        for own in holders.values()
+        if len(own) > 1
+    ]
 
 
 def _labels(pattern: str, looks: Mapping[str, _Look]) -> tuple[list[dict[int, Drawn]], Counter[int]]:
@@ -372,12 +391,22 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: 
     """Read a patient's files by the code of an ingest."""
     look = _Look()
     own = {n: f for n, f in channels.items() if files[_pattern(f)]}
-    if not own:
-        return look
+    if own:
+        _read(look, root, own, masks, files)
+    for pattern in masks:
+        with errors_as_findings([], pattern):
+            if files[pattern]:
+                image = read_volume(root / files[pattern]).image
+                look.labels[pattern] = drawn_of(on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image))
+    return look
+
+
+def _read(look: _Look, root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: Mapping[str, str]) -> None:
+    """Put what an ingest says of a patient's images and masks, which need an image, into a look."""
     there = {f"mask{k}": files[pattern] for k, pattern in enumerate(masks) if files[pattern]}
     source = VolumesSource.model_construct(
         kind="volumes", folder=".", table="", patient="patient", where={}, variables=[], identifiers="public", allow=[],
-        channels={n: _exact(f, files) for n, f in own.items()},
+        channels={n: _exact(f, files) for n, f in channels.items()},
         structures={n: VolumeStructure.model_construct(file=f, label=None) for n, f in there.items()},
     )  # fmt: skip
     reading = read_patient(source, {}, root)
@@ -386,14 +415,8 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: 
         named_finding = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
         (look.errors if finding.severity == "error" else look.warnings).append(named_finding)
     for name, image in reading.channels.items():
-        look.values[name] = values_of(image)
+        look.values[name], look.digests[name] = values_of(image), values_digest(image)
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
-    for pattern in masks:
-        with errors_as_findings([], pattern):
-            if files[pattern]:
-                image = read_volume(root / files[pattern]).image
-                look.labels[pattern] = drawn_of(on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image))
-    return look
 
 
 def _exact(file: Any, files: Mapping[str, str]) -> Any:

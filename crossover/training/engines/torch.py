@@ -20,10 +20,11 @@ from crossover.core.configuration import ConfigError
 from crossover.networks import Declared, builder, declared
 from crossover.networks.torch.layers import frozen_mode
 from crossover.networks.torch.pointwise import leave_to_onednn
-from crossover.networks.torch.recomputed import CONVOLUTIONS, enough_blocks, recompute
+from crossover.networks.torch.recomputed import CONVOLUTIONS, enough_blocks, kept_bytes, recompute
 from crossover.networks.torch.replay import Replayed
 from crossover.study.sections import Device, Network, Recipe
 from crossover.training.engines import Arrays, check_fit
+from crossover.training.freed_memory import keep_freed_memory
 
 PREDICT_PIXELS = 2**20
 """Of the slices, or voxels of the patches, predicted at once."""
@@ -31,7 +32,11 @@ PREDICT_PIXELS = 2**20
 KEPT_BYTES = 3_000_000_000
 """Of a step on a processor, from its forward to its backward pass: above, blocks are recomputed, as few as bring it
 below. The gradient, the optimiser's two moments and the best weights so far count as well, so that the published
-networks train within 10 GB."""
+networks train within 8 GB."""
+
+ROOM_BYTES = 10_000_000_000
+"""Of a step without recomputed blocks: above, freed memory is not kept for the next step, since what lies unused
+between larger blocks would take the training beyond 8 GB."""
 
 COPIES = 4
 """Of the weights: the gradient, Adam's two moments and the best weights so far."""
@@ -129,7 +134,7 @@ class TorchEngine:
         if not cuda and torch.get_num_threads() == 1:
             leave_to_onednn(self._model)
         self._halves: dict[str | None, tuple] = {}
-        self._recomputed: dict[tuple[int, str | None], list[nn.Module]] = {}
+        self._spared: dict[tuple[int, str | None], tuple[bool, list[nn.Module]]] = {}
         self._mode = ""
         self._shape = (shape[-1], *shape[:-1])
         self.at_once = max(1, PREDICT_PIXELS // prod(shape[:-1]))
@@ -165,14 +170,17 @@ class TorchEngine:
 
     def _spare_memory(self, batch: int, level: str | None) -> None:
         """Recompute blocks where a step would keep too much; never where the step is recorded or compiled."""
-        step = batch, level
         if self._device.type != "cpu" or self._settings.compile:
-            self._recomputed[step] = []
-        elif step not in self._recomputed:
+            return
+        if (step := (batch, level)) not in self._spared:
             self._to_train()
-            limit = KEPT_BYTES - COPIES * sum(weight.nbytes for weight in self._trained().values())
-            self._recomputed[step] = enough_blocks(self._model, (batch, *self._shape), limit)
-        recompute(self._model, self._recomputed[step])
+            shape, limit = (batch, *self._shape), KEPT_BYTES - COPIES * sum(w.nbytes for w in self._trained().values())
+            recompute(self._model, ())
+            room = kept_bytes(self._model, shape) <= ROOM_BYTES
+            self._spared[step] = room, enough_blocks(self._model, shape, limit)
+        room, chosen = self._spared[step]
+        keep_freed_memory(room)
+        recompute(self._model, chosen)
 
     def begin_from(self, weights: Arrays) -> None:
         parts = {name.split(".")[0] for name in weights}
