@@ -131,7 +131,9 @@ def show(report: Report, console: Console) -> None:
     for code in sorted(codes):
         console.print(f"  {code}: {KINDS[code].remedy}", highlight=False)
     complete, of = len(report["made"]), len(report["cases"])
-    console.print(f"{complete} of {counted(of, 'case')} made; {problems(report) or 'no error'}.")
+    left_out = sum(about["status"] == "allowed" for about in report["cases"].values())
+    allowed = f"{left_out} left out, as `allow` says" if left_out else "no error"
+    console.print(f"{complete} of {counted(of, 'case')} made; {problems(report) or allowed}.")
 
 
 def problems(report: Report) -> str:

@@ -160,7 +160,7 @@ def _strategies(axes: Axes, train: pd.DataFrame, study: Study, top: float) -> No
                       marker=style.family_marker(study, family.name),
                       color=style.family_colour(study, family.name))  # fmt: skip
         levels = [f.level for f in own if f.level]
-        tuned = f", fine-tuned {trained_part(', '.join(levels))}" if levels else ""
+        tuned = f", fine-tuning {trained_part(', '.join(levels))}" if levels else ""
         number = sum(m.strategy == name for m in models)
         label = axes.text(22, y + 1.5, strategy.label, weight="bold", va="center")
         _fit(label, 29)
