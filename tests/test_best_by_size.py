@@ -99,6 +99,14 @@ def test_what_is_worse_than_another_is_named_where_the_rest_is_open():
     ]
 
 
+def test_what_is_ahead_is_named_first():
+    three = pairs(STUDY, (4, TUNED, SCRATCH, -0.2, 0.6), (4, TUNED, SHELF, 0.0, 0.9), (4, SCRATCH, SHELF, 0.1, 0.8))
+    assert answer_in_short(of(pairwise=three)) == [
+        "With 4 labelled cases, these data can't say whether to train from scratch, take Pretrained as it is or "
+        "fine-tune from L1."
+    ]
+
+
 def test_what_a_wrong_choice_costs_is_the_furthest_limit_of_what_is_left():
     limits = pd.DataFrame({"ci_low": [0.05, -0.043, -0.2], "ci_high": [0.15, 0.021, 0.101]})
     table = two(0.01, 0.8, 0.3).join(limits)
@@ -152,7 +160,7 @@ def organs(*ps: float, pooled: float) -> StudyResults:
 
 
 def test_structures_that_are_alike_have_one_sentence():
-    open_ = "with 8 labelled cases, these data can't say whether to train from scratch or fine-tune."
+    open_ = "with 8 labelled cases, these data can't say whether to fine-tune or train from scratch."
     assert answer_in_short(organs(0.5, 0.5, 0.5, 0.5, pooled=0.4)) == [
         f"On average over the 4 structures and for each of them: {open_}"
     ]

@@ -7,9 +7,8 @@ from. Every size and pair is judged for itself, as crossovers are; `rests_on` co
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import ascii_lowercase
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -28,11 +27,17 @@ MOST_GROUPS = 3
 """Sentences about single structures; of more groups of them the picture tells."""
 
 
-class Choice(NamedTuple):
-    """What the data leave to choose from at a size, and what they show to be worse, in the study's order."""
+@dataclass(frozen=True)
+class Choice:
+    """What the data leave to choose from at a size, and what they show to be worse, in the study's order.
+
+    Attributes:
+        ahead: family -> the mean of its differences from the others there, by which they are named.
+    """
 
     best: tuple[str, ...]
     beaten: tuple[str, ...] = ()
+    ahead: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 MOST_NAMED = 6
@@ -55,16 +60,26 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
         rows = pairs[pairs["n_train"] == n]
         there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
         worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(crossings, n)}
+        ahead = {f: _ahead(rows, f) for f in there}
         best = tuple(f for f in there if f not in worse)
         # of verdicts that contradict each other, so that nothing is left, none is taken
-        out[n] = Choice(best, tuple(f for f in there if f in worse)) if best else Choice(tuple(there))
+        beaten = tuple(f for f in there if f in worse) if best else ()
+        out[n] = Choice(best or tuple(there), beaten, ahead)
     return out
+
+
+def _ahead(rows: pd.DataFrame, family: str) -> float:
+    """Return the mean of a family's differences from the others."""
+    first, second = rows["family_a"].eq(family), rows["family_b"].eq(family)
+    return float(pd.Series([*rows.loc[first, "difference"], *-rows.loc[second, "difference"]]).mean())
 
 
 def _pairs(results: StudyResults, *structures: str) -> pd.DataFrame:
     """Return the main question's pairs of structures, or of their mean, on the target's test cases."""
     name, asked = "paired" if structures == (POOLED,) else "pairwise", main_question(results.study)
-    rows = results.frame(name, "test_set", "structure", "n_train", "family_a", "family_b", "p", "about", *CI)
+    rows = results.frame(
+        name, "test_set", "structure", "n_train", "family_a", "family_b", "difference", "p", "about", *CI
+    )
     here = rows["test_set"].eq(results.study.target) & rows["structure"].isin(structures)
     return rows[here & rows["family_a"].isin(asked) & rows["family_b"].isin(asked)]
 
@@ -161,11 +176,15 @@ def _sentence(study: Study, about: str, choices: Choices) -> str:
     sizes: dict[Choice, list[int]] = {}
     for n, choice in choices.items():
         sizes.setdefault(choice, []).append(n)
+
+    def named(among: Iterable[str], ns: Sequence[int]) -> list[str]:
+        by_mean = sorted(among, key=lambda f: -sum(choices[n].ahead.get(f, 0) for n in ns))
+        return [action(study, f, every) for f in by_mean]
+
     parts = [
-        {"sizes": ranges(ns, list(choices)), "best": [action(study, f, every) for f in choice.best],
-         "beaten": [action(study, f, every) for f in choice.beaten]}
+        {"sizes": ranges(ns, list(choices)), "best": named(choice.best, ns), "beaten": named(choice.beaten, ns)}
         for choice, ns in sizes.items()
-    ]  # fmt: skip
+    ]
     [said] = statements(study, "answer_by_size", parts=parts)
     return about + (said if about else said[:1].upper() + said[1:])
 
