@@ -27,8 +27,8 @@ CORRELATION = 0.5
 """The correlation of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan
 needs most cases."""
 HEADINGS = {
-    DIFFERENCE: "Test cases and trainings that settle a difference",
-    CROSSOVER: "Test cases and trainings that settle the crossover",
+    DIFFERENCE: "Test cases and trainings with which a new study settles a difference",
+    CROSSOVER: "Test cases and trainings with which a new study settles the crossover",
     SCORE: "Labelled cases that reach a score",
     NEXT: "What further labelled cases buy",
 }
