@@ -78,7 +78,8 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         if name not in there
     ]
     if question.structure == POOLED:
-        findings = [f"{f}; a plan is for one structure, not for the mean over several" for f in findings]
+        of_mean = "; a plan is for one structure, not for the mean over several"
+        findings = [f + of_mean * f.startswith("--structure") for f in findings]
     asked = len({*question.models}) if question.models else len(families)
     if asked != 2 or len(question.models) not in (0, 2):
         findings.append(
