@@ -10,6 +10,7 @@ from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
 from crossover.execution import estimate, progress, requirements, slurm_site
+from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
 from crossover.execution.preflight import check_gpus, check_results
 from crossover.execution.workflow import (
@@ -141,7 +142,8 @@ def where_the_report_is() -> str:
         return "There is no report: the run was asked for other files."
     if not is_made(workflow, "report"):
         return f"The run was asked for other files than the report: {page} is of an earlier run."
-    return "\n".join([*first_page.answers(page), f"The report: {page.resolve()}"])
+    warned = ingest_warnings(dict.fromkeys(cohort for study in STUDIES.values() for cohort in study.cohorts))
+    return "\n".join([*first_page.answers(page), *warned, f"The report: {page.resolve()}"])
 
 
 UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}
