@@ -516,10 +516,26 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
     assert values["network"] == {"architecture": "mine", "engine": "torch", "settings": {"width": 8}}
     assert values["scales"] == {"paper": {}, "smoke": {"network": {}, "recipe": {"batch": 2}, "sizes": [2]}}
     assert [assumption["about"] for assumption in values["assumptions"]] == ["Recipe"]
-    own.write_text("extends: base\nnetwork: {backend: nnunet}\n")
-    assert [assumption["about"] for assumption in read_study_file(own, tmp_path)["assumptions"]] == ["Recipe"]
     own.write_text("extends: base\nnetwork: {settings: {decoder_width: 0.5}}\n")
     assert read_study_file(own, tmp_path)["scales"]["smoke"]["network"] == {"settings": {"encoder": "resnet18"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "left"),
+    [
+        ("network: {device: {precision: bfloat16}}", ["Network", "Recipe", "Augmentation", "Draws"]),
+        ("network: {settings: {encoder: resnet50}}", ["Recipe", "Augmentation", "Draws"]),
+        ("recipe: {batch: 4}", ["Network", "Augmentation", "Draws"]),
+        ("recipe: {augmentation: {flip: true}}", ["Network", "Recipe", "Draws"]),
+        ("network: {backend: nnunet}", ["Draws"]),
+    ],
+)
+def test_a_study_inherits_no_assumption_of_what_it_sets_itself(tmp_path: Path, own: str, left: list[str]):
+    about = ["Network", "Recipe", "Augmentation", "Draws"]
+    (tmp_path / "base.yaml").write_text("assumptions:\n" + "".join(f"  - {{about: {a}, choice: c}}\n" for a in about))
+    (tmp_path / "own.yaml").write_text(f"extends: base\n{own}\n")
+    values = read_study_file(tmp_path / "own.yaml", tmp_path)
+    assert [assumption["about"] for assumption in values["assumptions"]] == left
 
 
 def test_each_study_of_a_run_has_the_folder_that_is_on_record_for_it(tmp_path: Path):

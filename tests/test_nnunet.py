@@ -226,7 +226,9 @@ def test_one_key_switches_the_backend_and_nothing_else(tmp_path: Path):
 
     own = study_of(tmp_path, STUDY)
     other = study_of(tmp_path, STUDY + "network: {backend: nnunet}\n")
-    assert own.model_copy(update={"network": other.network}) == other
+    assert own.model_copy(update={"network": other.network, "assumptions": other.assumptions}) == other
+    left_out = {a.about for a in own.assumptions} - {a.about for a in other.assumptions}
+    assert left_out == {"Network", "Recipe", "Augmentation", "The scales demo and smoke"}  # nnU-Net has its own
     assert plan(own) == plan(other)
     network, trainer = other.network, other.network.trainer
     assert (network.configuration, network.plans, trainer.num_epochs) == ("2d", "default", 1000)

@@ -142,24 +142,24 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
 def read_study_file(path: Path, bases: Path) -> dict:
     """Read a study's YAML file over the bases that it extends, see `read_extended`.
 
-    A base's settings of a network of another architecture than the study's are left out, at every scale.
+    A base's settings of a network of another architecture than the study's are left out, at every scale, and so is what
+    it assumes of a network, a recipe or an augmentation that the study sets itself.
     """
     return read_extended(path, bases, _without_others_settings)
 
 
-NETWORK = "Network"
-"""What a base's assumption of its network is about."""
-
-
 def _without_others_settings(base: dict, values: dict) -> dict:
-    """Return a base without what it says of its network where `values` have another one: settings and assumption."""
-    if _architecture(values) in (None, _architecture(base)):
-        return base
+    """Return a base without what it says of settings that `values` have otherwise, in settings and assumptions."""
     out = dict(base)
+    if isinstance(base.get("assumptions"), list):
+        otherwise = _set_otherwise(values)
+        out["assumptions"] = [
+            a for a in base["assumptions"] if not isinstance(a, dict) or a.get("about") not in otherwise
+        ]
+    if _architecture(values) in (None, _architecture(base)):
+        return out
     if isinstance(base.get("network"), dict):
         out["network"] = {key: value for key, value in base["network"].items() if key != "settings"}
-    if isinstance(base.get("assumptions"), list):
-        out["assumptions"] = [a for a in base["assumptions"] if not isinstance(a, dict) or a.get("about") != NETWORK]
     if isinstance(base.get("scales"), dict):
         own = values | {"scales": {}}
         out["scales"] = {
@@ -167,6 +167,21 @@ def _without_others_settings(base: dict, values: dict) -> dict:
             for name, scale in base["scales"].items()
         }
     return out
+
+
+def _set_otherwise(values: dict) -> set[str]:
+    """Return what assumptions of a base are about that `values` set otherwise; nnU-Net brings all of it itself."""
+    if _architecture(values) == "nnunet":
+        return {"Network", "Recipe", "Augmentation", "The scales demo and smoke"}
+    network, recipe = (
+        set(part) if isinstance(part := values.get(key), dict) else set() for key in ("network", "recipe")
+    )
+    otherwise = {
+        "Network": network - {"device"},
+        "Recipe": recipe - {"augmentation"},
+        "Augmentation": recipe & {"augmentation"},
+    }
+    return {about for about, keys in otherwise.items() if keys}
 
 
 def _architecture(values: dict) -> object:
