@@ -119,6 +119,7 @@ rule splits:
     output:
         "results/{study}/splits.csv",
         "results/{study}/left_out.csv",
+        "results/{study}/warned.csv",
     log:
         "logs/{study}/splits.log",
     conda:

@@ -34,7 +34,7 @@ CAPTIONS = sorted({source for study in STUDIES for source in declared_by(study, 
 
 rule report:
     input:
-        splits=[f"results/{study}/{name}.csv" for study in STUDIES for name in ("splits", "left_out")],
+        splits=[f"results/{study}/{name}.csv" for study in STUDIES for name in ("splits", "left_out", "warned")],
         metrics=[f"results/{study}/metrics.csv" for study in STUDIES],
         analyses=[f for study in STUDIES for f in outputs_of(study)],
         stages=[f"results/{study}/stages/{batch}.json" for study in STUDIES for batch in PLANS[study].batches],

@@ -92,17 +92,18 @@ def test_every_wrong_name_is_a_finding_with_its_place_and_what_there_is_instead(
         load_published(str(path))
     found = [line.removeprefix(f"{path}: ") for line in str(error.value).splitlines()]
     models = "there are: scratch, tuned (or declared in without_scores)"
+    assert len(found) == 10
     assert sorted(found) == sorted([
-        f"paired.0.a.family: no model 'tunned'; {models}",
-        "paired.1.test_set: no test set 'tst'; there are: t",
-        next(line for line in found if line.startswith("paired.2.metric: no metric 'hd96'; known are: dsc, iou, hd95")),
-        next(line for line in found if line.startswith("paired.2.test: Input should be 't', 'anova', 'wilcoxon'")),
-        "paired.2.b.n_train: no size 15; there are: 0, 5, 10, 20, 40 (0 where models have none)",
-        "paired.3.metric: 'Hausdorff' may be hd_mm or hd95_mm: write the one that is meant",
-        f"orderings.0.worse.0: no model 'scrach'; {models}",
-        "orderings.0.test_set: no test set 'tst'; there are: t",
-        "gains.0: n_train is required: scores of tuned are printed at the sizes [5, 10, 20, 40]",
-        "percentages.0.percent: a number is needed, not '12.5 percent'",
+        f"paired.entry 1.a.family: no model 'tunned'; {models}",
+        "paired.entry 2.test_set: no test set 'tst'; there are: t",
+        *(line for line in found if line.startswith("paired.entry 3.metric: no metric 'hd96'; known are: dsc, iou,")),
+        *(line for line in found if line.startswith("paired.entry 3.test: Input should be 't', 'anova', 'wilcoxon'")),
+        "paired.entry 3.b.n_train: no size 15; there are: 0, 5, 10, 20, 40 (0 where models have none)",
+        "paired.entry 4.metric: 'Hausdorff' may be hd_mm or hd95_mm: write the one that is meant",
+        f"orderings.entry 1.worse.entry 1: no model 'scrach'; {models}",
+        "orderings.entry 1.test_set: no test set 'tst'; there are: t",
+        "gains.entry 1: n_train is required: scores of tuned are printed at the sizes [5, 10, 20, 40]",
+        "percentages.entry 1.percent: a number is needed, not '12.5 percent'",
     ])  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def test_a_structure_is_one_of_those_with_scores(tmp_path):
     values = [row_ | {"structure": "liver"} for row_ in yaml.safe_load(plain_file(tmp_path).read_text())["values"]]
     test = {"a": model("tuned", 5), "b": model("scratch", 5), "test_set": "t", "metric": "dsc", "p": 0.5, "where": "R"}
     path = plain_file(tmp_path, values=values, paired=[test | {"structure": "lver"}])
-    with pytest.raises(ConfigError, match=r"paired\.0\.structure: no structure 'lver'; there are: liver"):
+    with pytest.raises(ConfigError, match=r"paired\.entry 1\.structure: no structure 'lver'; there are: liver"):
         load_published(str(path))
     assert load_published(str(plain_file(tmp_path, paired=[test | {"structure": "liver"}], without_scores=["lver"])))
 
@@ -121,7 +122,7 @@ def test_what_is_wrong_at_many_places_is_one_finding(tmp_path):
     with pytest.raises(ConfigError) as error:
         load_published(str(path))
     (line,) = str(error.value).splitlines()
-    assert "values.0.metric and 7 more: no metric 'hd96'" in line and "other_metrics: {hd96: higher}" in line
+    assert "values.entry 1.metric and 7 more: no metric 'hd96'" in line and "other_metrics: {hd96: higher}" in line
 
 
 def test_models_without_scores_and_other_metrics_are_declared(tmp_path):
@@ -149,8 +150,10 @@ def test_a_statement_that_names_what_is_not_printed_is_told_with_its_place(tmp_p
     wrong = [said | {"left": "share * 24"}, said | {"left": 'score("Dice", "tunned", 5, "t")'}]
     run = CliRunner().invoke(app, ["audit", str(plain_file(tmp_path, statements=wrong))])
     assert run.exit_code == 2
-    assert "submission.yaml: statements.0.left: share * 24: no fact has the key 'share'" in run.output
-    assert "statements.1.left" in run.output and "no mean of tunned at n = 5, t, dsc; there are: tuned" in run.output
+    assert "submission.yaml: statements.entry 1.left: share * 24: no fact has the key 'share'" in run.output
+    assert (
+        "statements.entry 2.left" in run.output and "no mean of tunned at n = 5, t, dsc; there are: tuned" in run.output
+    )
 
 
 def test_a_missing_paper_is_told_with_the_names_that_work(tmp_path, monkeypatch):
@@ -388,7 +391,7 @@ def test_a_test_is_named_in_letters_of_any_case_and_a_p_below_a_number_has_a_key
     a, b = model("tuned", 5), model("scratch", 5)
     test = {"a": a, "b": b, "test_set": "t", "metric": "dsc", "p": 0.5, "where": "R", "test": "Wilcoxon"}
     assert load_published(str(plain_file(tmp_path, paired=[test]))).paired[0].test == "wilcoxon"
-    with pytest.raises(ConfigError, match=r"paired\.0\.p: a number is needed, not '<0.001'; .*p_below: true"):
+    with pytest.raises(ConfigError, match=r"paired\.entry 1\.p: a number is needed, not '<0.001'; .*p_below: true"):
         load_published(str(plain_file(tmp_path, paired=[test | {"p": "<0.001"}])))
 
 
@@ -589,8 +592,8 @@ def test_names_are_read_from_a_file_of_any_shape(junk):
 @pytest.mark.parametrize(
     "written, told",
     [
-        ("[0.88, 0.80]", "values.0.ci: write the lower end first: [0.8, 0.88]"),
-        ("[0,80, 0,88]", "values.0.ci: write two numbers with decimal points, such as [0.80, 0.88]; there are 4"),
+        ("[0.88, 0.80]", "values.entry 1.ci: write the lower end first: [0.8, 0.88]"),
+        ("[0,80, 0,88]", "values.entry 1.ci: write two numbers with decimal points, such as [0.80, 0.88]; there are 4"),
     ],
 )
 def test_an_interval_is_two_numbers_in_order(tmp_path, written, told):

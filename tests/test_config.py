@@ -119,7 +119,10 @@ def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(place: 
 
 def test_a_wrong_key_inside_a_list_is_named_with_its_index(tmp_path: Path):
     message = refusal(changed(tmp_path, lambda v: v["strategies"]["transfer"]["chain"][1].update(level=["L1"])))
-    assert "strategies.transfer.chain.1.level: unknown key (did you mean levels?); valid keys: train, levels" in message
+    assert (
+        "strategies.transfer.chain.entry 2.level: unknown key (did you mean levels?); valid keys: train, levels"
+        in message
+    )
 
 
 WRONG_VALUES = {

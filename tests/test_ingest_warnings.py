@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
+
+from crossover.analyses.figures.captions import warned
 from crossover.core.files import write_json
+from crossover.core.paths import CONFIG
 from crossover.execution.ingest_warnings import ingest_warnings
+from crossover.study.config import load_study
 
 
 def found(*codes: str, status: str = "made") -> dict:
@@ -23,3 +28,15 @@ def test_cases_that_are_used_with_a_warning_are_counted_by_what_they_are_warned_
     assert ingest_warnings(["ours", "theirs", "not made"], tmp_path) == [
         f"2 cases of ours used with a warning: sides-swapped (2), values-unlike (1): see {tmp_path}/ours/ingest.txt"
     ]
+
+
+def test_the_page_of_a_study_tells_of_them():
+    study = load_study("uterus", "smoke", CONFIG)
+    rows = [("uterus", "a", "sides-swapped"), ("uterus", "a", "values-unlike"), ("uterus", "b", "values-unlike")]
+    frames = {"warned": pd.DataFrame([*rows, ("cervix", "a", "x")], columns=["cohort", "case", "code"])}
+    assert warned(frames, study) == [
+        "2 cases of Uterus are used with a warning: sides-swapped (1), values-unlike (2). "
+        "data/cases/uterus/ingest.txt names them.",
+        "1 case of Cervix is used with a warning: x (1). data/cases/cervix/ingest.txt names it.",
+    ]
+    assert warned({}, study) == []

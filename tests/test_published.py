@@ -145,14 +145,16 @@ def test_wrong_values_are_named_with_their_place(tmp_path):
     with pytest.raises(ConfigError) as error:
         load_published("x", tmp_path)
     assert "x.yaml: citation: Field required" in str(error.value)
-    assert "x.yaml: values.0.cases: Input should be greater" in str(error.value)
+    assert "x.yaml: values.entry 1.cases: Input should be greater" in str(error.value)
 
 
 def test_an_unknown_key_is_named_with_the_valid_ones(tmp_path):
     path = tmp_path / "x.yaml"
     value = "model: {family: a, n_train: 0}, test_set: all, metric: dsc, mean: 0.9, std: 0.1, where: T"
     path.write_text(f"study: x\ncitation: X\nsizes: []\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
-    with pytest.raises(ConfigError, match=r"x.yaml: values\.0\.std: unknown key.*; valid keys: where, model, .*sd, se"):
+    with pytest.raises(
+        ConfigError, match=r"x.yaml: values\.entry 1\.std: unknown key.*; valid keys: where, model, .*sd, se"
+    ):
         load_published(str(path))
 
 
@@ -162,7 +164,10 @@ def test_what_a_check_found_is_told_without_the_checkers_words(tmp_path):
     path.write_text(f"study: x\ncitation: X\nsizes: [5]\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
     with pytest.raises(ConfigError) as error:
         load_published(str(path))
-    assert str(error.value) == f"{path}: values.0.model.n_train: no size 9; there are: 0, 5 (0 where models have none)"
+    assert (
+        str(error.value)
+        == f"{path}: values.entry 1.model.n_train: no size 9; there are: 0, 5 (0 where models have none)"
+    )
 
 
 def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):

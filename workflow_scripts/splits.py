@@ -11,7 +11,7 @@ from workflow_scripts._job import Job, run
 
 
 def main(job: Job) -> None:
-    """Write which patients are trained on, validated on and tested on, and who has no case to be split."""
+    """Write which patients are trained on, validated on and tested on, who has no case, and what cases warn of."""
     tables = {path.parent.name: pd.read_csv(path, dtype=str) for path in job.patients}
     cases = pd.concat([table.assign(cohort=cohort) for cohort, table in tables.items()])
     settings = Splits.model_validate(job.cfg["settings"])
@@ -19,6 +19,7 @@ def main(job: Job) -> None:
     table = split(cases, job.cfg["tests"], settings, job.checks, images)
     table.to_csv(job.out[0], index=False)
     pd.concat([_left_out(path) for path in job.cases]).to_csv(job.out[1], index=False)
+    pd.concat([_warned(path) for path in job.cases]).to_csv(job.out[2], index=False)
 
 
 def _images(manifest: Path) -> pd.DataFrame:
@@ -36,6 +37,13 @@ def _left_out(manifest: Path) -> pd.DataFrame:
     left = read_json(manifest).get("left_out", {})
     rows = [(manifest.parent.name, patient, why) for patient, why in left.items()]
     return pd.DataFrame(rows, columns=["cohort", "patient", "why"])
+
+
+def _warned(manifest: Path) -> pd.DataFrame:
+    """Return the warnings of a cohort's cases, which are used all the same: columns cohort, case, code."""
+    warned = read_json(manifest).get("warned", {})
+    rows = [(manifest.parent.name, case, code) for case, codes in warned.items() for code in codes]
+    return pd.DataFrame(rows, columns=["cohort", "case", "code"])
 
 
 if __name__ == "__main__":

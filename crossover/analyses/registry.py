@@ -21,7 +21,7 @@ from crossover.study.schema import Study
 KINDS = ("statistics", "tables", "figures")
 SUFFIXES = ("svg", "png", "pdf")
 """The suffixes of each figure's files."""
-CONTRACT = ("metrics.csv", "splits.csv", "left_out.csv")
+CONTRACT = ("metrics.csv", "splits.csv", "left_out.csv", "warned.csv")
 """Tables of every study that no analysis makes; with radiomics there is radiomics.csv too."""
 PLACE = ROOT / "crossover/analyses"
 _NAMES = {**vars(predicates), "Analysis": Analysis}

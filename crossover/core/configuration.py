@@ -204,14 +204,22 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> tuple
     return place, f"{message}{given}"
 
 
+def entry(index: int) -> str:
+    """Return how messages name an entry of a list, by its index from 0."""
+    return f"entry {index + 1}"
+
+
 def _typed(place: tuple, values: Any) -> Iterator[str]:
-    """Yield the parts of a place as it stands in the file, without the kinds and forms ("<file>") of a union."""
+    """Yield the parts of a place as it stands in the file, without the kinds and forms ("<file>") of a union.
+
+    An entry of a list is named as people count: from 1.
+    """
     for part in place:
         if isinstance(values, dict) and part not in values and part == values.get("kind"):
             continue
         if str(part).startswith("<"):
             continue
-        yield str(part)
+        yield entry(part) if isinstance(part, int) and isinstance(values, list) else str(part)
         try:
             values = values[part]
         except (KeyError, IndexError, TypeError):

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from crossover.core.files import read_json_or_none
 from crossover.core.wording import counted
+from crossover.sources import ingest_report
 
 
 def ingest_warnings(cohorts: Iterable[str], cases: Path = Path("data/cases")) -> list[str]:
@@ -15,16 +15,11 @@ def ingest_warnings(cohorts: Iterable[str], cases: Path = Path("data/cases")) ->
         cases: the folder with a folder for each cohort.
     """
     lines = []
-    for cohort in cohorts:
-        report = read_json_or_none(cases / cohort / "ingest.json") or {"cases": {}}
-        warned = [
-            {finding["code"] for finding in about["findings"] if finding["severity"] == "warning"}
-            for about in report["cases"].values()
-            if about["status"] == "made"
-        ]
-        codes = Counter(code for own in warned for code in own)
-        if codes:
+    for folder in (cases / cohort for cohort in cohorts):
+        warned = ingest_report.warned(ingest_report.read(folder)) if (folder / ingest_report.JSON).exists() else {}
+        if warned:
+            codes = Counter(code for own in warned.values() for code in own)
             what = ", ".join(f"{code} ({n})" for code, n in codes.most_common())
-            some = counted(sum(map(bool, warned)), "case")
-            lines.append(f"{some} of {cohort} used with a warning: {what}: see {cases / cohort / 'ingest.txt'}")
+            some = counted(len(warned), "case")
+            lines.append(f"{some} of {folder.name} used with a warning: {what}: see {folder / ingest_report.TEXT}")
     return lines

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from crossover.analyses import registry
-from crossover.analyses.figures.captions import left_out
+from crossover.analyses.figures.captions import left_out, warned
 from crossover.analyses.figures.style import DPI, PAGE_MM
 from crossover.report import best_by_size, study_tables
 from crossover.report.agreement_section import agreement_section
@@ -163,7 +163,11 @@ def study_page(results: StudyResults) -> StudyPage:
         meaning=meaning,
         published_scale=SCALES[-1],
         of_a_paper=of_a_paper,
-        notices=[*left_out(results.frames, study), *notices(results.frame("initial"), study)],
+        notices=[
+            *left_out(results.frames, study),
+            *warned(results.frames, study),
+            *notices(results.frame("initial"), study),
+        ],
         answers=whole or answered,
         others=[answer for answer in answered if whole and answer.structure],
         **parts,

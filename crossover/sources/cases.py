@@ -126,8 +126,8 @@ def make_cases(
     if not lenient or not report["cases"]:
         _raise_errors(report, folder, source)
     good = {case: records[case] for case in report["made"]}
-    left_out = lacking | _left_out(report, records)
-    write_json(manifest, {"items": good} | ({"left_out": left_out} if left_out else {}))
+    about_patients = {"left_out": lacking | _left_out(report, records), "warned": ingest_report.warned(report)}
+    write_json(manifest, {"items": good} | {key: said for key, said in about_patients.items() if said})
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
     with (folder / "patients.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, list(rows[0] if rows else ()), lineterminator="\n")

@@ -145,6 +145,16 @@ def problems(report: Report) -> str:
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
 
 
+def warned(report: Report) -> dict[str, list[str]]:
+    """Return each case that is used with warnings -> their codes, each once, in order."""
+    codes = {
+        case: sorted({finding["code"] for finding in about["findings"] if finding["severity"] == "warning"})
+        for case, about in report["cases"].items()
+        if about["status"] == "made"
+    }
+    return {case: own for case, own in codes.items() if own}
+
+
 def _together(findings: Sequence[FindingRow]) -> list[FindingRow]:
     """Join findings that say the same of several channels or structures."""
     alike: dict[tuple[str, str], list[FindingRow]] = {}

@@ -4,6 +4,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
+from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS
 from crossover.statistics.scores import scales
 from crossover.statistics.scores.patients import patients_of
@@ -57,6 +58,19 @@ def left_out(frames: Frames, study: Study) -> list[str]:
         why = "; ".join(f"{n} with {reason}" if len(reasons) > 1 else reason for reason, n in reasons.items())
         verb = "is" if len(rows) == 1 else "are"
         out.append(f"{len(rows)} of {total} patients of {study.cohorts[cohort].label} {verb} left out: {why}.")
+    return out
+
+
+def warned(frames: Frames, study: Study) -> list[str]:
+    """Return a sentence for each cohort of how many of its cases are used although their ingest warns, and of what."""
+    rows, out = frames.get("warned"), []
+    if rows is None:
+        return out
+    for cohort, own in rows.groupby("cohort", sort=False):
+        codes = ", ".join(f"{code} ({n})" for code, n in own["code"].value_counts().sort_index().items())
+        some, label = own["case"].nunique(), study.cohorts[cohort].label
+        used = f"{counted(some, 'case')} of {label} {'is' if some == 1 else 'are'} used with a warning: {codes}."
+        out.append(f"{used} data/cases/{cohort}/ingest.txt names {'it' if some == 1 else 'them'}.")
     return out
 
 

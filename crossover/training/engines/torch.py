@@ -176,8 +176,9 @@ class TorchEngine:
             self._to_train()
             shape, limit = (batch, *self._shape), KEPT_BYTES - COPIES * sum(w.nbytes for w in self._trained().values())
             recompute(self._model, ())
-            room = kept_bytes(self._model, shape) <= ROOM_BYTES
-            self._spared[step] = room, enough_blocks(self._model, shape, limit)
+            kept = kept_bytes(self._model, shape)
+            chosen = enough_blocks(self._model, shape, limit) if kept > limit else []
+            self._spared[step] = kept <= ROOM_BYTES, chosen
         room, chosen = self._spared[step]
         keep_freed_memory(room)
         recompute(self._model, chosen)

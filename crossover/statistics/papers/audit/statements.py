@@ -2,6 +2,7 @@
 
 import math
 
+from crossover.core.configuration import entry
 from crossover.statistics.papers.audit.expressions import ExpressionError, evaluate, named, whole_number
 from crossover.statistics.papers.audit.interval import Interval
 from crossover.statistics.papers.audit.lookup import first_facts
@@ -46,7 +47,7 @@ def wrong_statements(published: Published) -> list[str]:
             try:
                 evaluate(text, published)
             except ExpressionError as error:
-                found.append(f"statements.{k}.{place}: {error}")
+                found.append(f"statements.{entry(k)}.{place}: {error}")
     return found
 
 
