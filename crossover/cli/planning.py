@@ -24,7 +24,9 @@ Models = Annotated[list[str] | None, Option(help="Model to compare; give the opt
 Size = Annotated[int | None, Option(help="Value of n_train of both models; by default the largest that both have.")]
 Metric = Annotated[str, Option(help="Metric by which models are compared.")]
 TestSet = Annotated[str, Option(help="Cohort whose cases are tested.")]
-Structure = Annotated[str, Option(help="Structure; by default each in turn.")]
+Structure = Annotated[
+    str, Option(help="Structure, or `all` for each case's mean over the structures; by default all of these in turn.")
+]
 Columns = Annotated[
     list[str] | None, Option(help="Role of a column, as ROLE=NAME, as for `crossover compare`; may be repeated.")
 ]

@@ -19,6 +19,7 @@ from crossover.report.table_layout import TextTable
 from crossover.statistics.estimates.chance import METHODS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.papers.claims.parts import VERDICTS
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
@@ -112,9 +113,9 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     tuned = [r for r in rows if r["question"] == NEXT and r["a"] == label[fine_tuned(study)]]
     shown += [row for row in tuned if not row["refused"]][:1]
     several = len(study.structures) > 1
-    said = [
-        f"{study.structures[row['structure']].label}: {statement(row)}" if several else statement(row) for row in shown
-    ]
+    about = {name: f"{own.label}: " if several else "" for name, own in study.structures.items()}
+    about[POOLED] = f"On average over the {len(study.structures)} structures: "
+    said = [about[row["structure"]] + statement(row) for row in shown]
     for text in statements(study, "surer", plans=said):
         yield LinkedSentence(text)
 

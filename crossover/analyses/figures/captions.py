@@ -63,7 +63,7 @@ def left_out(frames: Frames, study: Study) -> list[str]:
 
 def warned(frames: Frames, study: Study) -> list[str]:
     """Return a sentence for each cohort of how many of its cases are used although their ingest warns, and of what."""
-    rows, out = frames.get("warned"), []
+    rows, out = frames.get("warned"), list[str]()
     if rows is None:
         return out
     for cohort, own in rows.groupby("cohort", sort=False):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crossover.core.terminal import Table
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import scale
 from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, draw_components
 from crossover.statistics.study_planning.planning import (
@@ -145,11 +146,15 @@ def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:
             console.print(_grid(own))
         several = own["structure"].nunique() > 1
         for structure, said in zip(own["structure"], own["statement"]):
-            text = f"{structure}: {said}" if several else f"{said[:1].upper()}{said[1:]}"
+            text = f"{_named(structure)}: {said}" if several else f"{said[:1].upper()}{said[1:]}"
             console.print(Text(f"- {text}."))
         console.print()
     for note in notes:
         console.print(Text(f"Note: {note}."))
+
+
+def _named(structure: object) -> str:
+    return "average over the structures" if structure == POOLED else str(structure)
 
 
 def _grid(own: pd.DataFrame) -> Table:
@@ -162,5 +167,5 @@ def _grid(own: pd.DataFrame) -> Table:
         pair = ", ".join(filter(None, (str(row["a"]), str(row["b"]))))
         each = str(row["trainings"] or "")
         each += f" draws x {row['per_draw']}" if row["per_draw"] > 1 else ""
-        grid.add_row(str(row["structure"]), pair, each, cases, hours)
+        grid.add_row(_named(row["structure"]), pair, each, cases, hours)
     return grid

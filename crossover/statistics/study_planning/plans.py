@@ -42,7 +42,7 @@ class Question:
         reach: a score to be reached, None for none. more: labelled cases beyond the largest size.
         models: two families; the table's two where it has no more.
         size: the n_train at which they are compared; None for the largest that both have.
-        structure: "" for each.
+        structure: "" for each, and for each case's mean over them; "all" for this mean alone.
         missing: what is done with predictions that a model lacks, as in a comparison (`scores.missing`).
     """
 
@@ -65,11 +65,11 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         TableError: everything that the table lacks of what is asked.
     """
     whole = tested(table)
-    families = list(dict.fromkeys(whole["family"]))
+    families, structures = (list(dict.fromkeys(whole[column])) for column in ("family", "structure"))
     known = {
         "--metric": (question.metric, list(whole)),
         "--test-set": (question.test_set, list(test_sets(whole))),
-        "--structure": (question.structure, ["", *dict.fromkeys(whole["structure"])]),
+        "--structure": (question.structure, ["", *structures, *([POOLED] if len(structures) > 1 else [])]),
         **{f"--model {m}": (m, families) for m in question.models},
     }
     findings = [
@@ -77,9 +77,6 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         for option, (name, there) in known.items()
         if name not in there
     ]
-    if question.structure == POOLED:
-        of_mean = "; a plan is for one structure, not for the mean over several"
-        findings = [f + of_mean * f.startswith("--structure") for f in findings]
     asked = len({*question.models}) if question.models else len(families)
     if asked != 2 or len(question.models) not in (0, 2):
         findings.append(
@@ -112,7 +109,8 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
 
     def own(rows: pd.DataFrame) -> pd.DataFrame:
         rows = rows if question.test_set == POOLED else rows[rows["cohort"] == question.test_set]
-        return rows[rows["structure"] == question.structure] if question.structure else rows
+        one = question.structure not in ("", POOLED)
+        return rows[rows["structure"] == question.structure] if one else rows
 
     asked = own(tested(table))
     whole, gone = completed(table, question.missing)
@@ -122,9 +120,24 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
             f"{question.metric}: infinite in {endless} rows, as where one of the two masks is empty: there is no mean "
             "to plan for; give the column diagonal_mm, or write what a failure counts as"
         )
-    gone = own(gone)
+    rows, gone = _with_their_mean(rows, question.metric), own(gone)
+    if question.structure == POOLED:
+        rows = rows[rows["structure"] == POOLED]
     notes = lacking(gone, question.missing) if len(gone) else []
     return rows, [*notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
+
+
+def _with_their_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return rows of several structures after those of their mean: "all", of each case that has a score of them all."""
+    structures = rows["structure"].nunique()
+    if structures < 2:
+        return rows
+    training = [c for c in ("family", "n_train", "replicate", "draw", "fold", "cohort", "patient", "case") if c in rows]
+    cases = rows.groupby(training, dropna=False, sort=False).agg(
+        {metric: "mean", "structure": "size", "model": "first"}
+    )
+    whole = cases[cases["structure"] == structures].reset_index().assign(structure=POOLED)
+    return pd.concat([whole, rows], ignore_index=True)
 
 
 def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list[str]:
@@ -144,8 +157,8 @@ def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list
 def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
     """Return what would make a study's answers surer, as rows of `planning.PLANNING`.
 
-    It asks about the difference found of the pair at its largest size, of each structure where it isn't
-    beyond chance; about the crossover of the pair where it can't be told, of the first such structure; and
+    It asks about the difference found of the pair at its largest size, of the mean over the structures and of each
+    where it isn't beyond chance; about the crossover of the pair where it can't be told, of the first of these; and
     about 10 further cases for each family.
 
     Args:
@@ -155,7 +168,7 @@ def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str]
         rules: how a new study is judged.
     """
     table = tested(table)
-    rows = test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric)
+    rows = _with_their_mean(test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric), metric)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     asked = Question(metric, models=pair, test_set=test_set, rules=rules)
     found: list[dict] = []
