@@ -129,6 +129,8 @@ def test_the_page_shows_all_and_needs_nothing_from_elsewhere(tmp_path):
     assert page.links and all((out / link).is_file() for link in page.links)
     pictures = {Path(link).name for link in page.links if link.endswith(".svg")}
     assert pictures == {
+        "curves-dsc-cervix.svg",
+        "curves-dsc-uterus.svg",
         "scores-dsc-cervix.svg",
         "scores-dsc-uterus.svg",
         "sizes-dsc-gland.svg",

@@ -38,6 +38,13 @@ RESAMPLED = {
     ROUGHNESS: "other patients and, judged by how far the means stray from smooth curves, other trainings",
     PATIENTS: "other patients, not for other trainings",
 }
+RIGHT = (
+    "the n from which one family stays ahead of another, with its {confidence} interval; filled: the differences on "
+    "both sides of the crossover are beyond chance; hollow, and in brackets: they are not; arrow: n lies beyond the "
+    "sizes"
+)
+"""What the right-hand side shows."""
+TRAINING_PATIENTS = "Training patients"
 ROW_MM = 7.0
 LEAST_MM, LEAST_ALONE_MM, AROUND_MM = 38.0, 59.0, 17.0
 """The least height of a structure of several and of one alone, and what the rows of pairs need beyond their own."""
@@ -73,9 +80,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"patients; each point is a training, {several} of each family and size. "
         f"Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
         f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
-        f"bands that overlap may still differ.{dotted} Right: the n from which one family stays ahead of another, "
-        f"with its {confidence} interval; filled: the differences on both sides of the crossover are beyond chance; "
-        "hollow, and in brackets: they are not; arrow: n lies beyond the sizes."
+        f"bands that overlap may still differ.{dotted} Right: {RIGHT.format(confidence=confidence)}."
     )
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [
@@ -183,7 +188,7 @@ def _frame(axes: Axes, sizes: list[int], study: Study) -> None:
     style.size_axis(axes, sizes)
     edge = (sizes[-1] / sizes[0]) ** 0.06
     axes.set_xlim(sizes[0] / edge, sizes[-1] * edge)
-    axes.set_xlabel(f"Training patients of the target cohort ({style.test_set_label(study, study.target)})")
+    axes.set_xlabel(f"{TRAINING_PATIENTS} of the target cohort ({style.test_set_label(study, study.target)})")
     axes.grid(axis="both")
 
 

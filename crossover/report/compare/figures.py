@@ -1,39 +1,49 @@
 """The figures of a study, for a table without one: a small study is made from the table's names."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from crossover.analyses.figures import organs, performance, style
+from crossover.analyses.figures import learning_curves, organs, performance, style
+from crossover.statistics.learning_curves.curves import learning_curves as fitted_curves
 from crossover.statistics.scores.metrics_table import compared
 from crossover.statistics.scores.scales import SHARE, method, scale
 from crossover.study.schema import Study
 from crossover.study.sections import Statistics
 
 Labels = Mapping[str, Mapping[str, str]]
-"""Column -> what the figures' study calls a thing -> what the table calls it."""
+"""Column -> what the figures' study calls a thing -> what the table calls it; or the other way round."""
 
 
 def figures(
-    table: pd.DataFrame, tests: pd.DataFrame, metric: str, confidence: float
+    table: pd.DataFrame, tests: pd.DataFrame, crossover: pd.DataFrame, metric: str, confidence: float
 ) -> Iterator[tuple[str, str, Figure]]:
-    """Yield (name, caption, figure): scores and differences of each test set, and scores by training size.
+    """Yield (name, caption, figure): learning curves, scores and differences of each test set, and scores by size.
 
     Args:
         table: of `complete.read_all`.
         tests: of `differences.paired.paired`.
+        crossover: of `learning_curves.crossing.crossovers`; the learning curves of its metric are drawn beside it.
     """
-    rows = compared(table).dropna(subset=metric)
+    table = _named_by_size(table.dropna(subset=metric))
+    keys = {
+        column: {name: f"{column}{i}" for i, name in enumerate(table[column].unique())}
+        for column in ("family", "cohort", "structure")
+    }
+    labels = {column: {key: name for name, key in own.items()} for column, own in keys.items()}
+    whole, tests, crossover = (_renamed(rows, keys) for rows in (table, tests, crossover))
+    rows = compared(whole).assign(replicate=0)  # they are means over the replicates
     infinite = int(np.isinf(rows[metric]).sum())
-    rows, tests, labels = _renamed(rows, tests)
-    rows = rows.assign(replicate=0)  # they are means over the replicates
     label = style.metric_label(metric)
     left = (
         f" {infinite} infinite values, of empty masks, are not shown, nor is a mean of them."
         if infinite else ""
     )  # fmt: skip
+    if set(crossover["metric"]) == {metric}:
+        yield from _curves(whole, crossover, labels, metric, confidence)
     for cohort, called in labels["cohort"].items():
         study = _study(rows, labels, metric, confidence, cohort)
         cases = rows.loc[rows["cohort"] == cohort, "case"].nunique()
@@ -59,28 +69,52 @@ def figures(
         yield f"sizes-{metric}-{called}", text, drawn
 
 
-def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, Labels]:
-    """Rename everything as a study can have it: a plan's models, short keys for what people call things."""
-    sized = rows.loc[rows["n_train"] > 0, "family"]
-    apart = (rows["n_train"] == 0) & rows["family"].isin(sized)
-    rows = rows.assign(family=rows["family"].where(~apart, rows["family"] + ", n = 0"))
-    keys = {
-        column: {name: f"{column}{i}" for i, name in enumerate(rows[column].unique())}
-        for column in ("family", "cohort", "structure")
-    }
-    for column, names in keys.items():
-        rows[column] = rows[column].map(names)
-    size = "-n" + rows["n_train"].astype(str)
-    rows["model"] = rows["family"] + size.where(rows["n_train"] > 0, "")
-    rows = rows.assign(strategy=rows["family"], level="")
-    places = {
-        "family_a": "family",
-        "family_b": "family",
-        "test_set": "cohort",
-        "structure": "structure",
-    }
-    tests = tests.replace({column: keys[of] for column, of in places.items()})
-    return rows, tests, {c: {key: name for name, key in own.items()} for c, own in keys.items()}
+def _curves(
+    table: pd.DataFrame, crossover: pd.DataFrame, labels: Labels, metric: str, confidence: float
+) -> Iterator[tuple[str, str, Figure]]:
+    """Yield the learning curves of each test set and where they cross."""
+    curves = fitted_curves(table, metric, confidence)
+    for cohort, called in labels["cohort"].items():
+        study = _study(table, labels, metric, confidence, cohort)
+        own = curves[curves["test_set"] == cohort]
+        if own.empty:
+            continue
+        drawn = style.each_structure(study, partial(learning_curves.draw, table, curves, crossover, study))
+        for axes in drawn.axes:
+            if axes.get_xlabel().startswith(learning_curves.TRAINING_PATIENTS):
+                axes.set_xlabel("Training cases")  # of which cohort a table doesn't tell
+        share = f"{confidence:.0%}"
+        text = (
+            f"Left: mean {style.metric_label(metric)} of {own['patients'].max()} cases of {called} by number of "
+            f"training cases; each point is a training. Lines: monotone fits; bands: their {share} bootstrap intervals "
+            f"for {learning_curves.RESAMPLED[own['resampled'].iloc[0]]}. Dotted: models without training sizes. "
+            f"Right: {learning_curves.RIGHT.format(confidence=share)}."
+        )
+        yield f"curves-{metric}-{called}", text, drawn
+
+
+def _named_by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which scores of a model with sizes that have n = 0 are those of a model of its own."""
+    sized = table.loc[table["n_train"] > 0, "family"]
+    apart = (table["n_train"] == 0) & table["family"].isin(sized)
+    return table.assign(family=table["family"].where(~apart, table["family"] + ", n = 0"))
+
+
+def _renamed(rows: pd.DataFrame, keys: Labels) -> pd.DataFrame:
+    """Return a table whose names are as a study can have them: a plan's models, short keys for what people say.
+
+    Args:
+        keys: column -> what the table calls a thing -> what the figures' study calls it.
+    """
+    of = dict.fromkeys(("family", "family_a", "family_b", "ahead", "overtakes"), "family")
+    of |= {"cohort": "cohort", "test_set": "cohort", "structure": "structure"}
+    rows = rows.assign(**{c: rows[c].map(lambda name, own=keys[of[c]]: own.get(name, name)) for c in of.keys() & rows})
+    if "n_train" in rows and "family" in rows:
+        size = "-n" + rows["n_train"].astype(str)
+        rows = rows.assign(
+            model=rows["family"] + size.where(rows["n_train"] > 0, ""), strategy=rows["family"], level=""
+        )
+    return rows
 
 
 def _study(rows: pd.DataFrame, labels: Labels, metric: str, confidence: float, target: str) -> Study:

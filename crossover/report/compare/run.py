@@ -96,28 +96,26 @@ def write(found: Comparison, out: Path) -> str:
     """Write tables, figures and page to a folder; says what was written."""
     from crossover.analyses.figures.style import save
     from crossover.report.compare.figures import figures
-    from crossover.report.compare.page import MetricSection, render
+    from crossover.report.compare.page import MetricSection, of_cohorts, render
 
     out.mkdir(parents=True, exist_ok=True)
-    found.summary.to_csv(out / SUMMARY, index=False)
     whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
     whole.insert(0, "metric", whole.pop("metric"))
-    whole.to_csv(out / PAIRS, index=False)
+    tables = {SUMMARY: found.summary, PAIRS: whole, RANKING: found.ranking, CROSSOVER: found.crossover}
+    for name, table in tables.items():
+        of_cohorts(table).to_csv(out / name, index=False)
     found.missing.to_csv(out / MISSING, index=False)
-    found.ranking.to_csv(out / RANKING, index=False)
-    found.crossover.to_csv(out / CROSSOVER, index=False)
     sections, used = [], set[str]()
     for metric, own in found.pairs.items():
         pictures = []
-        for name, caption, figure in figures(found.table, own, metric, CONFIDENCE):
+        for name, caption, figure in figures(found.table, own, found.crossover, metric, CONFIDENCE):
             stem = out / "figures" / _safe(name, used)
             pictures.append((save(figure, stem)[0].relative_to(out), caption))
         ranked = found.ranking[found.ranking["metric"] == metric]
         sections.append(MetricSection(metric, own, ranked, pictures))
     page = render(answers(found), found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
-    tables = [SUMMARY, PAIRS, MISSING, RANKING, CROSSOVER]
-    return f"{out / PAGE}: {', '.join(tables)}, {counted(len(used), 'figure')}"
+    return f"{out / PAGE}: {', '.join([*tables, MISSING])}, {counted(len(used), 'figure')}"
 
 
 def answers(found: Comparison) -> list[str]:
