@@ -23,7 +23,7 @@ from crossover.training.augmentation import augmenter
 from crossover.training.batches import Batches
 from crossover.training.clock import Clock
 from crossover.training.devices import TICKETS, claim, gpus
-from crossover.training.inputs import Inputs
+from crossover.training.inputs import BatchQueue
 
 THREADS = min(4, os.cpu_count() or 1)
 WARM = 4
@@ -232,7 +232,7 @@ def level_row(subject: Subject, level: str | None, steps: int) -> Row:
     structures = 1 if network.per_structure else len(study.structures)
     data = slices(study, 2 * recipe.batch, structures)
     versions = augmenter(recipe.augmentation, data.images.shape[1:3])
-    inputs = Inputs(engine, Batches(data, versions, recipe.batch, 0, 1))
+    inputs = BatchQueue(engine, Batches(data, versions, recipe.batch, 0, 1))
     engine.start(recipe, 1, None, level)
     clock, places = Clock(), iter(range(10**9))
 

@@ -43,7 +43,7 @@ from crossover.training import engines
 from crossover.training.augmentation import augmenter
 from crossover.training.batches import Batches
 from crossover.training.clock import Clock
-from crossover.training.inputs import Inputs
+from crossover.training.inputs import BatchQueue
 
 LEVELS = {"uterus": [None, "L3"], "prostate": [None], "nasopharynx": [None, "conv5"]}
 
@@ -60,7 +60,7 @@ def ours(study: Study, network: Network, level: str | None, made: Batches, threa
         engines.whole_step(engine, images, masks, study.recipe.learning_rate)
 
     def epoch() -> None:
-        given, clock, losses = Inputs(engine, made), Clock(), []
+        given, clock, losses = BatchQueue(engine, made), Clock(), []
         for i in range(made.epoch_steps):
             features, target = given.of(i, made.epoch_steps, clock)
             losses.append(engine.step(features, target, study.recipe.learning_rate))

@@ -13,7 +13,7 @@ from dicom_exports import Block, differences
 from crossover.sources import ingest_report
 from crossover.sources.cases import IngestError
 from crossover.sources.dicom import scan
-from crossover.sources.dicom.choose import Chosen, channel
+from crossover.sources.dicom.choose import ChosenImage, channel
 from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.stacks import stacks
@@ -29,7 +29,7 @@ def headers(folder: Path) -> list[Instance]:
     return instances
 
 
-def chosen(folder: Path, drawn_on: Collection[str] = (), modality: str = "MR", **rule) -> Chosen:
+def chosen(folder: Path, drawn_on: Collection[str] = (), modality: str = "MR", **rule) -> ChosenImage:
     return channel(stacks(headers(folder)), SeriesRule(modality=modality, **rule), drawn_on)
 
 

@@ -38,7 +38,7 @@ from crossover.report.run_facts import initial_weights, notices, run_facts
 from crossover.report.table_layout import table
 from crossover.statistics.differences.chains import (
     METRICS,
-    Scores,
+    ChainScores,
     attribute_contrasts,
     chain_scores,
     contrasts,
@@ -101,7 +101,7 @@ def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str,
 def of_chains(study: Study, metrics: pd.DataFrame, records: list[dict]) -> dict[str, pd.DataFrame]:
     """The tables of chains alone."""
     validated = validation(records, plan(study).models.values())
-    scores, of = Scores(metrics, validated), chains(study)
+    scores, of = ChainScores(metrics, validated), chains(study)
     attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     return {
         "validation": validated, "chains": chain_scores(scores, of, 0.95),

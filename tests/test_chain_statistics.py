@@ -21,7 +21,7 @@ from crossover.statistics.differences.chains import (
     CHAINS,
     CONTRASTS,
     GAINS,
-    Scores,
+    ChainScores,
     attribute_contrasts,
     chain_scores,
     contrasts,
@@ -65,14 +65,14 @@ def validated(study) -> pd.DataFrame:
     return validation(chain_records(study), plan(study).models.values())
 
 
-def scored(study: Study, validated: pd.DataFrame, **simulation) -> Scores:
+def scored(study: Study, validated: pd.DataFrame, **simulation) -> ChainScores:
     """Of two metrics: what holds of them holds of more."""
     metrics = check_metrics(chain_metrics(study, **simulation))
-    return Scores(metrics.drop(columns=["iou", "iou_structure_slices"]), validated)
+    return ChainScores(metrics.drop(columns=["iou", "iou_structure_slices"]), validated)
 
 
 @pytest.fixture(scope="module")
-def scores(study, validated) -> Scores:
+def scores(study, validated) -> ChainScores:
     return scored(study, validated)
 
 
@@ -313,7 +313,7 @@ def test_the_best_fold_is_the_best_by_validation_never_by_test(study, of, valida
     better = metrics["model"].isin(["north-f1", "east_north-f4"])
     metrics.loc[better, METRIC] = 0.99
     best = validated.assign(validation_dsc=validated["fold"].map({3: 0.9}).fillna(0.8).astype(float))
-    scores = Scores(metrics, best)
+    scores = ChainScores(metrics, best)
     table = chain_scores(scores, of, 0.95)
     assert list(table) == CHAINS and set(table["best_fold"]) == {3}
     for family in ("north", "east_north"):
@@ -476,7 +476,7 @@ def test_without_different_values_there_is_nothing_to_compare(scores, of):
 
 def test_chains_that_were_not_tested_on_their_target_are_left_out(study, of, validated):
     metrics = check_metrics(chain_metrics(study))
-    scores = Scores(metrics[metrics["cohort"] != "east"], validated)
+    scores = ChainScores(metrics[metrics["cohort"] != "east"], validated)
     assert set(chain_scores(scores, of, 0.95)["target"]) == {"north", "south"}
     assert "east" not in set(contrasts(scores, of, 0.05)["target"])
     assert not len(scores.of(replace(of[0], family="unknown"), "north", METRIC))

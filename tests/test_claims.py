@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
-from crossover.statistics.differences.chains import Scores, gains
+from crossover.statistics.differences.chains import ChainScores, gains
 from crossover.statistics.differences.paired import paired
 from crossover.statistics.estimates.agreement import agreement, check_radiomics
 from crossover.statistics.papers.claims.check import check_claims
@@ -241,7 +241,7 @@ def test_chains_are_judged_for_other_patients_and_other_trainings():
     from crossover.study.plan import plan
 
     validated = validation(records, plan(study).models.values())
-    table = gains(Scores(metrics, validated), chains(study), 0.05)
+    table = gains(ChainScores(metrics, validated), chains(study), 0.05)
     row = table.query("family == 'east_north' and metric == 'dsc_structure_slices'").iloc[0]
     pairs = [{"test_set": "north", "a": ["east_north"], "b": ["north"]}]
     asked = claim("better", metric="dsc_structure_slices", sizes=[], pairs=pairs)

@@ -21,7 +21,7 @@ from crossover.training import engines, stage
 from crossover.training.augmentation import Versions
 from crossover.training.batches import Batches, SliceSet
 from crossover.training.clock import Clock
-from crossover.training.inputs import Inputs
+from crossover.training.inputs import BatchQueue
 
 pytestmark = pytest.mark.slow
 
@@ -163,7 +163,7 @@ def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
         def validate() -> np.ndarray:
             return stage.validation_dsc([engine.predict(slices.images)], slices, "volumes")
 
-        given = Inputs(engine, batches)
+        given = BatchQueue(engine, batches)
         return stage.train(engine, given, validate, recipe, tmp_path / name, Clock())
 
     unbroken = train(engine, "unbroken")

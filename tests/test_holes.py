@@ -17,7 +17,7 @@ from crossover.analyses.figures import examples, overlays, training_curves
 from crossover.core.files import read_json
 from crossover.report import failures_section as failures
 from crossover.report.results import StudyResults
-from crossover.statistics.differences.chains import Scores, attribute_contrasts, contrasts, gains
+from crossover.statistics.differences.chains import ChainScores, attribute_contrasts, contrasts, gains
 from crossover.statistics.differences.paired import paired
 from crossover.statistics.scores.cross_validation import validation
 from crossover.statistics.scores.metrics_table import check_metrics
@@ -178,12 +178,12 @@ def prostate() -> tuple[Study, pd.DataFrame, list[dict]]:
     return study, check_metrics(chain_metrics(study)), chain_records(study)
 
 
-def scores_without(prostate, family: str, fold: int | None = None) -> Scores:
+def scores_without(prostate, family: str, fold: int | None = None) -> ChainScores:
     study, metrics, records = prostate
     lost = (metrics["family"] == family) & (True if fold is None else metrics["fold"] == fold)
     gone = set(metrics.loc[lost, "model"])
     validated = validation(records, plan(study).models.values())
-    return Scores(metrics[~lost], validated[~validated["model"].isin(gone)])
+    return ChainScores(metrics[~lost], validated[~validated["model"].isin(gone)])
 
 
 def test_kinds_of_chains_are_compared_where_all_of_a_kind_are_there(prostate):
@@ -260,7 +260,7 @@ def test_examples_leave_out_targets_without_a_baseline(prostate, tmp_path):
     from crossover.statistics.differences.chains import chain_scores
 
     small = metrics[metrics["fold"] == 0]
-    scores = chain_scores(Scores(small, validated), of, 0.95)
+    scores = chain_scores(ChainScores(small, validated), of, 0.95)
     paths = write_pictures(study, small[small["family"] != "north"], tmp_path)
     lost = scores["family"].isin([f for f in scores["family"] if f.startswith("blank")] + ["north"])
     figure = examples.draw(small, scores[~lost], study, *paths)

@@ -29,7 +29,14 @@ from crossover.sources.inspection.names import group_names
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
-from crossover.study.draft_names import Chosen, FoundCohort, matched_channels, matched_structures, merged, names_told
+from crossover.study.draft_names import (
+    ChosenNames,
+    FoundCohort,
+    matched_channels,
+    matched_structures,
+    merged,
+    names_told,
+)
 from crossover.study.suggested import test_and_sizes as divided
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
@@ -135,7 +142,7 @@ def test_the_channel_is_the_one_that_either_cohort_is_known_to_have_drawn_on(the
     cohorts = {c: FoundCohort(Path(c), own, c.capitalize()) for c, own in found.items()}
     channels = matched_channels(cohorts, [])
     assert [*channels.names] == chosen
-    told = [note for note in names_told(cohorts, channels, Chosen(), []) if "were drawn on t2" in note]
+    told = [note for note in names_told(cohorts, channels, ChosenNames(), []) if "were drawn on t2" in note]
     assert bool(told) == warned and all("--channels t2=NAME" in note for note in told)
 
 

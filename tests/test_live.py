@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from crossover.execution import progress
-from crossover.execution.live import MARK, Run, kind
+from crossover.execution.live import MARK, LiveRun, kind
 from crossover.execution.workflow import is_made
 from crossover.report.first_page import answers
 from tests.dry_runs import copy_workflow
@@ -32,7 +32,7 @@ def event(name: str, **about) -> str:
     return MARK + json.dumps({"event": name, **about})
 
 
-def shown(run: Run) -> str:
+def shown(run: LiveRun) -> str:
     console = Console(width=100, file=io.StringIO())
     with console.capture() as capture:
         console.print(run.drawn())
@@ -44,7 +44,7 @@ def shown(run: Run) -> str:
 
 def test_steps_are_counted_by_kind_and_what_runs_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = Run()
+    run = LiveRun()
     assert "reading the studies" in shown(run)
     run.read(event("run_info", stats={"cases": 2, "figure_flow": 1, "table_patients": 1, "crossover": 3, "total": 7}))
     run.read(event("job_info", jobid=4, rule_name="cases", wildcards={"cohort": "cervix"}))
@@ -58,7 +58,7 @@ def test_steps_are_counted_by_kind_and_what_runs_is_named(tmp_path, monkeypatch)
 
 def test_a_failed_step_runs_no_more_and_is_not_done(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = Run()
+    run = LiveRun()
     run.read(event("run_info", stats={"train": 1, "total": 1}))
     run.read(event("job_info", jobid=1, rule_name="train", wildcards=None))
     run.read(event("job_error", jobid=1))
@@ -67,7 +67,7 @@ def test_a_failed_step_runs_no_more_and_is_not_done(tmp_path, monkeypatch):
 
 def test_what_trainings_tell_stays_in_the_view_and_all_else_is_for_good(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = Run()
+    run = LiveRun()
     assert run.read("[10:11:12] uterus: stage 1 of 3 done, about 2 min of training left: source") is None
     assert "stage 1 of 3" in shown(run)
     assert run.read("a warning") == "a warning" and "a warning" not in shown(run)
@@ -78,7 +78,7 @@ def test_trainings_are_those_of_this_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     progress.begin("prostate", stages=3, jobs=1)
     os.utime(progress.FOLDER / "prostate.json", (1, 1))
-    run = Run()
+    run = LiveRun()
     progress.begin("uterus", stages=4, jobs=1)
     progress.tell("uterus", "source, 5 steps", 2.0)
     assert "uterus" not in shown(run), "nothing is trained in this run, for all that is known"

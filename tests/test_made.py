@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crossover.core.files import write_json
 from crossover.execution import made
-from crossover.execution.made import Run
+from crossover.execution.made import RecordedRun
 
 
 def with_report(results: Path, monkeypatch, *studies: str) -> None:
@@ -23,19 +23,22 @@ def test_the_scale_of_results_is_that_of_their_parameters(tmp_path):
 def test_the_studies_of_the_report_are_one_run_and_each_other_study_is_a_run_without_it(tmp_path, monkeypatch):
     with_report(tmp_path, monkeypatch, "b", "a")
     there = {"a": "demo", "b": "demo", "c": "smoke"}
-    assert made.runs_of(there, [], "", tmp_path) == [Run(["b", "a"], "demo"), Run(["c"], "smoke", ("studies",))]
+    assert made.runs_of(there, [], "", tmp_path) == [
+        RecordedRun(["b", "a"], "demo"),
+        RecordedRun(["c"], "smoke", ("studies",)),
+    ]
 
 
 def test_a_part_of_the_reports_studies_is_taken_without_the_report(tmp_path, monkeypatch):
     with_report(tmp_path, monkeypatch, "b", "a")
     there = {"a": "demo", "b": "demo"}
-    assert made.runs_of(there, ["a"], "", tmp_path) == [Run(["a"], "demo", ("studies",))]
+    assert made.runs_of(there, ["a"], "", tmp_path) == [RecordedRun(["a"], "demo", ("studies",))]
 
 
 def test_without_results_the_run_is_that_of_the_configuration(tmp_path):
-    assert made.runs_of({}, [], "", tmp_path) == [Run([], "")]
+    assert made.runs_of({}, [], "", tmp_path) == [RecordedRun([], "")]
 
 
 def test_a_scale_that_is_given_counts(tmp_path, monkeypatch):
     with_report(tmp_path, monkeypatch, "a")
-    assert made.runs_of({"a": "smoke"}, [], "demo", tmp_path) == [Run(["a"], "demo")]
+    assert made.runs_of({"a": "smoke"}, [], "demo", tmp_path) == [RecordedRun(["a"], "demo")]

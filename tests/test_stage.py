@@ -11,7 +11,7 @@ from crossover.training.augmentation import Versions
 from crossover.training.batches import Batches, SliceSet
 from crossover.training.clock import Clock
 from crossover.training.failure import TrainingFailed
-from crossover.training.inputs import Inputs
+from crossover.training.inputs import BatchQueue
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +78,7 @@ def run(engine, checkpoint, recipe=RECIPE, watch=lambda *told: None, trained_bef
 
     engine.begin()
     return stage.train(
-        engine, Inputs(engine, batches), validate, recipe, checkpoint, Clock(), watch,
+        engine, BatchQueue(engine, batches), validate, recipe, checkpoint, Clock(), watch,
         trained_before,
     )  # fmt: skip
 

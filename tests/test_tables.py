@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from crossover.core.cells import TableError, numbers, uncomputed_cells
-from crossover.core.tables import Table, read_plain_table, read_table
+from crossover.core.tables import RawTable, read_plain_table, read_table
 
 DIALECTS = [(s, end) for s in ",;\t|" for end in ("\n", "\r\n", "\r")]
 ENCODINGS = ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tables")
 
 
-def read(folder: Path, content: str | bytes, encoding: str = "utf-8", **how) -> Table:
+def read(folder: Path, content: str | bytes, encoding: str = "utf-8", **how) -> RawTable:
     path = folder / "table.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
     return read_table(path, **how)

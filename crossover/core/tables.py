@@ -41,7 +41,7 @@ _MIXED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 
 
 @dataclass(frozen=True)
-class Table:
+class RawTable:
     """A table as text, blanks around each cell cut off."""
 
     rows: pd.DataFrame
@@ -56,7 +56,7 @@ class Table:
         return numbers(self.rows[column], self.decimal)
 
 
-def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str] = ()) -> Table:
+def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str] = ()) -> RawTable:
     """Read a table, whatever its separator, encoding and line ends; an .xlsx is known by its content.
 
     Args:
@@ -135,7 +135,7 @@ def _is_plain(content: bytes, columns: int) -> bool:
 
 
 def _decimal(separator: str, records: list[list[str]]) -> tuple[str, bool]:
-    """Return the sign that the whole table shows, as `Table.decimal`; whether there are decimal commas."""
+    """Return the sign that the whole table shows, as `RawTable.decimal`; whether there are decimal commas."""
     if separator == ",":
         return ".", False
     found = sure_signs(cell.strip(BLANK) for record in records for cell in record)
@@ -232,7 +232,7 @@ def _unread(records: list[list[str]], cause: str) -> list[str]:
 def _table(
     records: list[list[str]], notes: list[str], findings: list[str], decimal: str,
     needed: Iterable[str], repeated: Collection[str], blanks: bool = True,
-) -> Table:  # fmt: skip
+) -> RawTable:  # fmt: skip
     """Return header and rows with blanks cut off; rows and columns without any text are left out."""
     trimmed: list[tuple[int, int]] = []
     filled: dict[int, list[str]] = {}
@@ -268,7 +268,7 @@ def _table(
         notes = notes + [f"blanks around the text removed: {first_few(shown)}"]
     columns = list(zip(*filled.values())) if filled else [()] * len(header)
     rows = pd.DataFrame({header[k]: list(columns[k]) for k in keep}, index=list(filled), dtype=str)
-    return Table(rows, notes, decimal)
+    return RawTable(rows, notes, decimal)
 
 
 def _surplus(header: list[str], filled: dict[int, list[str]], repeated: Collection[str]) -> bool:

@@ -17,7 +17,7 @@ from crossover.core import incremental
 from crossover.core.configuration import ConfigError
 from crossover.core.wording import first_few
 from crossover.evaluation.metrics import COLUMNS, score
-from crossover.exchange.predicted_files import LABEL_MAP, Found, Names, find
+from crossover.exchange.predicted_files import LABEL_MAP, CaseNames, Found, find
 from crossover.exchange.study_cases import StudyCase, splits_of, study_cases
 from crossover.exchange.trained_on import TrainedOn, read_trained_on
 from crossover.exchange.training_sets import training_sets
@@ -65,7 +65,7 @@ def score_predictions(
         sets = training_sets(study, splits_of(study, results))
         about, notes = read_trained_on(trained_on, fold, study, cases, sets)
     values, known_by = read_labels(folder, study, trained_on)
-    found = find(folder, Names(cases), [*study.structures], study.channels)
+    found = find(folder, CaseNames(cases), [*study.structures], study.channels)
     if not found.files:
         raise ConfigError(_nothing(folder, cases, found))
     jobs = [(case, files) for case, files in sorted(found.files.items(), key=lambda item: item[0].name)]

@@ -30,7 +30,7 @@ class Found:
     unknown: list[Path] = field(default_factory=list)
 
 
-class Names:
+class CaseNames:
     """The names of a study's cases: "<cohort>_<case>", and a case's own where no other cohort has it."""
 
     def __init__(self, cases: Iterable[StudyCase]) -> None:
@@ -48,7 +48,7 @@ class Names:
         return self._names[longest], name[len(longest) + 1 :]
 
 
-def find(folder: Path, names: Names, structures: Sequence[str], channels: Sequence[str]) -> Found:
+def find(folder: Path, names: CaseNames, structures: Sequence[str], channels: Sequence[str]) -> Found:
     """Assign every image file below a folder.
 
     nnU-Net calls them `<case>`, MONAI `<case>/<case>_trans`, people `<case>_<structure>` or `<case>/<structure>`.
@@ -69,7 +69,7 @@ def find(folder: Path, names: Names, structures: Sequence[str], channels: Sequen
 
 
 def _assigned(
-    path: Path, names: Names, structures: Sequence[str], channels: Sequence[str]
+    path: Path, names: CaseNames, structures: Sequence[str], channels: Sequence[str]
 ) -> tuple[StudyCase, str] | None:
     own = stem(path.name)
     of_case = names.split(own)

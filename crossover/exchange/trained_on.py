@@ -11,7 +11,7 @@ from typing import Any
 from crossover.core.configuration import ConfigError
 from crossover.core.image_names import stem
 from crossover.core.wording import first_few
-from crossover.exchange.predicted_files import Names
+from crossover.exchange.predicted_files import CaseNames
 from crossover.exchange.study_cases import StudyCase
 from crossover.exchange.training_sets import TrainingSet
 from crossover.study.schema import Study
@@ -51,7 +51,7 @@ def read_trained_on(
     Raises:
         ConfigError: the file is neither, has no such fold, or names test patients.
     """
-    known = Names(cases)
+    known = CaseNames(cases)
     parts = [[known.split(name) for name in part] for part in _parts(path, fold)]
     found = [split[0] for part in parts for split in part if split]
     if tested := sorted({case.patient for case in found if case.test}):

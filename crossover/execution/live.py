@@ -55,7 +55,7 @@ def kind(rule: str) -> str:
     return KINDS.get(rule, "statistics")
 
 
-class Run:
+class LiveRun:
     """What is known of a run from its lines."""
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ def run(command: Sequence[str], plain: bool = False) -> int:
 def _watch(child: subprocess.Popen, console: Console) -> None:
     """Draw until the run has ended, and what it printed is read; what it left running may hold its output open."""
     assert child.stdout is not None
-    run, source, rest = Run(), child.stdout.fileno(), b""
+    run, source, rest = LiveRun(), child.stdout.fileno(), b""
     with Live(run.drawn(), console=console, auto_refresh=False, transient=True) as live:
         while True:
             ended = child.poll() is not None

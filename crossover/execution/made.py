@@ -7,7 +7,7 @@ from crossover.core.provenance import read_record
 from crossover.study.config import scale_of
 
 
-class Run(NamedTuple):
+class RecordedRun(NamedTuple):
     """Studies that were run together."""
 
     studies: list[str]
@@ -27,7 +27,7 @@ def made(results: Path) -> dict[str, str]:
     return {path.parent.name: scale_of(path.parent) for path in sorted(results.glob("*/params.json"))}
 
 
-def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) -> list[Run]:
+def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) -> list[RecordedRun]:
     """Return the runs whose results are asked for: that of the report, and one for each other study.
 
     A report is of the studies that were run together; a study that it lacks was run apart from them, maybe
@@ -41,11 +41,11 @@ def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) 
     """
     studies = named or [*there]
     if not studies:
-        return [Run([], scale)]
+        return [RecordedRun([], scale)]
     record = read_record(results / "report.html") or {}
     reported = [about["study"] for about in record.get("settings", {}).get("studies", [])]
     scales = {there.get(study, "") for study in reported} - {""} or {""}  # a params.json may be damaged
     whole = bool(reported) and {*reported} <= {*studies} and len(scales) == 1
-    first = [Run(reported, scale or scales.pop())] if whole else []
+    first = [RecordedRun(reported, scale or scales.pop())] if whole else []
     apart = [study for study in studies if not (whole and study in reported)]
-    return [*first, *(Run([study], scale or there.get(study, ""), ("studies",)) for study in apart)]
+    return [*first, *(RecordedRun([study], scale or there.get(study, ""), ("studies",)) for study in apart)]

@@ -32,7 +32,7 @@ def write(folder: Path, images: np.ndarray, masks: Mapping[str, np.ndarray]) -> 
         np.save(folder / mask_name(structure), np.packbits(mask > 0, axis=-1))
 
 
-class Stack(Protocol):
+class SliceArray(Protocol):
     """Slices along the first axis: an array in memory, or one that is read as it is indexed."""
 
     @property
@@ -99,7 +99,7 @@ class StoredMasks:
         masks: for each structure, (slices, rows, bytes).
     """
 
-    def __init__(self, masks: Sequence[Stack], columns: int) -> None:
+    def __init__(self, masks: Sequence[SliceArray], columns: int) -> None:
         self._masks, self._columns = list(masks), columns
         self.shape = (*masks[0].shape[:2], columns, len(self._masks))
 

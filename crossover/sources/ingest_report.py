@@ -13,7 +13,7 @@ from crossover.core.terminal import Table
 from crossover.core.wording import counted, first_few
 from crossover.sources.findings import KINDS, Finding, FindingRow
 from crossover.sources.reading import of_structure
-from crossover.sources.unlike import Drawn, Values
+from crossover.sources.unlike import StructureExtent, Values
 
 JSON = "ingest.json"
 TEXT = "ingest.txt"
@@ -35,7 +35,7 @@ class CaseRecord(TypedDict):
     """Channel -> digest of its values."""
     values: NotRequired[dict[str, Values]]
     """Channel -> its values in short, by which cases are compared; absent where the case could not be made."""
-    drawn: NotRequired[dict[str, Drawn]]
+    drawn: NotRequired[dict[str, StructureExtent]]
     """Structure -> its size and place; absent where the case could not be made."""
 
 

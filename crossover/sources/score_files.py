@@ -18,7 +18,7 @@ import pandas as pd
 
 from crossover.core.cells import TableError, numbers
 from crossover.core.image_names import stem
-from crossover.core.tables import Table
+from crossover.core.tables import RawTable
 
 MetricOf = Callable[[str], str]
 """A tool's name for a metric -> ours; "" for one that isn't known."""
@@ -74,7 +74,7 @@ def nnunet(path: Path, name: str, metric_of: MetricOf) -> ScoreFile:
     return ScoreFile(table.reset_index(drop=True), called, notes, findings)
 
 
-def is_monai(table: Table) -> bool:
+def is_monai(table: RawTable) -> bool:
     """Return whether a table has the columns of MONAI's raw scores."""
     return list(table.rows)[:1] == ["filename"] and "mean" in table.rows
 
@@ -84,7 +84,7 @@ def monai_metric(path: Path) -> str:
     return path.name.split(".")[0].removesuffix("_raw")
 
 
-def monai(table: Table, path: Path, name: str, metric: str) -> ScoreFile:
+def monai(table: RawTable, path: Path, name: str, metric: str) -> ScoreFile:
     """Return the scores of a table that `is_monai`.
 
     Args:

@@ -42,7 +42,7 @@ class Values(TypedDict):
     """Whether they are stored in 8 bits."""
 
 
-class Drawn(TypedDict):
+class StructureExtent(TypedDict):
     """A structure's size and place."""
 
     ml: float
@@ -59,7 +59,7 @@ def values_of(image: sitk.Image) -> Values:
     return Values(lowest=float(values.min()), highest=float(values.max()), size=size, byte=byte)
 
 
-def drawn_of(labels: sitk.Image) -> dict[int, Drawn]:
+def drawn_of(labels: sitk.Image) -> dict[int, StructureExtent]:
     """Return the size and place of each label (whole numbers) but 0, and of the 1 of a mask."""
     values = sitk.GetArrayViewFromImage(labels)
     at = np.nonzero(values)
@@ -67,7 +67,7 @@ def drawn_of(labels: sitk.Image) -> dict[int, Drawn]:
     centres = [np.bincount(which, weights=axis, minlength=len(present)) / counts for axis in reversed(at)]
     voxel = float(np.prod(labels.GetSpacing())) / 1000
     return {
-        int(label): Drawn(
+        int(label): StructureExtent(
             ml=float(f"{int(n) * voxel:.6g}"),
             centre_mm=[round(v, 2) for v in labels.TransformContinuousIndexToPhysicalPoint([*map(float, index)])],
         )
@@ -107,7 +107,7 @@ def unlike_values(values: Mapping[str, Values]) -> dict[str, str]:
     return out
 
 
-def exchanged(drawn: Mapping[str, Mapping[str, Drawn]]) -> dict[str, list[tuple[str, str]]]:
+def exchanged(drawn: Mapping[str, Mapping[str, StructureExtent]]) -> dict[str, list[tuple[str, str]]]:
     """Return case -> pairs of structures whose sizes and places are usual only if their names are exchanged.
 
     Of each pair, the logarithm of the volumes' ratio and the distance of the centroids along each axis are compared
@@ -135,13 +135,13 @@ def exchanged(drawn: Mapping[str, Mapping[str, Drawn]]) -> dict[str, list[tuple[
     return dict(out)
 
 
-def _relation(a: Drawn, b: Drawn) -> NDArray:
+def _relation(a: StructureExtent, b: StructureExtent) -> NDArray:
     """Return what tells two structures from each other: the logarithm of the volumes' ratio, and the distances (mm)."""
     return np.array([np.log(a["ml"] / b["ml"]), *np.subtract(a["centre_mm"], b["centre_mm"])])
 
 
 def unlike_cases(
-    values: Mapping[str, Mapping[str, Values]], drawn: Mapping[str, Mapping[str, Drawn]]
+    values: Mapping[str, Mapping[str, Values]], drawn: Mapping[str, Mapping[str, StructureExtent]]
 ) -> dict[str, list[Finding]]:
     """Return case -> findings, of a cohort's cases.
 

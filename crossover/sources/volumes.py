@@ -14,7 +14,7 @@ import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, uncomputed_cells
 from crossover.core.file_names import equal_ignoring_case, unsafe
-from crossover.core.tables import Table, read_table
+from crossover.core.tables import RawTable, read_table
 from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, land_file
@@ -81,7 +81,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)], left_out)
 
 
-def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[tuple[str, str]]]:
+def _table_of_files(source: VolumesSource, root: Path) -> tuple[RawTable, list[tuple[str, str]]]:
     """Return a row for each scan whose files are all there; and patient and why of those with the first channel only.
 
     What lacks files is told of the cohort alone, and not where its first channel is a file of another scan.
@@ -101,7 +101,7 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[tupl
     ]
     columns = list(dict.fromkeys(columns_in(next(iter(patterns.values())))))
     table = pd.DataFrame(whole, columns=columns, index=range(1, len(whole) + 1))
-    return Table(table, []), lacks
+    return RawTable(table, []), lacks
 
 
 def _may_lack(wrong: Mapping[str, str], allow: Collection[str]) -> str:
@@ -186,7 +186,7 @@ def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
     return sorted({below + file for file in _files(source, row).values()})
 
 
-def _read_table(source: VolumesSource, root: Path) -> Table:
+def _read_table(source: VolumesSource, root: Path) -> RawTable:
     assert source.table
     try:
         return read_table(root / source.table, needed=sorted(_needed(source)))

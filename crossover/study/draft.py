@@ -18,7 +18,7 @@ from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
     CT_CHANNEL,
-    Chosen,
+    ChosenNames,
     DraftError,
     FoundCohort,
     as_called,
@@ -122,7 +122,7 @@ def draft(
     return Draft(_text(values), data, notes)
 
 
-def _is_ct(kinds: Sequence[ChannelKind], images: Chosen) -> bool:
+def _is_ct(kinds: Sequence[ChannelKind], images: ChosenNames) -> bool:
     return [*images.names] == [CT_CHANNEL] and kinds[0].modality == "CT"
 
 
@@ -140,7 +140,7 @@ def _prepared(values: Mapping[str, Any]) -> str:
     )
 
 
-def _of_images(cohorts: Mapping[str, FoundCohort], images: Chosen) -> list[str]:
+def _of_images(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> list[str]:
     """Return what is unsure of the images that were chosen, and what is odd in each folder."""
     notes = []
     for called, own in images.names.items():
@@ -170,7 +170,7 @@ def _of_other_scale(kinds: Sequence[ChannelKind]) -> bool:
     return apart or len({kind.hu for kind in ct}) > 1
 
 
-def _series(cohorts: Mapping[str, FoundCohort], images: Chosen) -> dict[str, Any]:
+def _series(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> dict[str, Any]:
     """Return the rules of channels, which all cohorts of DICOM share."""
     first = next((c for c, given in cohorts.items() if given.found.dicom), None)
     if first is None:
@@ -229,7 +229,7 @@ def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -
 
 
 def _cohort(
-    cohort: str, given: FoundCohort, data: Path, channels: Chosen, structures: Chosen, test: int
+    cohort: str, given: FoundCohort, data: Path, channels: ChosenNames, structures: ChosenNames, test: int
 ) -> dict[str, Any]:
     found, folder = given.found, os.path.relpath(given.path.resolve(), data)
     usual = (("table", "patients.csv"), ("patient", "patient"))
@@ -315,7 +315,7 @@ def _figures(strategies: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, A
 
 def _assumptions(
     cohorts: Mapping[str, FoundCohort], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
-    channels: Chosen, structures: Chosen, asked: Sequence[str],
+    channels: ChosenNames, structures: ChosenNames, asked: Sequence[str],
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
     notes = [

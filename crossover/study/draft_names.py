@@ -47,7 +47,7 @@ Cohorts = Mapping[str, FoundCohort]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenNames:
     """Channels or structures: the study's name for each -> the name in each cohort's inventory."""
 
     names: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -87,7 +87,7 @@ def as_called(found: Inventory, names: Sequence[str]) -> Inventory:
     return replace(found, channels=channels, odd=[what for what in found.odd if what not in settled])
 
 
-def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
+def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> ChosenNames:
     """Find the channels that are asked for in every cohort; else the likeliest, which structures were drawn on.
 
     A channel that another cohort has by no name is the only one of its modality there that the other cohort
@@ -108,7 +108,7 @@ def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
     whole = {own if own in given else _common_name(own, there): there for own, there in whole.items()}
     if [cohorts["target"].channel(there["target"]).modality for there in whole.values()] == ["CT"]:
         whole = dict(zip([CT_CHANNEL], whole.values()))
-    return Chosen(whole)
+    return ChosenNames(whole)
 
 
 def _likeliest_channels(cohorts: Cohorts) -> list[str]:
@@ -119,7 +119,7 @@ def _likeliest_channels(cohorts: Cohorts) -> list[str]:
     return [kind.name for kind, own in zip(known, there) if all(own.values())] or proposed
 
 
-def matched_structures(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
+def matched_structures(cohorts: Cohorts, names: Sequence[str]) -> ChosenNames:
     """Find the structures that are asked for in every cohort; else those that most patients of each have.
 
     Raises:
@@ -139,7 +139,7 @@ def matched_structures(cohorts: Cohorts, names: Sequence[str]) -> Chosen:
     usual = {c: given.found.proposed_structures() for c, given in cohorts.items()}
     if not names and (most := {own: t for own, t in found.items() if all(n in usual[c] for c, n in t.items())}):
         found = most  # what few of the source have would leave the others out
-    return Chosen(_whole(found))
+    return ChosenNames(_whole(found))
 
 
 def _asked(names: Sequence[str]) -> dict[str, list[str]]:
@@ -229,7 +229,7 @@ def _remedy(cohorts: Cohorts, found: Mapping[str, _There]) -> str:
     )
 
 
-def names_told(cohorts: Cohorts, channels: Chosen, structures: Chosen, asked: Sequence[str]) -> list[str]:
+def names_told(cohorts: Cohorts, channels: ChosenNames, structures: ChosenNames, asked: Sequence[str]) -> list[str]:
     """Return what each channel and structure is in each cohort, and what names leave in doubt, a sentence each.
 
     Args:
@@ -274,7 +274,7 @@ def _sides(cohorts: Cohorts, name: str, own: Mapping[str, str]) -> list[str]:
     return [f"look: the sides of structure {name} differ ({both})"]
 
 
-def _drawn_elsewhere(cohorts: Cohorts, channels: Chosen) -> list[str]:
+def _drawn_elsewhere(cohorts: Cohorts, channels: ChosenNames) -> list[str]:
     """Warn of cohorts whose structures were drawn on a channel that was not chosen."""
     notes = []
     for c, given in cohorts.items():
@@ -304,7 +304,7 @@ def _several(cohorts: Cohorts, asked: Sequence[str]) -> list[str]:
     return notes
 
 
-def _not_chosen(cohorts: Cohorts, channels: Chosen, structures: Chosen, asked: Sequence[str]) -> list[str]:
+def _not_chosen(cohorts: Cohorts, channels: ChosenNames, structures: ChosenNames, asked: Sequence[str]) -> list[str]:
     """Tell what was not chosen: what all have, and the structures that one cohort has alone, with the remedy."""
     alone = {c: _alone(cohorts, c, structures) for c in cohorts} if len(cohorts) > 1 else {}
     notes = []
@@ -322,7 +322,7 @@ def _not_chosen(cohorts: Cohorts, channels: Chosen, structures: Chosen, asked: S
     return notes
 
 
-def _alone(cohorts: Cohorts, cohort: str, chosen: Chosen) -> list[str]:
+def _alone(cohorts: Cohorts, cohort: str, chosen: ChosenNames) -> list[str]:
     """Return the structures that patients of one cohort have, and by whose names no other cohort has any."""
     others = {
         key_of(k.name)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crossover.imaging.stored import IMAGES, Stack, Stored, StoredMasks, mask_name
+from crossover.imaging.stored import IMAGES, SliceArray, Stored, StoredMasks, mask_name
 from crossover.training.augmentation import Cuts, Draws, Versions
 from crossover.training.stage_files import Place, SliceFiles
 
@@ -32,8 +32,8 @@ class SliceSet:
         shown: (slices, structures) bool, whether the mask has a pixel; None where masks in memory tell it.
     """
 
-    images: Stack
-    masks: Stack
+    images: SliceArray
+    masks: SliceArray
     case: np.ndarray
     large: np.ndarray
     sources: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Moments(NamedTuple):
     sd: list[float]
 
     @classmethod
-    def of(cls, images: Stack, which: np.ndarray | None = None) -> Moments:
+    def of(cls, images: SliceArray, which: np.ndarray | None = None) -> Moments:
         """Return the moments of slices (n, rows, columns, channels), or of some pixels; a constant channel has SD 1.
 
         They are NumPy's `mean` and `std` of all in one array of float64, to the bit: the sums are taken in
@@ -85,7 +85,7 @@ class Moments(NamedTuple):
         return ((images - np.array(self.mean)) / np.array(self.sd)).astype(np.float32)
 
 
-def _sum(images: Stack, places: np.ndarray, minus: np.ndarray, squared: bool = False) -> np.ndarray:
+def _sum(images: SliceArray, places: np.ndarray, minus: np.ndarray, squared: bool = False) -> np.ndarray:
     """Return the sum of all values less `minus`, or of their squares, by channel.
 
     NumPy adds several channels pixel after pixel, and one in halves, each a multiple of 8 pixels.
@@ -119,7 +119,7 @@ def _sum(images: Stack, places: np.ndarray, minus: np.ndarray, squared: bool = F
 class Standardised:
     """SliceFiles as `Moments` standardise them."""
 
-    def __init__(self, images: Stack, moments: Moments) -> None:
+    def __init__(self, images: SliceArray, moments: Moments) -> None:
         self._images, self._moments, self.shape = images, moments, images.shape
 
     def __len__(self) -> int:

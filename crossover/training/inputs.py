@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from crossover.imaging.stored import Stack
+from crossover.imaging.stored import SliceArray
 from crossover.training.activations import Activations, Spill, kinds
 from crossover.training.batches import Batches, in_turn
 from crossover.training.cache import Cache
@@ -26,7 +26,7 @@ USES = 1.5
 """Activations are kept where each that must be computed will be used so many times or more."""
 
 
-class Inputs:
+class BatchQueue:
     """Batches of a training, made one step ahead by another thread.
 
     Args:
@@ -92,7 +92,7 @@ class Inputs:
 
 
 @contextmanager
-def inputs(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str) -> Iterator[Inputs]:
+def inputs(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str) -> Iterator[BatchQueue]:
     """Yield the inputs of a training that the engine has begun, from the cache where that pays and fits.
 
     Args:
@@ -104,7 +104,7 @@ def inputs(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str
         except (_NotKept, OSError) as why:
             log.info("activations: not kept, %s", why)
             kept = None
-        new = Inputs(engine, batches, kept)
+        new = BatchQueue(engine, batches, kept)
         stack.callback(new.close)
         yield new
 
@@ -150,7 +150,7 @@ def _alike(engine: Engine, images: np.ndarray, first: list[np.ndarray]) -> bool:
 class Validation:
     """Validation slices; where a part is frozen, its output for them is computed once a training."""
 
-    def __init__(self, engine: Engine, images: Stack, which: np.ndarray, cache: Cache, name: str) -> None:
+    def __init__(self, engine: Engine, images: SliceArray, which: np.ndarray, cache: Cache, name: str) -> None:
         """`which`: the places of the slices that are predicted."""
         self._engine, self._images, self._which = engine, images, which
         self._cache, self._name = cache, name

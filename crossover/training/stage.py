@@ -24,7 +24,7 @@ from crossover.training.batches import SliceSet
 from crossover.training.clock import Clock
 from crossover.training.engines import Arrays, Engine, Loss
 from crossover.training.failure import Collapsed
-from crossover.training.inputs import LOWER_RATE, Inputs
+from crossover.training.inputs import LOWER_RATE, BatchQueue
 
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30
@@ -133,7 +133,7 @@ class _Course:
 
 def train(
     engine: Engine,
-    inputs: Inputs,
+    inputs: BatchQueue,
     validate: Callable[[], np.ndarray],
     recipe: Recipe,
     checkpoint: Path,

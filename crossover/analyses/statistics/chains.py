@@ -2,7 +2,7 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.predicates import SCORES, chained
-from crossover.statistics.differences.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
+from crossover.statistics.differences.chains import ChainScores, attribute_contrasts, chain_scores, contrasts, gains
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.chains import chains
 from crossover.study.families import at_largest
@@ -35,7 +35,7 @@ def make(given: Inputs, study: Study) -> Frames:
     of, how = chains(study), study.statistics
     validation = given.table("statistics/validation.csv")
     metrics = at_largest(read_completed(given.path("metrics.csv"), how.missing))
-    scores = Scores(metrics, validation, how.metric)
+    scores = ChainScores(metrics, validation, how.metric)
     attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     return {
         "chains": chain_scores(scores, of, how.confidence),

@@ -53,7 +53,7 @@ class Contours:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ContouringPlan:
     """What one observer is going to draw: each organ's shape and protocol, and by how much the observer departs."""
 
     shapes: dict[str, Shape]
@@ -62,7 +62,7 @@ class Plan:
     levels: dict[str, float]  # mm that first and last slices are off
 
 
-def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
+def plan(person: Person, center: Center, rng: np.random.Generator) -> ContouringPlan:
     """Return what an observer of this center draws of a person."""
     observer = CENTERS[center].observer_mm
     rules = {name: contour_of(name, center) for name in ORGANS}
@@ -71,7 +71,7 @@ def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
     spread = {n: observer * (0.4 if r.share < 0.5 else 1) for n, r in rules.items()}
     levels = {n: LEVEL_SD_MM * float(s) for n, s in zip(ORGANS, steps[1], strict=True)}
     levels["spinal_cord"] = levels["brainstem"]  # one begins where the other ends
-    return Plan(
+    return ContouringPlan(
         shapes={name: _shape(name, person.organs, rules[name]) for name in ORGANS},
         rules=rules,
         margins={n: rules[n].margin_mm + spread[n] * float(s) for n, s in zip(ORGANS, steps[0], strict=True)},
@@ -129,7 +129,7 @@ def empty(geometry: Geometry) -> Contours:
 
 def draw(
     person: Person,
-    plan: Plan,
+    plan: ContouringPlan,
     slab: Slab,
     outside: NDArray[np.float32],
     geometry: Geometry,
@@ -160,7 +160,7 @@ def draw(
         out.target[slab.window] = (away < PTV_MM) & inside
 
 
-def _draw_organ(name: str, plan: Plan, slab: Slab, geometry: Geometry, out: Contours) -> None:
+def _draw_organ(name: str, plan: ContouringPlan, slab: Slab, geometry: Geometry, out: Contours) -> None:
     """Draw an organ where no organ that goes before it is drawn."""
     shape, rule, margin = plan.shapes[name], plan.rules[name], plan.margins[name]
     low, high = shape.bounds()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crossover.core.cells import TableError, named_rows, numbers
-from crossover.core.tables import Table, read_table
+from crossover.core.tables import RawTable, read_table
 from crossover.report.compare.roles import ROLES, Said, assign, hint
 from crossover.sources import score_files
 from crossover.sources.score_files import ScoreFile
@@ -48,7 +48,7 @@ def _read(path: Path, name: str, said: Said) -> ScoreFile:
     return _monai(table, path, name, said) if score_files.is_monai(table) else _tidy(table, name, said)
 
 
-def _monai(table: Table, path: Path, name: str, said: Said) -> ScoreFile:
+def _monai(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
     called = score_files.monai_metric(path)
     scores = score_files.monai(table, path, name, said.metric(called))
     if not said.metric(called):
@@ -59,7 +59,7 @@ def _monai(table: Table, path: Path, name: str, said: Said) -> ScoreFile:
     return scores
 
 
-def _tidy(table: Table, name: str, said: Said) -> ScoreFile:
+def _tidy(table: RawTable, name: str, said: Said) -> ScoreFile:
     rows, notes, findings = assign(table.rows, said)
     for column in rows:
         if column in ROLES and column not in (*_WHOLE, DIAGONAL):

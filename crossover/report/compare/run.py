@@ -30,7 +30,7 @@ MOST_ANSWERS, SPELT = 12, 3
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ScoreComparison:
     """What some files say of their models.
 
     Attributes:
@@ -58,7 +58,7 @@ def comparison(
     columns: Sequence[str] = (),
     structures: Sequence[str] = (),
     missing: Policy = "worst",
-) -> Comparison:
+) -> ScoreComparison:
     """Compare all models of some files.
 
     Args:
@@ -89,10 +89,10 @@ def comparison(
     ]  # fmt: skip
     all_notes = [_read_as(read), *of_patients(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
-    return Comparison(table, summary, pairs, counts(read, gone), ranked, _crossover(table, several), all_notes)
+    return ScoreComparison(table, summary, pairs, counts(read, gone), ranked, _crossover(table, several), all_notes)
 
 
-def write(found: Comparison, out: Path) -> str:
+def write(found: ScoreComparison, out: Path) -> str:
     """Write tables, figures and page to a folder; says what was written."""
     from crossover.analyses.figures.style import save
     from crossover.report.compare.figures import figures
@@ -118,7 +118,7 @@ def write(found: Comparison, out: Path) -> str:
     return f"{out / PAGE}: {', '.join([*tables, MISSING])}, {counted(len(used), 'figure')}"
 
 
-def answers(found: Comparison) -> list[str]:
+def answers(found: ScoreComparison) -> list[str]:
     """Say in a sentence from how many cases on which model is ahead, and how each pair differs by the first metric.
 
     On each test set and structure, all structures together first. By every other metric, how often which is better.

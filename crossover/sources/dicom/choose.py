@@ -27,7 +27,7 @@ images."""
 
 
 @dataclass
-class Chosen:
+class ChosenImage:
     """A channel's image and where it comes from."""
 
     image: sitk.Image
@@ -78,7 +78,7 @@ def _contains(texts: str, pattern: str) -> bool:
     return any(re.search(pattern, line, re.IGNORECASE) for line in texts.split("\n"))
 
 
-def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
+def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> ChosenImage:
     """Return the image of a channel.
 
     Args:
@@ -101,7 +101,7 @@ def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[
         image = _in_adc_unit(image, taken[0])
     how = "; ".join(s.describe() for s in taken[:2]) + (" and more" if len(taken) > 2 else "")
     reasons = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
-    return Chosen(image, taken, how + reasons, findings, adc)
+    return ChosenImage(image, taken, how + reasons, findings, adc)
 
 
 def matching_stacks(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
@@ -373,7 +373,7 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
     return image if scale == 1 else on_grid((values * np.float32(scale)).astype(np.float32), image)
 
 
-def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
+def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> ChosenImage:
     """Return the ADC map fitted from the images at the declared b-values, of one series where one has them all."""
     rules = {b: rule.at_b_value(b) for b in rule.computed_from or ()}
     found = _measured_together(found, list(rules.values()), drawn_on)
@@ -390,10 +390,10 @@ def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str
     findings += [f for part in parts.values() for f in part.findings]
     used = [s for part in parts.values() for s in part.stacks]
     how = f"fitted from b {b_values}: " + "; ".join(part.how for part in parts.values())
-    return Chosen(on_grid(adc, first), used, how, findings, adc=True)
+    return ChosenImage(on_grid(adc, first), used, how, findings, adc=True)
 
 
-def _signals_on_one_scale(parts: Mapping[float, Chosen]) -> dict[float, np.ndarray]:
+def _signals_on_one_scale(parts: Mapping[float, ChosenImage]) -> dict[float, np.ndarray]:
     """Return each b-value's image as signals that compare, by the scale of each plane if all headers have one."""
     arrays = {b: sitk.GetArrayFromImage(part.image).astype(np.float64) for b, part in parts.items()}
     scales = {

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from crossover.core.wording import counted
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.choose import Chosen, channel, without_adc
+from crossover.sources.dicom.choose import ChosenImage, channel, without_adc
 from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
@@ -68,7 +68,7 @@ def _read(
     objects = [i for i in instances if i.modality in STRUCTURES]
     out.found = [s.describe() for s in there] + [f"{i.modality} object" for i in objects]
     drawn_on = {uid for i in objects for uid in i.references}
-    chosen: dict[str, Chosen] = {}
+    chosen: dict[str, ChosenImage] = {}
     for name, rule in rules.series.items():
         with errors_as_findings(out.findings, f"channel {name}"):
             chosen[name] = channel(there, rule, drawn_on)
@@ -89,7 +89,7 @@ def _read_structures(
     objects: list[Instance],
     structures: Mapping[str, Structure],
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
-    chosen: Mapping[str, Chosen],
+    chosen: Mapping[str, ChosenImage],
 ) -> None:
     first = next(iter(chosen.values()), None)
     if first is None:
@@ -114,7 +114,7 @@ def _read_structures(
             out.findings += _about(findings, f"structure {name}")
 
 
-def _label_map(found: Sequence[LabelMapFiles], rule: LabelMap, channel: Chosen) -> Drawing:
+def _label_map(found: Sequence[LabelMapFiles], rule: LabelMap, channel: ChosenImage) -> Drawing:
     if not found:
         raise Refused("structure-missing", NO_LABEL_MAP)
     if len(found) > 1:
@@ -181,7 +181,7 @@ def _digest(instance: Instance) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO lacks `readinto`, which every binary file has
 
 
-def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, Chosen], other_grids: OtherGrids) -> None:
+def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, ChosenImage], other_grids: OtherGrids) -> None:
     """Put all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
     first = next(iter(out.channels), "")
     for name in [n for n in out.channels if n != first]:

@@ -17,7 +17,7 @@ MOST_SLICES = 2000
 has half as many."""
 
 
-class Placed(Protocol):
+class PlaneGeometry(Protocol):
     """Where a plane lies: the first pixel's centre, directions along a row and a column, spacing (mm)."""
 
     @property
@@ -33,19 +33,19 @@ class Placed(Protocol):
         """The distances of rows and of columns in mm."""
 
 
-def directions(plane: Placed) -> NDArray[np.float64]:
+def directions(plane: PlaneGeometry) -> NDArray[np.float64]:
     """Return three columns of unit vectors, (3, 3): along a row, along a column, and the normal."""
     row, column = np.reshape(plane.orientation, (2, 3))
     return np.stack([row, column, np.cross(row, column)], axis=1)
 
 
-def step_of(grid: sitk.Image, plane: Placed) -> float:
+def step_of(grid: sitk.Image, plane: PlaneGeometry) -> float:
     """Return the grid's spacing in mm along the axis that is nearest to the plane's normal."""
     own = np.reshape(grid.GetDirection(), (3, 3))
     return grid.GetSpacing()[int(np.abs(own.T @ directions(plane)[:, 2]).argmax())]
 
 
-def assembled(planes: Sequence[tuple[Placed, NDArray[np.bool_]]], step: float, grid: sitk.Image) -> sitk.Image:
+def assembled(planes: Sequence[tuple[PlaneGeometry, NDArray[np.bool_]]], step: float, grid: sitk.Image) -> sitk.Image:
     """Stack planes into a volume of 0 and 1, from the first to the last of them.
 
     Args:

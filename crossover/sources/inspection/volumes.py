@@ -42,7 +42,7 @@ from crossover.sources.inspection.modality import UNKNOWN, guess
 from crossover.sources.reading import errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.sides import misplaced
-from crossover.sources.unlike import Drawn, Values, drawn_of, exchanged, unlike_values, values_of
+from crossover.sources.unlike import StructureExtent, Values, drawn_of, exchanged, unlike_values, values_of
 from crossover.sources.volume_file import read_volume
 from crossover.sources.volumes import read_patient
 
@@ -64,7 +64,7 @@ class _Look:
     values: dict[str, Values] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     """Channel -> the digest of its values, by which copies are known."""
-    labels: dict[str, dict[int, Drawn]] = field(default_factory=dict)
+    labels: dict[str, dict[int, StructureExtent]] = field(default_factory=dict)
     """Pattern of a label map -> value -> its size and place."""
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
@@ -225,7 +225,7 @@ class _Inspection:
         return [line for pattern, times in one.items() for line in passed_labels(pattern, [None], times)]
 
     def _structure(
-        self, pattern: str, label: int | None, maps: Sequence[Mapping[int, Drawn]], several: bool
+        self, pattern: str, label: int | None, maps: Sequence[Mapping[int, StructureExtent]], several: bool
     ) -> StructureKind:
         """Return a structure: one label of some maps, or None for all of them."""
         said = self.said.labels.get(label) if label is not None else None
@@ -272,7 +272,10 @@ class _Inspection:
         return lacks
 
     def _unlike(
-        self, looks: Mapping[str, _Look], channels: Sequence[ChannelKind], drawn: Mapping[str, Mapping[str, Drawn]]
+        self,
+        looks: Mapping[str, _Look],
+        channels: Sequence[ChannelKind],
+        drawn: Mapping[str, Mapping[str, StructureExtent]],
     ) -> list[str]:
         """Return what channels are taken for, where unsure, and whose values and structures are unlike the others'."""
         odd = [in_doubt(kind) for kind in channels if kind.doubt]
@@ -330,18 +333,18 @@ def _copies(looks: Mapping[str, _Look]) -> list[str]:
     ]
 
 
-def _labels(pattern: str, looks: Mapping[str, _Look]) -> tuple[list[dict[int, Drawn]], Counter[int]]:
+def _labels(pattern: str, looks: Mapping[str, _Look]) -> tuple[list[dict[int, StructureExtent]], Counter[int]]:
     """Return the labels of each of a pattern's maps that has some, and how many maps have each label."""
     maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
     return maps, Counter(label for own in maps for label in own)
 
 
-def _one_structure(maps: Sequence[Mapping[int, Drawn]], times: Mapping[int, int]) -> bool:
+def _one_structure(maps: Sequence[Mapping[int, StructureExtent]], times: Mapping[int, int]) -> bool:
     """Return whether all that isn't 0 is one structure: no label is usual, or each map has 1 alone or 255 alone."""
     return usual(times, len(maps)) == [None] or ({*times} == {1, 255} and all(len(own) == 1 for own in maps))
 
 
-def _drawn(look: _Look, structures: Sequence[StructureKind]) -> dict[str, Drawn]:
+def _drawn(look: _Look, structures: Sequence[StructureKind]) -> dict[str, StructureExtent]:
     """Return a patient's structures that are one label of a map each, with their sizes and places."""
     out = {}
     for kind in structures:
@@ -352,7 +355,7 @@ def _drawn(look: _Look, structures: Sequence[StructureKind]) -> dict[str, Drawn]
     return out
 
 
-def _leftward(drawn: Mapping[str, Drawn]) -> dict[str, float]:
+def _leftward(drawn: Mapping[str, StructureExtent]) -> dict[str, float]:
     return {name: own["centre_mm"][0] for name, own in drawn.items()}
 
 

@@ -53,7 +53,7 @@ NONE = pd.DataFrame()
 """The scores of what wasn't tested."""
 
 
-class Scores:
+class ChainScores:
     """Every family's scores of every cohort's test cases.
 
     Args:
@@ -107,7 +107,7 @@ class Scores:
         return place, None if pd.isna(fold) else int(fold)
 
 
-def chain_scores(scores: Scores, chains: Sequence[Chain], confidence: float) -> pd.DataFrame:
+def chain_scores(scores: ChainScores, chains: Sequence[Chain], confidence: float) -> pd.DataFrame:
     """Return every chain's scores on its target's test cases, with the columns `CHAINS`.
 
     Returns:
@@ -132,7 +132,7 @@ def chain_scores(scores: Scores, chains: Sequence[Chain], confidence: float) -> 
     return pd.DataFrame(rows, columns=CHAINS).astype({"best_fold": "Int64"})
 
 
-def gains(scores: Scores, chains: Sequence[Chain], alpha: float) -> pd.DataFrame:
+def gains(scores: ChainScores, chains: Sequence[Chain], alpha: float) -> pd.DataFrame:
     """Compare every chain with the baseline of its target, on the same cases, with the columns `GAINS`.
 
     Returns:
@@ -162,7 +162,7 @@ def gains(scores: Scores, chains: Sequence[Chain], alpha: float) -> pd.DataFrame
     return table
 
 
-def contrasts(scores: Scores, chains: Sequence[Chain], alpha: float) -> pd.DataFrame:
+def contrasts(scores: ChainScores, chains: Sequence[Chain], alpha: float) -> pd.DataFrame:
     """Compare kinds of chains with each other, on the same cases, with the columns `CONTRASTS`.
 
     A case's score under a kind is its mean over the kind's families that end on its cohort. Which kinds are
@@ -197,7 +197,7 @@ def contrasts(scores: Scores, chains: Sequence[Chain], alpha: float) -> pd.DataF
 
 
 def attribute_contrasts(
-    scores: Scores,
+    scores: ChainScores,
     chains: Sequence[Chain],
     attributes: Mapping[str, Mapping[str, float | str]],
     alpha: float,
@@ -223,7 +223,7 @@ def attribute_contrasts(
 
 
 def _differing(
-    scores: Scores,
+    scores: ChainScores,
     pairs: Sequence[tuple[str, Chain, Chain]],
     values: Mapping[str, float | str],
     metric: str,
@@ -284,7 +284,7 @@ def mean_difference(differences: Sequence[pd.DataFrame]) -> Effect | None:
     return combined([effect([d.to_numpy(float)], [1.0]) for d in differences])
 
 
-def _tested(scores: Scores, chains: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:
+def _tested(scores: ChainScores, chains: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:
     for metric in scores.metrics:
         for target in _targets(chains):
             for chain in chains:
@@ -296,7 +296,7 @@ def _targets(chains: Iterable[Chain]) -> list[str]:
     return list(dict.fromkeys(target for chain in chains for target in chain.targets))
 
 
-def _of_kind(scores: Scores, chains: Iterable[Chain], kind: str, target: str, metric: str) -> list[pd.DataFrame]:
+def _of_kind(scores: ChainScores, chains: Iterable[Chain], kind: str, target: str, metric: str) -> list[pd.DataFrame]:
     """Return the scores of each family of a kind that ends on the target; empty where it has none."""
     named = [c for c in chains if c.kind == kind and target in c.targets]
     return [scores.of(c, target, metric) for c in named]

@@ -476,7 +476,7 @@ class CategoricalRow(ConfigSection):
     """The categories, by name."""
 
 
-class NoDifference(Placed):
+class NoSignificantVariable(Placed):
     """A statement that no variable has a p below `p_below`."""
 
     p_below: Printed
@@ -494,7 +494,7 @@ class TableOne(Placed):
     """The rows with means and SDs."""
     categorical: list[CategoricalRow]
     """The rows with counts and percentages."""
-    no_difference: NoDifference | None = None
+    no_difference: NoSignificantVariable | None = None
     """The statement of the text about the p values."""
 
 

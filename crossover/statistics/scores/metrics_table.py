@@ -81,7 +81,7 @@ def check_metrics(
     Args:
         table: at least the columns `required`; it is not changed.
         required: columns that have to be there; a metric that isn't among them may be missing anywhere.
-        decimal: the decimal sign of numbers that are text, as `core.tables.Table.decimal`.
+        decimal: the decimal sign of numbers that are text, as `core.tables.RawTable.decimal`.
         infinite: whether a distance may be infinite, which other tools write where one mask is empty.
 
     Returns:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from crossover.statistics.papers.audit.interval import Interval, unrounded
 from crossover.statistics.papers.audit.lookup import Key, at_size, first_values, versus
-from crossover.statistics.papers.audit.orderings import Claim, claim_of
+from crossover.statistics.papers.audit.orderings import StatedOrder, claim_of
 from crossover.statistics.papers.audit.paired_t import implied_correlation, usual_correlations
 from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import p_interval, p_text, places
@@ -237,7 +237,7 @@ def _claims(published: Published) -> Iterator[tuple[Value, Value, str]]:
             yield (a, b, test.where) if first else (b, a, test.where)
 
 
-def _pairs(said: Ordering, claim: Claim, values: dict[Key, Value]) -> Iterator[tuple[Value, Value]]:
+def _pairs(said: Ordering, claim: StatedOrder, values: dict[Key, Value]) -> Iterator[tuple[Value, Value]]:
     if said.test_set is None:  # then no one claim is made
         return
     for n, structure, one, other in product(said.n_train, said.structures, claim.first, claim.second):

@@ -34,7 +34,7 @@ class _Pair:
 
 
 @dataclass(frozen=True)
-class Claim:
+class StatedOrder:
     """What an ordering says: each of `first` stands before each of `second`.
 
     Attributes:
@@ -53,12 +53,14 @@ class Claim:
         return f"{', '.join(self.first)} {self.word} {', '.join(self.second)}"
 
 
-def claim_of(said: Ordering, published: Published) -> Claim:
+def claim_of(said: Ordering, published: Published) -> StatedOrder:
     """Return what an ordering says of the numbers: better ones of a distance are lower."""
     if said.higher:
-        return Claim(said.higher, said.lower, "above", True)
+        return StatedOrder(said.higher, said.lower, "above", True)
     direction = "higher" if said.metric == ICC else published.better(said.metric)
-    return Claim(said.better, said.worse, "better than", None if direction == "neither" else direction == "higher")
+    return StatedOrder(
+        said.better, said.worse, "better than", None if direction == "neither" else direction == "higher"
+    )
 
 
 def orderings(published: Published) -> list[AuditRow]:
@@ -74,7 +76,7 @@ def orderings(published: Published) -> list[AuditRow]:
     return rows
 
 
-def _scores(said: Ordering, claim: Claim, published: Published) -> Iterator[AuditRow]:
+def _scores(said: Ordering, claim: StatedOrder, published: Published) -> Iterator[AuditRow]:
     values = first_values(published)
     sets = [said.test_set] if said.test_set else list(dict.fromkeys(v.test_set for v in published.values))
     missing: dict[str, list[int]] = {}
@@ -105,22 +107,22 @@ def _scores(said: Ordering, claim: Claim, published: Published) -> Iterator[Audi
         yield _missing(said, claim, missing)
 
 
-def _missing(said: Ordering, claim: Claim, missing: dict[str, list[int]]) -> AuditRow:
+def _missing(said: Ordering, claim: StatedOrder, missing: dict[str, list[int]]) -> AuditRow:
     """Return one line for all pairs whose numbers aren't printed."""
     sizes = {pair: f" (n = {', '.join(map(str, of))})" if any(of) else "" for pair, of in missing.items()}
     named = "; ".join(f"{pair}{at}" for pair, at in sizes.items())
     return unchecked(CHECK, claim.text, said.where, _p_text(said, claim), f"the scores are not printed of {named}")
 
 
-def _p_text(said: Ordering, claim: Claim) -> str:
+def _p_text(said: Ordering, claim: StatedOrder) -> str:
     return f"p < {said.p_below.text}" if said.p_below is not None else _word(claim)
 
 
-def _word(claim: Claim) -> str:
+def _word(claim: StatedOrder) -> str:
     return "higher" if claim.word == "above" else "better"
 
 
-def _order(said: Ordering, claim: Claim, name: str, pairs: dict[str, _Pair], lower_is_better: bool) -> AuditRow:
+def _order(said: Ordering, claim: StatedOrder, name: str, pairs: dict[str, _Pair], lower_is_better: bool) -> AuditRow:
     readings = [
         Interpretation(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean))
         for test_set, p in pairs.items()
@@ -246,7 +248,7 @@ def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_bel
     return Interval(*ends), least_correlation(errors[0], errors[1], wanted)
 
 
-def _icc(said: Ordering, claim: Claim, published: Published) -> Iterator[AuditRow]:
+def _icc(said: Ordering, claim: StatedOrder, published: Published) -> Iterator[AuditRow]:
     """Yield rows on the smallest and the largest ICC, which are higher if every feature's is."""
     ranges = {(i.model.family, i.model.n_train): i for i in reversed(published.icc)}
     missing: dict[str, list[int]] = {}

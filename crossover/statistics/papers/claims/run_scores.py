@@ -14,7 +14,7 @@ Sizes = Mapping[int, int]
 """The paper's training size -> ours."""
 
 
-class Scores:
+class RunScores:
     """Scores by case and training.
 
     Args:

@@ -3,7 +3,7 @@
 Interval and p of a part are one inversion of `estimates.chance`: for other patients and other trainings. A
 difference's interval ends where the metric's scale does; a mean is judged on the logit scale (a distance on the
 logarithm). Where every model was trained once, the spread between trainings is taken from what else the study
-has (`Scores.spread`); where nothing tells it, the part is about these trained models only.
+has (`RunScores.spread`); where nothing tells it, the part is about these trained models only.
 """
 
 import functools
@@ -18,7 +18,7 @@ import pandas as pd
 from crossover.statistics.estimates.chance import Effect
 from crossover.statistics.estimates.effects import effect_of, mean_interval, unbounded_effect
 from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
-from crossover.statistics.papers.claims.run_scores import Scores
+from crossover.statistics.papers.claims.run_scores import RunScores
 from crossover.statistics.papers.claims.statements import (
     ICC,
     Above,
@@ -44,7 +44,7 @@ Place = tuple[Comparison, str, int]
 KEYS = ["cohort", "case"]
 
 
-def differences(statement: Compared, scores: Scores, controls: Controls = NO_CONTROLS) -> Iterator[JudgedEffect]:
+def differences(statement: Compared, scores: RunScores, controls: Controls = NO_CONTROLS) -> Iterator[JudgedEffect]:
     """Yield the parts of a comparison, as `combine` says.
 
     Where a's chains were trained longer than b's and b has controls that were not, what is better must be better than
@@ -60,7 +60,7 @@ def differences(statement: Compared, scores: Scores, controls: Controls = NO_CON
             yield from _combined(longer, statement, scores)
 
 
-def missing_controls(statement: Statement, scores: Scores | None, controls: Controls) -> list[tuple[str, str]]:
+def missing_controls(statement: Statement, scores: RunScores | None, controls: Controls) -> list[tuple[str, str]]:
     """Return the pairs of families of which the first was trained longer, without a control for that."""
     if not isinstance(statement, Better) or statement.metric == ICC or scores is None:
         return []
@@ -68,21 +68,21 @@ def missing_controls(statement: Statement, scores: Scores | None, controls: Cont
     return [p for p in pairs if p in controls and not scores.families.intersection(controls[p])]
 
 
-def _as_long(of: Comparison, scores: Scores, controls: Controls) -> Comparison:
+def _as_long(of: Comparison, scores: RunScores, controls: Controls) -> Comparison:
     """Replace each b by its control that was trained as long as its a, where that has scores."""
     pairs = [(a, b) for a in of.a for b in of.b]
     found = [next((c for c in controls.get(p, ()) if c in scores.families), p[1]) for p in pairs]
     return of if found == [b for _, b in pairs] else of.model_copy(update={"b": found})
 
 
-def _combined(places: Sequence[Place], statement: Compared, scores: Scores) -> Iterator[JudgedEffect]:
+def _combined(places: Sequence[Place], statement: Compared, scores: RunScores) -> Iterator[JudgedEffect]:
     if statement.combine == "all":
         yield _part(places, statement, scores)
     else:
         yield from (_part([place], statement, scores) for place in places)
 
 
-def values(statement: Values, scores: Scores) -> Iterator[JudgedEffect]:
+def values(statement: Values, scores: RunScores) -> Iterator[JudgedEffect]:
     """Yield every family's mean on every place."""
     metric, test_set = statement.metric, statement.test_set
     for structure in statement.structures or scores.structures:
@@ -95,7 +95,7 @@ def values(statement: Values, scores: Scores) -> Iterator[JudgedEffect]:
                 yield mean_part(name, found, statement.region, printed, scale(metric))
 
 
-def rises(statement: Rises, scores: Scores) -> Iterator[JudgedEffect]:
+def rises(statement: Rises, scores: RunScores) -> Iterator[JudgedEffect]:
     """Compare every family at each size with itself at the size before."""
     metric, test_set = statement.metric, statement.test_set
     for structure in statement.structures or scores.structures:
@@ -157,7 +157,7 @@ class _Side(NamedTuple):
         return self[1:]
 
 
-def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
+def _effect(places: Sequence[Sequence[_Side]], scores: RunScores) -> Effect:
     """Return an effect over places; a case counts by its mean over the places on whose test set it is.
 
     Folds are paired, since the models of a fold are trained on the same patients.
@@ -199,7 +199,7 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
     )
 
 
-def _part(places: Sequence[Place], statement: Compared, scores: Scores) -> JudgedEffect:
+def _part(places: Sequence[Place], statement: Compared, scores: RunScores) -> JudgedEffect:
     metric, sides, printed = statement.metric, [], []
     for of, structure, n in places:
         at = (n, of.test_set, metric, structure)
@@ -217,7 +217,7 @@ def _part(places: Sequence[Place], statement: Compared, scores: Scores) -> Judge
     return part(named, found, statement.region, float(np.mean(printed)), scale(metric))
 
 
-def _places(statement: Compared, scores: Scores) -> list[Place]:
+def _places(statement: Compared, scores: RunScores) -> list[Place]:
     return [
         (own, structure, n)
         for of in statement.pairs
@@ -231,7 +231,7 @@ def _each(of: Comparison) -> list[Comparison]:
     return [Comparison(test_set=of.test_set, a=[a], b=[b]) for a in of.a for b in of.b]
 
 
-def _named(what: str, scores: Scores, families: Sequence[str], test_set: str, structure: str, n: int) -> str:
+def _named(what: str, scores: RunScores, families: Sequence[str], test_set: str, structure: str, n: int) -> str:
     name = f"{what} on {test_set}"
     name += f", {structure}" if len(scores.structures) > 1 else ""
     return f"{name}, n = {n}" if n else name

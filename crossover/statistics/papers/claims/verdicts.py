@@ -21,7 +21,7 @@ from crossover.statistics.papers.claims.parts import (
     sides,
     verdict,
 )
-from crossover.statistics.papers.claims.run_scores import Scores
+from crossover.statistics.papers.claims.run_scores import RunScores
 from crossover.statistics.papers.claims.statements import (
     ICC,
     Above,
@@ -75,7 +75,7 @@ def evaluate_claims(
     """
     known = dict(tables)
     if "metrics" in known:
-        known["scores"] = Scores(known["metrics"], known.get("published"), sizes)
+        known["scores"] = RunScores(known["metrics"], known.get("published"), sizes)
     rows = [_row(claim, known, confidence, sizes, icc, controls) for claim in claims]
     return pd.DataFrame(rows, columns=COLUMNS)
 
