@@ -117,6 +117,22 @@ def test_the_terminal_says_what_a_missing_prediction_counts_as_and_how_to_leave_
     assert "--missing exclude" not in told_of(tmp_path, rows, "exclude")
 
 
+def test_scores_of_a_model_with_no_training_case_are_no_part_of_its_curve(tmp_path):
+    """They were averaged into its scores at all sizes, and a crossover was found where there is none."""
+    rng = np.random.default_rng(0)
+    means = {("tuned", 0): 0.3, ("tuned", 5): 0.65, ("tuned", 20): 0.74, ("tuned", 80): 0.78,
+             ("scratch", 5): 0.35, ("scratch", 20): 0.66, ("scratch", 80): 0.75}  # fmt: skip
+    rows = [f"{m},{n},{r},c{c},{score}" for (m, n), mean in means.items() for r in range(3)
+            for c, score in enumerate(rng.normal(mean + rng.normal(0, 0.01), 0.05, 20).clip(0, 1))]  # fmt: skip
+    whole = comparison([str(by_hand(tmp_path, "\n".join(["model,n_train,replicate,case,dsc", *rows, ""])))])
+    sized = [row for row in rows if ",0," not in row.removeprefix("scratch").removeprefix("tuned")[:3]]
+    alone = comparison([str(by_hand(tmp_path, "\n".join(["model,n_train,replicate,case,dsc", *sized, ""])))])
+    pair = whole.crossover[~whole.crossover["off_the_shelf"]]
+    pd.testing.assert_frame_equal(pair.reset_index(drop=True), alone.crossover)
+    assert "tuned (n = 0)" in set(whole.pairs["dsc"]["family_b"]) | set(whole.pairs["dsc"]["family_a"])
+    assert any("tuned (n = 0) is a model of its own" in note for note in whole.notes)
+
+
 @pytest.mark.slow
 def test_the_page_shows_all_and_needs_nothing_from_elsewhere(tmp_path):
     out = tmp_path / "out"

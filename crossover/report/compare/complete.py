@@ -10,7 +10,13 @@ from crossover.core.wording import first_few
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, UNUSED, Said
-from crossover.statistics.scores.metrics_table import METRICS, POOLED, TableError, check_metrics
+from crossover.statistics.scores.metrics_table import (
+    METRICS,
+    POOLED,
+    WITHOUT_TRAINING,
+    TableError,
+    check_metrics,
+)
 
 DEFAULTS = {
     "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
@@ -263,7 +269,12 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
         table = _with_trainings(table)
     if several.any():
         notes.append("a model with several n_train, replicates, folds or levels is a family of such")
-    return check_metrics(table, _KEY, infinite=True), notes
+    whole = check_metrics(table, _KEY, infinite=True)
+    untrained = sorted({name for name in whole["family"] if name.endswith(WITHOUT_TRAINING)})
+    if untrained:
+        own = "is a model of its own" if len(untrained) == 1 else "are models of their own"
+        notes.append(f"with n_train 0 a model has learned from none of the cases: {', '.join(untrained)} {own}")
+    return whole, notes
 
 
 def without_value(table: pd.DataFrame, said: Said) -> list[str]:

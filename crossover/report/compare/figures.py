@@ -28,7 +28,7 @@ def figures(
         tests: of `differences.paired.paired`.
         crossover: of `learning_curves.crossing.crossovers`; the learning curves of its metric are drawn beside it.
     """
-    table = _named_by_size(table.dropna(subset=metric))
+    table = table.dropna(subset=metric)
     keys = {
         column: {name: f"{column}{i}" for i, name in enumerate(table[column].unique())}
         for column in ("family", "cohort", "structure")
@@ -91,13 +91,6 @@ def _curves(
             f"Right: {learning_curves.RIGHT.format(confidence=share)}."
         )
         yield f"curves-{metric}-{called}", text, drawn
-
-
-def _named_by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table in which scores of a model with sizes that have n = 0 are those of a model of its own."""
-    sized = table.loc[table["n_train"] > 0, "family"]
-    apart = (table["n_train"] == 0) & table["family"].isin(sized)
-    return table.assign(family=table["family"].where(~apart, table["family"] + ", n = 0"))
 
 
 def _renamed(rows: pd.DataFrame, keys: Labels) -> pd.DataFrame:

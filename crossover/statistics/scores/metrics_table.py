@@ -29,6 +29,8 @@ SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
 TEXT = ("model", "family", "strategy", "level", "cohort", "patient", "case", "structure")
 POOLED = "all"
 """The test set of all cohorts together, and the structure that is the mean of all."""
+WITHOUT_TRAINING = " (n = 0)"
+"""What the name of a family of sizes ends with where it was trained on no labelled case."""
 
 _ALWAYS = ("dsc", "iou", "nsd")  # the others may be missing: no HD95 where one mask is empty
 _WHOLE = ("n_train", "replicate", "draw", "fold")
@@ -89,7 +91,8 @@ def check_metrics(
             the table has it (where a row has none, its replicate's number), `fold` Int64 (missing for models
             outside k-fold), the metrics float, and `family` and `strategy`, derived from `model` and `level`
             where the table hasn't them: the strategy is the model's name without level, size, replicate and
-            fold; the family is the strategy with its level.
+            fold; the family is the strategy with its level. What a family of sizes scores with n = 0 is a family
+            of its own.
 
     Raises:
         TableError: columns are missing (the message names all of them); else every wrong value, model
@@ -110,7 +113,17 @@ def check_metrics(
     table = table.astype({"n_train": "int64", "replicate": "int64", "fold": "Int64"})
     if "draw" in table:
         table["draw"] = table["draw"].fillna(table["replicate"]).astype("int64")
-    return table
+    return _apart_without_training(table)
+
+
+def _apart_without_training(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which the rows with n = 0 of a family of sizes are a family of their own, "<family> (n = 0)".
+
+    A family without sizes counts as the same at all n, which one with sizes can't be.
+    """
+    none = table["n_train"] == 0
+    apart = none & table["family"].isin(table.loc[~none, "family"])
+    return table.assign(family=table["family"].mask(apart, table["family"] + WITHOUT_TRAINING))
 
 
 def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
