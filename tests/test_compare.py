@@ -133,6 +133,15 @@ def test_scores_of_a_model_with_no_training_case_are_no_part_of_its_curve(tmp_pa
     assert any("tuned (n = 0) is a model of its own" in note for note in whole.notes)
 
 
+def test_rows_of_folds_beside_those_of_the_whole_model_are_left_out_and_said_to_be(tmp_path):
+    rows = [f"{m},{fold},p{i},{a}" for m, own in (("base", A), ("tuned", B)) for fold in ("", 0, 1)
+            for i, a in enumerate(own)]  # fmt: skip
+    found = comparison([str(by_hand(tmp_path, "\n".join(["model,fold,case,dsc", *rows, ""])))])
+    (note,) = [note for note in found.notes if "with a fold" in note]
+    assert note.startswith("24 rows of base, tuned with a fold left out")
+    assert set(found.summary["replicates"]) == {1}
+
+
 @pytest.mark.slow
 def test_the_page_shows_all_and_needs_nothing_from_elsewhere(tmp_path):
     out = tmp_path / "out"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.core.wording import first_few
+from crossover.core.wording import counted, first_few
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, UNUSED, Said
@@ -16,6 +16,7 @@ from crossover.statistics.scores.metrics_table import (
     WITHOUT_TRAINING,
     TableError,
     check_metrics,
+    tested,
 )
 
 DEFAULTS = {
@@ -270,6 +271,13 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
     if several.any():
         notes.append("a model with several n_train, replicates, folds or levels is a family of such")
     whole = check_metrics(table, _KEY, infinite=True)
+    folded = whole.drop(tested(whole).index)
+    if len(folded):
+        of = first_few([*folded["family"].unique()], 5)
+        notes.append(
+            f"{counted(len(folded), 'row')} of {of} with a fold left out, since there are rows of the same model "
+            "without one, and those of folds may be of training cases; to compare them, give them another model's name"
+        )
     untrained = sorted({name for name in whole["family"] if name.endswith(WITHOUT_TRAINING)})
     if untrained:
         own = "is a model of its own" if len(untrained) == 1 else "are models of their own"
