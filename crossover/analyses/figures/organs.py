@@ -3,7 +3,7 @@
 Drawn: left, for each structure and model each case as a light point and the mean with its confidence
 interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the
 fine-tuned model minus each other one, as the mean paired
-difference with its confidence interval and the p of the same inversion. The last row is each case's mean
+difference with its confidence interval and the p from the same model. The last row is each case's mean
 over the structures. The DSC has no unit.
 """
 
@@ -71,7 +71,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"{sized} trained on {study.sizes[-1]} {captions.target(study)} patients. Right: "
         f"{style.family_label(study, fine_tuned(study))} minus each other model on the same "
         f"cases, the mean difference with its {confidence} confidence interval "
-        f"{captions.interval_scope(frames['paired'])} and p of the same inversion, uncorrected; grey where it is "
+        f"{captions.interval_scope(frames['paired'])} and p by the same test, uncorrected; grey where it is "
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
     if len(study.structures) > 1:
