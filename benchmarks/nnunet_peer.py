@@ -35,8 +35,8 @@ import pandas as pd
 import yaml
 
 from crossover.core.paths import ROOT
-from crossover.report.compare.page import of_cohorts
 from crossover.report.compare.run import comparison
+from crossover.statistics.scores.metrics_table import of_cohorts
 from crossover.training.backends.nnunet.environment import FOLDERS
 from tests.dry_runs import copy_workflow
 

@@ -92,7 +92,9 @@ def _worse(rows: pd.DataFrame) -> list[str]:
 def left_behind(crossings: Iterable[Mapping], n: int) -> Iterator[str]:
     """Yield what the verdicts on crossovers, rows of `crossing.crossovers`, say is behind at a size."""
     for row in crossings:
-        if row["verdict"] == NONE and row["n_smallest"] <= n <= row["n_largest"]:
+        if not row["n_smallest"] <= n <= row["n_largest"]:
+            continue
+        if row["verdict"] == NONE:
             yield stays_ahead(row)[1]
         elif row["verdict"] == CROSSES and (n < row["ci_low"] or n == row["n_smallest"]):
             yield row["overtakes"]

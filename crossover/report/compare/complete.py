@@ -219,7 +219,11 @@ def _blank(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table with each column of `DEFAULTS`, filled in by its default where a file lacks it, and notes."""
+    """Return the table with each column of `DEFAULTS`, filled in by its default where a file lacks it, and notes.
+
+    Raises:
+        TableError: a model has a number of training cases in some rows and none in others.
+    """
     notes = [text for column, text in _SAID.items() if column not in table]
     if {"replicate", "n_train"} <= set(table) and "draw" not in table:
         notes.append(
@@ -230,6 +234,15 @@ def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         table = table.assign(replicate=table["draw"])
     for column in {"family", "strategy"} & set(table):
         table = table.assign(**{column: table[column].fillna(table.get("model"))})
+    if "n_train" in table and "model" in table:
+        name = "family" if "family" in table else "model"
+        blank = table["n_train"].isna() & table[name].isin(table.loc[table["n_train"] > 0, name])
+        if blank.any():
+            models = first_few([*table.loc[blank, name].unique()], 5)
+            raise TableError(
+                f"n_train: blank in {counted(int(blank.sum()), 'row')} of {models}, which other rows give a number of "
+                "training cases: write it in these too, or 0 for none"
+            )
     for column, value in DEFAULTS.items():
         if column not in table:
             table = table.assign(**{column: value})
@@ -265,6 +278,9 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
             "structure: 'all' is the name of all structures together; leave these rows out, or give the "
             "structure another name, as --structure whole=all"
         )
+    if (table["structure"] == POOLED).all():
+        table = table.assign(structure=DEFAULTS["structure"])
+        notes.append(f"the only structure, '{POOLED}', is called '{DEFAULTS['structure']}' here")
     several = table.groupby("model")[_TRAININGS].nunique(dropna=False).max(axis=1) > 1
     if "family" not in table:
         table = _with_trainings(table)
@@ -278,11 +294,32 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
             f"{counted(len(folded), 'row')} of {of} with a fold left out, since there are rows of the same model "
             "without one, and those of folds may be of training cases; to compare them, give them another model's name"
         )
+    whole = _undivided(tested(whole))
     untrained = sorted({name for name in whole["family"] if name.endswith(WITHOUT_TRAINING)})
     if untrained:
         own = "is a model of its own" if len(untrained) == 1 else "are models of their own"
         notes.append(f"with n_train 0 a model has learned from none of the cases: {', '.join(untrained)} {own}")
     return whole, notes
+
+
+def _undivided(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which folds that divide a model's cases among them, as in a cross-validation, are one training.
+
+    Raises:
+        TableError: a few cases are in several folds.
+    """
+    keys = [table[c] for c in ("family", "n_train", "replicate")]
+    case = [*keys, *(table[c] for c in ("cohort", "structure", "case"))]
+    again = table["fold"].notna() & (table.groupby(case)["fold"].transform("nunique") > 1)
+    divided = (table.groupby(keys)["fold"].transform("nunique") > 1) & (again.groupby(keys).transform("mean") < 0.5)
+    if (doubled := divided & again).any():
+        listed = first_few([f"{r.family}/{r.case}" for r in table[doubled].drop_duplicates("case").itertuples()], 5)
+        raise TableError(
+            f"fold: {listed}: in several folds, though the model's folds divide the cases: keep one row of each, that "
+            "of the fold that was not trained on it"
+        )
+    model = table["model"].str.replace(r"-f\d+$", "", regex=True)
+    return table.assign(fold=table["fold"].mask(divided), model=table["model"].mask(divided, model))
 
 
 def without_value(table: pd.DataFrame, said: Said) -> list[str]:

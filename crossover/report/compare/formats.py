@@ -8,7 +8,7 @@ from crossover.report.compare.roles import ROLES, Said, assign, hint
 from crossover.sources import score_files
 from crossover.sources.score_files import ScoreFile
 from crossover.statistics.scores.metrics_table import METRICS
-from crossover.statistics.scores.scales import DIAGONAL
+from crossover.statistics.scores.scales import DIAGONAL, plain
 
 _WHOLE = ("n_train", "replicate", "draw", "fold")
 
@@ -60,7 +60,7 @@ def _monai(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
 
 
 def _tidy(table: RawTable, name: str, said: Said) -> ScoreFile:
-    rows, notes, findings = assign(table.rows, said)
+    rows, taken, notes, findings = assign(table.rows, said)
     for column in rows:
         if column in ROLES and column not in (*_WHOLE, DIAGONAL):
             continue
@@ -71,10 +71,11 @@ def _tidy(table: RawTable, name: str, said: Said) -> ScoreFile:
     for column in ("model", "case", "structure", "cohort"):
         if column in rows and (blank := rows.index[rows[column] == ""].tolist()):
             findings.append(f"{column}: empty in {named_rows(blank)}")
-    if "replicate" in rows and "draw" not in rows and "seed" in table.rows and "replicate" not in table.rows:
+    if "draw" not in rows and "seed" in plain(taken.get("replicate", "")):
         rows = rows.assign(draw=0)
         notes.append(
-            "seeds are taken for trainings on the same training cases: --column draw=seed if each has cases of its own"
+            "seeds are taken for trainings on the same training cases: "
+            f"--column draw={taken['replicate']} if each has cases of its own"
         )
     if name and "model" not in rows:
         rows, notes = rows.assign(model=name), [*notes, f"the model is {name!r}"]

@@ -13,7 +13,7 @@ from crossover.report.formats import interval, number, p_value, signed
 from crossover.report.prose import environment
 from crossover.report.table_layout import across
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import of_cohorts
 from crossover.statistics.scores.scales import KNOWN, method
 
 ABOUT = {
@@ -139,12 +139,6 @@ def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
         "Kendall's tau (95% of samples)": [interval(*row) for row in ends],
     })  # fmt: skip
     return _varied(table, ["Test set", "Structure", "n"])
-
-
-def of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the rows of all cohorts where there is one cohort."""
-    one = table["test_set"].nunique() == 2
-    return table[table["test_set"] != POOLED] if one else table
 
 
 def missing_layout(missing: pd.DataFrame) -> pd.DataFrame:

@@ -80,8 +80,8 @@ class Said:
         return "" in self.columns.get(role, [])
 
 
-def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Return the columns that have a role, by its name; what was taken for what; and what is unclear.
+def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, dict[str, str], list[str], list[str]]:
+    """Return the columns that have a role, by its name; role -> column; what was taken for what; and what is unclear.
 
     Several columns that may have one role: the one named as the role; else the one that tells rows apart which
     the others don't. A guess that the rows speak against isn't made: a level has one value in a model, and a case
@@ -113,7 +113,7 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
     notes.append(f"{UNUSED}: {', '.join(unused)}" if unused else "")
     notes += [hint(c) for c in unused]
     out = table[list(taken.values())].set_axis(list(taken), axis=1)
-    return out, [note for note in notes if note], findings
+    return out, taken, [note for note in notes if note], findings
 
 
 def hint(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import POOLED, TableError, compared
+from crossover.statistics.scores.metrics_table import POOLED, TableError, compared, of_cohorts
 from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
@@ -82,21 +82,41 @@ def comparison(
     notes += [*lacking(gone, missing), *without_value(table, said), *absent_notes(read, of)]
     several, shared = _shared(table, read, said)
     summary = summarise(table, CONFIDENCE, several)
-    pairs = {metric: comparisons(table, metric) for metric in several}
+    pairs = {metric: own for metric in several if len(own := comparisons(table, metric))}
+    if not pairs:
+        raise TableError(f"no two models have a number of training cases in common: {_sizes(table)}")
     unknown = [
         f"{m} is no metric that is known: neither its scale nor which values are better"
         for m in several if m not in KNOWN
     ]  # fmt: skip
     all_notes = [_read_as(read), *of_patients(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
+    all_notes += _unranked(pairs, ranked)
     return ScoreComparison(table, summary, pairs, counts(read, gone), ranked, _crossover(table, several), all_notes)
+
+
+def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[str]:
+    """Return notes of the metrics and test sets in which models are compared and not ranked."""
+    out = []
+    for metric in (m for m in pairs if m in KNOWN and KNOWN[m].better != "nearer to 0"):
+        there = set(ranked.loc[ranked["metric"] == metric, "test_set"])
+        without = [name for name in of_cohorts(pairs[metric])["test_set"].unique() if name not in there]
+        if without:
+            out.append(f"{metric}: no ranking on {', '.join(without)}, where no case has a score of every model")
+    return out
+
+
+def _sizes(table: pd.DataFrame) -> str:
+    """Return each model's numbers of training cases in words."""
+    sizes = table.groupby("family", sort=False)["n_train"].unique()
+    return "; ".join(f"{name} has {', '.join(map(str, sorted(own)))}" for name, own in sizes.items())
 
 
 def write(found: ScoreComparison, out: Path) -> str:
     """Write tables, figures and page to a folder; says what was written."""
     from crossover.analyses.figures.style import save
     from crossover.report.compare.figures import figures
-    from crossover.report.compare.page import MetricSection, of_cohorts, render
+    from crossover.report.compare.page import MetricSection, render
 
     out.mkdir(parents=True, exist_ok=True)
     whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
@@ -123,8 +143,6 @@ def answers(found: ScoreComparison) -> list[str]:
 
     On each test set and structure, all structures together first. By every other metric, how often which is better.
     """
-    from crossover.report.compare.page import of_cohorts
-
     (metric, pairs), *others = found.pairs.items()
     lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
     said = [_answer(row, metric) for row in _whole_first(of_cohorts(pairs))]
@@ -163,8 +181,9 @@ def _answer(row: Any, metric: str) -> str:
     """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told."""
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
     better, why = _verdict(row, metric)
-    holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 else ""
-    size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}, p {p_value(row.p)}{holm}, {row.cases} cases"
+    holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 and row.p_holm == row.p_holm else ""
+    p = f", p {p_value(row.p)}{holm}" if row.p == row.p else ""
+    size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}{p}, {counted(row.cases, 'case')}"
     scope = " (these trained models only)" if row.about == MODELS else ""
     return (
         f"{metric}, {of}: {row.family_a} minus {row.family_b} {size}: {f'{better} is better' if better else why}{scope}"
@@ -191,7 +210,8 @@ def _verdict(row: Any, metric: str) -> tuple[str, str]:
     if row.tests > 1 and not row.p_holm < 1 - CONFIDENCE:
         return "", "which is better can't be told after the correction for several tests"
     if not sign:
-        return "", "they differ; which values are better isn't known"
+        better = f"{known.better} is better" if known else "which values are better isn't known"
+        return "", f"they differ; {better}"
     return row.family_a if sign * row.difference > 0 else row.family_b, ""
 
 

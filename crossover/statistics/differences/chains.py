@@ -20,8 +20,8 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.differences.paired import DECIMALS, describe, holm
-from crossover.statistics.estimates.chance import METHODS, Effect, combined, effect
+from crossover.statistics.differences.paired import describe, holm
+from crossover.statistics.estimates.chance import DECIMALS, METHODS, Effect, combined, effect
 from crossover.statistics.scores.intervals import clip_to_scale, mean_interval, of_differences
 from crossover.statistics.scores.metrics_table import POOLED, with_runs
 from crossover.statistics.scores.scales import SHARE

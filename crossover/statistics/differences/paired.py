@@ -35,7 +35,7 @@ import pandas as pd
 from scipy import stats
 
 from crossover.statistics.differences.sign_patterns import exact_p
-from crossover.statistics.estimates.chance import Effect, Spread
+from crossover.statistics.estimates.chance import DECIMALS, Effect, Spread
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, effect_of
 from crossover.statistics.estimates.resampling import mean_of
 from crossover.statistics.scores.intervals import clip_to_scale, half_width, of_differences
@@ -50,7 +50,6 @@ PAIRED = [
     "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
     "p_holm", "p_holm_asymptotic", "p_westfall_young", "tests", "corrected_over",
 ]  # fmt: skip
-DECIMALS = 12
 ENUMERATED = 14
 """The number of cases up to which Westfall and Young's correction takes all sign patterns; above, it takes draws."""
 DRAWS = 9999
@@ -279,11 +278,12 @@ def _of_test_set(rows: pd.DataFrame, metric: str, alpha: float, main: list[str],
         for structure, part in rows.groupby("structure", sort=False)
         for pair in _pairs(part, scores, order, structure, spreads.of(structure))
     ]
+    single = len(pairs)
     if rows["structure"].nunique() > 1:
         pairs += _over_structures(pairs, main, spreads.of(None))
     table = pd.DataFrame([_row(pair, alpha) for pair in pairs]).reindex(columns=PAIRED)
     asked = table["family_a"].isin(main) & table["family_b"].isin(main)
-    _correct(table, pairs, np.flatnonzero(asked & (table["structure"] != POOLED)))
+    _correct(table, pairs, np.flatnonzero(asked[:single]))
     return table
 
 

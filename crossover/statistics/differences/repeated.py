@@ -19,8 +19,8 @@ import pandas as pd
 
 from crossover.statistics.differences import comparisons, mixed
 from crossover.statistics.differences.omnibus import models_differ
-from crossover.statistics.differences.paired import DECIMALS, holm, paired
-from crossover.statistics.estimates.chance import MODELS, Spread
+from crossover.statistics.differences.paired import holm, paired
+from crossover.statistics.estimates.chance import DECIMALS, MODELS, Spread
 from crossover.statistics.estimates.effects import Spreads, TrainedScores
 from crossover.statistics.estimates.resampling import mean_of
 from crossover.statistics.scores.metrics_table import POOLED, compared, test_sets, tested, with_runs

@@ -24,6 +24,8 @@ from scipy import optimize, special
 
 METHODS, MODELS = "methods", "trained models"
 """What an effect is about: training by a method, whatever the training; or the models that were trained."""
+DECIMALS = 12
+"""Differences count to this many decimals: means of the same scores are equal in any order."""
 NODES = 1001
 """The points of the quadrature of the Behrens-Fisher distribution; its p is within 1e-4 of the limit."""
 LARGE = 1e8
@@ -204,7 +206,9 @@ def effect(
     labels, place = np.unique(np.zeros(n) if strata is None else strata, return_inverse=True)
     centre = np.bincount(place, by_case) / np.maximum(np.bincount(place), 1)
     case_df = n - len(labels)
-    of_cases = ((by_case - centre[place]) ** 2).sum() / max(case_df, 1) / n
+    apart = by_case - centre[place]
+    apart[np.abs(apart) < 10.0**-DECIMALS] = 0  # equal differences are no chance of 1e-17
+    of_cases = (apart**2).sum() / max(case_df, 1) / n
     spread = spread or pooled_spread(scores)
     counts = np.array([s.shape[1] for s in scores])
     squares = np.array(weights, float) ** 2 / counts

@@ -46,9 +46,10 @@ def summarise(table: pd.DataFrame, confidence: float, metrics: Sequence[str] | N
 
 
 def _of_test_set(rows: pd.DataFrame, confidence: float, metrics: list[str]) -> pd.DataFrame:
-    by = ["structure", *MODEL, "metric"]
+    by = ["structure", *MODEL[1:], "metric"]  # folds that divide the cases are several models of one family
     long = compared(rows).melt(["structure", *MODEL], metrics, "metric", "value")
     part = long.groupby(by, sort=False)["value"].agg(["count", "mean", "std", "median"])
+    part["model"] = long.groupby(by, sort=False)["model"].first()
     failed = long["value"].lt(FAILED).astype(float).where(long["value"].notna())
     part["failures"] = failed.groupby([long[c] for c in by], sort=False).mean()
     part = part.reset_index().merge(_between_replicates(rows, metrics), how="left")

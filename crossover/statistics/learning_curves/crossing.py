@@ -13,13 +13,14 @@ Berger 1982). "leads change more than once" goes before the others, by the 1 - a
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.chance import Effect
+from crossover.statistics.estimates.chance import DECIMALS, Effect
 from crossover.statistics.estimates.effects import effect_of
 from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, draws_as_trainings, panels, resample
 from crossover.statistics.learning_curves.curves import interval
@@ -40,8 +41,6 @@ NEEDED = [
 ]  # fmt: skip
 TARGETS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 GRID = 65  # points of a power law's curve
-DECIMALS = 12
-"""Differences are rounded to this before their signs count: means of the same scores are equal in any order."""
 
 
 def crossovers(
@@ -72,14 +71,27 @@ def crossovers(
     """
     rows = []
     for test_set, structure, panel in panels(draws_as_trainings(table), metric, unsized=True):
-        found = resample(panel, draws)
+        panels_of = {b"": (panel, resample(panel, draws))}
         place = {"test_set": test_set, "structure": structure, "metric": metric}
         sized = range(panel.sized)
         shelf = range(panel.sized, len(panel.families))
         for pair in [*combinations(sized, 2), *((m, f) for m in shelf for f in sized)]:
-            if row := crossover(panel, found, pair, confidence, alpha):
+            key, common = _of_both(panel, pair)
+            if key not in panels_of:  # as of test sets that one of the two was not tested on
+                panels_of[key] = common, resample(common, draws)
+            if row := crossover(*panels_of[key], pair, confidence, alpha):
                 rows.append(place | row)
     return pd.DataFrame(rows, columns=CROSSOVER)
+
+
+def _of_both(panel: Panel, pair: tuple[int, int]) -> tuple[bytes, Panel]:
+    """Return the panel of the cases that both families were tested on, and what names these cases: b"" for all."""
+    there = (~np.isnan(panel.scores[list(pair)])).any((1, 2))
+    both = there.all(0)
+    if not both.any() or (both == there.any(0)).all():
+        return b"", panel
+    common = replace(panel, scores=panel.scores[..., both], strata=panel.strata[both])
+    return both.tobytes(), common
 
 
 def crossover(

@@ -113,7 +113,10 @@ def check_metrics(
     table = table.astype({"n_train": "int64", "replicate": "int64", "fold": "Int64"})
     if "draw" in table:
         table["draw"] = table["draw"].fillna(table["replicate"]).astype("int64")
-    return _apart_without_training(table)
+    table = _apart_without_training(table)
+    if findings := list(_twice_the_same(table)):
+        raise TableError("\n".join(findings))
+    return table
 
 
 def _apart_without_training(table: pd.DataFrame) -> pd.DataFrame:
@@ -144,7 +147,16 @@ def by_test_set(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame
     if len(sets) == 2:
         found = make(table)
         return pd.concat([found.assign(test_set=name) for name in sets], ignore_index=True)
-    return pd.concat([make(rows).assign(test_set=name) for name, rows in sets.items()], ignore_index=True)
+    found = {name: made for name, rows in sets.items() if len(made := make(rows))}  # empty ones have other types
+    if not found:
+        return make(table).assign(test_set="")
+    return pd.concat([rows.assign(test_set=name) for name, rows in found.items()], ignore_index=True)
+
+
+def of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows of all cohorts where there is one cohort."""
+    one = table["test_set"].nunique() == 2
+    return table[table["test_set"] != POOLED] if one else table
 
 
 def tested(table: pd.DataFrame) -> pd.DataFrame:
@@ -161,13 +173,15 @@ def tested(table: pd.DataFrame) -> pd.DataFrame:
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of `tested` with the column `run`, which names what counts as a training: "replicate/fold".
 
-    Of several draws of the training cases it is "draw/fold", so that a case has a row for each training of a
-    draw: trainings on the same cases don't say what other cases would have given, and are averaged. The fold
+    Of a model with several draws of the training cases it is "draw/fold", so that a case has a row for each training
+    of a draw: trainings on the same cases don't say what other cases would have given, and are averaged. The fold
     is empty outside k-fold.
     """
-    fold = table["fold"].astype("string").fillna("")
-    several = "draw" in table and table["draw"].nunique() > 1
-    return table.assign(run=table["draw" if several else "replicate"].astype(str) + "/" + fold)
+    run = table["replicate"].astype(str)
+    if "draw" in table:
+        draws = table.groupby(["family", "n_train"])["draw"].transform("nunique")
+        run = run.where(draws < 2, table["draw"].astype(str))
+    return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
 
 
 def mean_by_place(values: np.ndarray, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
@@ -290,6 +304,18 @@ def _duplicates(table: pd.DataFrame) -> Iterator[str]:
     again = table[table.duplicated(_KEY)].drop_duplicates(_KEY)
     if len(again):
         yield f"more than one row for the same model, case and structure: {_rows(again)}"
+
+
+def _twice_the_same(table: pd.DataFrame) -> Iterator[str]:
+    """Yield a message for each family of which several models are one and the same training."""
+    training = ["family", *(c for c in _WHOLE if c in table)]
+    again = table[table.duplicated([*training, "cohort", "case", "structure"], keep=False)]
+    for family, own in again.groupby("family", sort=False):
+        models = first_few([*own["model"].unique()], 3)
+        yield (
+            f"family: {family!r} has models that are the same training of it ({models}): number them in the column "
+            "replicate if they are trainings of one method, else give each a family of its own"
+        )
 
 
 def _rows(rows: pd.DataFrame) -> str:

@@ -71,7 +71,7 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
         The table (itself where nothing is missing), and what was missing (`missing_predictions`).
 
     Raises:
-        TableError: predictions are missing and the policy is "error".
+        TableError: predictions are missing and the policy is "error", or no case is left by "exclude".
     """
     table = without_absent(table)
     found = missing_predictions(table)
@@ -82,6 +82,8 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
     if len(found) and policy == "exclude":
         gone = pd.MultiIndex.from_frame(found[_CASE])
         table = table[~pd.MultiIndex.from_frame(table[_CASE]).isin(gone)]
+        if table.empty:
+            raise TableError("no case is left that every model has a prediction for")
     elif len(found):
         table = _with_worst(table, found)
     return by_patient(_with_distances(table)), found

@@ -7,6 +7,8 @@ tested, and the patient takes the place of a case.
 
 import pandas as pd
 
+from crossover.core.wording import counted
+
 PATIENT = "patient"
 """The column that says whose case it is; without it each case is of a patient of its own."""
 _CASE = ["cohort", "case"]
@@ -46,14 +48,21 @@ def by_patient(table: pd.DataFrame) -> pd.DataFrame:
 
 def notes(table: pd.DataFrame) -> list[str]:
     """Return a sentence that says how many cases of how many patients a table has; none where all have one."""
-    whose = _patients(table)
-    if whose is None:
-        return []
-    cases, patients = (len(rows.drop_duplicates(_CASE)) for rows in (table, table.assign(case=whose)))
-    return [
-        f"{cases} cases of {patients} patients: a patient's score is the mean over its cases, and counts as one "
-        "case in all that follows"
-    ]
+    out, whose = [], _patients(table)
+    if whose is not None:
+        cases, patients = (len(rows.drop_duplicates(_CASE)) for rows in (table, table.assign(case=whose)))
+        out.append(
+            f"{cases} cases of {patients} patients: a patient's score is the mean over its cases, and counts as one "
+            "case in all that follows"
+        )
+    if PATIENT in table:
+        sets = table.assign(patient=patients_of(table)).groupby("patient")["cohort"].nunique()
+        if several := int((sets > 1).sum()):
+            out.append(
+                f"{counted(several, 'name')} of patients in several test sets: what is said of all test sets together "
+                "takes them for different patients"
+            )
+    return out
 
 
 def patients_of(table: pd.DataFrame) -> pd.Series:

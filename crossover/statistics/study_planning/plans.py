@@ -12,7 +12,7 @@ import pandas as pd
 from crossover.statistics.estimates.effects import Spreads, TrainedScores
 from crossover.statistics.estimates.resampling import Panel, Resampled, draws_as_trainings, panel, resample
 from crossover.statistics.learning_curves.crossing import crossover
-from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
+from crossover.statistics.scores.metrics_table import POOLED, SIZES, TableError, test_sets, tested, with_runs
 from crossover.statistics.scores.missing import Policy, absent_notes, completed
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
@@ -67,7 +67,7 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     whole = tested(table)
     families, structures = (list(dict.fromkeys(whole[column])) for column in ("family", "structure"))
     known = {
-        "--metric": (question.metric, list(whole)),
+        "--metric": (question.metric, [c for c in whole.select_dtypes("float") if c not in SIZES]),
         "--test-set": (question.test_set, list(test_sets(whole))),
         "--structure": (question.structure, ["", *structures, *([POOLED] if len(structures) > 1 else [])]),
         **{f"--model {m}": (m, families) for m in question.models},
