@@ -136,7 +136,7 @@ def test_scores_that_are_perfect_but_for_rounding_have_no_interval_beyond_their_
     scores = np.ones((6, 1))
     scores[0] -= 2.0**-53
     found = effect([scores], [1.0], spread=Spread(0.02**2, 6))
-    assert found.estimate == 1 and found.case_se > 0
+    assert found.estimate == 1 and found.case_se == 0
     assert np.isnan(mean_interval(found, 0.95, SHARE)).all()
 
 

@@ -519,7 +519,7 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path):
         return str(caught.value)
 
     text = written({"kind": "better", "metric": "dsc", "pairs": []}, {"kind": "bettre"})
-    assert str(path) in text and "claims.0" in text and "claims.1" in text and "no_difference" in text
+    assert str(path) in text and "claims.entry 1" in text and "claims.entry 2" in text and "no_difference" in text
     pair = {"test_set": "ovary", "a": ["transfer-L9"], "b": ["scratch"]}
     text = written(
         {"kind": "better", "metric": "dsc", "sizes": [7], "structures": ["liver"], "pairs": [pair]},

@@ -82,6 +82,14 @@ LAYOUTS: dict[str, tuple[list[str], list[str]]] = {
         ["segmentation-{patient}.nii", "volume-{patient}.nii"],
         [f"{name}-{i}.nii" for i in range(5) for name in ("volume", "segmentation")],
     ),
+    "numbered folders with numbered masks": (
+        ["{patient}/flair.nii.gz", *(f"{{patient}}/label_{k}.nii.gz" for k in range(11, 14))],
+        [f"{i}/{name}.nii.gz" for i in range(1, 13) for name in ("flair", "label_11", "label_12", "label_13")],
+    ),
+    "letters as in words of kinds": (
+        ["{patient}/ct.nii.gz", "{patient}/seg.nii.gz"],
+        [f"T{i:02d}/{name}.nii.gz" for i in range(6, 18) for name in ("ct", "seg")],
+    ),
     "numbers in two folders": (
         ["images/img{patient}.nii.gz", "masks/mask{patient}.nii.gz"],
         [f"images/img{i}.nii.gz" for i in range(12)] + [f"masks/mask{i}.nii.gz" for i in range(12)],
@@ -95,6 +103,13 @@ def test_the_patients_of_a_tree_are_told_by_how_regular_it_is(name: str):
     found = layout(paths)
     assert [*found.roles] == sorted(patterns) and not found.loose
     assert sum(map(len, found.roles.values())) == len(paths)
+
+
+def test_no_mask_is_another_patients_where_folders_and_masks_have_the_same_numbers():
+    """They were taken for `{patient}/flair` with `10/label_{patient}`: the masks of patient 10 for all."""
+    paths = [f"{i}/{name}.nii.gz" for i in range(1, 11) for name in ("flair", *(f"label_{k}" for k in range(1, 9)))]
+    for files in layout(paths).roles.values():
+        assert all(path.startswith(f"{patient}/") for patient, path in files.items())
 
 
 def test_files_that_fit_no_pattern_are_told():

@@ -21,7 +21,8 @@ def mask(x: int | None, flipped: bool = False) -> sitk.Image:
 
 NAMES = [
     ("parotid_left", "parotid_right"), ("Parotid_L", "Parotid_R"),
-    ("left_lung", "right_lung"), ("Eye Left", "Eye Right"),
+    ("left_lung", "right_lung"), ("Eye Left", "Eye Right"), ("parotis_li", "parotis_re"), ("Lung_LT", "Lung_RT"),
+    ("Niere links", "Niere rechts"),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from crossover.sources.findings import Finding
 
-_OTHER = {"left": "right", "l": "r"}
+_OTHER = {"left": "right", "l": "r", "lt": "rt", "li": "re", "links": "rechts"}
 _WORD = re.compile(r"[A-Za-z]+")
 
 

@@ -129,20 +129,31 @@ def group(
 
 
 def _studies(instances: Sequence[Instance]) -> list[list[Instance]]:
-    """Return the studies with images by date, each with the structure objects that were drawn on it."""
+    """Return the studies with images by date, each with the structure objects that were drawn on it.
+
+    Where the series that an object names is in several studies, as of an anonymiser that gives all the same, it is its
+    own study's; a frame of reference that is in several others tells nothing.
+    """
     studies: dict[str, list[Instance]] = defaultdict(list)
     for i in (i for i in instances if i.modality in IMAGES):
         studies[i.study].append(i)
-    of_series = {i.series: uid for uid, own in studies.items() for i in own}
-    of_frame = {i.frame_of_reference: uid for uid, own in studies.items() for i in own}
+    of_series: dict[str, set[str]] = defaultdict(set)
+    of_frame: dict[str, set[str]] = defaultdict(set)
+    for name, own in studies.items():
+        for i in own:
+            of_series[i.series].add(name)
+            of_frame[i.frame_of_reference].add(name)
+    first = {name: min(i.date for i in own) for name, own in studies.items()}
     for i in (i for i in instances if i.modality not in IMAGES):
-        drawn = Counter(of_series[s] for s in i.references if s in of_series)
-        uid = drawn.most_common(1)[0][0] if drawn else None
+        drawn = Counter(own for s in i.references for own in of_series.get(s, ()))
+        ranked = sorted((times, own == i.study, own) for own, times in drawn.items())
+        uid = ranked[-1][-1] if ranked else None
         if uid is None and i.study not in studies and i.modality in STRUCTURES:
-            uid = of_frame.get(i.frame_of_reference)
+            there = of_frame.get(i.frame_of_reference, set()) if i.frame_of_reference or len(studies) == 1 else set()
+            uid = next(iter(there)) if len(there) == 1 else None
         only = next(iter(studies)) if len(studies) == 1 else i.study
         studies[uid or (i.study if i.study in studies else only)].append(i)
-    return sorted(studies.values(), key=lambda own: (min(i.date for i in own), own[0].study))
+    return sorted(studies.values(), key=lambda own: (first.get(own[0].study, own[0].date), own[0].study))
 
 
 def _holds_any(study: Sequence[Instance], rules: Mapping[str, SeriesRule]) -> bool:

@@ -12,7 +12,7 @@ from crossover.core.image_names import ending
 
 MOST_ROLES = 60
 WORDS = re.compile(
-    r"^(images?|labels?|masks?|segs?|segmentations?|gt|rois?|t1\w?|t2\w?|adc|dwi|flair|ct|mr|pet|imagestr|labelstr|train"
+    r"^(images?|labels?|masks?|segs?|segmentations?|gt|rois?|t1[a-z]?|t2[a-z]?|adc|dwi|flair|ct|mr|pet|imagestr|labelstr|train"
     r"|test|structures)$",
     re.IGNORECASE,
 )
@@ -68,8 +68,9 @@ def _of(options: Iterable[Option], paths: Sequence[str]) -> Layout:
     """
     kept = _often(options)
     known = {p.rpartition("/")[2] for files in kept.values() for p in files}
-    if len(kept) > MOST_ROLES or any(WORDS.match(name) for name in known):
-        return Layout({}, tuple(paths))
+    folders = {part for pattern in kept for part in pattern.split("/")[:-1]}
+    if len(kept) > MOST_ROLES or any(WORDS.match(name) for name in known) or folders & known:
+        return Layout({}, tuple(paths))  # else a patient's folder would be one of all patients
     used = {path for files in kept.values() for path in files.values()}
     if not any("{group}" in pattern for pattern in kept):
         kept |= _often(_named_in((path for path in paths if path not in used), known))
@@ -92,9 +93,11 @@ def _often(options: Iterable[Option], least: int = 2) -> dict[str, dict[str, str
 
 def _named_in(paths: Iterable[str], patients: Collection[str]) -> Iterator[Option]:
     for path in paths:
-        words = {path[a:b] for a, b in word_runs(path)}
-        if found := sorted(words & set(patients), key=len):
-            yield path, _replaced(path, found[-1]), found[-1]
+        found = set(path.split("/")[:-1]) & set(patients)
+        found = found or {path[a:b] for a, b in word_runs(path)} & set(patients)
+        longest = [name for name in found if len(name) == max(map(len, found))]
+        if len(longest) == 1:  # of several, whose file it is isn't known
+            yield path, _replaced(path, longest[0]), longest[0]
 
 
 def word_runs(path: str) -> Iterator[tuple[int, int]]:
@@ -112,12 +115,14 @@ def _by_folder(paths: Sequence[str], depth: int) -> Iterator[Option]:
     """
     deep = [path for path in paths if path.count("/") > depth]
     above = {path.rsplit("/", path.count("/") - depth + 1)[0] if depth else "" for path in deep}
+    times = Counter("/".join(path.split("/")[depth + 1 :]) for path in deep)
     for path in deep:
         parts = path.split("/")
         patient, rest = parts[depth], parts[depth + 1 :]
         if WORDS.match(patient):
             continue
-        rest = [_replaced(part, patient) for part in rest]
+        if times["/".join(rest)] == 1:  # else others have it too, and what looks like the patient's name is none
+            rest = [_replaced(part, patient) for part in rest]
         group = "/".join(parts[:depth])
         if len(above) > 1 and depth == 1:
             yield path, "/".join(["{group}", "{patient}", *rest]), f"{group}/{patient}"
