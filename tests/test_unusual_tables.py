@@ -92,6 +92,15 @@ def test_a_case_in_two_folds_of_a_cross_validation_is_refused(tmp_path):
         compared(tmp_path, rows, "model fold case dsc")
 
 
+def test_folds_that_divide_one_test_set_may_all_be_tested_on_another(tmp_path):
+    """As of a cross-validation with an external test set."""
+    rows = [(m, i % 5, "A", f"a{i}", 0.5 + 0.01 * i + up) for m, up in (("x", 0), ("y", 0.02)) for i in range(30)]
+    rows += [(m, f, "B", f"b{i}", 0.6 + 0.01 * i + 0.003 * f * (1 + up)) for m, up in (("x", 0), ("y", 0.02))
+             for i in range(4) for f in range(5)]  # fmt: skip
+    summary = compared(tmp_path, rows, "model fold cohort case dsc").summary.set_index(["test_set", "family"])
+    assert summary.loc[("A", "x"), "cases"] == 30 and summary.loc[("B", "x"), "cases"] == 4
+
+
 def test_a_single_structure_of_any_name_is_corrected_for_several_tests(tmp_path):
     scores = {"a": [63, 58, 60, 57, 56, 56], "b": [62, 62, 62, 59, 60, 60], "c": [62, 60, 59, 58, 61, 61]}
     rows = [(m, f"c{i}", "{}", v / 100) for m, own in scores.items() for i, v in enumerate(own)]

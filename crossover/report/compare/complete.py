@@ -311,7 +311,8 @@ def _undivided(table: pd.DataFrame) -> pd.DataFrame:
     keys = [table[c] for c in ("family", "n_train", "replicate")]
     case = [*keys, *(table[c] for c in ("cohort", "structure", "case"))]
     again = table["fold"].notna() & (table.groupby(case)["fold"].transform("nunique") > 1)
-    divided = (table.groupby(keys)["fold"].transform("nunique") > 1) & (again.groupby(keys).transform("mean") < 0.5)
+    share = again.groupby([*keys, table["cohort"]]).transform("mean")  # 1 where all folds are tested on all cases
+    divided = (table.groupby(keys)["fold"].transform("nunique") > 1) & (share.groupby(keys).transform("max") < 0.5)
     if (doubled := divided & again).any():
         listed = first_few([f"{r.family}/{r.case}" for r in table[doubled].drop_duplicates("case").itertuples()], 5)
         raise TableError(
