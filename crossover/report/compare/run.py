@@ -20,7 +20,7 @@ from crossover.statistics.scores.metrics_table import POOLED, TableError, compar
 from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
-from crossover.statistics.scores.scales import KNOWN, SHARE, scale
+from crossover.statistics.scores.scales import KNOWN, SHARE, ordered, scale
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
@@ -98,7 +98,7 @@ def comparison(
 def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[str]:
     """Return notes of the metrics and test sets in which models are compared and not ranked."""
     out = []
-    for metric in (m for m in pairs if m in KNOWN and KNOWN[m].better != "nearer to 0"):
+    for metric in filter(ordered, pairs):
         there = set(ranked.loc[ranked["metric"] == metric, "test_set"])
         without = [name for name in of_cohorts(pairs[metric])["test_set"].unique() if name not in there]
         if without:
@@ -181,8 +181,8 @@ def _answer(row: Any, metric: str) -> str:
     """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told."""
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
     better, why = _verdict(row, metric)
-    holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 and row.p_holm == row.p_holm else ""
-    p = f", p {p_value(row.p)}{holm}" if row.p == row.p else ""
+    holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 and not math.isnan(row.p_holm) else ""
+    p = f", p {p_value(row.p)}{holm}" if not math.isnan(row.p) else ""
     size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}{p}, {counted(row.cases, 'case')}"
     scope = " (these trained models only)" if row.about == MODELS else ""
     return (

@@ -148,8 +148,8 @@ def _studies(instances: Sequence[Instance]) -> list[list[Instance]]:
         drawn = Counter(own for s in i.references for own in of_series.get(s, ()))
         ranked = sorted((times, own == i.study, own) for own, times in drawn.items())
         uid = ranked[-1][-1] if ranked else None
-        if uid is None and i.study not in studies and i.modality in STRUCTURES:
-            there = of_frame.get(i.frame_of_reference, set()) if i.frame_of_reference or len(studies) == 1 else set()
+        if uid is None and i.study not in studies and i.modality in STRUCTURES and i.frame_of_reference:
+            there = of_frame.get(i.frame_of_reference, ())
             uid = next(iter(there)) if len(there) == 1 else None
         only = next(iter(studies)) if len(studies) == 1 else i.study
         studies[uid or (i.study if i.study in studies else only)].append(i)

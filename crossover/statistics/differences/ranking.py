@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.scores.metrics_table import by_test_set, compared, metrics_of
-from crossover.statistics.scores.scales import KNOWN
+from crossover.statistics.scores.scales import KNOWN, ordered
 
 RANKING = [
     "test_set", "structure", "n_train", "metric", "family", "cases", "mean",
@@ -121,7 +121,7 @@ def _rankings(
     The place is structure, n_train and metric; scores are (cases, families); cohorts are those of the cases.
     """
     asked = metrics_of(rows) if metrics is None else metrics
-    ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
+    ranked = [m for m in asked if ordered(m)]
     for structure, own in rows.groupby("structure", sort=False):
         for n, families in _sizes(own):
             wide = _wide(own, n, ranked)

@@ -125,7 +125,9 @@ def _apart_without_training(table: pd.DataFrame) -> pd.DataFrame:
     A family without sizes counts as the same at all n, which one with sizes can't be.
     """
     none = table["n_train"] == 0
-    apart = none & table["family"].isin(table.loc[~none, "family"])
+    apart = none & table["family"].isin(table.loc[~none, "family"].unique())
+    if not apart.any():
+        return table
     return table.assign(family=table["family"].mask(apart, table["family"] + WITHOUT_TRAINING))
 
 
@@ -178,7 +180,7 @@ def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     is empty outside k-fold.
     """
     run = table["replicate"].astype(str)
-    if "draw" in table:
+    if "draw" in table and table["draw"].nunique() > 1:
         draws = table.groupby(["family", "n_train"])["draw"].transform("nunique")
         run = run.where(draws < 2, table["draw"].astype(str))
     return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
@@ -309,11 +311,14 @@ def _duplicates(table: pd.DataFrame) -> Iterator[str]:
 def _twice_the_same(table: pd.DataFrame) -> Iterator[str]:
     """Yield a message for each family of which several models are one and the same training."""
     training = ["family", *(c for c in _WHOLE if c in table)]
-    again = table[table.duplicated([*training, "cohort", "case", "structure"], keep=False)]
+    models = table.drop_duplicates("model")  # what describes a model is one thing, see `_models`
+    shared = models.loc[models.duplicated(training, keep=False), "model"]
+    rows = table[table["model"].isin(shared)]  # of networks for single structures, each has its own
+    again = rows[rows.duplicated([*training, "cohort", "case", "structure"], keep=False)]
     for family, own in again.groupby("family", sort=False):
-        models = first_few([*own["model"].unique()], 3)
+        named = first_few([*own["model"].unique()], 3)
         yield (
-            f"family: {family!r} has models that are the same training of it ({models}): number them in the column "
+            f"family: {family!r} has models that are the same training of it ({named}): number them in the column "
             "replicate if they are trainings of one method, else give each a family of its own"
         )
 

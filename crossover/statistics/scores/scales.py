@@ -103,6 +103,11 @@ def scale(metric: str) -> Scale:
     return KNOWN[metric].scale if metric in KNOWN else UNKNOWN
 
 
+def ordered(metric: str) -> bool:
+    """Return whether a metric is known and its higher values, or its lower ones, are better throughout."""
+    return metric in KNOWN and KNOWN[metric].better != "nearer to 0"
+
+
 def method(metric: str) -> str:
     """Return words for how intervals of a metric's mean are computed: "t on the logit scale".
 
