@@ -126,6 +126,14 @@ def test_a_cohort_needs_a_patient_for_each_fold():
     assert set(parameters.needed(STUDY).values()) == {5}
 
 
+def test_every_cohort_that_is_asked_for_n_patients_needs_the_largest_n():
+    chain = [{"train": {"cervix": "n"}}, {"train": {"uterus": "n"}}]
+    values = load_study("uterus", "demo", CONFIG).model_dump(mode="json")
+    values["strategies"]["both"] = {"label": "Both", "chain": chain}
+    study = Study.model_validate(values)
+    assert set(parameters.needed(study).values()) == {study.sizes[-1]}
+
+
 @pytest.mark.parametrize(
     "values, said",
     [

@@ -23,6 +23,9 @@ from crossover.imaging.volumes import image_path, read, structure_path
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits, stage_cases
+from crossover.training.backends.nnunet.dataset import labels_of, numbered
+from crossover.training.failure import TrainingFailed
+from crossover.training.stage_files import Cases, Place
 
 NAME = "Dataset501_Study"
 
@@ -156,6 +159,25 @@ def test_a_structure_that_lies_within_another_in_one_case_only_is_no_region(tmp_
     sitk.WriteImage(beside, str(path))
     with pytest.raises(Overlap, match="neither lies within the other in every case"):
         label_map(cases, [*study.structures])
+
+
+def test_a_child_of_which_the_parents_label_map_would_lose_voxels_is_refused_by_name(tmp_path):
+    """The parent's brain stem lies within its mandible; a child's lies beside it, or there is none."""
+    names = ["brainstem", "mandible"]
+    nested = {"labels": {"background": 0, "mandible": [2, 1], "brainstem": 1}}
+    study = smoke_study("nasopharynx")
+    masks = {s: block((0, 0), (0, 0), (0, 0)) for s in study.structures}
+    masks["mandible"] = block((1, 3), (2, 8), (2, 9))
+    for case, stem in (("within", (3, 5)), ("absent", (0, 0)), ("beside", (8, 9))):
+        results = laid(tmp_path / case, study, masks | {"brainstem": block((1, 2), stem, (3, 5))})
+        (own, *_) = study_cases(study, results, [*study.structures])
+        cases = Cases({own.cohort: own.folder.parent / "manifest.json"})
+        given = (cases, [Place(own.cohort, own.case)], names, nested)
+        if case == "beside":
+            with pytest.raises(TrainingFailed, match=f"overlap otherwise than .* in {own.name}"):
+                numbered(*given)
+        else:
+            assert numbered(*given) == labels_of(nested)
 
 
 def test_all_that_is_missing_is_told_at_once(tmp_path):

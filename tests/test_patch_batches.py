@@ -75,6 +75,18 @@ def test_a_batch_is_a_function_of_seed_and_step_alone(two):
     assert not np.array_equal(given[0][0], given[one.epoch_steps][0]), "another epoch"
 
 
+def test_a_patch_lies_where_no_augmentations_numbers_put_it(two, monkeypatch):
+    """In epochs of one step the numbers of an epoch and of a step are the same."""
+    drawn = Augmentation(drawn=Drawn(scales=[0.9, 1.1], rotation_deg=10))
+    own = PatchBatches(two[:1], (6, 20, 22), 4, drawn, 1.0, 3)
+    assert own.epoch_steps == 1
+    seeds, generator = [], np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: seeds.append((*seed, *[0] * 4)[:4]) or generator(seed))
+    for step in range(3):
+        own.images(step)
+    assert len(seeds) == 3 * (1 + 4 + 4) and len({*seeds}) == len(seeds)
+
+
 def test_an_epoch_holds_as_many_patches_as_the_volumes_have_voxels(two):
     held = 55 + 110  # 6 x 40 x 44 and 12 x 40 x 44 voxels in patches of 192
     own = batches(two, background=1.0)

@@ -19,6 +19,7 @@ from crossover.study.splits import (
     COLUMNS,
     SplitError,
     evaluation_cases,
+    read_splits,
     split,
     stage_cases,
     validation_patients,
@@ -177,6 +178,20 @@ def test_test_patients_are_a_fraction_below_1_else_a_count(test: float, held: in
     assert table[table.part == "test"].patient.nunique() == held
 
 
+BOTH = {"train": {"cervix": "all", "uterus": "n"}}
+
+
+@pytest.mark.parametrize("name", ["NA", "null", "nan", "007"])
+def test_a_patient_may_be_called_as_missing_values_are(tmp_path: Path, name: str):
+    cases = cohort("a", [1] * 12)
+    cases.loc[3, ["patient", "case"]] = name
+    divide(cases, asked()).to_csv(tmp_path / "splits.csv", index=False)
+    table = read_splits(tmp_path / "splits.csv")
+    assert name in set(table.patient) and name in set(table.case)
+    names = ["cohort", "patient", "case", "part"]
+    pd.testing.assert_frame_equal(table[names], divide(cases, asked())[names])
+
+
 @pytest.fixture(scope="module")
 def designs() -> list[tuple[Study, Plan, pd.DataFrame, dict[str, pd.DataFrame]]]:
     """Plans with the splits of their cohorts and each stage's cases; every third patient has two cases."""
@@ -190,6 +205,13 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame, dict[str, pd.DataFrame]]]
             }
         },
         {"sizes": [2, 3, 8]},
+        {
+            "strategies": {
+                "there": {"label": "all, then cervix", "chain": [BOTH, {"train": {"cervix": "all"}}]},
+                "here": {"label": "all, then uterus", "chain": [BOTH, {"train": {"uterus": "n"}}]},
+            },
+            "splits": {"k_fold": {"k": 3, "of": ["there", "here"]}},
+        },
     ):
         values = copy.deepcopy(UTERUS)
         values = merge(values, values.pop("scales")["demo"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from crossover.core.files import read_json
+from crossover.core.written_tables import read_written
 from crossover.study.sections import Splits
 from crossover.study.splits import split
 from workflow_scripts._job import Job, run
@@ -12,7 +13,7 @@ from workflow_scripts._job import Job, run
 
 def main(job: Job) -> None:
     """Write which patients are trained on, validated on and tested on, who has no case, and what cases warn of."""
-    tables = {path.parent.name: pd.read_csv(path, dtype=str) for path in job.patients}
+    tables = {path.parent.name: read_written(path) for path in job.patients}
     cases = pd.concat([table.assign(cohort=cohort) for cohort, table in tables.items()])
     settings = Splits.model_validate(job.cfg["settings"])
     images = pd.concat([_images(path) for path in job.cases])

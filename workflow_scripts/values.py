@@ -3,9 +3,9 @@
 One job, after all others: settings and scores can't belong to different runs.
 """
 
-import pandas as pd
 
 from crossover.core.files import write_json
+from crossover.core.written_tables import read_written
 from crossover.report.values import latex, scores, values
 from crossover.sources.redaction import without_places
 from workflow_scripts._job import Job, run
@@ -13,7 +13,7 @@ from workflow_scripts._job import Job, run
 
 def main(job: Job) -> None:
     """Write all values by name, as LaTeX too, the few scores, and the settings without places."""
-    tables = {path.stem: pd.read_csv(path, low_memory=False) for path in job.statistics}
+    tables = {path.stem: read_written(path) for path in job.statistics}
     named = values(tables, job.cfg["study"])
     all_values, macros, few, settings = job.out
     write_json(all_values, named)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from crossover.core.written_tables import read_written
 from crossover.study.schema import Study
 
 Frames = Mapping[str, pd.DataFrame]
@@ -84,7 +85,7 @@ class Inputs:
         Raises:
             FileNotFoundError: the study does not make this table; `optional` is for tables that it may lack.
         """
-        return pd.read_csv(self.results / name, low_memory=False)  # a column of a large table too has one type
+        return read_written(self.results / name)
 
     def optional(self, name: str) -> pd.DataFrame | None:
         """Read a table of `Analysis.reads`; return None where the study does not make it."""

@@ -14,6 +14,7 @@ from crossover.analyses import predicates
 from crossover.analyses.analysis import Analysis, Frames, Inputs, Part
 from crossover.core.paths import ROOT
 from crossover.core.source_code import STUDY
+from crossover.core.written_tables import read_written
 from crossover.study import parameters
 from crossover.study.families import in_study_order
 from crossover.study.schema import Study
@@ -158,7 +159,7 @@ def tables_of(study: Study) -> list[str]:
 
 def read_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:
     """Read tables by the names of their files, statistics in the study's order of cohorts and structures."""
-    read = {path.stem: pd.read_csv(path, low_memory=False) for path in paths}  # one type for all rows of a column
+    read = {path.stem: read_written(path) for path in paths}
     return read | {n: in_study_order(read[n], study) for n in read.keys() & names_of_rows().keys()}
 
 

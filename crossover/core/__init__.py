@@ -1,7 +1,7 @@
 """What every other package may need and what knows nothing of studies.
 
-Configuration files, digests, JSON files, locks, tables that a person wrote, work that is redone only where it must be,
-and the provenance record of an output.
+Configuration files, digests, JSON files, locks, tables that a person or the workflow wrote, work that is redone only
+where it must be, and the provenance record of an output.
 
 It imports no other package of the library. Begin with `files` and `incremental`.
 """

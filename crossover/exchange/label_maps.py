@@ -40,10 +40,19 @@ class LabelValues:
 
     def drawn(self, case: StudyCase, grid: sitk.Image) -> sitk.Image:
         """Return the label map (uint8) of a case's manual masks, on a grid with the same voxels."""
-        out = np.zeros(grid.GetSize()[::-1], np.uint8)
+        return on_grid(self._drawn({structure: _mask(case, structure) for structure in self.values}), grid)
+
+    def holds(self, case: StudyCase) -> bool:
+        """Return whether every manual mask of a case can be had back from its label map."""
+        masks = {structure: _mask(case, structure) for structure in self.values}
+        out = self._drawn(masks)
+        return all(np.array_equal(np.isin(out, own), masks[structure]) for structure, own in self.values.items())
+
+    def _drawn(self, masks: Mapping[str, np.ndarray]) -> np.ndarray:
+        out = np.zeros(next(iter(masks.values())).shape, np.uint8)
         for structure, own in self.values.items():
-            out[_mask(case, structure)] = own[0]
-        return on_grid(out, grid)
+            out[masks[structure]] = own[0]
+        return out
 
     def write(self, case: StudyCase, grid: sitk.Image, path: Path) -> None:
         """Write the label map of a case's manual masks (`drawn`); the folder is made."""

@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from crossover.core.configuration import ConfigError, ConfigSection, read_yaml, validate
 from crossover.core.files import file_digest, write_json
 from crossover.core.incremental import RECORD
+from crossover.core.written_tables import read_written
 from crossover.exchange.model_card import card
 from crossover.networks import architectures, wrong_settings
 from crossover.study.plan import Model
@@ -144,7 +145,7 @@ def _scores(study: Study, model: Model, results: Path) -> pd.DataFrame:
     path = results / study.study / "statistics/summary.csv"
     if not path.exists():
         raise ConfigError(f"{path} does not exist: run the study to its end, so that the model has scores")
-    table = pd.read_csv(path, dtype={"level": str})
+    table = read_written(path)
     own = (table.family == model.family) & (table.n_train == model.n_train)
     return table[own & table.structure.isin(model.structures)].drop(columns=["strategy"])
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from crossover.core.files import read_json
 from crossover.core.paths import ROOT
+from crossover.core.written_tables import read_written
 from crossover.sources.settings import Phantom
 from crossover.study import backends
 from crossover.study.plan import Plan, Stage
@@ -124,7 +125,7 @@ def training_patients(cohort: Cohort, cases: Path) -> int | None:
     """Count patients not held out for testing; of cohorts that are not read yet, only phantoms' numbers are known."""
     patients = cohort.source.patients if isinstance(cohort.source, Phantom) else None
     if (cases / "patients.csv").exists():
-        patients = pd.read_csv(cases / "patients.csv", dtype=str)["patient"].nunique()
+        patients = read_written(cases / "patients.csv")["patient"].nunique()
     if patients is None:
         return None
     return patients - tested_patients(cohort.test, patients)

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.core.cells import TableError
 from crossover.core.configuration import ConfigError, canonical
 from crossover.core.files import read_json
 from crossover.core.tables import read_table
+from crossover.core.written_tables import read_written
 from crossover.statistics.papers.published import numbers_of
 from crossover.statistics.scores.metrics_table import read_metrics
 from crossover.study import parameters
@@ -140,7 +139,7 @@ class _Tables:
         study = Study.of(json.loads(canonical(parameters.report(self._study))))
         frames = registry.read_tables(self._folder.rglob("*.csv"), study)
         if (left_out := self._results / "left_out.csv").exists():
-            frames["left_out"] = pd.read_csv(left_out)
+            frames["left_out"] = read_written(left_out)
         if (published := numbers_of(study)) is not None:
             frames["published"] = published
         return registry.caption(figure.name, frames, study)

@@ -64,6 +64,8 @@ def _about_design(study: Study) -> Iterator[str]:
             yield f"strategies.{name}: structures need network.per_structure: true"
         if any(step.initial for step in strategy.chain[1:]):
             yield f"strategies.{name}: initial: only the first step of a chain has initial weights; remove it elsewhere"
+    if all(strategy.structures for strategy in study.strategies.values()):
+        yield "strategies: each names structures: leave `structures` out of those whose comparison is the main question"
     yield from _unknown_families(study, "splits.k_fold.of", study.splits.k_fold.of)
     if study.folded and study.splits.k_fold.of:
         yield "splits.k_fold.of: remove it: with validation: fold, every family is trained on all folds"

@@ -63,8 +63,9 @@ def needed(study: Study) -> dict[str, int]:
     k = study.splits.k_fold.k
     least = k if study.folded else 2
     needed = dict.fromkeys(study.cohorts, least)
-    if study.sizes:
-        needed[study.target] = max(study.sizes[-1], least)
+    for strategy in study.strategies.values():
+        for cohort in (c for step in strategy.chain for c, size in step.train.items() if size == "n"):
+            needed[cohort] = max(study.sizes[-1], least)
     for model in plan(study).models.values():
         if (cohort := model.fold_cohort) is not None:
             needed[cohort] = max(needed[cohort], k + 1, 4)

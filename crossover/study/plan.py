@@ -119,10 +119,10 @@ def plan(study: Study) -> Plan:
         stage: Stage | None = None
         for depth in range(1, len(variant.steps) + 1):
             begun = variant.steps[:depth]
-            fold = variant.fold if variant.leaves_out(begun) else None
-            identity = (begun, variant.initial, variant.replicate, fold, variant.structures, variant.network)
+            left_out = (variant.fold, variant.fold_cohort) if variant.leaves_out(begun) else (None, None)
+            identity = (begun, variant.initial, variant.replicate, left_out, variant.structures, variant.network)
             if identity not in stages:
-                stages[identity] = _stage(variant, begun, fold, stage)
+                stages[identity] = _stage(variant, begun, *left_out, stage)
             stage = stages[identity]
         assert stage is not None, "a chain has a step or more"
         models[variant.name] = variant.model(stage.name)
@@ -131,19 +131,19 @@ def plan(study: Study) -> Plan:
     return Plan(by_name, models, _batches(by_name, models, per_job), _groups(study, models, per_job))
 
 
-def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | None) -> Stage:
-    """Return the last of the steps begun."""
+def _stage(variant: _Variant, begun: tuple, fold: int | None, fold_cohort: str | None, parent: Stage | None) -> Stage:
+    """Return the last of the steps begun, without the fold of a cohort, or of each."""
     train, level, recipe = begun[-1]
     whole = len(begun) == len(variant.steps)
     return Stage(
-        name=variant.name if whole else variant.beginning(begun, fold),
+        name=variant.name if whole else variant.beginning(begun, fold, fold_cohort),
         train=train,
         parent=parent.name if parent else None,
         level=level,
         structures=variant.structures,
         replicate=variant.replicate,
         fold=fold,
-        fold_cohort=None if fold is None else variant.fold_cohort,
+        fold_cohort=fold_cohort,
         initial=None if parent else variant.initial,
         recipe=recipe,
         network=variant.network,
@@ -201,7 +201,7 @@ class _Variant:
         parts += [f"f{self.fold}"] if self.fold is not None else []
         return "-".join([*parts, self.apart]).rstrip("-")
 
-    def beginning(self, steps: tuple, fold: int | None) -> str:
+    def beginning(self, steps: tuple, fold: int | None, fold_cohort: str | None) -> str:
         """Return the name of a shared beginning that no model ends on: what it was trained on, step by step."""
         names = [self.network] if self.network else []
         names += [] if self.initial == "random" else [self.initial]
@@ -211,6 +211,7 @@ class _Variant:
             names += [f"{name}_{value}" for name, value in recipe]
         names += [f"r{self.replicate}"] if self.replicate else []
         names += [f"f{fold}"] if fold is not None else []
+        names += [fold_cohort] if fold_cohort else []
         names += [self.apart] if self.apart else []
         return "from-" + "-".join(names)
 

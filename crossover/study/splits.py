@@ -15,6 +15,7 @@ from typing import Literal
 import pandas as pd
 
 from crossover.core.wording import counted, first_few
+from crossover.core.written_tables import read_written
 from crossover.study.plan import Model, Stage
 from crossover.study.sections import Splits
 from crossover.study.suggested import test_and_sizes
@@ -107,8 +108,8 @@ def validation_patients(ranked: list[str], share: float) -> list[str]:
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """Read the table that `split` made; names stay text ("007" is a name)."""
-    return pd.read_csv(path, dtype={"cohort": str, "patient": str, "case": str})
+    """Read the table that `split` made; names stay text ("007" and "NA" are names)."""
+    return read_written(path)
 
 
 def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold"]) -> pd.DataFrame:

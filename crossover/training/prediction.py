@@ -114,8 +114,9 @@ class SlicePredictor(OwnPredictor):
         self.settings, self._slices, self._cases = settings, slices, cases
 
     def digests(self, cases: pd.DataFrame) -> dict[str, list[str]]:
-        """See `Predictor`."""
-        return self._slices.digests(cases)
+        """See `Predictor`: of the slices, and of the image on whose grid the masks are written."""
+        slices, grids = self._slices.digests(cases), self._cases.digests(cases, self.settings.channels[:1])
+        return {case: [*own, *grids[case]] for case, own in slices.items()}
 
     def masks(self, stage: Path, structures: Sequence[str], cases: Sequence[Place]) -> Iterator[list[sitk.Image]]:
         """See `Predictor`."""

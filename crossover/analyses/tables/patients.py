@@ -24,6 +24,7 @@ def make(given: Inputs, study: Study) -> Frames:
     splits = read_splits(given.path("splits.csv"))
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
     own = own.sort_values("part", ascending=False)  # training first, as in the papers
-    patients = pd.read_csv(given.patients, dtype={"patient": str}).drop(columns="case")
+    # NA in a person's table is no value, but may be a patient's name
+    patients = pd.read_csv(given.patients, converters={"patient": str}).drop(columns="case")
     patients = patients.groupby("patient", sort=False).first()  # what the first case says that says anything
     return {"patients": table_one(patients, own.part.map(PARTS))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from crossover.core.wording import first_few
 from crossover.exchange.label_maps import LabelValues, Overlap, label_map
 from crossover.exchange.study_cases import StudyCase, hand_over, write_ordered
 from crossover.imaging.volumes import image_path, read_grid
@@ -13,6 +14,9 @@ from crossover.training.stage_files import Cases, Place
 
 ENDING = ".nii.gz"
 DATASET = "dataset.json"
+APART = "network.per_structure: true"
+_NAMED = 3
+"""The number of cases that a message names."""
 
 
 def name_of(place: Place) -> str:
@@ -35,18 +39,19 @@ def numbered(cases: Cases, used: Iterable[Place], structures: Sequence[str], par
     Raises:
         TrainingFailed: structures overlap otherwise than one label map, or the parent's, can hold.
     """
-    try:
-        found = label_map([_study_case(cases, place) for place in used], structures)
-    except Overlap as error:
-        what = f"one network cannot segment all structures: {error}"
-        raise TrainingFailed(what, "network.per_structure: true") from error
+    own = [_study_case(cases, place) for place in used]
     if parent is None:
-        return found
+        try:
+            return label_map(own, structures)
+        except Overlap as error:
+            what = f"one network cannot segment all structures: {error}"
+            raise TrainingFailed(what, APART) from error
     before = labels_of(parent)
-    if found.nested and found.values != before.values:
+    if otherwise := [case.name for case in own if not before.holds(case)]:
         raise TrainingFailed(
-            "the structures overlap in another way than in the cases on which the parent was trained",
-            "network.per_structure: true",
+            "the structures overlap otherwise than in the cases on which the parent was trained, in "
+            + first_few(otherwise, _NAMED, what="cases"),
+            APART,
         )
     return before
 

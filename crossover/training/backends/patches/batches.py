@@ -108,7 +108,8 @@ class PatchBatches:
         indices = [(place * self.size + i) % self.epoch_items for i in range(self.size)]
         chosen = epoch.items[indices]
         places = [
-            (self._volumes[v], self._begin(self._volumes[v], s, [self._seed, number, 1 + i]))
+            # numbers that no augmentation draws from, whose seeds are the seed, the step and the patch
+            (self._volumes[v], self._begin(self._volumes[v], s, [self._seed, number, 0, 1 + i]))
             for i, (v, s, _) in zip(indices, chosen.tolist(), strict=True)
         ]
         return places, chosen[:, 2]
