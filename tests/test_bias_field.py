@@ -91,3 +91,18 @@ def test_n4_would_add_shading_about_the_tumours_of_the_uterus_study_so_it_correc
     field = bias_field.estimate(image, 4, [50] * 4, fit)
     assert left(weight, sitk.GetArrayViewFromImage(field), about) > 2 * left(weight, 1, about)
     assert load_study("uterus", "demo").preparation.bias_field.method == "none"
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+def test_a_volume_of_one_slice_or_of_few_pixels_is_corrected_too(slices: int):
+    rows, columns = np.meshgrid(np.arange(48), np.arange(48), indexing="ij")
+    body = (rows - 24) ** 2 + (columns - 24) ** 2 < 400
+    shading = np.exp(0.02 * (columns - 24))
+    values = np.where(body, 200 * shading, 1.0) + np.random.default_rng(1).normal(0, 2, (slices, 48, 48))
+    image = sitk.GetImageFromArray(values.clip(0).astype(np.float32))
+    image.SetSpacing((0.5, 0.5, 4.0))
+    found = bias_field.estimate(image, 4, [20] * 4)
+    assert (found.GetSize(), found.GetSpacing()) == (image.GetSize(), image.GetSpacing())
+    left_over = np.log(shading / sitk.GetArrayFromImage(found))[:, body]
+    assert left_over.std() < 0.3 * np.log(shading)[body].std()
+    assert bias_field.estimate(image[:3, :, :], 4, [2]).GetSize() == (3, 48, slices)

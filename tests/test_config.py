@@ -189,6 +189,11 @@ def test_contradictions_between_sections_are_named_all_at_once(tmp_path: Path):
         assert what in message
 
 
+def test_a_study_of_strategies_that_all_name_structures_has_no_main_question(tmp_path: Path):
+    own = [put(f"strategies.{name}.structures", ["tumour"]) for name in UTERUS["strategies"]]
+    assert "strategies: each names structures" in refusal(changed(tmp_path, *own), "paper")
+
+
 def test_attributes_of_cohorts_are_declared_once_and_of_one_kind(tmp_path: Path):
     declared = {"name": "field", "label": "Field strength", "unit": "T"}
     message = refusal(

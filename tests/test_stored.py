@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,12 +15,13 @@ from test_engines import levels, small_engine
 from crossover.core.files import write_json
 from crossover.imaging import stored
 from crossover.imaging.stored import IMAGES, Stored, mask_name
+from crossover.imaging.volumes import image_path
 from crossover.training import batches
 from crossover.training.augmentation import augmenter
 from crossover.training.batches import Batches, Moments, SliceSet, Standardised, load
-from crossover.training.prediction import _cut
+from crossover.training.prediction import SlicePredictor, _cut
 from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
-from crossover.training.stage_files import Place, SliceFiles
+from crossover.training.stage_files import Cases, Place, SliceFiles
 
 COUNTS = (3, 1, 4)
 FEW = {"steps": (6, 6), "validations": 2}
@@ -103,8 +106,6 @@ def test_a_set_of_slices_takes_no_memory_until_they_are_read(kept, monkeypatch):
 
 
 def test_another_structures_mask_changes_no_digest(kept):
-    import pandas as pd
-
     slices, _ = kept
     cases = pd.DataFrame(PLACES)
     one, all_ = slices.digests(cases, ["s0"]), slices.digests(cases, ["s0", "s1", "s2"])
@@ -181,3 +182,18 @@ def test_predictions_are_cut_into_cases_wherever_batches_end(counts, at_once):
     cut = list(_cut(iter(parts), counts))
     assert [len(own) for own in cut] == counts
     np.testing.assert_array_equal(np.concatenate(cut), rows)
+
+
+def test_masks_are_predicted_anew_where_an_images_grid_alone_changes(tmp_path: Path):
+    """Slices may be the same voxels; the masks are written on the image's grid."""
+    place = pd.DataFrame([Place("uterus", "p1")])
+    settings = SimpleNamespace(network=None, slices=SimpleNamespace(size=(8, 8)), channels=["adc", "dwi"])
+
+    def digests(image: str) -> dict[str, list[str]]:
+        files = {image_path(Path(), "adc").name: {"sha256": image}, image_path(Path(), "dwi").name: {"sha256": "d"}}
+        write_json(tmp_path / "cases.json", {"items": {"p1": {"files": files}}})
+        write_json(tmp_path / "slices.json", {"items": {"p1": {"files": {IMAGES: {"sha256": "s"}}}}})
+        manifests = SliceFiles({"uterus": tmp_path / "slices.json"}), Cases({"uterus": tmp_path / "cases.json"})
+        return SlicePredictor(settings, *manifests, threads=1).digests(place)
+
+    assert digests("a") == digests("a") != digests("b")

@@ -29,10 +29,15 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "
             images, the field follows organs and is worse than none (docs/bias-field.md).
     """
     image = sitk.Cast(image, sitk.sitkFloat32)
+    if image.GetDimension() == 3 and image.GetSize()[2] == 1:  # a field along an axis of one voxel can't be fitted
+        field = sitk.JoinSeries(estimate(image[:, :, 0], shrink, iterations, fit))
+        field.CopyInformation(image)
+        return field
     mask = fitted_voxels(image, fit)
     if not sitk.GetArrayViewFromImage(mask).any():
         return sitk.Cast(image * 0 + 1, sitk.sitkFloat32)
-    factors = [shrink, shrink, 1]  # slices are few and thick: never thin those
+    # slices are few and thick: never thin those; of rows and columns two or more must be left
+    factors = [*(max(1, min(shrink, n // 2)) for n in image.GetSize()[:2]), 1][: image.GetDimension()]
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations(iterations)
     n4.SetNumberOfThreads(1)  # cases run side by side; one thread repeats to the last bit
