@@ -1,5 +1,6 @@
 """What `crossover inspect` finds in folders of images, and that an ingest takes what it proposes."""
 
+import itertools
 import json
 import shutil
 from base64 import b64decode
@@ -28,7 +29,7 @@ from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import group_names
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
-from crossover.sources.settings import DicomSource, IngestRules
+from crossover.sources.settings import DicomSource, IngestRules, VolumesSource
 from crossover.study.draft_names import (
     ChosenNames,
     FoundCohort,
@@ -103,6 +104,63 @@ def test_the_patients_of_a_tree_are_told_by_how_regular_it_is(name: str):
     found = layout(paths)
     assert [*found.roles] == sorted(patterns) and not found.loose
     assert sum(map(len, found.roles.values())) == len(paths)
+
+
+DATES = [["20190704", "2020-01-31"], ["20180101", "20190102"], ["2011-05-30", "20121224"]]
+SCANS: dict[str, tuple[str, list[list[str]]]] = {
+    "a folder for each date": ("{patient}/{scan}/{file}.nii.gz", DATES),
+    "dates in names": ("{file}s/{patient}_{scan}.nii.gz", DATES),
+    "time points in folders": ("{patient}/{scan}/{file}.nii.gz", [["t0", "t1"]]),
+    "time points behind the names of folders": ("{patient}_{scan}/{file}.nii.gz", [["t1", "t2", "t3"]]),
+    "time points within names": ("{patient}_{scan}_{file}.nii.gz", [["t0", "t1"], ["t0", "t2"]]),
+    "visits before names": ("{file}s/{scan}_{patient}.nii.gz", [["visit1", "visit2"]]),
+    "BIDS": ("{patient}/{scan}/anat/{patient}_{scan}_{file}.nii.gz", [["ses-01", "ses-02"], ["ses-01", "ses-03"]]),
+    "follow-up": ("{patient}/{scan}/{file}.nii.gz", [["baseline", "followup"]]),
+    "folders of any name": ("{patient}/{scan}/{file}.nii.gz", [["E71", "E72"], ["E80", "E84"], ["E95", "E99"]]),
+}
+"""A tree's pattern, and the scans of the first patients, which are repeated for the others."""
+
+
+def tree_of_scans(name: str, people: int = 9) -> tuple[str, list[str], set[tuple[str, str]]]:
+    """The pattern, the paths, and who has which scan: every third patient has one only."""
+    pattern, scans = SCANS[name]
+    own = {(f"sub-{i:02d}", scan) for i in range(people) for scan in scans[i % len(scans)][: 1 if i % 3 == 2 else 3]}
+    files = ("t2", "seg")
+    return pattern, [pattern.format(patient=p, scan=s, file=f) for p, s in sorted(own) for f in files], own
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_scans_of_one_patient_are_no_patients_of_their_own(name: str):
+    """They could be trained on and tested on."""
+    pattern, paths, own = tree_of_scans(name)
+    found = layout(paths)
+    files = {file: pattern.replace("{file}", file) for file in ("t2", "seg")}
+    assert {*found.roles} == {*files.values()} and not found.loose
+    assert found.scans == {f"{patient} {scan}": patient for patient, scan in own}
+    for (patient, scan), (file, role) in itertools.product(own, files.items()):
+        path = pattern.format(patient=patient, scan=scan, file=file)
+        assert found.roles[role][f"{patient} {scan}"] == path
+
+
+def test_dates_that_cannot_be_told_from_the_patients_names_are_refused(tmp_path: Path):
+    """An ingest would take "p1_2011_05" for the patient."""
+    paths = [f"{f}/p{i}_201{y}_05_30.nii.gz" for i in range(6) for y in (1, 2) for f in ("images", "masks")]
+    assert layout(paths).roles == {}
+
+
+@pytest.mark.parametrize(
+    "pattern, files",
+    [
+        ("{patient}/{file}.nii.gz", ["pre", "post", "seg"]),
+        ("{patient}/{patient}_{file}.nii.gz", ["t1", "t2", "seg"]),
+        ("{patient}_{file}.nii.gz", ["t1", "t2"]),
+        ("20200101/{patient}/{file}.nii.gz", ["t2", "seg"]),
+    ],
+)
+def test_contrasts_and_days_of_which_each_patient_has_one_are_no_scans(pattern: str, files: list[str]):
+    paths = [pattern.format(patient=f"p{i:02d}", file=file) for i in range(8) for file in files]
+    found = layout(paths)
+    assert not found.scans and {*found.roles} == {pattern.replace("{file}", file) for file in files}
 
 
 def test_no_mask_is_another_patients_where_folders_and_masks_have_the_same_numbers():
@@ -442,6 +500,49 @@ def test_masks_of_1_in_some_files_and_255_in_others_are_one_structure(tmp_path: 
     assert (gland.name, gland.rule, gland.patients) == ("gland", {"file": "{patient}/gland.nii.gz"}, 6)
     written(folder / "p4/gland.nii.gz", np.where(mask, mask, 1))  # two structures in one file
     assert {kind.rule["label"] for kind in inspect(folder, 1).structures} == {1, 255}
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_an_ingest_of_what_is_proposed_takes_as_many_patients_as_there_are(name: str, tmp_path: Path, clone: Path):
+    pattern, _, own = tree_of_scans(name)
+    rng = np.random.default_rng(0)
+    for patient, scan in own:
+        for file in ("t2", "seg"):
+            values = np.pad(np.ones((2, 2, 3), np.uint8), 2) if file == "seg" else rng.normal(500, 90, (6, 6, 7))
+            written(tmp_path / "South" / pattern.format(patient=patient, scan=scan, file=file), values)
+    found = inspect(tmp_path / "South", 1)
+    assert found.counted == f"9 patients with {len(own)} scans"
+    made = new("mine", "--target", str(tmp_path / "South"))
+    assert made.exit_code == 0 and "9 of 9 patients with" in made.output and "would take" not in made.output
+    source = VolumesSource.model_validate(study_of(clone)["cohorts"]["mine_target"]["source"] | {"folder": "South"})
+    taken = would_take(source, IngestRules(), tmp_path, 1)
+    assert len(taken.patients) == 9 and len(taken.cases) == len(own)
+
+
+def test_a_table_that_names_each_patients_scans_is_used(tmp_path: Path, clone: Path):
+    folder = Path(hospital(tmp_path / "South", "t2", ["gland"], patients=14, hu=False))
+    rows = [f"p{i},{i // 2:03d},{50 + i}" for i in range(14)]
+    (folder / "scans.csv").write_text("\n".join(["scan,patient_id,age", *rows]) + "\n")
+    found = inspect(folder, 1)
+    assert found.counted == "7 patients with 14 scans"
+    assert (found.source["patient"], found.channels[0].rule) == ("patient_id", "{scan}/t2.nii.gz")
+    made = new("mine", "--target", str(folder))
+    assert made.exit_code == 0 and "look: target: the files" not in made.output
+
+
+def test_patients_whom_the_proposed_rules_take_for_one_are_told(tmp_path: Path, clone: Path):
+    """Two hospitals number different people alike; a table names who has no files."""
+    for site in "AB":
+        hospital(tmp_path / "all" / site, "t2", ["gland"], hu=False)
+    made = new("mine", "--target", str(tmp_path / "all"))
+    assert made.exit_code == 0
+    assert "look: target: the files seem to be of 12 patients, but the study would take 6" in " ".join(
+        made.output.split()
+    )
+    folder = Path(hospital(tmp_path / "South", "t2", ["gland"], hu=False))
+    (folder / "patients.csv").write_text("patient\n" + "".join(f"p{i}\n" for i in range(8)))
+    made = new("other", "--target", str(folder))
+    assert made.exit_code == 0 and "look: row 8, patient" in made.output and "does not exist" in made.output
 
 
 def study_of(clone: Path) -> dict:

@@ -84,7 +84,7 @@ def test_a_patch_lies_where_no_augmentations_numbers_put_it(two, monkeypatch):
     monkeypatch.setattr(np.random, "default_rng", lambda seed: seeds.append((*seed, *[0] * 4)[:4]) or generator(seed))
     for step in range(3):
         own.images(step)
-    assert len(seeds) == 3 * (1 + 4 + 4) and len({*seeds}) == len(seeds)
+    assert len({*seeds}) == 3 * (1 + 4 + 4), "of the epoch, of each patch's place and of its augmentation"
 
 
 def test_an_epoch_holds_as_many_patches_as_the_volumes_have_voxels(two):

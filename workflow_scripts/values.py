@@ -3,7 +3,6 @@
 One job, after all others: settings and scores can't belong to different runs.
 """
 
-
 from crossover.core.files import write_json
 from crossover.core.written_tables import read_written
 from crossover.report.values import latex, scores, values

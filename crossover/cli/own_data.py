@@ -19,7 +19,8 @@ from crossover.core.terminal import Table, stdout_console
 
 if TYPE_CHECKING:
     from crossover.sources.inspection.inventory import Inventory
-    from crossover.study.draft import StartingModel
+    from crossover.study.draft import Draft, StartingModel
+    from crossover.study.schema import Study
 
 MOST_LEFT_OUT = 10
 """The number of patients left out whom the terminal lists; the page and --json have all."""
@@ -58,10 +59,9 @@ def inspect(
 
 
 def _show(found: Inventory, console: Console) -> None:
-    from crossover.core.wording import counted
     from crossover.report.inspection_page import pasted
 
-    console.print(f"{found.form}: {counted(len(found.cases), 'patient')}", highlight=False)
+    console.print(f"{found.form}: {found.counted}", highlight=False)
     images = Table("image", "what it is", "patients", "voxels", "mm")
     for kind in found.channels:
         several = f" ({kind.several} with several)" if kind.several else ""
@@ -86,12 +86,10 @@ def _show(found: Inventory, console: Console) -> None:
 
 
 def _show_proposal(found: Inventory, console: Console) -> None:
-    from crossover.core.wording import counted
-
     chosen = found.proposed
     left = found.left_out(chosen)
-    taken = len(found.cases) - len(left)
-    line = f"With {', '.join(chosen)}: {taken} of {counted(len(found.cases), 'patient')}."
+    taken = found.count_patients(found.cases.keys() - left.keys())
+    line = f"With {', '.join(chosen)}: {taken} of {found.counted}."
     console.print(line, highlight=False, soft_wrap=True)
     told = {patient for group in found.apart() for patient in found.columns["group"][group]}
     left = {patient: why for patient, why in left.items() if patient not in told}
@@ -220,7 +218,7 @@ def _written(
     drafted = draft(name, cohorts, *chosen, model)
     path.write_text(drafted.text)
     try:
-        load_study(name, "smoke")
+        study = load_study(name, "smoke")
     except ConfigError as error:
         path.unlink()
         raise ValueError(
@@ -228,7 +226,32 @@ def _written(
             f"and --structures NAME=FOUND\n{error}"
         ) from None
     keep_folder(name, drafted.data)
-    return drafted.notes
+    return [*drafted.notes, *_otherwise(study, drafted, workers)]
+
+
+def _otherwise(study: Study, drafted: Draft, workers: int) -> list[str]:
+    """Return where the study's rules for files find other patients than the inspection did, a sentence each."""
+    from crossover.core.wording import counted
+    from crossover.sources.inspection.would_take import would_take
+    from crossover.sources.settings import IngestRules, VolumesSource
+
+    notes = []
+    for cohort, found in drafted.patients.items():
+        source = study.cohorts[f"{study.study}_{cohort}"].source
+        if not isinstance(source, VolumesSource):
+            continue
+        try:
+            taken = len(would_take(source, IngestRules(), drafted.data, workers).patients)
+        except ValueError as error:
+            notes += [f"look: {line.strip()}" for line in str(error).splitlines()]
+            continue
+        if taken != found:
+            notes.append(
+                f"look: {cohort}: the files seem to be of {counted(found, 'patient')}, but the study would take "
+                f"{taken}: names in different folders may be the same, or a name may be of several patients; if so, "
+                "write a table of patients (docs/own-data.md)"
+            )
+    return notes
 
 
 @in_workflow_folder

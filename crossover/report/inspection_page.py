@@ -20,6 +20,7 @@ from crossover.sources.inspection.inventory import Inventory
 def inspection_page(inventory: Inventory, title: str) -> str:
     """Return the page as HTML in one file; reads the example of each kind of image."""
     chosen = inventory.proposed
+    left = inventory.left_out(chosen)
     pictures = {kind.name: _picture(kind.example) for kind in inventory.channels}
     page = Environment(loader=PackageLoader(__package__, ""), autoescape=True).get_template("inspection.html.j2")
     return page.render(
@@ -28,7 +29,8 @@ def inspection_page(inventory: Inventory, title: str) -> str:
         inventory=inventory,
         pictures=pictures,
         chosen=chosen,
-        left=inventory.left_out(chosen),
+        left=left,
+        taken=inventory.count_patients(inventory.cases.keys() - left.keys()),
         pasted=pasted,
         counted=counted,
     )

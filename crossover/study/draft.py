@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from crossover.core.wording import counted
-from crossover.sources.inspection.inventory import ChannelKind, Inventory, in_doubt
+from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
@@ -58,6 +58,8 @@ class Draft:
     data: Path
     """The folder of the data, below which the cohorts' folders are."""
     notes: list[str]
+    patients: dict[str, int]
+    """Cohort -> the patients whose files are all there, as they were found."""
 
 
 def draft(
@@ -119,7 +121,8 @@ def draft(
     notes += [_prepared(values), *_of_images(cohorts, images)]
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
-    return Draft(_text(values), data, notes)
+    whole = {c: _with_files(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
+    return Draft(_text(values), data, notes, whole)
 
 
 def _is_ct(kinds: Sequence[ChannelKind], images: ChosenNames) -> bool:
@@ -202,13 +205,17 @@ def _folder(path: Path) -> Path:
 
 
 def _taken(found: Inventory, names: Sequence[str]) -> int:
-    return len(found.cases) - len(found.left_out(names))
+    return found.count_patients(found.cases.keys() - found.left_out(names).keys())
+
+
+def _with_files(found: Inventory, names: Sequence[str]) -> int:
+    return found.count_patients(c for c, lacks in found.cases.items() if NO_FILE not in {lacks.get(n) for n in names})
 
 
 def _why(found: Inventory, names: Sequence[str]) -> str:
     left = found.left_out(names)
     first = next(iter(left.items()), None)
-    why = f"{len(left)} of {counted(len(found.cases), 'patient')} left out"
+    why = f"{len(left)} of {counted(len(found.cases), 'scan' if found.scans else 'patient')} left out"
     return "\n".join([why + (f", as {first[0]}: {first[1]}" if first else ""), *found.spellings()])
 
 
@@ -319,7 +326,7 @@ def _assumptions(
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
     notes = [
-        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {counted(len(g.found.cases), 'patient')} "
+        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {g.found.counted} "
         f"{'has' if len(g.found.cases) == 1 else 'have'} all that the study asks for, and {tests[c]} of them are "
         "tested on"
         for c, g in cohorts.items()

@@ -67,8 +67,8 @@ def needed(study: Study) -> dict[str, int]:
         for cohort in (c for step in strategy.chain for c, size in step.train.items() if size == "n"):
             needed[cohort] = max(study.sizes[-1], least)
     for model in plan(study).models.values():
-        if (cohort := model.fold_cohort) is not None:
-            needed[cohort] = max(needed[cohort], k + 1, 4)
+        if (left_out := model.fold_cohort) is not None:
+            needed[left_out] = max(needed[left_out], k + 1, 4)
     return needed
 
 

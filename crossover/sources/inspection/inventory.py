@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from crossover.core.file_names import unaccented
 from crossover.core.image_names import stem
+from crossover.core.wording import counted
 from crossover.sources.inspection.names import one_of_two_spellings
 
 
@@ -93,7 +94,7 @@ class Inventory:
     form: str
     """What kind of folder it is: "a DICOM export", "an nnU-Net dataset"."""
     cases: dict[str, Lacks]
-    """Patient -> what the patient lacks. The names of patients are the folder's own."""
+    """Patient, or scan -> what the patient lacks. The names of patients are the folder's own."""
     channels: list[ChannelKind]
     """The channels, the likely ones first."""
     structures: list[StructureKind]
@@ -104,11 +105,23 @@ class Inventory:
     columns: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """The columns that divide patients into few groups: column of a table, or "group" for folders -> value ->
     patients."""
+    scans: dict[str, str] = field(default_factory=dict)
+    """The scan -> its patient, where `cases` are scans, of whom a patient may have several."""
 
     @property
     def dicom(self) -> bool:
         """Whether channels are rules of a study's `series:`, and not files of a cohort."""
         return self.source["kind"] == "dicom"
+
+    def count_patients(self, cases: Iterable[str]) -> int:
+        """Count the patients of some cases."""
+        return len({self.scans.get(case, case) for case in cases})
+
+    @property
+    def counted(self) -> str:
+        """How many patients there are, and of how many scans: "12 patients with 30 scans"."""
+        with_scans = f" with {counted(len(self.cases), 'scan')}" if self.scans else ""
+        return counted(self.count_patients(self.cases), "patient") + with_scans
 
     def of_patients_with(self, column: str, value: str) -> Inventory:
         """Return what there is of the patients with a value in a column.

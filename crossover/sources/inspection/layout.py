@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from crossover.core.image_names import ending
+from crossover.sources.file_patterns import matching
+from crossover.sources.inspection.scans import SCAN, are_scans, named_scan, timed
 
 MOST_ROLES = 60
 WORDS = re.compile(
@@ -27,10 +29,12 @@ class Layout:
     """The pattern with `{patient}`, and `{group}` where folders above differ -> patient -> path."""
     loose: tuple[str, ...]
     """The files that fit no pattern."""
+    scans: Mapping[str, str] = field(default_factory=dict)
+    """The scan -> its patient, where patterns have `{scan}` and patients several: "p1 2020-01-31"."""
 
     @property
     def patients(self) -> list[str]:
-        """All patients that some pattern finds, with their group where there are groups: "siteA/p1"."""
+        """All patients, or scans, that some pattern finds, with their group where there are groups: "siteA/p1"."""
         return sorted({patient for files in self.roles.values() for patient in files})
 
 
@@ -38,8 +42,56 @@ def layout(paths: Sequence[str]) -> Layout:
     """Return the most regular reading of the paths: that in which most patients have most patterns, then the fewest.
 
     A patient is identified by a folder's name, at any depth, or by the beginning or the number of a file's
-    name.
+    name; of a patient's scans, each is by a date or time point in the paths, or by a folder in the patient's.
     """
+    of_times = [_of_times(timed(paths, place), paths) for place in (0, -1)]
+    return max(filter(None, of_times), key=_regular, default=None) or _of_folders(_of_patients(paths))
+
+
+def _of_times(times: Mapping[str, Mapping[str, str]], paths: Sequence[str]) -> Layout | None:
+    """Return the reading of paths of which each has a time point; None where there is none that tells patients apart.
+
+    One pattern alone is none either: two files of it may be two channels, "pre" and "post", of one mask. The reading is
+    empty where an ingest would read other patients, as from "p1_2020_01_31".
+    """
+    found = _of_patients([*times]) if times else Layout({}, ())
+    rows = [(r, p, scan, path) for r, own in found.roles.items() for p, bare in own.items()
+            for scan, path in times[bare].items()]  # fmt: skip
+    told = ({"patient": patient.rpartition("/")[2], "scan": scan} for _, patient, scan, _ in rows)
+    if len(found.roles) < 2:
+        return None
+    if any(_read_back(role, path) != own for (role, *_, path), own in zip(rows, told, strict=True)):
+        return Layout({}, tuple(paths))
+    roles: dict[str, dict[str, str]] = defaultdict(dict)
+    for role, patient, scan, path in rows:
+        roles[role][f"{patient} {scan}"] = path
+    used = {path for *_, path in rows}
+    scans = {f"{patient} {scan}": patient for _, patient, scan, _ in rows}
+    return Layout(dict(roles), tuple(p for p in paths if p not in used), scans)
+
+
+def _read_back(pattern: str, path: str) -> dict[str, str]:
+    """Return what an ingest reads from a path by a pattern, but for the group."""
+    return {k: v for row in matching([path], pattern) for k, v in row.items() if k != "group"}
+
+
+def _of_folders(found: Layout) -> Layout:
+    """Return a reading in which folders below others are scans, where they are not those of many patients."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for case in found.patients:
+        groups[case.partition("/")[0]].append(case)
+    if not all("{group}" in role for role in found.roles) or not are_scans(groups):
+        return found
+    named = {case: case.replace("/", " ") for case in found.patients}
+    roles = {
+        role.replace("{patient}", SCAN).replace("{group}", "{patient}"): {named[case]: f for case, f in own.items()}
+        for role, own in found.roles.items()
+    }
+    return Layout(roles, found.loose, {named[case]: case.partition("/")[0] for case in named})
+
+
+def _of_patients(paths: Sequence[str]) -> Layout:
+    """Return the most regular reading in which each folder or name is a patient's."""
     deepest = max((path.count("/") for path in paths), default=0)
     options = [_by_folder(paths, depth) for depth in range(deepest)] + [
         _by_name(paths, _ends),
@@ -54,7 +106,7 @@ def layout(paths: Sequence[str]) -> Layout:
 def _regular(reading: Layout) -> float:
     """Return the share of files that have a pattern, times the share of patterns that a patient has."""
     used = sum(map(len, reading.roles.values()))
-    return used / (used + len(reading.loose)) * used / (len(reading.patients) * len(reading.roles))
+    return used and used / (used + len(reading.loose)) * used / (len(reading.patients) * len(reading.roles))
 
 
 Option = tuple[str, str, str]
@@ -119,15 +171,16 @@ def _by_folder(paths: Sequence[str], depth: int) -> Iterator[Option]:
     for path in deep:
         parts = path.split("/")
         patient, rest = parts[depth], parts[depth + 1 :]
-        if WORDS.match(patient):
+        whole, patient = named_scan(patient) or ("{patient}", patient)
+        if WORDS.match(patient) or SCAN in patient:
             continue
         if times["/".join(rest)] == 1:  # else others have it too, and what looks like the patient's name is none
             rest = [_replaced(part, patient) for part in rest]
         group = "/".join(parts[:depth])
         if len(above) > 1 and depth == 1:
-            yield path, "/".join(["{group}", "{patient}", *rest]), f"{group}/{patient}"
+            yield path, "/".join(["{group}", whole, *rest]), f"{group}/{patient}"
         else:
-            yield path, "/".join([*parts[:depth], "{patient}", *rest]), patient
+            yield path, "/".join([*parts[:depth], whole, *rest]), patient
 
 
 def _replaced(part: str, patient: str) -> str:
@@ -140,7 +193,7 @@ def _by_name(paths: Sequence[str], parted: Callable[[str], Iterator[tuple[str, s
 
     The rest of the name says what it is: "case01_t2", "case01_seg".
     """
-    options = {path: list(parted(path)) for path in paths}
+    options = {path: [own for own in parted(path) if SCAN not in own[1]] for path in paths}
     times = Counter(pattern for own in options.values() for pattern, _ in own)
     roles_of: dict[str, set[str]] = defaultdict(set)
     for own in options.values():
@@ -161,6 +214,8 @@ def _ends(path: str) -> Iterator[tuple[str, str]]:
     suffix = ending(path)
     name = PurePosixPath(path).name.removesuffix(suffix)
     folder = path[: path.rfind("/") + 1]
+    if first := re.match(rf"{re.escape(SCAN)}[_\-. ]+", name):
+        folder, name = folder + first[0], name.removeprefix(first[0])
     cuts = [len(name), *(m.start() for m in re.finditer(r"[_\-. ]", name) if m.start() > 0)]
     for cut in cuts:
         yield f"{folder}{{patient}}{name[cut:]}{suffix}", name[:cut]

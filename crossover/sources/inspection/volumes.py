@@ -55,6 +55,24 @@ MOST_GROUPS = 8
 """The most values of a column that may divide patients into cohorts."""
 
 
+PATIENT = re.compile(
+    r"(patient|subject|participant|person|proband)([ _.-]*(id|no|nr|number|name|code))?", re.IGNORECASE
+)
+"""What a table calls its column of patients, where another column names their scans."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of the folder: the columns that name files and patients, and those of few values."""
+
+    name: str
+    file: str
+    patient: str
+    columns: dict[str, dict[str, list[str]]]
+    scans: dict[str, str]
+    """The scan -> its patient, where the files are named by scans."""
+
+
 @dataclass
 class _Look:
     """What one patient's files hold."""
@@ -89,7 +107,7 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
         raise ValueError(
             f"{root}: the paths of its {len(paths)} volumes fit no pattern, such as <patient>/t2.nii.gz or "
             "imagesTr/<patient>_0000.nii.gz: write a table with a row for each patient and the files' names "
-            "(docs/own-data.md), or rename them"
+            "(docs/own-data.md), or rename them; a date in a name is 20200131, or 2020-01-31 behind another sign than -"
         )
     kinds = {pattern: _kind(root, files) for pattern, files in found.roles.items()}
     return _Inspection(root, said, found, kinds).inventory(workers)
@@ -179,15 +197,17 @@ class _Inspection:
         kinds.sort(key=lambda kind: (-kind.patients, kind.about == UNKNOWN))
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
         drawn = {patient: _drawn(look, structures) for patient, look in looks.items()}
-        table, columns = self._table()
-        source = {"kind": "volumes", "table": None} | ({"table": table[0], "patient": table[1]} if table else {})
+        table = self._table()
+        source = {"kind": "volumes", "table": None} | ({"table": table.name, "patient": table.patient} if table else {})
         if table:
             for image in kinds:
-                image.rule = _by_column(image.rule, table[1])
+                image.rule = _by_column(image.rule, table.file)
             for structure in structures:
-                structure.rule = _by_column(structure.rule, table[1])
+                structure.rule = _by_column(structure.rule, table.file)
+        scans = dict(table.scans if table else self.found.scans)
+        columns = table.columns if table else {"group": groups} if (groups := self._groups()) else {}
         odd = [*_copies(looks), *self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
-        found = Inventory(self.said.form, cases, kinds, structures, odd, source, columns)
+        found = Inventory(self.said.form, cases, kinds, structures, odd, source, columns, scans)
         found.odd += [*found.about_apart(self.root), *found.spellings()]
         return found
 
@@ -235,8 +255,16 @@ class _Inspection:
         names: list[str | int] = [] if label is None else [label]
         return StructureKind(identifier(called, "label"), names, len(own), rule, float(np.median(own)) if own else None)
 
-    def _table(self) -> tuple[tuple[str, str] | None, dict[str, dict[str, list[str]]]]:
-        """Return a table of patients in the folder with the column that names them, and its columns of few values."""
+    def _groups(self) -> dict[str, list[str]]:
+        """Return the folders above patients -> their cases."""
+        if not any("{group}" in pattern for pattern in self.found.roles):
+            return {}
+        return _groups((p.partition("/")[0], p) for p in self.found.patients)
+
+    def _table(self) -> _Table | None:
+        """Return a table in the folder that names the patients, or each one's scans."""
+        if self.found.scans or self._groups():  # its rows would have to name scans, or groups, as the folders do
+            return None
         wanted = set(self.found.patients)
         for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() in TABLES):
             try:
@@ -245,11 +273,13 @@ class _Inspection:
                 continue
             shares = {column: len(wanted & set(rows[column])) / len(wanted) for column in rows}
             best = max(shares, key=lambda column: shares[column], default=None)
-            if best is not None and shares[best] >= 0.5 and not any("{group}" in p for p in self.found.roles):
+            if best is not None and shares[best] >= 0.5:
                 few = {c: _groups(zip(rows[c], rows[best])) for c in rows if c != best}
-                return (path.name, best), {c: own for c, own in few.items() if 2 <= len(own) <= MOST_GROUPS}
-        groups = _groups((p.partition("/")[0], p) for p in sorted(wanted) if "/" in p)
-        return None, {"group": groups} if groups else {}
+                columns = {c: own for c, own in few.items() if 2 <= len(own) <= MOST_GROUPS}
+                person = next((c for c in few if PATIENT.fullmatch(c) and len(few[c]) < len({*rows[best]})), None)
+                scans = {} if person is None else dict(zip(rows[best], rows[person]))
+                return _Table(path.name, best, person or best, columns, scans)
+        return None
 
     def _lacks(
         self, patient: str, look: _Look, channels: list[ChannelKind], structures: list[StructureKind]
@@ -302,6 +332,14 @@ class _Inspection:
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
         groups = _groups((f"{f.about}: {f.code}", name) for name, look in looks.items() for f in look.warnings)
         odd = [f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {what}" for what, own in groups.items()]
+        if scans := self.found.scans:
+            some = next((p for p, n in Counter(scans.values()).items() if n > 1), None)
+            such = f", such as {first_few([c for c, p in scans.items() if p == some], 2, ' and ')}," if some else ""
+            odd.append(
+                f"{counted(len(scans), 'scan')} are taken for those of {counted(len({*scans.values()}), 'patient')}: "
+                f"scans{such} of one patient stay together in training or testing; if they are of different "
+                "people, name these in a table of patients (docs/own-data.md)"
+            )
         if links := links_below(self.root):
             odd.append(
                 f"links to folders, which are not followed: {first_few(links, 3)}; copy the linked folders into "
