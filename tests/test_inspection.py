@@ -6,6 +6,7 @@ import shutil
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import nibabel as nib
 import numpy as np
@@ -26,10 +27,11 @@ from crossover.sources.inspection import inspect
 from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.modality import named_modality
-from crossover.sources.inspection.names import group_names
+from crossover.sources.inspection.names import group_names, key_of
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules, VolumesSource
+from crossover.sources.volumes import read_patient
 from crossover.study.draft_names import (
     ChosenNames,
     FoundCohort,
@@ -64,6 +66,10 @@ LAYOUTS: dict[str, tuple[list[str], list[str]]] = {
     "sites above patients": (
         ["{group}/{patient}/gland.nii", "{group}/{patient}/t2.nii"],
         [f"{site}/p{i}/{name}.nii" for site in "AB" for i in range(4) for name in ("t2", "gland")],
+    ),
+    "a folder for images and one for masks, with folders of patients": (
+        ["images/{patient}/t2.nii.gz", "masks/{patient}/t2.nii.gz"],
+        [f"{folder}/p{i}/t2.nii.gz" for i in range(6) for folder in ("images", "masks")],
     ),
     "BIDS": (
         ["derivatives/masks/{patient}/anat/{patient}_mask.nii.gz", "{patient}/anat/{patient}_T2w.nii.gz"],
@@ -202,6 +208,10 @@ def test_names_that_are_asked_for_together_are_one_structure_whatever_it_is_call
         assert kind.names == names and own.count_having(asked[0]) == patients
 
 
+def test_numbers_that_a_sign_parts_are_two():
+    assert key_of("T1-2") != key_of("T12") == key_of("T 12")
+
+
 def channel(name: str, drawn_on: int = 0) -> ChannelKind:
     return ChannelKind(name, "", [], 2, 0, "", "", {}, "MR", drawn_on=drawn_on)
 
@@ -296,6 +306,67 @@ def test_an_nnunet_dataset_is_known_by_its_json(tmp_path: Path):
     ]
 
 
+def test_regions_of_several_labels_are_structures(tmp_path: Path):
+    """As in BraTS: the whole tumour is there in a case without one of its parts."""
+    for i, case in enumerate(CASES):
+        label = np.zeros((6, 6, 5), np.uint8)
+        label[1:5, 1:5, 1:4], label[2:4, 2:4, 2], label[2, 2, 2] = 2, 1, 3 if i else 1
+        written(tmp_path / f"imagesTr/{case}_0000.nii.gz", np.random.default_rng(i).normal(500, 90, (6, 6, 5)))
+        written(tmp_path / f"labelsTr/{case}.nii.gz", label)
+    regions = {"background": 0, "whole tumor": [1, 2, 3], "tumor core": [1, 3], "enhancing": "3"}
+    about = {"channel_names": {"0": "FLAIR"}, "labels": regions, "file_ending": ".nii.gz"}
+    (tmp_path / "dataset.json").write_text(json.dumps(about))
+    found = inspect(tmp_path, 1)
+    assert [(s.name, s.rule["label"], found.count_having(s.name)) for s in found.structures] == [
+        ("whole_tumor", [1, 2, 3], 5),
+        ("tumor_core", [1, 3], 5),
+        ("enhancing", 3, 4),
+    ]
+    structures = {s.name: s.rule for s in found.structures[:2]}
+    channels = {"flair": found.channels[0].rule}
+    source = VolumesSource(kind="volumes", table=None, channels=channels, structures=structures)
+    read = read_patient(source, {"patient": CASES[0]}, tmp_path)
+    masks = {name: sitk.GetArrayFromImage(mask) for name, mask in read.structures.items()}
+    assert masks["whole_tumor"].sum() == 4 * 4 * 3 and masks["tumor_core"].sum() == 4
+
+
+def test_a_list_that_pairs_files_of_different_names_is_told(decathlon: Path):
+    about = json.loads((decathlon / "dataset.json").read_text())
+    pairs = [(i, (i + 1) % 6) for i in range(6)]
+    files = ["imagesTr/prostate_{:02d}.nii.gz", "labelsTr/prostate_{:02d}.nii.gz"]
+    about["training"] = [{"image": str(decathlon / files[0].format(i)), "label": files[1].format(j)} for i, j in pairs]
+    (decathlon / "dataset.json").write_text(json.dumps(about))
+    (line,) = [what for what in inspect(decathlon, 1).odd if what.startswith("the list has")]
+    assert "6 cases whose files seem to be of different patients" in line
+
+
+def test_an_archive_of_other_things_beside_volumes_is_no_dicom(decathlon: Path):
+    with ZipFile(decathlon / "papers.zip", "w") as archive:
+        archive.writestr("paper.txt", "words" * 99)
+    assert inspect(decathlon, 1).form == "a dataset of the Decathlon's form"
+
+
+def test_a_table_whose_identifiers_lost_their_zeros_is_told(decathlon: Path):
+    for path in decathlon.glob("*/prostate_*"):
+        path.rename(path.with_name(path.name.removeprefix("prostate_0").zfill(len("001.nii.gz"))))
+    (decathlon / "dataset.json").unlink()
+    (decathlon / "sites.csv").write_text("id,site\n" + "".join(f"{i},{'AB'[i % 2]}\n" for i in range(6)))
+    found = inspect(decathlon, 1)
+    assert not found.columns
+    assert any("sites.csv is not used: its column id lacks the leading zeros" in what for what in found.odd)
+
+
+def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts(tmp_path: Path, clone: Path):
+    south, north = (Path(hospital(tmp_path / name, "t2", ["gland"], hu=False)) for name in ("South", "North"))
+    (south / "p1").rename(south / "P01")
+    (south / "p2").rename(south / "p01")
+    assert any(what.startswith("patients P01 and p01 may be one") for what in inspect(south, 1).odd)
+    for i in range(6):
+        (north / f"p{i}").rename(north / f"P{i + 4:03d}")
+    made = " ".join(new("mine", "--source", str(north), "--target", str(south)).output.split())
+    assert "look: 2 patients of both cohorts may be one, such as" in made
+
+
 def phantoms(source, folder: Path) -> Path:
     receive(source, folder / "manifest.json", None, "x", 1, None)
     for made in [folder / "manifest.json", folder / "clinical.csv", *folder.glob("*/record.json")]:
@@ -366,6 +437,17 @@ def test_folders_tell_patients_where_no_identifier_does(exports: Path, tmp_path:
     found = inspect(folder, 1)
     assert found.source == {"kind": "dicom", "patients": "folder"} and len(found.cases) == 2
     assert any("patients: folder" in what for what in found.odd)
+
+
+def test_one_file_without_a_patient_makes_folders_no_patients(exports: Path, tmp_path: Path):
+    folder = two_of(exports, tmp_path / "export")
+    path = sorted(folder.rglob("*.dcm"))[3]
+    dataset = pydicom.dcmread(path)
+    dataset.PatientID = ""
+    dataset.save_as(path)
+    found = inspect(folder, 1)
+    assert found.source == {"kind": "dicom"} and len(found.cases) == 2
+    assert any("no PatientID (no-patient)" in what for what in found.odd)
 
 
 def test_structures_of_one_name_are_told_before_an_ingest_refuses_those_that_differ(

@@ -308,12 +308,24 @@ def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_wri
         "rows 4 and 9: the identifier in column patient begins with a dot",
         "row 5: the identifier in column patient is reserved by Windows",
         "row 6: the identifier in column patient is longer than 100 bytes",
-        "rows 3 and 7: the identifiers differ only in case",
+        "rows 3 and 7: the identifiers in column patient differ only in case",
         "row 8: the identifier in column patient contains :",
     ):
         assert told in message
     assert not (tmp_path / "out").exists()
+    given(root, "patient,center\n" + "".join(f"{i},A\n" for i in ids if i != "Ok"))
     assert set(rows(plain.model_copy(update={"identifiers": "secret"}), root).cases)
+
+
+@pytest.mark.parametrize("two", [("007", "7"), ("P01", "p1"), ("12", "12.0"), ("A 1", "a1")])
+@pytest.mark.parametrize("identifiers", ["public", "secret"])
+def test_one_patients_identifier_written_in_two_ways_is_refused(root: Path, identifiers: str, two: tuple[str, str]):
+    """The patient would be two, of whom one may be trained on and the other tested on."""
+    given(root, "patient,center\n" + "".join(f"{i},A\n" for i in (two[0], "P02", two[1], "120", "A 12")))
+    plain = source(channels={"ct": "MUSTERMANN-01/ct.nii.gz"}, structures={}, identifiers=identifiers)
+    message = refusal(plain, root)
+    assert "rows 2 and 4: the identifiers in column patient differ only in case, blanks, leading zeros" in message
+    assert message.count("differ only") == 1 and two[0] not in message.replace("rows 2 and 4", "")
 
 
 def test_missing_columns_are_told_at_once_with_those_there_are(root: Path):

@@ -39,6 +39,19 @@ def equal_ignoring_case(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
+def alike(identifiers: Iterable[str]) -> list[list[str]]:
+    """Return groups of different identifiers that may be one person's, written in two ways.
+
+    They are equal but for case, blanks, leading zeros of numbers, or the decimals that spreadsheets add: "P7", "p007";
+    "12", "12.0".
+    """
+    groups: dict[str, list[str]] = {}
+    for identifier in dict.fromkeys(identifiers):
+        plain = re.sub(r"(?<=\d)\.0+$", "", "".join(identifier.casefold().split()))
+        groups.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", plain), []).append(identifier)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def file_name(name: str) -> str:
     """Return a name unchanged that can be a file's.
 

@@ -240,8 +240,14 @@ class VolumeStructure(BaseModel, extra="forbid"):
 
     file: ColumnsPattern
     """The path of the file, as a pattern with the table's columns in braces."""
-    label: int | None = None
-    """The value of the structure in the label map; by default any non-zero value."""
+    label: int | Annotated[list[int], Field(min_length=1)] | None = None
+    """The value of the structure in the label map, or its values: a region of nnU-Net; by default any non-zero value.
+    """
+
+    @property
+    def labels(self) -> list[int] | None:
+        """The values of the structure; None: any but 0."""
+        return [self.label] if isinstance(self.label, int) else self.label
 
 
 class VolumeImage(BaseModel, extra="forbid"):

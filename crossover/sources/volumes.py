@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, uncomputed_cells
-from crossover.core.file_names import equal_ignoring_case, unsafe
+from crossover.core.file_names import alike, unsafe
 from crossover.core.tables import RawTable, read_table
 from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
@@ -61,6 +61,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
         findings += _unsafe(source, own[source.patient])
+    findings += _alike(source, own[source.patient])
     named = _named(source, own)
     taken = own.drop(index=[*missing])
     cases = {case: CaseRow(patient, dict(own.loc[n])) for n, (case, patient) in named.items() if n in taken.index}
@@ -244,10 +245,17 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
         f"{named_rows(numbers)}: the identifier in column {source.patient} {reason}: {remedy}"
         for reason, numbers in why.items()
     ]
-    for group in equal_ignoring_case(ids):
-        numbers = [number for number, name in ids.items() if name in group]
-        findings.append(f"{named_rows(numbers)}: the identifiers differ only in case: {remedy}")
     return findings
+
+
+def _alike(source: VolumesSource, ids: pd.Series) -> list[str]:
+    """Return messages about identifiers that may be one patient's, who could then be trained on and tested on."""
+    return [
+        f"{named_rows([number for number, name in ids.items() if name in group])}: the identifiers in column "
+        f"{source.patient} differ only in case, blanks, leading zeros or a decimal: write them in one way if they are "
+        "one patient's, or tell them apart by more than that"
+        for group in alike(ids)
+    ]
 
 
 def _wrong_row(source: VolumesSource, row: Mapping[str, str], wrong: Mapping[str, str]) -> list[str]:
@@ -328,8 +336,7 @@ def read_patient(
     for name, structure in source.structures.items():
         about = f"structure {name}"
         with errors_as_findings(out.findings, about):
-            labels = None if structure.label is None else [structure.label]
-            image, findings = read_mask(root / files[about], labels)
+            image, findings = read_mask(root / files[about], structure.labels)
             out.findings += [replace(f, about=about) for f in findings]
             if grid is not None:
                 mask, findings = land_file(image, grid, doubtful or contradictory(findings))

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from crossover.core.file_names import alike
 from crossover.core.wording import counted
 from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
@@ -159,6 +160,12 @@ def _of_images(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> list[
                 if kind.values
             )
             notes.append(f"look: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
+    people = [{given.found.scans.get(case, case) for case in given.found.cases} for given in cohorts.values()]
+    if len(people) > 1 and (same := [two for two in alike(set().union(*people)) if len({*two} & people[0]) == 1]):
+        notes.append(
+            f"look: {counted(len(same), 'patient')} of both cohorts may be one, such as {' and '.join(same[0])}: their "
+            "names differ only in case, blanks, leading zeros or a decimal; leave each patient in one cohort"
+        )
     for c, given in cohorts.items():
         told = {in_doubt(kind) for kind in given.found.channels if kind.doubt}
         notes += [f"look: {cohorts[c].label}: {what}" for what in given.found.odd if what not in told]

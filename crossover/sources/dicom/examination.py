@@ -121,14 +121,13 @@ def _label_map(found: Sequence[LabelMapFiles], rule: LabelMap, channel: ChosenIm
         tokens = [one.files[0].token for one in found]
         what = f"{len(found)} files or folders match the pattern of its label map"
         raise Refused("structure-doubled", what, tokens)
-    labels = None if rule.label is None else [rule.label]
     (one,) = found
     if one.folder:
         planes = channel.stacks[0].planes
-        return mask_series(one.files, labels, channel.image, planes, rule.slices)
+        return mask_series(one.files, rule.labels, channel.image, planes, rule.slices)
     if one.files[0].member:
         raise Refused("structure-refused", "its label map is in a zip archive: unpack the archive")
-    return label_map_mask(Path(one.files[0].path), labels, channel.image)
+    return label_map_mask(Path(one.files[0].path), rule.labels, channel.image)
 
 
 def _load(instance: Instance) -> tuple[list[Drawable], list[Finding]]:

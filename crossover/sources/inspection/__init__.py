@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
+from zipfile import BadZipFile, ZipFile
 
 from crossover.sources.inspection.inventory import Inventory
+
+LOOKED_AT = 50
+"""The files of an archive that are looked at for whether it holds DICOM."""
 
 
 def inspect(path: Path, workers: int) -> Inventory:
@@ -57,10 +62,19 @@ def _holds_volumes(path: Path) -> bool:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Return whether a file has the prefix of DICOM's part 10, or is an archive, which may hold such files."""
+    """Return whether a file, or one of the first in an archive, has the prefix of DICOM's part 10."""
     try:
         with path.open("rb") as file:
-            head = file.read(132)
-    except OSError:
+            if _has_prefix(file):
+                return True
+        if path.suffix.lower() != ".zip":
+            return False
+        with ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()][:LOOKED_AT]
+            return any(_has_prefix(archive.open(member)) for member in members)
+    except (OSError, BadZipFile, RuntimeError, NotImplementedError):  # the last: encrypted, or packed in another way
         return False
-    return head[128:] == b"DICM" or (head[:4] == b"PK\3\4" and path.suffix.lower() == ".zip")
+
+
+def _has_prefix(file: IO[bytes]) -> bool:
+    return file.read(132)[128:] == b"DICM"

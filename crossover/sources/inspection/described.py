@@ -17,10 +17,15 @@ class Described:
     form: str = "a folder of volumes"
     channels: dict[int, str] = field(default_factory=dict)
     """Number of a channel -> its name."""
-    labels: dict[int, str] = field(default_factory=dict)
-    """Value of a label map -> its name, without the background."""
-    listed: list[str] = field(default_factory=list)
-    """Files that the list names, below the folder; empty where it lists none."""
+    labels: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Structure -> its values in a label map, several of a region of nnU-Net's; without the background."""
+    cases: list[list[str]] = field(default_factory=list)
+    """The files of each case that the list names, below the folder; empty where it lists none."""
+
+    @property
+    def listed(self) -> list[str]:
+        """All files that the list names."""
+        return list(dict.fromkeys(file for case in self.cases for file in case))
 
 
 def described(root: Path) -> Described:
@@ -29,15 +34,15 @@ def described(root: Path) -> Described:
         values = _read(path)
         if not isinstance(values, dict):
             continue
-        listed = _listed(values, root)
+        cases = _cases(values, root)
         if path.name == "dataset.json" and "labels" in values:
             nnunet = "channel_names" in values or "file_ending" in values or any(root.glob("imagesTr/*_0000.*"))
             form = "an nnU-Net dataset" if nnunet else "a dataset of the Decathlon's form"
             channels = values.get("channel_names") or values.get("modality") or {}
-            return Described(form, _numbered(channels), _labels(values["labels"]), [] if nnunet else listed)
-        if listed:
+            return Described(form, _numbered(channels), _labels(values["labels"]), [] if nnunet else cases)
+        if cases:
             channels = _numbered(values.get("modality") or {})
-            return Described("a MONAI datalist", channels, _labels(values.get("labels") or {}), listed)
+            return Described("a MONAI datalist", channels, _labels(values.get("labels") or {}), cases)
     return Described()
 
 
@@ -59,22 +64,24 @@ def _numbered(names: Any) -> dict[int, str]:
     return {int(k): str(v) for k, v in pairs if str(k).isdigit()}
 
 
-def _labels(labels: Any) -> dict[int, str]:
-    """Return value -> name, of either form: {"gland": 1} or {"1": "gland"}; regions of several labels are left out."""
-    if not isinstance(labels, dict):
-        return {}
-    pairs = [(v, k) if isinstance(v, int) else (k, v) for k, v in labels.items() if not isinstance(v, list)]
-    numbers = {int(value): str(name) for value, name in pairs if str(value).isdigit()}
-    return {value: name for value, name in numbers.items() if value}
+def _labels(labels: Any) -> dict[str, tuple[int, ...]]:
+    """Return name -> values, of either form: {"gland": 1, "whole": [1, 2]} or {"1": "gland"}."""
+    found = {}
+    for key, value in labels.items() if isinstance(labels, dict) else ():
+        numbers, name = (key, value) if str(key).isdigit() else (value, key)
+        numbers = numbers if isinstance(numbers, list) else [numbers]
+        if all(str(number).isdigit() for number in numbers):
+            found[str(name)] = tuple(number for number in map(int, numbers) if number)
+    return {name: values for name, values in found.items() if values}
 
 
-def _listed(values: dict, root: Path) -> list[str]:
-    """Return the images and labels of a list's training part that are there, relative to the folder."""
+def _cases(values: dict, root: Path) -> list[list[str]]:
+    """Return the files of each case of a list's training part that are there, relative to the folder."""
     cases = values.get("training")
     found = []
     for case in cases if isinstance(cases, list) else []:
         files = case.values() if isinstance(case, dict) else []
-        for file in files:
-            found += [str(each) for each in (file if isinstance(file, list) else [file])]
-    plain = (file.removeprefix("./") for file in found)
-    return [file for file in dict.fromkeys(plain) if not file.startswith("/") and (root / file).is_file()]
+        paths = [str(each) for file in files for each in (file if isinstance(file, list) else [file])]
+        plain = [path.removeprefix("./").removeprefix(f"{root.resolve().as_posix()}/") for path in paths]
+        found.append([path for path in plain if not path.startswith("/") and (root / path).is_file()])
+    return [files for files in found if files]

@@ -82,6 +82,10 @@ def read_export(root: Path, workers: int) -> ExportHeaders:
         listed = "; ".join(f"{f.code}, {f.what}" for f in join_findings([*findings, *wrong])[:5])
         raise ValueError(f"{root}: none of {len(files)} files is a DICOM image" + (f": {listed}" if listed else ""))
     by_folder = _identified_by_folders(instances)
+    if by_folder:
+        wrong = [f for f in wrong if f.code != "no-patient"]
+    else:
+        instances = [i for i in instances if not i.file.patient]
     patients = _patients(instances, by_folder)
     odd = [f"{f.what} ({f.code}): {f.remedy}" for f in join_findings([*findings, *wrong]) if f.severity != "note"]
     return ExportHeaders(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
@@ -110,22 +114,22 @@ def _named_part(named: Named, own: range) -> Named:
 
 
 def _read(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:
-    """Read headers; of files that name no patient too, by the folder that they lie in."""
+    """Read headers; of files that name no patient too, which have a finding each, by the folder that they lie in."""
     instances, wrong = read_headers(files, workers)
     nobody = {f.files[0] for f in wrong if f.code == "no-patient"}
     if not nobody:
         return instances, wrong
     again = [replace(f, patient=first_folder(f)) for f in files if f.token in nobody and first_folder(f)]
     more, also = read_headers(again, workers)
-    return instances + more, [f for f in wrong if f.code != "no-patient"] + also
+    return instances + more, wrong + also
 
 
 def _identified_by_folders(instances: Sequence[Instance]) -> bool:
     """Return whether folders identify patients, and not PatientID (0010,0020).
 
-    They do where some files name no patient, or all name one and lie in folders of other studies.
+    They do where most files name no patient, or all name one and lie in folders of other studies.
     """
-    if any(i.file.patient for i in instances):
+    if 2 * sum(bool(i.file.patient) for i in instances) > len(instances):
         return True
     folders: dict[str, set[str]] = defaultdict(set)
     for i in instances:
@@ -197,7 +201,7 @@ def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequenc
     odd += ["PatientID does not identify the patients; their folders do (`patients: folder`)"] * export.by_folder
     odd += export.maps.odd + _refused(patients) + _doubled(patients)
     inventory = Inventory("a DICOM export", cases, channels, structures, odd, source)
-    inventory.odd += inventory.spellings()
+    inventory.odd += [*inventory.spellings(), *inventory.alike()]
     return inventory
 
 

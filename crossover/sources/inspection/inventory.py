@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from crossover.core.file_names import unaccented
+from crossover.core.file_names import alike, unaccented
 from crossover.core.image_names import stem
 from crossover.core.wording import counted
 from crossover.sources.inspection.names import one_of_two_spellings
@@ -192,6 +192,14 @@ class Inventory:
         a, b = (stem(k.rule["file"].rpartition("/")[2]) if "file" in k.rule else str(k.names[0]) for k in (kind, other))
         labels = [k.rule.get("label") if "file" in k.rule else None for k in (kind, other)]
         return labels[0] == labels[1] and one_of_two_spellings(a, b)
+
+    def alike(self) -> list[str]:
+        """Return which patients may be one whose name is written in two ways, a sentence each."""
+        return [
+            f"patients {' and '.join(group)} may be one: their names differ only in case, blanks, leading zeros or a "
+            "decimal; if they are, write the name in one way, since one could be trained on and the other tested on"
+            for group in alike(sorted({self.scans.get(case, case) for case in self.cases}))
+        ]
 
     def count_having(self, name: str) -> int:
         """Count the patients who have a channel or structure."""

@@ -167,6 +167,7 @@ def _by_folder(paths: Sequence[str], depth: int) -> Iterator[Option]:
     """
     deep = [path for path in paths if path.count("/") > depth]
     above = {path.rsplit("/", path.count("/") - depth + 1)[0] if depth else "" for path in deep}
+    above = {folders for folders in above if not WORDS.match(folders)}  # "images" and "masks" are no groups
     times = Counter("/".join(path.split("/")[depth + 1 :]) for path in deep)
     for path in deep:
         parts = path.split("/")

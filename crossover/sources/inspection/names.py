@@ -52,7 +52,8 @@ def key_of(name: str) -> Key:
     found = [SIDES.get(w, w) for w in re.split(r"[\W_]+", parted.lower()) if w]
     kept = [w for w in found if w not in FILLING] or found
     sides = sorted({w for w in kept if w in SIDES.values()})
-    return "".join(sides), "".join(w for w in kept if w not in sides)
+    rest = " ".join(w for w in kept if w not in sides)
+    return "".join(sides), re.sub(r"(?<!\d) | (?!\d)", "", rest)  # "T1-2" is not "T12"
 
 
 def group_names(structures: Sequence[Sequence[str]]) -> list[Named]:

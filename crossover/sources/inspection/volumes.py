@@ -13,6 +13,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
@@ -197,7 +198,8 @@ class _Inspection:
         kinds.sort(key=lambda kind: (-kind.patients, kind.about == UNKNOWN))
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
         drawn = {patient: _drawn(look, structures) for patient, look in looks.items()}
-        table = self._table()
+        tables = self._tables()
+        table = self._table(tables)
         source = {"kind": "volumes", "table": None} | ({"table": table.name, "patient": table.patient} if table else {})
         if table:
             for image in kinds:
@@ -207,8 +209,9 @@ class _Inspection:
         scans = dict(table.scans if table else self.found.scans)
         columns = table.columns if table else {"group": groups} if (groups := self._groups()) else {}
         odd = [*_copies(looks), *self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
+        odd += self._unused(tables, table)
         found = Inventory(self.said.form, cases, kinds, structures, odd, source, columns, scans)
-        found.odd += [*found.about_apart(self.root), *found.spellings()]
+        found.odd += [*found.about_apart(self.root), *found.spellings(), *found.alike()]
         return found
 
     def _channel(self, name: str, file: Any, looks: Mapping[str, _Look]) -> ChannelKind:
@@ -232,11 +235,18 @@ class _Inspection:
         out = []
         for pattern in masks:
             maps, times = _labels(pattern, looks)
-            labels = [None] if _one_structure(maps, times) else sorted(times)
-            out += [self._structure(pattern, label, maps, len(labels) > 1) for label in labels]
+            out += [self._structure(pattern, labels, maps) for labels in self._labels_of(maps, times)]
         for kind, name in zip(out, unique_names(kind.name for kind in out)):
             kind.name = name
         return out
+
+    def _labels_of(
+        self, maps: Sequence[Mapping[int, StructureExtent]], times: Mapping[int, int]
+    ) -> list[tuple[int, ...] | None]:
+        """Return the labels of each structure: those that the dataset names, where it has regions; None for all."""
+        if any(len(own) > 1 for own in self.said.labels.values()):
+            return [*self.said.labels.values()]
+        return [None] if _one_structure(maps, times) else [(label,) for label in sorted(times)]
 
     def _joined(self, masks: Sequence[str], looks: Mapping[str, _Look]) -> list[str]:
         """Return whose labels are taken together as one structure."""
@@ -245,15 +255,20 @@ class _Inspection:
         return [line for pattern, times in one.items() for line in passed_labels(pattern, [None], times)]
 
     def _structure(
-        self, pattern: str, label: int | None, maps: Sequence[Mapping[int, StructureExtent]], several: bool
+        self, pattern: str, labels: tuple[int, ...] | None, maps: Sequence[Mapping[int, StructureExtent]]
     ) -> StructureKind:
-        """Return a structure: one label of some maps, or None for all of them."""
-        said = self.said.labels.get(label) if label is not None else None
-        called = said or (f"label_{label}" if several else _called(pattern, self.kinds[pattern]))
-        own = [sum(d["ml"] for k, d in m.items() if label in (None, k)) for m in maps if label is None or label in m]
-        rule = {"file": pattern} | ({"label": label} if several or said else {})
-        names: list[str | int] = [] if label is None else [label]
-        return StructureKind(identifier(called, "label"), names, len(own), rule, float(np.median(own)) if own else None)
+        """Return a structure: some labels of the maps, or None for all of them."""
+        several = len({label for own in maps for label in own}) > 1
+        said = next((name for name, own in self.said.labels.items() if own == labels), None)
+        called = f"label_{labels[0]}".replace("-", "minus_") if labels and several else None
+        called = said or called or _called(pattern, self.kinds[pattern])
+        own = [[d["ml"] for k, d in m.items() if labels is None or k in labels] for m in maps]
+        own_ml = [sum(ml) for ml in own if ml or labels is None]
+        rule: dict[str, Any] = {"file": pattern}
+        if labels and (several or said):
+            rule["label"] = labels[0] if len(labels) == 1 else [*labels]
+        median = float(np.median(own_ml)) if own_ml else None
+        return StructureKind(identifier(called, "label"), [*(labels or ())], len(own_ml), rule, median)
 
     def _groups(self) -> dict[str, list[str]]:
         """Return the folders above patients -> their cases."""
@@ -261,16 +276,20 @@ class _Inspection:
             return {}
         return _groups((p.partition("/")[0], p) for p in self.found.patients)
 
-    def _table(self) -> _Table | None:
-        """Return a table in the folder that names the patients, or each one's scans."""
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables in the folder that can be read, by name."""
+        found = {}
+        for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() in TABLES):
+            with suppress(TableError, OSError):
+                found[path.name] = read_table(path).rows
+        return found
+
+    def _table(self, tables: Mapping[str, pd.DataFrame]) -> _Table | None:
+        """Return the table that names the patients, or each one's scans."""
         if self.found.scans or self._groups():  # its rows would have to name scans, or groups, as the folders do
             return None
         wanted = set(self.found.patients)
-        for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() in TABLES):
-            try:
-                rows = read_table(path).rows
-            except (TableError, OSError):
-                continue
+        for name, rows in tables.items():
             shares = {column: len(wanted & set(rows[column])) / len(wanted) for column in rows}
             best = max(shares, key=lambda column: shares[column], default=None)
             if best is not None and shares[best] >= 0.5:
@@ -278,8 +297,28 @@ class _Inspection:
                 columns = {c: own for c, own in few.items() if 2 <= len(own) <= MOST_GROUPS}
                 person = next((c for c in few if PATIENT.fullmatch(c) and len(few[c]) < len({*rows[best]})), None)
                 scans = {} if person is None else dict(zip(rows[best], rows[person]))
-                return _Table(path.name, best, person or best, columns, scans)
+                return _Table(name, best, person or best, columns, scans)
         return None
+
+    def _unused(self, tables: Mapping[str, pd.DataFrame], used: _Table | None) -> list[str]:
+        """Return which tables are not used, and of which one the identifiers lost their leading zeros."""
+        wanted, digits = set(self.found.patients), {len(p) for p in self.found.patients if p.isdecimal()}
+        odd = []
+        for name, rows in tables.items():
+            if used and used.name == name:
+                continue
+            if self.found.scans or self._groups():
+                odd.append(f"the table {name} is not used: the paths of the files tell whose they are")
+                continue
+            lost = [c for c in rows if any({v.zfill(n) for v in rows[c] if v.isdecimal()} & wanted for n in digits)]
+            why = (
+                f"its column {lost[0]} lacks the leading zeros of the patients' names; format it as text and write the "
+                "numbers again"
+                if lost
+                else "no column of it names half of the patients as the files do"
+            )
+            odd.append(f"the table {name} is not used: {why}")
+        return odd
 
     def _lacks(
         self, patient: str, look: _Look, channels: list[ChannelKind], structures: list[StructureKind]
@@ -297,7 +336,7 @@ class _Inspection:
                 lacks[structure.name] = NO_FILE
             elif pattern in errors:
                 lacks[structure.name] = errors[pattern]
-            elif not {*structure.names} <= {*look.labels.get(pattern, {})} or not look.labels.get(pattern):
+            elif not {*(structure.names or look.labels.get(pattern, {}))} & {*look.labels.get(pattern, {})}:
                 lacks[structure.name] = "no voxel of it"
         return lacks
 
@@ -339,6 +378,14 @@ class _Inspection:
                 f"{counted(len(scans), 'scan')} are taken for those of {counted(len({*scans.values()}), 'patient')}: "
                 f"scans{such} of one patient stay together in training or testing; if they are of different "
                 "people, name these in a table of patients (docs/own-data.md)"
+            )
+        case_of = {path: case for files in self.found.roles.values() for case, path in files.items()}
+        parted = [own for own in self.said.cases if len({case_of[p] for p in own if p in case_of}) > 1]
+        if parted:
+            odd.append(
+                f"the list has {counted(len(parted), 'case')} whose files seem to be of different patients, such as "
+                f"{first_few(parted[0], 3)}: the study pairs files by their names, not by the list; rename them, or "
+                "write a table of patients (docs/own-data.md)"
             )
         if links := links_below(self.root):
             odd.append(
