@@ -178,6 +178,13 @@ def test_test_patients_are_a_fraction_below_1_else_a_count(test: float, held: in
     assert table[table.part == "test"].patient.nunique() == held
 
 
+def test_cases_whose_files_would_have_one_name_are_refused():
+    cases = pd.concat([cohort("site", [1] * 12), cohort("site_b", [1] * 12)])
+    cases.loc[(cases.cohort == "site") & (cases.case == "site3-0"), "case"] = "b_site_b0-0"
+    with pytest.raises(SplitError, match="case b_site_b0-0 of cohort site and case site_b0-0 of cohort site_b: their"):
+        divide(cases, asked(), {"site": 0.25, "site_b": 0.25})
+
+
 BOTH = {"train": {"cervix": "all", "uterus": "n"}}
 
 

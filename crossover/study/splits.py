@@ -53,7 +53,7 @@ def split(
 
     Raises:
         SplitError: for a patient or an image in two cohorts, too few patients, or a size beyond the training
-            set.
+            set, or cases of one name.
     """
     findings = [*_findings(cases, tests, needed), *_copies(images)]
     if findings:
@@ -168,9 +168,21 @@ def tested_patients(test: float, patients: int) -> int:
 
 def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, int]) -> list[str]:
     findings = shared({cohort: own.patient for cohort, own in cases.groupby("cohort")})
+    findings += _of_one_name(cases)
     for cohort, test in tests.items():
         findings += too_few(cohort, cases[cases.cohort == cohort].patient.nunique(), test, needed[cohort])
     return findings
+
+
+def _of_one_name(cases: pd.DataFrame) -> list[str]:
+    """Return messages about cases whose files would have one name: "b_1" of cohort "site" and "1" of "site_b"."""
+    names = cases.cohort + "_" + cases.case
+    return [
+        f"case {' and case '.join(own.case + ' of cohort ' + own.cohort)}: their files would have one name, {name}: "
+        "rename a cohort"
+        for name, own in cases.groupby(names)
+        if len(own) > 1
+    ]
 
 
 def shared(patients: Mapping[str, Iterable[str]]) -> list[str]:
