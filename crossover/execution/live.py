@@ -41,6 +41,7 @@ KINDS = {
     "receive": "data", "cases": "data", "bias_field": "data", "bias_field_part": "data", "slices": "data",
     "splits": "data", "train": "trainings", "selection": "trainings", "predict": "predictions",
     "evaluate": "scores", "metrics": "scores", "radiomics": "scores", "radiomics_manual": "scores",
+    "radiomics_table": "scores",
     "values": "report", "report": "report", "all": "report", "studies": "report",
 }  # fmt: skip
 """Rule -> its kind; others are tables, figures or statistics."""

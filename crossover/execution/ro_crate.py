@@ -7,6 +7,7 @@ from typing import Any
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from crossover.analyses.registry import analyses
 from crossover.core.configuration import read_yaml
 from crossover.core.files import read_json
 from crossover.core.provenance import SUFFIX
@@ -14,8 +15,6 @@ from crossover.core.provenance import SUFFIX
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 SUFFIXES = {".csv", ".json", ".svg", ".png", ".pdf", ".html", ".tex"}
 """Results that are put into the crate; weights, masks and images are named with their digests."""
-SHOW_IMAGES = ("overlays", "examples", "report")
-"""Results in which patients' images can be seen: named only, where a cohort's cases are real."""
 
 
 def write_crate(out: Path, studies: list[str]) -> str:
@@ -77,10 +76,12 @@ def _records(studies: list[str]) -> Iterable[tuple[Path, dict[str, Any]]]:
 def _shown(studies: list[str]) -> Iterable[Path]:
     """Find the results and the configuration that go into the crate."""
     real = any("listing" in read_json(m) for m in Path("data/raw").glob("*/manifest.json"))
+    # patients' images can be seen in these, which are named only where a cohort's cases are real
+    showing = {"report", *(a.name for a in analyses() if a.kind == "figures" and "images" in a.declared.sources)}
     for study in studies:
         folder = Path("results", study)
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES):
-            if not (real and path.stem in SHOW_IMAGES):
+            if not (real and path.stem in showing):
                 yield path
         yield Path(f"config/studies/{study}.yaml")
         about = (Path(f"config/{kind}/{study}.yaml") for kind in ("published", "claims"))

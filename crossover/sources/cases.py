@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -129,11 +129,15 @@ def make_cases(
     about_patients = {"left_out": lacking | _left_out(report, records), "warned": ingest_report.warned(report)}
     write_json(manifest, {"items": good} | {key: said for key, said in about_patients.items() if said})
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
-    with (folder / "patients.csv").open("w", newline="") as file:
+    _write_rows(folder / "patients.csv", rows)
+    return report
+
+
+def _write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    with path.open("w", newline="") as file:
         table = csv.DictWriter(file, list(rows[0] if rows else ()), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    return report
 
 
 def _rules_of(rules: IngestRules, case: str) -> IngestRules:

@@ -94,12 +94,36 @@ def draft(
     drawn = matched_structures(cohorts, structures)
     taken = {c: _taken(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
     data = Path(os.path.commonpath([_folder(given.path) for given in cohorts.values()]))
-    kinds = [cohorts["target"].channel(own["target"]) for own in images.names.values()]
     try:
         test, sizes = test_and_sizes(taken["target"])
     except ValueError as error:
         raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
+    values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
+    notes = _assumptions(cohorts, taken, tests, sizes, images, drawn, structures)
+    notes += [_prepared(values), *_of_images(cohorts, images)]
+    if model and "file" in model.network["initial"]:
+        notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
+    whole = {c: _with_files(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
+    return Draft(_text(values), data, notes, whole)
+
+
+def _values(
+    name: str,
+    cohorts: dict[str, FoundCohort],
+    chosen: tuple[ChosenNames, ChosenNames],
+    data: Path,
+    divided: tuple[Mapping[str, int], Sequence[int]],
+    model: StartingModel | None,
+) -> dict[str, Any]:
+    """Return what the study's file says.
+
+    Args:
+        chosen: channels and structures.
+        divided: test patients of each cohort, and the sizes.
+    """
+    (images, drawn), (tests, sizes) = chosen, divided
+    kinds = [cohorts["target"].channel(own["target"]) for own in images.names.values()]
     values: dict[str, Any] = {
         "extends": "ct" if _is_ct(kinds, images) else "mr",
         "study": name,
@@ -118,12 +142,7 @@ def draft(
         values["preparation"]["slices"]["normalisation"] = window
     values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
-    notes = _assumptions(cohorts, taken, tests, sizes, images, drawn, structures)
-    notes += [_prepared(values), *_of_images(cohorts, images)]
-    if model and "file" in model.network["initial"]:
-        notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
-    whole = {c: _with_files(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
-    return Draft(_text(values), data, notes, whole)
+    return values
 
 
 def _is_ct(kinds: Sequence[ChannelKind], images: ChosenNames) -> bool:
