@@ -45,8 +45,9 @@ def test_the_library_holds_packages_only_and_each_has_its_place():
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_a_package_says_what_belongs_in_it_and_what_it_may_import(package: str):
     said = ast.get_docstring(ast.parse((LIBRARY / package / "__init__.py").read_text()))
-    assert said and len(said.split()) >= 15
+    assert said and len(said.split()) >= 15 and "Begin with" in said
     allowed = MAY_IMPORT[package]
+    assert imports_told(package) in " ".join(said.split())
     wrong = [
         f"{path}:{line} imports {name}"
         for path in sorted((LIBRARY / package).rglob("*.py"))
@@ -54,6 +55,21 @@ def test_a_package_says_what_belongs_in_it_and_what_it_may_import(package: str):
         if allowed != "*" and name.split(".")[1] not in {package, *allowed.split()}
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def imports_told(package: str) -> str:
+    """What a package's docstring says of imports, from and to it."""
+    own = MAY_IMPORT[package].split()
+    others = [name for name, allowed in MAY_IMPORT.items() if package in allowed.split() or allowed == "*"]
+    if package == "cli":
+        return "It may import every package; none may import it."
+    imports = f"It may import {listed(own)}" if own else "It may import no other package"
+    return f"{imports}; {'every other package' if len(others) == len(MAY_IMPORT) - 1 else listed(others)} may import it."
+
+
+def listed(names: list[str]) -> str:
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
 
 
 def test_phantoms_of_an_anatomy_import_the_kit_and_no_other_anatomy():

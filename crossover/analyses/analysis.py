@@ -27,7 +27,7 @@ class Analysis:
 
     The module also has `make(given, study)`, which returns the tables by the names of their files or a
     `matplotlib.figure.Figure`, and for a figure `caption(frames, study)`, its text with the numbers of a run. The
-    declaration is read without running the module, so it may use only this class and what `design` has.
+    declaration is read without running the module, so it may use only this class and what `predicates` has.
 
     Attributes:
         reads: tables under results/<study>; those that a study doesn't make are left out.

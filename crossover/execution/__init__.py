@@ -3,5 +3,6 @@
 What would run and why, how long and with how much memory and disk, progress, and whether results are what their
 provenance records say.
 
-Only `workflow` knows Snakemake. It may import every package but `cli`.
+It may import `core`, `imaging`, `sources`, `networks`, `study`, `evaluation`, `training`, `statistics`, `analyses`,
+`report` and `exchange`; `cli` may import it. Begin with `readiness` and `preflight`; only `workflow` knows Snakemake.
 """

@@ -2,6 +2,9 @@
 
 A file here that has PARTS declares one: its parts, fine-tune levels and settings; the file of the same name in the
 folder of an engine builds it. What declares imports no learning framework, so a configuration is checked without one.
+
+It may import `core`; `study`, `exchange`, `training`, `analyses`, `execution` and `cli` may import it. Begin with
+`encoder_decoder` and `unet`.
 """
 
 from __future__ import annotations

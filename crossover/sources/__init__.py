@@ -3,5 +3,6 @@
 It gives cases, each with images and structures on one grid, under names that identify nobody, and the scores that
 other tools wrote (`score_files`). Public cohorts are downloaded by `fetching`, which no run imports.
 
-It may import `core`, `imaging` and `phantoms`. Begin with `settings` and `cases`.
+It may import `core`, `imaging` and `phantoms`; `study`, `exchange`, `report`, `execution` and `cli` may import it.
+Begin with `settings` and `cases`.
 """

@@ -1,5 +1,6 @@
 """Stages: one training each, from patients, a parent and a level to weights, a history and a record; and predictions.
 
-It may import all packages that stand before it in `tests/test_rooms.py`. No other package imports a learning
-framework. Begin with `stage` and `run`; `engines` holds the two learning frameworks.
+It may import `core`, `imaging`, `networks`, `study`, `evaluation` and `exchange`; `execution` and `cli` may import
+it. Begin with `job` and `stage`; `engines` holds the two learning frameworks, which no other package imports, and
+`backends` what trains by them.
 """

@@ -62,7 +62,7 @@ def pairwise(
 
     Args:
         table: of `metrics_table.check_metrics`.
-        comparison: how the paper tests its models (`findings.published.comparison`); None where it doesn't.
+        comparison: how the paper tests its models (`study.families.Comparison`); None where it doesn't.
         tukey: of `comparisons.compare` for a study of independent groups; made here if it isn't given.
 
     Returns:

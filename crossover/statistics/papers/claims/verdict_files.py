@@ -34,7 +34,7 @@ def read_claims(study: str, folder: Path = Path("config")) -> Claims:
 
 
 def judge_claims(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
-    """Return the verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
+    """Return the verdicts on a study's claims, with the columns `verdicts.COLUMNS`.
 
     Args:
         study: its name, published numbers, sizes, strategies, confidence, policy on missing predictions and
