@@ -64,7 +64,8 @@ def imports_told(package: str) -> str:
     if package == "cli":
         return "It may import every package; none may import it."
     imports = f"It may import {listed(own)}" if own else "It may import no other package"
-    return f"{imports}; {'every other package' if len(others) == len(MAY_IMPORT) - 1 else listed(others)} may import it."
+    who = "every other package" if len(others) == len(MAY_IMPORT) - 1 else listed(others)
+    return f"{imports}; {who} may import it."
 
 
 def listed(names: list[str]) -> str:
