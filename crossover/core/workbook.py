@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import zipfile
+from typing import Any
 
 from crossover.core.cells import TableError, named_rows
 from crossover.core.wording import first_few
@@ -47,7 +48,7 @@ def read_workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
     return [record + [""] * (width - len(record)) for record in records], notes
 
 
-def _sheet(formulas, values) -> tuple[list[list[str]], list[str], list[str]]:
+def _sheet(formulas: Any, values: Any) -> tuple[list[list[str]], list[str], list[str]]:
     """Return cells as text, notes, and the places of formulas that were never computed."""
     records, dates, padded, uncomputed = [], [], [], []
     formulas.reset_dimensions()

@@ -147,7 +147,12 @@ def _rules_of(rules: IngestRules, case: str) -> IngestRules:
 
 
 def _refresh(
-    folder: Path, keys, make, workers: int, work: Mapping[str, CaseSource], apart: bool = False
+    folder: Path,
+    keys: Mapping[str, str],
+    make: Callable[..., Any],
+    workers: int,
+    work: Mapping[str, CaseSource],
+    apart: bool = False,
 ) -> dict[str, CaseRecord]:
     """Return the records of all cases; where making one failed, a record that says so and is not kept.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import SimpleITK as sitk
 
@@ -91,7 +92,7 @@ class errors_as_findings:
         self.caught.__enter__()
         warnings.simplefilter("ignore")
 
-    def __exit__(self, kind, error, trace) -> bool:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         self.caught.__exit__(None, None, None)
         if isinstance(error, Refused):
             self.findings.append(replace(error.finding, about=self.about))

@@ -9,7 +9,7 @@ continued by its edge and the mask is empty.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ class Versions:
         """Return the masks of a batch as augmented: the nearest pixel, with the same draws as its images."""
         return self._of_versions(masks, versions, _Map.mask)
 
-    def _of_versions(self, slices: np.ndarray, versions: np.ndarray, way) -> np.ndarray:
+    def _of_versions(self, slices: np.ndarray, versions: np.ndarray, way: Callable[..., np.ndarray]) -> np.ndarray:
         out = np.empty_like(slices)
         for version in np.unique(versions):
             at = np.flatnonzero(versions == version)

@@ -144,7 +144,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Wrap a function that draws, so that it draws under the `theme`."""
 
     @wraps(draw)
-    def wrapped(*args, **kwargs) -> Figure:
+    def wrapped(*args: Any, **kwargs: Any) -> Figure:
         with matplotlib.rc_context(theme()):
             return draw(*args, **kwargs)
 

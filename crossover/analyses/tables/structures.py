@@ -1,6 +1,7 @@
 """Every model's scores on each structure with paired tests between models, beside the paper's."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,7 +120,7 @@ def _with_published(table: pd.DataFrame, published: Published | None, study: Stu
     def own_size(family: str, n: int) -> int:
         return 0 if family in references(study) else n
 
-    def theirs(row) -> tuple[float, float, float]:
+    def theirs(row: Any) -> tuple[float, float, float]:
         if row.kind == "model":
             key = (row.structure, row.a, own_size(row.a, row.n_train))
             found = values.loc[[key]].iloc[0] if key in values.index else None

@@ -5,6 +5,8 @@ A layer belongs to the part before its name's first `_`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -19,19 +21,19 @@ class _Builder:
         self.frozen, self.momentum = settings.frozen_batchnorm, settings.batchnorm_momentum
         self.channels = settings.channels
 
-    def conv(self, x, filters: int, name: str, kernel: int = 1, stride: int = 1, relu: bool = True,
-             epsilon: float = 1e-3):  # fmt: skip
+    def conv(self, x: Any, filters: int, name: str, kernel: int = 1, stride: int = 1, relu: bool = True,
+             epsilon: float = 1e-3) -> Any:  # fmt: skip
         """Apply a convolution without bias, batch normalisation and (by default) ReLU."""
         x, padding = self._pad(x, name, kernel, stride, 1)
         x = layers.Conv2D(filters, kernel, stride, padding, use_bias=False, name=name)(x)
         return self.norm(x, name, relu, epsilon)
 
-    def norm(self, x, name: str, relu: bool, epsilon: float = 1e-3):
+    def norm(self, x: Any, name: str, relu: bool, epsilon: float = 1e-3) -> Any:
         x = BatchNorm(self.frozen, momentum=self.momentum, epsilon=epsilon, name=f"{name}_bn")(x)
         return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
-    def separable(self, x, filters: int, name: str, stride: int = 1, rate: int = 1,
-                  inner_relu: bool = False, epsilon: float = 1e-3):  # fmt: skip
+    def separable(self, x: Any, filters: int, name: str, stride: int = 1, rate: int = 1,
+                  inner_relu: bool = False, epsilon: float = 1e-3) -> Any:  # fmt: skip
         """Apply depthwise 3x3, then pointwise 1x1, each normalised; ReLU after each, or once before both."""
         if not inner_relu:
             x = layers.ReLU(name=f"{name}_relu")(x)
@@ -41,8 +43,8 @@ class _Builder:
         x = self.norm(x, depthwise, inner_relu, epsilon)
         return self.conv(x, filters, f"{name}_pointwise", relu=inner_relu, epsilon=epsilon)
 
-    def block(self, x, filters: tuple[int, int, int], name: str, shortcut: str, stride: int = 1,
-              rate: int = 1, inner_relu: bool = False):  # fmt: skip
+    def block(self, x: Any, filters: tuple[int, int, int], name: str, shortcut: str, stride: int = 1,
+              rate: int = 1, inner_relu: bool = False) -> Any:  # fmt: skip
         """Apply an Xception block of three separable convolutions; return (output, after the second)."""
         y = x
         for i, full in enumerate(filters, start=1):
@@ -56,7 +58,7 @@ class _Builder:
         return y, skip
 
     @staticmethod
-    def _pad(x, name: str, kernel: int, stride: int, rate: int):
+    def _pad(x: Any, name: str, kernel: int, stride: int, rate: int) -> tuple[Any, str]:
         """Symmetric padding for strided convolutions: 'same' would shift the grid by a pixel."""
         if stride == 1 or kernel == 1:
             return x, "same"
@@ -65,7 +67,7 @@ class _Builder:
         return layers.ZeroPadding2D((pad, pad), name=f"{name}_pad")(x), "valid"
 
 
-def build(height: int, width_px: int, channels: int, classes: int = 1, **settings) -> keras.Model:
+def build(height: int, width_px: int, channels: int, classes: int = 1, **settings: Any) -> keras.Model:
     """Build the network: (n, height, width_px, channels) images -> (n, height, width_px, classes) logits.
 
     Args:
@@ -84,7 +86,7 @@ def build(height: int, width_px: int, channels: int, classes: int = 1, **setting
     return keras.Model(image, logits, name="deeplabv3plus_xception")
 
 
-def _backbone(b: _Builder, image, stride3: int, units: int, rate: int, exit_rates: tuple[int, int]):
+def _backbone(b: _Builder, image: Any, stride3: int, units: int, rate: int, exit_rates: tuple[int, int]) -> Any:
     x = layers.Conv2D(
         b.channels(32), 3, 2, "same", use_bias=False, name="entry_conv1"
     )(image)  # fmt: skip
@@ -100,7 +102,7 @@ def _backbone(b: _Builder, image, stride3: int, units: int, rate: int, exit_rate
     return x, skip
 
 
-def _aspp(b: _Builder, x, rates: tuple[int, int, int]):
+def _aspp(b: _Builder, x: Any, rates: tuple[int, int, int]) -> Any:
     filters, (height, width_px) = b.channels(256), x.shape[1:3]
     pooled = layers.GlobalAveragePooling2D(keepdims=True, name="aspp_pool")(x)
     pooled = b.conv(pooled, filters, "aspp_pool_conv", epsilon=1e-5)
@@ -111,7 +113,7 @@ def _aspp(b: _Builder, x, rates: tuple[int, int, int]):
     return layers.Concatenate(name="aspp_concat")(branches)
 
 
-def _decoder(b: _Builder, x, skip, dropout: float, classes: int):
+def _decoder(b: _Builder, x: Any, skip: Any, dropout: float, classes: int) -> Any:
     x = layers.Dropout(dropout, seed=0, name="decoder_dropout")(x)
     x = layers.Resizing(*skip.shape[1:3], "bilinear", name="decoder_resize")(x)
     skip = b.conv(skip, b.channels(48), "decoder_skip", epsilon=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -19,11 +21,11 @@ class BatchNorm(keras.layers.BatchNormalization):
     running variance is that of the values themselves, without the n / (n - 1) of the fused operation.
     """
 
-    def __init__(self, frozen: FrozenBatchNorm = "inference", **kwargs) -> None:
+    def __init__(self, frozen: FrozenBatchNorm = "inference", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.frozen = frozen
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training or not (self.trainable or self.frozen == "batch"):
             return super().call(inputs, training=training, mask=mask)
         values = ops.cast(inputs, self.variable_dtype)  # as the layer itself does in mixed precision

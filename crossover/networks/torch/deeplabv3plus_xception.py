@@ -7,6 +7,7 @@ Keras' `entry_block1_sep1_depthwise`.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -139,7 +140,7 @@ class Decoder(nn.Module):
         return F.interpolate(self.logits(x), self.size, mode="bilinear")
 
 
-def build(height: int, width_px: int, channels: int, classes: int = 1, **settings) -> nn.Sequential:
+def build(height: int, width_px: int, channels: int, classes: int = 1, **settings: Any) -> nn.Sequential:
     """Build the network: (n, channels, height, width_px) images -> (n, classes, height, width_px) logits.
 
     Its children are the declared parts.

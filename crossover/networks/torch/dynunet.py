@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from crossover.networks.dynunet import STAGES, Settings
 from crossover.networks.torch.monai import Decoder, DynUNet, Parts, parts
 
 
-def build(slices: int, height: int, width_px: int, channels: int, structures: int = 1, **settings) -> Parts:
+def build(slices: int, height: int, width_px: int, channels: int, structures: int = 1, **settings: Any) -> Parts:
     """Build the network: (n, channels, slices, height, width_px) images -> (n, structures, ...) logits.
 
     Args:

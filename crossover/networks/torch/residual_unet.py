@@ -22,7 +22,7 @@ class Up(nn.Module):
         return torch.cat([skipped, x if self.larger is None else self.larger(x)], dim=1)
 
 
-def build(slices: int, height: int, width_px: int, channels: int, structures: int = 1, **settings) -> Parts:
+def build(slices: int, height: int, width_px: int, channels: int, structures: int = 1, **settings: Any) -> Parts:
     """Build the network: (n, channels, slices, height, width_px) images -> (n, structures, ...) logits.
 
     Args:

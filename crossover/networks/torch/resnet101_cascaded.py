@@ -6,6 +6,7 @@ See `crossover.networks.resnet101_cascaded`.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -63,7 +64,7 @@ class Pyramid(nn.Module):
         return structure - background
 
 
-def build(height: int, width_px: int, channels: int, structures: int = 1, **settings) -> nn.Sequential:
+def build(height: int, width_px: int, channels: int, structures: int = 1, **settings: Any) -> nn.Sequential:
     """Build the network: (n, channels, height, width_px) images -> (n, structures, height, width_px) logits.
 
     Its children are the declared parts. Weights begin as He et al. 2015 give them, those of the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from crossover.networks.segresnet import Settings
@@ -19,7 +21,7 @@ class Up(nn.Module):
         return self.blocks(self.larger(x) + skipped)
 
 
-def build(slices: int, height: int, width_px: int, channels: int, structures: int = 1, **settings) -> Parts:
+def build(slices: int, height: int, width_px: int, channels: int, structures: int = 1, **settings: Any) -> Parts:
     """Build the network: (n, channels, slices, height, width_px) images -> (n, structures, ...) logits.
 
     Args:

@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,7 +31,7 @@ except OSError:
 import segmentation_models_pytorch as smp  # noqa: E402
 
 
-def build(kind: str, height: int, width_px: int, channels: int, structures: int = 1, **settings) -> nn.Sequential:
+def build(kind: str, height: int, width_px: int, channels: int, structures: int = 1, **settings: Any) -> nn.Sequential:
     """Build a network: (n, channels, height, width_px) images -> (n, structures, height, width_px) logits.
 
     Its children are the declared parts. All its weights are random.

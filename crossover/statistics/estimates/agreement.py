@@ -10,7 +10,7 @@ patient has one case it is the usual one.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -215,7 +215,7 @@ def estimate(
     return np.clip(icc, -1 / (k - 1), 1)
 
 
-def _formula(between, raters, error, n, k, form: Form):
+def _formula(between: Any, raters: Any, error: Any, n: Any, k: Any, form: Form) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         if form == "ICC(A,1)":
             return (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
@@ -223,19 +223,19 @@ def _formula(between, raters, error, n, k, form: Form):
         return (between - error) / (between + (k - 1) * error)
 
 
-def _within(raters, error, n, k):
+def _within(raters: Any, error: Any, n: Any, k: Any) -> Any:
     """Return the mean square within cases."""
     return (raters * (k - 1) + error * (n - 1) * (k - 1)) / (n * (k - 1))
 
 
-def _one_f(between, error, df1, df2, k, confidence):
+def _one_f(between: Any, error: Any, df1: Any, df2: Any, k: Any, confidence: float) -> tuple[Any, Any]:
     """Return the interval of ICC(1,1) or ICC(C,1), which follow from one F ratio."""
     tail, ratio = (1 + confidence) / 2, between / error
     low, high = ratio / f.ppf(tail, df1, df2), ratio * f.ppf(tail, df2, df1)
     return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
 
 
-def _absolute(icc, between, raters, error, n, k, confidence):
+def _absolute(icc: Any, between: Any, raters: Any, error: Any, n: Any, k: Any, confidence: float) -> tuple[Any, Any]:
     """Return the interval of ICC(A,1), with Satterthwaite's degrees of freedom v.
 
     v is at least the raters' own k - 1, as of any sum of variances with positive weights. A negative ICC

@@ -1,6 +1,6 @@
 """Table 1: are the parts of a cohort alike in their clinical variables?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 import numpy as np
 import pandas as pd
@@ -118,6 +118,6 @@ def _categories(values: pd.Series, parts: pd.Series) -> Iterator[dict]:
             yield _row(str(category), part, own, parts) | share | {"test": test, "p": p}
 
 
-def _row(category: str, part: str, own, parts: pd.Series) -> dict:
+def _row(category: str, part: str, own: Sized, parts: pd.Series) -> dict:
     missing = int((parts == part).sum()) - len(own)
     return {"category": category, "part": part, "patients": len(own), "missing": missing}

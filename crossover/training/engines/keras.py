@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -183,12 +183,12 @@ class _Step:
         self.half = recipe.activations == "float16"
         loss_of = LOSSES[recipe.loss]
 
-        def features(images):
+        def features(images: Any) -> list[Any]:
             assert trunk is not None, "it is traced only where something is frozen"
             kept = trunk(images)
             return [tf.cast(tf.cast(f, tf.float16), f.dtype) for f in kept] if self.half else kept
 
-        def step(features, masks):
+        def step(features: Any, masks: Any) -> Any:
             with tf.GradientTape() as tape:
                 loss = loss_of(masks, tf.cast(tail(features, training=True), tf.float32))
             gradients = tape.gradient(loss, trained)
@@ -232,7 +232,7 @@ def dtype_policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _probabilities(logits):
+def _probabilities(logits: Any) -> Any:
     return ops.sigmoid(ops.cast(logits, "float32"))
 
 
@@ -251,7 +251,7 @@ class Sgd(keras.optimizers.SGD):
 
     rates: list[float]
 
-    def update_step(self, gradient, variable, learning_rate) -> None:
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         rate = self.rates[self._get_variable_index(variable)]
         super().update_step(gradient, variable, learning_rate * rate)
 
@@ -264,12 +264,12 @@ class Adam(keras.optimizers.Adam):
 
     rates: list[float]
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         step = ops.cast(self.iterations + 1, "float32")
         self._powers = [ops.power(beta, step) for beta in (self.beta_1, self.beta_2)]
         super().apply(grads, trainable_variables)
 
-    def update_step(self, gradient, variable, learning_rate) -> None:
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         i = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -369,11 +369,11 @@ def split(model: keras.Model) -> Halves:
     )
 
 
-def _bce(masks, logits):
+def _bce(masks: Any, logits: Any) -> Any:
     return ops.mean(ops.binary_crossentropy(masks, logits, from_logits=True))
 
 
-def _dice(masks, logits):
+def _dice(masks: Any, logits: Any) -> Any:
     """1 - soft Dice over the whole batch of each structure that the batch shows, averaged.
 
     Why of those alone, and without smoothing: see `crossover.training.engines.torch`.
@@ -388,11 +388,11 @@ def _dice(masks, logits):
 LOSSES = {"bce": _bce, "dice": _dice, "dice_bce": lambda m, x: _bce(m, x) + _dice(m, x)}
 
 
-def _is_random_state(variable) -> bool:
+def _is_random_state(variable: Any) -> bool:
     return "seed_generator" in variable.path
 
 
-def _named(variables) -> dict:
+def _named(variables: Iterable[Any]) -> dict[str, Any]:
     """Variables by path; random states by their order, since Keras numbers those by process."""
     variables = list(variables)
     random = [v for v in variables if _is_random_state(v)]
@@ -400,11 +400,11 @@ def _named(variables) -> dict:
     return named | {f"random_state_{i}": v for i, v in enumerate(random)}
 
 
-def _arrays(variables) -> Arrays:
+def _arrays(variables: Iterable[Any]) -> Arrays:
     return {name: ops.convert_to_numpy(v) for name, v in _named(variables).items()}
 
 
-def _assign(variables, arrays: Arrays) -> None:
+def _assign(variables: Iterable[Any], arrays: Arrays) -> None:
     _set(_named(variables), arrays)
 
 

@@ -354,7 +354,7 @@ class Sgd(torch.optim.Optimizer):
         self.momentum, self.weight_decay = momentum, weight_decay
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:  # type: ignore[override]  # without a closure, as we call it
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # without a closure, as we call it
         for group in self.param_groups:
             self._step(group["params"], group["lr"])
 

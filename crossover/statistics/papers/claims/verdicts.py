@@ -133,7 +133,7 @@ def _longer(pairs: list[tuple[str, str]]) -> str:
 def _parts(
     statement: Testable, tables: Mapping, sizes: Mapping[int, int], icc: Form, controls: score_parts.Controls
 ) -> tuple[list[JudgedEffect], Interval]:  # fmt: skip
-    def table(name: str):
+    def table(name: str) -> pd.DataFrame:
         if name not in tables:
             raise Missing(f"the results have no table {name}")
         return tables[name]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import SimpleITK as sitk
+
 from crossover.core.wording import first_few
 from crossover.exchange.label_maps import LabelValues, Overlap, label_map
 from crossover.exchange.study_cases import StudyCase, hand_over, write_ordered
@@ -96,7 +98,7 @@ def link_images(folder: Path, cases: Cases, place: Place, channels: Sequence[str
     return paths
 
 
-def _grid(cases: Cases, place: Place, channels: Sequence[str]):
+def _grid(cases: Cases, place: Place, channels: Sequence[str]) -> sitk.Image:
     return read_grid(image_path(cases.folder(place), channels[0]))
 
 
