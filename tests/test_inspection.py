@@ -25,9 +25,9 @@ from crossover.report.inspection_page import _picture
 from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
 from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, StructureKind, identifier
-from crossover.sources.inspection.layout import layout
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import group_names, key_of
+from crossover.sources.inspection.tree import layout
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules, VolumesSource
@@ -122,6 +122,14 @@ SCANS: dict[str, tuple[str, list[list[str]]]] = {
     "visits before names": ("{file}s/{scan}_{patient}.nii.gz", [["visit1", "visit2"]]),
     "BIDS": ("{patient}/{scan}/anat/{patient}_{scan}_{file}.nii.gz", [["ses-01", "ses-02"], ["ses-01", "ses-03"]]),
     "follow-up": ("{patient}/{scan}/{file}.nii.gz", [["baseline", "followup"]]),
+    "frames of any number": (
+        "{patient}/{patient}_{scan}_{file}.nii.gz",
+        [["frame01", "frame08"], ["frame01", "frame11"]],
+    ),
+    "numbers behind patients": ("{patient}-{scan}/{patient}-{scan}-{file}.nii.gz", [["100", "101"], ["100", "103"]]),
+    "numbers that all have": ("{patient}/{file}/{patient}_{scan}_{file}.nii.gz", [["01", "02"]]),
+    "names of studies behind patients": ("{patient}/{patient}_{scan}_{file}.nii.gz", [[]]),
+    "folders below one": ("export/{patient}/{scan}/{file}.nii.gz", [["A-1", "A-2"], ["B-7", "B-8"], ["C-3", "C-4"]]),
     "folders of any name": ("{patient}/{scan}/{file}.nii.gz", [["E71", "E72"], ["E80", "E84"], ["E95", "E99"]]),
 }
 """A tree's pattern, and the scans of the first patients, which are repeated for the others."""
@@ -130,7 +138,9 @@ SCANS: dict[str, tuple[str, list[list[str]]]] = {
 def tree_of_scans(name: str, people: int = 9) -> tuple[str, list[str], set[tuple[str, str]]]:
     """The pattern, the paths, and who has which scan: every third patient has one only."""
     pattern, scans = SCANS[name]
-    own = {(f"sub-{i:02d}", scan) for i in range(people) for scan in scans[i % len(scans)][: 1 if i % 3 == 2 else 3]}
+    one = {i: [f"{7000 + 2 * i}", f"{7001 + 2 * i}"] for i in range(people)}
+    of = {i: (scans[i % len(scans)] or one[i])[: 1 if i % 3 == 2 else 3] for i in range(people)}
+    own = {(f"sub-{i:02d}", scan) for i in range(people) for scan in of[i]}
     files = ("t2", "seg")
     return pattern, [pattern.format(patient=p, scan=s, file=f) for p, s in sorted(own) for f in files], own
 
@@ -161,6 +171,7 @@ def test_dates_that_cannot_be_told_from_the_patients_names_are_refused(tmp_path:
         ("{patient}/{patient}_{file}.nii.gz", ["t1", "t2", "seg"]),
         ("{patient}_{file}.nii.gz", ["t1", "t2"]),
         ("20200101/{patient}/{file}.nii.gz", ["t2", "seg"]),
+        ("{patient}_nifti/{patient}_{file}.nii.gz", ["t2", "seg"]),
     ],
 )
 def test_contrasts_and_days_of_which_each_patient_has_one_are_no_scans(pattern: str, files: list[str]):

@@ -1,4 +1,4 @@
-"""Which files of a tree belong to one patient, told by how regular their paths are."""
+"""Which files of a tree belong to one patient, told by how regular their paths are; `tree` tells scans apart."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from crossover.core.image_names import ending
-from crossover.sources.file_patterns import matching
-from crossover.sources.inspection.scans import SCAN, are_scans, named_scan, timed
+from crossover.sources.inspection.scans import SCAN, named_scan
 
 MOST_ROLES = 60
 WORDS = re.compile(
@@ -37,61 +36,18 @@ class Layout:
         """All patients, or scans, that some pattern finds, with their group where there are groups: "siteA/p1"."""
         return sorted({patient for files in self.roles.values() for patient in files})
 
+    def below(self, folder: str) -> Layout:
+        """Return the layout of the same files below a folder."""
+        roles = {f"{folder}/{role}": {p: f"{folder}/{f}" for p, f in own.items()} for role, own in self.roles.items()}
+        return Layout(roles, tuple(f"{folder}/{path}" for path in self.loose), self.scans)
 
-def layout(paths: Sequence[str]) -> Layout:
-    """Return the most regular reading of the paths: that in which most patients have most patterns, then the fewest.
 
-    A patient is identified by a folder's name, at any depth, or by the beginning or the number of a file's
-    name; of a patient's scans, each is by a date or time point in the paths, or by a folder in the patient's.
+def of_patients(paths: Sequence[str]) -> Layout:
+    """Return the most regular reading in which each folder or name is a patient's.
+
+    It is that in which most patients have most patterns, then that with the fewest. A patient is identified by the name
+    of a folder, at any depth, or by the beginning or the number of a file's name.
     """
-    of_times = [_of_times(timed(paths, place), paths) for place in (0, -1)]
-    return max(filter(None, of_times), key=_regular, default=None) or _of_folders(_of_patients(paths))
-
-
-def _of_times(times: Mapping[str, Mapping[str, str]], paths: Sequence[str]) -> Layout | None:
-    """Return the reading of paths of which each has a time point; None where there is none that tells patients apart.
-
-    One pattern alone is none either: two files of it may be two channels, "pre" and "post", of one mask. The reading is
-    empty where an ingest would read other patients, as from "p1_2020_01_31".
-    """
-    found = _of_patients([*times]) if times else Layout({}, ())
-    rows = [(r, p, scan, path) for r, own in found.roles.items() for p, bare in own.items()
-            for scan, path in times[bare].items()]  # fmt: skip
-    told = ({"patient": patient.rpartition("/")[2], "scan": scan} for _, patient, scan, _ in rows)
-    if len(found.roles) < 2:
-        return None
-    if any(_read_back(role, path) != own for (role, *_, path), own in zip(rows, told, strict=True)):
-        return Layout({}, tuple(paths))
-    roles: dict[str, dict[str, str]] = defaultdict(dict)
-    for role, patient, scan, path in rows:
-        roles[role][f"{patient} {scan}"] = path
-    used = {path for *_, path in rows}
-    scans = {f"{patient} {scan}": patient for _, patient, scan, _ in rows}
-    return Layout(dict(roles), tuple(p for p in paths if p not in used), scans)
-
-
-def _read_back(pattern: str, path: str) -> dict[str, str]:
-    """Return what an ingest reads from a path by a pattern, but for the group."""
-    return {k: v for row in matching([path], pattern) for k, v in row.items() if k != "group"}
-
-
-def _of_folders(found: Layout) -> Layout:
-    """Return a reading in which folders below others are scans, where they are not those of many patients."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for case in found.patients:
-        groups[case.partition("/")[0]].append(case)
-    if not all("{group}" in role for role in found.roles) or not are_scans(groups):
-        return found
-    named = {case: case.replace("/", " ") for case in found.patients}
-    roles = {
-        role.replace("{patient}", SCAN).replace("{group}", "{patient}"): {named[case]: f for case, f in own.items()}
-        for role, own in found.roles.items()
-    }
-    return Layout(roles, found.loose, {named[case]: case.partition("/")[0] for case in named})
-
-
-def _of_patients(paths: Sequence[str]) -> Layout:
-    """Return the most regular reading in which each folder or name is a patient's."""
     deepest = max((path.count("/") for path in paths), default=0)
     options = [_by_folder(paths, depth) for depth in range(deepest)] + [
         _by_name(paths, _ends),
@@ -100,10 +56,10 @@ def _of_patients(paths: Sequence[str]) -> Layout:
     fitting = [r for r in (_of(own, paths) for own in options) if r.roles]
     if not fitting:
         return Layout({}, tuple(paths))
-    return max(fitting, key=lambda r: (round(_regular(r), 2), -len(r.roles)))
+    return max(fitting, key=lambda r: (round(regular(r), 2), -len(r.roles)))
 
 
-def _regular(reading: Layout) -> float:
+def regular(reading: Layout) -> float:
     """Return the share of files that have a pattern, times the share of patterns that a patient has."""
     used = sum(map(len, reading.roles.values()))
     return used and used / (used + len(reading.loose)) * used / (len(reading.patients) * len(reading.roles))
@@ -219,7 +175,7 @@ def _ends(path: str) -> Iterator[tuple[str, str]]:
         folder, name = folder + first[0], name.removeprefix(first[0])
     cuts = [len(name), *(m.start() for m in re.finditer(r"[_\-. ]", name) if m.start() > 0)]
     for cut in cuts:
-        yield f"{folder}{{patient}}{name[cut:]}{suffix}", name[:cut]
+        yield f"{_replaced(folder, name[:cut])}{{patient}}{name[cut:]}{suffix}", name[:cut]
 
 
 def _number(path: str) -> Iterator[tuple[str, str]]:

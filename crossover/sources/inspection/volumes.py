@@ -38,8 +38,9 @@ from crossover.sources.inspection.inventory import (
     unique_names,
 )
 from crossover.sources.inspection.label_maps import passed_labels, usual
-from crossover.sources.inspection.layout import Layout, layout
+from crossover.sources.inspection.layout import Layout
 from crossover.sources.inspection.modality import UNKNOWN, guess
+from crossover.sources.inspection.tree import layout
 from crossover.sources.reading import errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.sides import misplaced
