@@ -372,10 +372,11 @@ def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts
     (south / "p1").rename(south / "P01")
     (south / "p2").rename(south / "p01")
     assert any(what.startswith("patients P01 and p01 may be one") for what in inspect(south, 1).odd)
+    (south / "P01").rename(south / "p8")
     for i in range(6):
         (north / f"p{i}").rename(north / f"P{i + 4:03d}")
     made = " ".join(new("mine", "--source", str(north), "--target", str(south)).output.split())
-    assert "look: 2 patients of both cohorts may be one, such as" in made
+    assert "look: 3 patients of both cohorts may be one, such as" in made
 
 
 def phantoms(source, folder: Path) -> Path:
@@ -628,14 +629,33 @@ def test_patients_whom_the_proposed_rules_take_for_one_are_told(tmp_path: Path, 
     for site in "AB":
         hospital(tmp_path / "all" / site, "t2", ["gland"], hu=False)
     made = new("mine", "--target", str(tmp_path / "all"))
-    assert made.exit_code == 0
-    assert "look: target: the files seem to be of 12 patients, but the study would take 6" in " ".join(
-        made.output.split()
-    )
+    assert made.exit_code == 2 and not (clone / "config/studies/mine.yaml").exists()
+    assert "target: the files seem to be of 12 patients, but no rule finds these" in " ".join(made.output.split())
     folder = Path(hospital(tmp_path / "South", "t2", ["gland"], hu=False))
     (folder / "patients.csv").write_text("patient\n" + "".join(f"p{i}\n" for i in range(8)))
     made = new("other", "--target", str(folder))
     assert made.exit_code == 0 and "look: row 8, patient" in made.output and "does not exist" in made.output
+
+
+def test_scans_that_only_some_names_tell_need_a_table(tmp_path: Path, clone: Path):
+    """Of twelve patients, two have two scans each, which have dates in their names; the others' names have none."""
+    names = [f"S-{i:04d}" for i in range(10)] + [f"S-{i:04d}_{d}" for i in (23, 32) for d in ("20210314", "20220127")]
+    folder = tmp_path / "South"
+    for i, name in enumerate(names):
+        written(folder / f"{name}_T2w.nii.gz", np.random.default_rng(i).normal(500, 90, (6, 6, 5)))
+        written(folder / f"{name}_seg.nii.gz", np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2))))
+    (line,) = [what for what in inspect(folder, 1).odd if "8 volumes" in what]
+    assert "would be read as those of further patients" in line and "write a table" in line
+    made = new("mine", "--target", str(folder))
+    assert made.exit_code == 2 and "several scans would count as several patients" in " ".join(made.output.split())
+    rows = [f"{name[:6]},{name}" for name in names]
+    (folder / "scans.csv").write_text("\n".join(["patient,scan", *rows]) + "\n")
+    found = inspect(folder, 1)
+    assert found.counted == "12 patients with 14 scans" and not [what for what in found.odd if "table" in what]
+    assert new("mine", "--target", str(folder)).exit_code == 0
+    source = VolumesSource.model_validate(study_of(clone)["cohorts"]["mine_target"]["source"] | {"folder": "South"})
+    taken = would_take(source, IngestRules(), tmp_path, 1)
+    assert len(taken.patients) == 12 and len(taken.cases) == 14
 
 
 def study_of(clone: Path) -> dict:

@@ -225,12 +225,21 @@ def _written(
             f"these folders make no valid study, and nothing was written; choose others with --channels NAME=FOUND "
             f"and --structures NAME=FOUND\n{error}"
         ) from None
+    try:
+        notes = _otherwise(study, drafted, workers)
+    except ValueError:
+        path.unlink()
+        raise
     keep_folder(name, drafted.data)
-    return [*drafted.notes, *_otherwise(study, drafted, workers)]
+    return [*drafted.notes, *notes]
 
 
 def _otherwise(study: Study, drafted: Draft, workers: int) -> list[str]:
-    """Return where the study's rules for files find other patients than the inspection did, a sentence each."""
+    """Return what an ingest would refuse of the cohorts' files and tables, a sentence each.
+
+    Raises:
+        ValueError: the study's rules for files find other patients than the inspection did, or none.
+    """
     from crossover.core.wording import counted
     from crossover.sources.inspection.would_take import would_take
     from crossover.sources.settings import IngestRules, VolumesSource
@@ -243,13 +252,16 @@ def _otherwise(study: Study, drafted: Draft, workers: int) -> list[str]:
         try:
             taken = len(would_take(source, IngestRules(), drafted.data, workers).patients)
         except ValueError as error:
+            if not source.table:
+                raise
             notes += [f"look: {line.strip()}" for line in str(error).splitlines()]
             continue
         if taken != found:
-            notes.append(
-                f"look: {cohort}: the files seem to be of {counted(found, 'patient')}, but the study would take "
-                f"{taken}: names in different folders may be the same, or a name may be of several patients; if so, "
-                "write a table of patients (docs/own-data.md)"
+            raise ValueError(
+                f"{cohort}: the files seem to be of {counted(found, 'patient')}, but no rule finds these: that for "
+                f"their names would take {taken}, as where folders have patients of the same name, or only some "
+                "names have a date. Nothing was written. Put a table with a row for each patient, or each scan, into "
+                "the folder (docs/own-data.md)"
             )
     return notes
 

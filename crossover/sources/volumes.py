@@ -24,6 +24,7 @@ from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
 from crossover.sources.reading import Reading, brought_onto, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
+from crossover.sources.time_points import without_time
 from crossover.sources.volume_file import read_image, read_mask
 
 MISSING = {"channel": "series-missing", "structure": "structure-missing"}
@@ -62,6 +63,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     if key_of(source) == PUBLIC:
         findings += _unsafe(source, own[source.patient])
     findings += _alike(source, own[source.patient])
+    findings += [] if source.table else _of_one_patient(source, own[source.patient])
     named = _named(source, own)
     taken = own.drop(index=[*missing])
     cases = {case: CaseRow(patient, dict(own.loc[n])) for n, (case, patient) in named.items() if n in taken.index}
@@ -246,6 +248,21 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
         for reason, numbers in why.items()
     ]
     return findings
+
+
+def _of_one_patient(source: VolumesSource, ids: pd.Series) -> list[str]:
+    """Return messages about files that are scans of one patient, as dates in their names say, and not two patients."""
+    names: dict[str, set[str]] = {}
+    for name in ids:
+        names.setdefault(without_time(name), set()).add(name)
+    several = [own for own in names.values() if len(own) > 1]
+    if not several:
+        return []
+    return [
+        f"{counted(len(several), 'patient')} with several scans would count as several patients, since dates or time "
+        "points are in what the files' names say of the patient: write a table with a row for each scan, and name the "
+        "files by its column of scans (docs/own-data.md)"
+    ]
 
 
 def _alike(source: VolumesSource, ids: pd.Series) -> list[str]:

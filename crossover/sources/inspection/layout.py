@@ -91,6 +91,13 @@ def files_of(paths: Sequence[str], patients: Collection[str]) -> dict[str, dict[
     return _often(_named_in(paths, patients), 1)
 
 
+def named_by(paths: Sequence[str], names: Collection[str]) -> Layout:
+    """Return the reading by names that are known, as from a table of patients or scans."""
+    roles = _often(_named_in(paths, names))
+    used = {path for files in roles.values() for path in files.values()}
+    return Layout(roles, tuple(path for path in paths if path not in used))
+
+
 def _often(options: Iterable[Option], least: int = 2) -> dict[str, dict[str, str]]:
     roles: dict[str, dict[str, str]] = defaultdict(dict)
     for path, pattern, patient in options:

@@ -10,14 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
+from crossover.sources.time_points import TIME_POINT
+
 SCAN = "{scan}"
 Times = Mapping[str, Mapping[str, str]]
-_NUMBERED = r"t|tp|time|time-?point|session|visit|fu|follow-?up|day|week|month|year"
-_DATE = r"(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
-_TIME = re.compile(
-    rf"(?<![A-Za-z0-9])(?:(?:{_NUMBERED})-?\d+|ses-?[A-Za-z0-9]+|baseline|follow-?up|pre|post|{_DATE})(?![A-Za-z0-9])",
-    re.IGNORECASE,
-)
 _CONTRASTS = {"t1", "t2"}
 """What MR contrasts are called, which are no time points where there are no others."""
 MORE = 3
@@ -34,7 +30,7 @@ def timed(paths: Collection[str], place: int) -> Times:
     """
     found = _Found()
     for path in paths:
-        if times := [match[0] for match in _TIME.finditer(path)]:
+        if times := [match[0] for match in TIME_POINT.finditer(path)]:
             found.add(_without(path, times[place], place), times[place], path)
     every = {time.lower() for own in found.times.values() for time in own}
     few = sum(map(len, found.times.values())) < (1 - MOST_UNTIMED) * len(paths)
@@ -43,7 +39,7 @@ def timed(paths: Collection[str], place: int) -> Times:
 
 def _without(path: str, time: str, place: int) -> str:
     """Return a path with a time point in braces wherever it stands; "t2" at one place, as it may be an image's name."""
-    found = [match.span() for match in _TIME.finditer(path) if match[0] == time]
+    found = [match.span() for match in TIME_POINT.finditer(path) if match[0] == time]
     for begin, end in reversed([found[place]] if time in _CONTRASTS else found):
         path = path[:begin] + SCAN + path[end:]
     return path
@@ -64,7 +60,7 @@ def are_scans(groups: Mapping[str, Collection[str]]) -> bool:
     Patients are many and have few scans; sites are few and have many patients. Groups that are all called by a time
     point are nobody's.
     """
-    if not groups or all(_TIME.fullmatch(name) for name in groups):
+    if not groups or all(TIME_POINT.fullmatch(name) for name in groups):
         return False
     return len(groups) >= MORE * sum(map(len, groups.values())) / len(groups)
 

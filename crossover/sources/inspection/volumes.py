@@ -24,7 +24,7 @@ from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
 from crossover.imaging.volumes import on_grid
 from crossover.sources.copies import values_digest
-from crossover.sources.file_patterns import links_below, paths_below
+from crossover.sources.file_patterns import links_below, matching, paths_below
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.inspection.described import Described, datasets_below, described
 from crossover.sources.inspection.inventory import (
@@ -38,7 +38,7 @@ from crossover.sources.inspection.inventory import (
     unique_names,
 )
 from crossover.sources.inspection.label_maps import passed_labels, usual
-from crossover.sources.inspection.layout import Layout
+from crossover.sources.inspection.layout import Layout, named_by
 from crossover.sources.inspection.modality import UNKNOWN, guess
 from crossover.sources.inspection.tree import layout
 from crossover.sources.reading import errors_as_findings
@@ -104,7 +104,10 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
         )
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
-    found = layout(paths)
+    found, tables = layout(paths), _tables(root)
+    for rows in tables.values():  # what it names counts, where it names more files than regular paths do
+        of_table = [named_by(paths, {*rows[column]} - {""}) for column in rows if rows[column].is_unique]
+        found = min([found, *(one for one in of_table if one.roles)], key=lambda one: len(one.loose))
     if not found.roles:
         raise ValueError(
             f"{root}: the paths of its {len(paths)} volumes fit no pattern, such as <patient>/t2.nii.gz or "
@@ -112,7 +115,16 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
             "(docs/own-data.md), or rename them; a date in a name is 20200131, or 2020-01-31 behind another sign than -"
         )
     kinds = {pattern: _kind(root, files) for pattern, files in found.roles.items()}
-    return _Inspection(root, said, found, kinds).inventory(workers)
+    return _Inspection(root, said, found, kinds, tables).inventory(workers)
+
+
+def _tables(root: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables in the folder that can be read, by name."""
+    found = {}
+    for path in sorted(p for p in root.iterdir() if p.suffix.lower() in TABLES):
+        with suppress(TableError, OSError):
+            found[path.name] = read_table(path).rows
+    return found
 
 
 @dataclass(frozen=True)
@@ -162,6 +174,8 @@ class _Inspection:
     said: Described
     found: Layout
     kinds: Mapping[str, _FileKind]
+    tables: Mapping[str, pd.DataFrame]
+    """The tables in the folder, by name."""
 
     def inventory(self, workers: int) -> Inventory:
         """Return the inventory, for which all patients' files are read.
@@ -199,8 +213,7 @@ class _Inspection:
         kinds.sort(key=lambda kind: (-kind.patients, kind.about == UNKNOWN))
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
         drawn = {patient: _drawn(look, structures) for patient, look in looks.items()}
-        tables = self._tables()
-        table = self._table(tables)
+        table = self._table()
         source = {"kind": "volumes", "table": None} | ({"table": table.name, "patient": table.patient} if table else {})
         if table:
             for image in kinds:
@@ -210,7 +223,7 @@ class _Inspection:
         scans = dict(table.scans if table else self.found.scans)
         columns = table.columns if table else {"group": groups} if (groups := self._groups()) else {}
         odd = [*_copies(looks), *self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
-        odd += self._unused(tables, table)
+        odd += self._unused(table)
         found = Inventory(self.said.form, cases, kinds, structures, odd, source, columns, scans)
         found.odd += [*found.about_apart(self.root), *found.spellings(), *found.alike()]
         return found
@@ -277,20 +290,12 @@ class _Inspection:
             return {}
         return _groups((p.partition("/")[0], p) for p in self.found.patients)
 
-    def _tables(self) -> dict[str, pd.DataFrame]:
-        """Return the tables in the folder that can be read, by name."""
-        found = {}
-        for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() in TABLES):
-            with suppress(TableError, OSError):
-                found[path.name] = read_table(path).rows
-        return found
-
-    def _table(self, tables: Mapping[str, pd.DataFrame]) -> _Table | None:
+    def _table(self) -> _Table | None:
         """Return the table that names the patients, or each one's scans."""
         if self.found.scans or self._groups():  # its rows would have to name scans, or groups, as the folders do
             return None
         wanted = set(self.found.patients)
-        for name, rows in tables.items():
+        for name, rows in self.tables.items():
             shares = {column: len(wanted & set(rows[column])) / len(wanted) for column in rows}
             best = max(shares, key=lambda column: shares[column], default=None)
             if best is not None and shares[best] >= 0.5:
@@ -301,11 +306,11 @@ class _Inspection:
                 return _Table(name, best, person or best, columns, scans)
         return None
 
-    def _unused(self, tables: Mapping[str, pd.DataFrame], used: _Table | None) -> list[str]:
+    def _unused(self, used: _Table | None) -> list[str]:
         """Return which tables are not used, and of which one the identifiers lost their leading zeros."""
         wanted, digits = set(self.found.patients), {len(p) for p in self.found.patients if p.isdecimal()}
         odd = []
-        for name, rows in tables.items():
+        for name, rows in self.tables.items():
             if used and used.name == name:
                 continue
             if self.found.scans or self._groups():
@@ -393,7 +398,14 @@ class _Inspection:
                 f"links to folders, which are not followed: {first_few(links, 3)}; copy the linked folders into "
                 f"{self.root}, or give their own folder"
             )
-        if self.found.loose:
+        read = [path for path in self.found.loose if any([*matching([path], role)] for role in self.found.roles)]
+        if read:
+            odd.append(
+                f"{counted(len(read), 'volume')} would be read as those of further patients, whose names are unlike "
+                f"those of the others: {first_few(read, 3)}; if some are scans of one patient, write a table "
+                "(docs/own-data.md)"
+            )
+        if self.found.loose and not read:
             some = ", ".join(self.found.loose[:3])
             fits, it = ("fits", "it") if len(self.found.loose) == 1 else ("fit", "them")
             odd.append(
