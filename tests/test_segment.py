@@ -15,9 +15,12 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.files import file_digest
+from crossover.exchange.object_attributes import targets
+from crossover.execution import segment as segmenting
 from crossover.imaging import prepare
 from crossover.sources.dicom.rtstruct import roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask
+from crossover.sources.settings import Structure
 from crossover.training.stage_files import WEIGHTS
 
 
@@ -200,6 +203,50 @@ def test_a_second_call_leaves_the_objects_as_they_are(results: Path, export: Pat
     before = {p: p.read_bytes() for p in folder.iterdir()}
     segmented(export, results, "--dicom", str(folder))
     assert before == {p: p.read_bytes() for p in folder.iterdir()} and len(before) == 6
+
+
+def test_what_was_written_of_a_patient_whose_id_is_corrected_is_removed(results: Path, export: Path):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    (folder / "p0123456789ab_seg.dcm").write_bytes(b"of another call")
+    for path in (export / "Q3/t2").iterdir():
+        dataset = dcmread(path)
+        dataset.PatientID = "Q5"
+        dataset.save_as(path)
+    _, table, said = segmented(export, results, "--dicom", str(folder))
+    cases = {*table[table.structure != ""].case}
+    assert masks(results) == cases and len(cases) == 3
+    assert "1 object of cases that are not in this call: p0123456789ab_seg.dcm" in said
+    (folder / "p0123456789ab_seg.dcm").unlink()
+    found = objects(folder)
+    assert {name.partition("_")[0] for name in found} == cases
+    assert {str(d.PatientID) for d in found.values()} == {"Q1", "Q4", "Q5"}
+
+
+def test_files_that_were_moved_keep_their_objects(results: Path, export: Path):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    (export / "Q1").rename(export / "moved")
+    segmented(export, results, "--dicom", str(folder))
+    assert before == {p: p.read_bytes() for p in folder.iterdir()} and len(before) == 6
+
+
+@pytest.mark.parametrize("corrected", ["label", "name"])
+def test_objects_follow_a_corrected_label_and_name(results: Path, export: Path, monkeypatch, corrected: str):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    before = {d.SOPInstanceUID for d in objects(folder).values()}
+    if corrected == "label":
+        target = targets({"prostate": Structure(label="Gland")})
+        monkeypatch.setattr(segmenting, "targets", lambda structures: target)
+    for path in export.glob("*/t2/*") if corrected == "name" else ():
+        dataset = dcmread(path)
+        dataset.PatientName = "Corrected"
+        dataset.save_as(path)
+    segmented(export, results, "--dicom", str(folder))
+    after = objects(folder).values()
+    assert len(after) == 6 and not before & {d.SOPInstanceUID for d in after}
 
 
 def test_an_empty_mask_is_in_no_object_and_is_told(results: Path, export: Path, monkeypatch):

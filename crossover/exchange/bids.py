@@ -128,8 +128,8 @@ def _check_names(in_bids: Mapping[str, str], what: str) -> None:
     alike = pd.Series(in_bids, dtype=str).str.casefold()
     if wrong := [*alike[alike.duplicated(keep=False) | (alike == "")].index]:
         raise ConfigError(
-            f"BIDS allows only letters and digits in names, and has one name for each kind of image; these {what} would "
-            f"have the same name or none: {', '.join(wrong)}"
+            f"BIDS allows only letters and digits in names, and has one name for each kind of image; these {what} "
+            f"would have the same name or none: {', '.join(wrong)}"
         )
 
 

@@ -50,7 +50,7 @@ def segmentation(
     """
     import highdicom as hd
 
-    uid = content_uid("SEG", original, masks, producer)
+    uid = content_uid("SEG", original, masks, targets, producer)
     names = [*masks]
     dataset: Dataset = hd.seg.Segmentation(
         source_images=_stand_ins(original),

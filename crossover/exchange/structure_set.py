@@ -46,7 +46,7 @@ def structure_set(
     Args:
         masks: structure -> voxels (slices, rows, columns) on the grid of the series; none of them empty.
     """
-    d = _described(original, content_uid("RTSTRUCT", original, masks, producer), producer)
+    d = _described(original, content_uid("RTSTRUCT", original, masks, targets, producer), producer)
     d.ReferencedFrameOfReferenceSequence = [_references(original)]
     d.StructureSetROISequence, d.ROIContourSequence, d.RTROIObservationsSequence = [], [], []
     for number, (name, mask) in enumerate(masks.items(), 1):

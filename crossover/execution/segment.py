@@ -3,7 +3,7 @@
 The same code as the workflow's, step by step: ingest, bias field, slices, prediction, scores.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -125,9 +125,8 @@ def segment(
     _prepare(cases, out, study, workers, failed)
     complete = [case for case in report["made"] if case not in failed]
     rows = list(_predicted(study, stage, out, complete, workers, failed, objects))
-    for case in failed:  # of an earlier call
-        for old in out.glob(f"p*/{case}_*"):
-            old.unlink()
+    earlier = _drop_earlier(out, [f"{row['case']}_{row['structure']}" for row in rows])
+    for case in {*failed, *earlier} - {row["case"] for row in rows}:
         if objects:
             objects.drop(case)
     unscored = {c: _errors_text(about["findings"]) for c, about in report["cases"].items()}
@@ -137,6 +136,16 @@ def segment(
         table.append({"case": NO_CASE, "not_done": _errors_text(report["folder"])})
     columns = ["case", "structure", "volume_predicted_ml", "not_done"]
     return pd.DataFrame(table, columns=list(dict.fromkeys([*columns[:2], *_keys(rows), *columns])))
+
+
+def _drop_earlier(out: Path, done: Sequence[str]) -> set[str]:
+    """Remove masks and pictures of an earlier call but those of `done`, `<case>_<structure>`; return their cases."""
+    there = [p for folder in ("predictions", "pictures") for p in sorted((out / folder).glob(f"p{12 * '[0-9a-f]'}*_*"))]
+    kept = tuple(f"{name}." for name in done)
+    earlier = [path for path in there if not path.name.startswith(kept)]
+    for path in earlier:
+        path.unlink()
+    return {path.name.partition("_")[0] for path in earlier}
 
 
 NO_CASE = "files of no case"
