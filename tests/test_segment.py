@@ -302,6 +302,16 @@ def test_objects_of_an_earlier_call_among_the_images_change_nothing(results: Pat
     assert uids[0] == uids[1] and len(uids[0]) == 6
 
 
+def test_objects_of_a_model_among_the_images_are_no_manual_masks(results: Path, export: Path, tmp_path: Path):
+    shutil.rmtree(export / "Q2")
+    segmented(export, results, "--dicom", str(export / "from the PACS"))
+    kept = [line for line in RULES.splitlines() if line.startswith(("series", "structures"))]
+    (tmp_path / "rules.yaml").write_text("\n".join(kept))
+    _, table, _ = segmented(export, results, "--rules", str(tmp_path / "rules.yaml"))
+    assert len(table) == 3 and "dsc" not in table and (table.not_done.str.startswith("structure-missing")).all()
+    assert "mask-of-model" in (results.parent / "out/cases/ingest.txt").read_text()
+
+
 def test_objects_of_an_archive_are_those_of_the_folder(results: Path, export: Path):
     folder = results.parent / "objects"
     segmented(export, results, "--dicom", str(folder))

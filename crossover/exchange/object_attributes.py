@@ -14,7 +14,6 @@ from pydicom.dataset import Dataset
 from crossover.exchange.original_series import Original
 from crossover.sources.settings import Structure, StructureCode
 
-MANUFACTURER = "Crossover"
 LONG = 64
 """The most characters of a value of VR LO."""
 SERIES_NUMBERS = {"SEG": 1, "RTSTRUCT": 2}

@@ -13,7 +13,6 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from crossover.exchange.object_attributes import (
     LONG,
-    MANUFACTURER,
     SIDES,
     Producer,
     Target,
@@ -26,6 +25,7 @@ from crossover.exchange.object_attributes import (
 )
 from crossover.exchange.original_series import Original, SeriesSlice
 from crossover.exchange.polygons import outlines
+from crossover.sources.dicom.structures import MANUFACTURER
 
 SHORT = 16
 """The most characters of a value of VR SH."""
