@@ -34,6 +34,7 @@ from crossover.exchange.packages import (
 )
 from crossover.execution import segment as segmenting
 from crossover.study.config import load_study
+from crossover.study.parameters import result_settings
 from crossover.study.plan import plan
 from crossover.training import engines, stage_files
 
@@ -200,6 +201,34 @@ def test_what_a_package_needs_is_told_where_it_is_not_there(results):
     assert status == 2 and "run the study to its end" in said and not (results / "p.zip").exists()
     status, said = call("package", "c-f0", *ours, "--out", results / "p.zip")
     assert status == 2 and "not trained" in said
+
+
+def packed_of(results: Path, scale: str = "smoke") -> tuple[int, str]:
+    ours = ["--study", "prostate", "--scale", scale, "--results", results, "--licence", "MIT"]
+    return call("package", NAME, *ours, "--out", results.parent / "p.zip")
+
+
+def changed_record(results: Path, structures: list[str]) -> None:
+    (record,) = results.glob("prostate/stages/*/record.json")
+    about = json.loads(record.read_text())
+    about["stage"]["structures"] = structures
+    write_json(record, about)
+
+
+def test_a_model_of_another_scale_or_other_settings_is_refused(results):
+    made = result_settings(load_study("prostate", "smoke"))
+    write_json(results / "prostate/params.json", json.loads(json.dumps(made)))
+    assert "was made at the scale smoke: give --scale smoke" in packed_of(results, "paper")[1]
+    made["preparation"]["slices"]["size"] = [16, 16]
+    write_json(results / "prostate/params.json", made)
+    status, said = packed_of(results)
+    assert status == 2 and "made with other settings" in said and "restore preparation there" in said
+
+
+def test_a_model_with_a_structure_that_was_renamed_is_refused(results):
+    changed_record(results, ["gland"])
+    status, said = packed_of(results)
+    assert status == 2 and "was trained to segment gland, and the study's file now has prostate" in said
 
 
 # What is refused

@@ -106,10 +106,11 @@ def pack(
             f"{model.name}: a package contains weights alone, and this model also needs {', '.join(missing)}: pass on "
             f"the whole folder {weights.parent}"
         )
-    scores = _scores(study, model, results)
+    structures = [*record["stage"]["structures"]]  # as its outputs come, whatever order the study has now
+    scores = _scores(study, model, structures, results)
     about = About(
         form=FORM, study=study.study, scale=study.scale, model=model.name, family=model.family, n_train=model.n_train,
-        structures=list(model.structures), network=record["network"], standardised=record["standardised"],
+        structures=structures, network=record["network"], standardised=record["standardised"],
         training={key: record[key] for key in _KEPT if key in record} | {"patients_of": dict(record["stage"]["train"])},
     )  # fmt: skip
     shared = _shareable(study)
@@ -140,14 +141,14 @@ def _with_codes(study: Study) -> dict[str, Any]:
     return values
 
 
-def _scores(study: Study, model: Model, results: Path) -> pd.DataFrame:
+def _scores(study: Study, model: Model, structures: list[str], results: Path) -> pd.DataFrame:
     """Return the rows of the study's summary that are of this model, its other replicates and folds in them."""
     path = results / study.study / "statistics/summary.csv"
     if not path.exists():
         raise ConfigError(f"{path} does not exist: run the study to its end, so that the model has scores")
     table = read_written(path)
     own = (table.family == model.family) & (table.n_train == model.n_train)
-    return table[own & table.structure.isin(model.structures)].drop(columns=["strategy"])
+    return table[own & table.structure.isin(structures)].drop(columns=["strategy"])
 
 
 def _shareable(study: Study) -> Study:
