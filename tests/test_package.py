@@ -12,6 +12,7 @@ import pytest
 import yaml
 from dicom_exports import block, write
 from huggingface_hub import ModelCard
+from pydantic import TypeAdapter
 from pydicom import dcmread
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
@@ -33,9 +34,11 @@ from crossover.exchange.packages import (
     open_package,
 )
 from crossover.execution import segment as segmenting
+from crossover.sources.settings import Source, Structure, StructureName
 from crossover.study.config import load_study
 from crossover.study.parameters import result_settings
 from crossover.study.plan import plan
+from crossover.study.sections import Initial
 from crossover.training import engines, stage_files
 
 NAME = "b_a-f0"
@@ -125,6 +128,30 @@ def test_pseudonyms_that_a_study_names_stay_behind(results, monkeypatch):
     rule = known.series["t2"].model_copy(update={"by_patient": {"p123456": {"series_number": 3}}})
     known = known.model_copy(update={"series": {"t2": rule}})
     assert "p123456" not in yaml.safe_dump(packages._shareable(known).model_dump(mode="json"))
+
+
+def test_readers_files_and_places_stay_behind():
+    known = load_study("prostate", "smoke")
+    names = ["gland", {"name": "gtv", "reader": "Smith^Jane", "file": "Smith/**"}, {"file": "Smith/**"}]
+    structure = Structure.model_validate({"label": "Gland", "names": names})
+    sources = [
+        {"kind": "dicom", "folder": "Smith", "images": "Smith/*", "label_maps": {"prostate": {"file": "Smith/*"}}},
+        {"kind": "volumes", "folder": "Smith", "table": "Smith.csv", "where": {"surgeon": "Smith"},
+         "channels": {"t2": "Smith/{patient}.nii"}, "structures": {"prostate": {"file": "Smith/{x}.nii", "label": 3}}},
+    ]  # fmt: skip
+    cohorts = zip(known.cohorts.items(), sources)
+    own = [(n, c.model_copy(update={"source": TypeAdapter(Source).validate_python(s)})) for (n, c), s in cohorts]
+    initial = Initial(weights="model", file="/home/Smith/weights.safetensors")
+    changes = {
+        "structures": {"prostate": structure},
+        "cohorts": known.cohorts | dict(own),
+        "network": known.network.model_copy(update={"initial": initial}),
+    }
+    shared = packages._shareable(known.model_copy(update=changes))
+    text = yaml.safe_dump(shared.model_dump(mode="json"))
+    assert "Smith" not in text and shared.structures["prostate"].names == ["gland", StructureName(name="gtv")]
+    assert type(known).model_validate(yaml.safe_load(text)).cohorts == shared.cohorts
+    assert [*shared.cohorts.values()][1].source.structures["prostate"].label == 3
 
 
 @pytest.mark.parametrize(("licence", "head"), [("CC-BY-4.0", {"license": "cc-by-4.0"}), (

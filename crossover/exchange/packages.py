@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import pandas as pd
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from crossover.core.configuration import ConfigError, ConfigSection, read_yaml, validate
@@ -28,6 +28,7 @@ from crossover.core.incremental import RECORD
 from crossover.core.written_tables import read_written
 from crossover.exchange.model_card import card
 from crossover.networks import architectures, wrong_settings
+from crossover.sources.settings import DicomSource, Source, Structure, StructureName, VolumesSource
 from crossover.study.plan import Model
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -152,15 +153,48 @@ def _scores(study: Study, model: Model, structures: list[str], results: Path) ->
 
 
 def _shareable(study: Study) -> Study:
-    """Return a study without what names single cases or patients, though by pseudonyms."""
-    series = {name: rule.model_copy(update={"by_patient": {}}) for name, rule in study.series.items()}
-    cohorts = {
-        name: cohort.model_copy(update={"source": cohort.source.model_copy(update={"allow": []})})
-        if hasattr(cohort.source, "allow")
-        else cohort
-        for name, cohort in study.cohorts.items()
-    }
-    return study.model_copy(update={"series": series, "cohorts": cohorts})
+    """Return a study without what names patients, readers and places: patterns of files, rows and cases of a cohort."""
+    networks = {name: _without_file(network) for name, network in study.other_networks.items()}
+    return study.model_copy(
+        update={
+            "series": {name: rule.model_copy(update={"by_patient": {}}) for name, rule in study.series.items()},
+            "structures": {name: _without_readers(structure) for name, structure in study.structures.items()},
+            "cohorts": {
+                name: cohort.model_copy(update={"source": _without_places(cohort.source)})
+                for name, cohort in study.cohorts.items()
+            },
+            "network": _without_file(study.network),
+            "other_networks": networks,
+        }
+    )
+
+
+def _without_file(network: Network) -> Network:
+    if network.initial.file is None:
+        return network
+    return network.model_copy(update={"initial": network.initial.model_copy(update={"file": WEIGHTS})})
+
+
+def _without_readers(structure: Structure) -> Structure:
+    own = [n.model_copy(update={"reader": None, "file": None}) if isinstance(n, StructureName) else n
+           for n in structure.names]  # fmt: skip
+    return structure.model_copy(update={"names": [name for name in own if name != StructureName()]})
+
+
+def _without_places(source: Source) -> Source:
+    """Return a hospital's source with its form alone: no folder, row or column, and patterns that name nobody."""
+    if not isinstance(source, VolumesSource | DicomSource):
+        return source
+    kept = source.model_dump(include={"kind", "patients", "identifiers"})
+    for key in {"channels", "structures", "label_maps"} & type(source).model_fields.keys():
+        kept[key] = {name: _generic(name, value) for name, value in getattr(source, key).items()}
+    return type(source).model_validate(kept)
+
+
+def _generic(name: str, value: str | BaseModel) -> str | dict[str, Any]:
+    """Return a pattern of files, or what has one, with a pattern that any cohort could have."""
+    file = f"{{patient}}/{name}.nii.gz"
+    return file if isinstance(value, str) else value.model_dump() | {"file": file}
 
 
 def _zip(folder: Path, out: Path) -> None:
