@@ -155,7 +155,8 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> Non
     typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
     if dicom:
         typer.echo(f"DICOM objects, which identify the patients: {dicom}")
-        if other := [p.name for p in sorted(dicom.glob("*.dcm")) if p.name.partition("_")[0] not in {*table.case}]:
+        ours = sorted(path.name for path in dicom.glob(f"p{12 * '[0-9a-f]'}*_*.dcm"))
+        if other := [name for name in ours if name.partition("_")[0] not in {*table.case}]:
             what = f"look: {dicom} also contains {counted(len(other), 'object')} of cases that are not in this call: "
             typer.echo(f"{what}{first_few(other, 4)}. Remove them unless they are to be stored", err=True)
     left = table[table.not_done != ""].drop_duplicates("case")
