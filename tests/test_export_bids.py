@@ -18,7 +18,9 @@ from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.core.files import read_json, write_json
 from crossover.exchange import bids
-from crossover.imaging.volumes import image_path, read
+from crossover.exchange.study_cases import hand_over
+from crossover.imaging.volumes import image_path, read, read_grid
+from crossover.sources.settings import SeriesRule
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits
 
@@ -107,6 +109,25 @@ def test_patients_who_would_have_one_name_are_told(tmp_path):
     assert done.exit_code == 2 and "s-1" in done.output and "s_1" in done.output
     with pytest.raises(ConfigError, match="letters and digits"):
         bids.export(study, results, tmp_path / "out")
+
+
+@pytest.mark.parametrize("channels, modality", [(["ct", "ct_late"], "CT"), (["t2", "t2w"], "MR")])
+def test_channels_that_would_have_one_name_are_told(tmp_path, channels, modality):
+    series = {name: SeriesRule(modality=modality, description=name) for name in channels}
+    study = smoke_study("prostate").model_copy(update={"channels": channels, "series": series})
+    with pytest.raises(ConfigError, match=f"these channels .*: {channels[0]}, {channels[1]}"):
+        bids.export(study, laid(tmp_path, study), tmp_path / "out")
+
+
+def test_a_file_handed_over_twice_under_one_name_leaves_the_cases_as_they_are(tmp_path):
+    study = smoke_study("prostate")
+    laid(tmp_path, study)
+    first, second = sorted((tmp_path / "data/cases").rglob("image_*.nii.gz"))[:2]
+    before = first.read_bytes()
+    hand_over(first, tmp_path / "out.nii.gz", read_grid(first))
+    with pytest.raises(ConfigError, match="two files of the export would have this name"):
+        hand_over(second, tmp_path / "out.nii.gz", read_grid(second))
+    assert first.read_bytes() == before
 
 
 @pytest.mark.slow

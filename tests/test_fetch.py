@@ -322,6 +322,16 @@ def test_a_file_that_somebody_changed_is_moved_aside_and_fetched_again(clone: Cl
     assert next((clone.data.parent / "made.aside").rglob("a.dcm")).read_bytes() == b"mine"
 
 
+def test_a_series_that_left_the_registry_is_moved_aside(clone: Clone):
+    bucket(clone, {"0/a.dcm": b"aaa", "1/b.dcm": b"bbb"})
+    clone.fetch()
+    clone.listed(f"P-1,1,MR,{SERIES[0]},1,3")
+    done = clone.fetch()
+    assert done.exit_code == 0 and f"series {SERIES[1]} is no longer part of the cohort: 1 files moved" in done.output
+    assert [p.name for p in clone.data.rglob("*.dcm")] == ["a.dcm"]
+    assert [p.name for p in (clone.data.parent / "made.aside").rglob("*.dcm")] == ["b.dcm"]
+
+
 # ---- archives that must not be unpacked
 
 

@@ -178,6 +178,24 @@ def test_a_patient_whom_files_tell_is_reidentified_by_them(root: Path, monkeypat
     assert f"{case}: patient p_02, imagesTr/p_02_0000.nii.gz" in said and not any("p_01" in line for line in said)
 
 
+def test_scans_of_a_patient_are_reidentified_by_their_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    (folder := tmp_path / "scans/Smith").mkdir(parents=True)
+    for name in ("v1_t2", "v1_seg", "v2_t2", "v2_seg"):
+        (folder / f"{name}.nii.gz").touch()
+    source = VolumesSource(
+        kind="volumes", folder="scans", table=None, channels={"t2": "{patient}/{visit}_t2.nii.gz"},
+        structures={"gland": {"file": "{patient}/{visit}_seg.nii.gz"}},
+    )  # fmt: skip
+    cases = rows(source, tmp_path).cases
+    said = list(reidentify(tmp_path / "scans", [*cases], Export()))
+    assert len(cases) == 2 and sorted(said) == sorted(
+        f"{case}: patient Smith, Smith/{about.row['visit']}_{kind}.nii.gz"
+        for case, about in cases.items()
+        for kind in ("t2", "seg")
+    )
+
+
 def test_who_is_left_out_stands_in_the_manifest_of_cases_by_a_pseudonym(root: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     source = nnunet(identifiers="secret")

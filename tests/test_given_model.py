@@ -4,18 +4,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from safetensors.numpy import save_file
 
+from crossover.cli.own_data import _trained_before
 from crossover.core.configuration import ConfigError
 from crossover.core.files import write_json
 from crossover.execution.preflight import check_weights
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
+from crossover.sources.pseudonyms import pseudonym
 from crossover.study.config import load_study
 from crossover.study.draft import draft
 from crossover.study.draft_names import FoundCohort
-from crossover.study.given_model import model_of
+from crossover.study.given_model import model_of, trained_on
 from crossover.study.initial_weights import of_file
 from crossover.study.plan import Stage, plan
 from crossover.study.schema import Study
@@ -137,6 +140,22 @@ def test_a_trained_stage_tells_what_it_segments(apart: bool, told: tuple, tmp_pa
     params = {"structures": {"cord": {}, "jaw": {}}, "network": {"per_structure": apart}}
     write_json(stage.parents[1] / "params.json", params)
     assert model_of(str(stage)).structures == told
+
+
+def test_patients_of_the_target_whom_a_stage_may_have_seen_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    stage = tmp_path / "results/old/stages/source"
+    stage.mkdir(parents=True)
+    initial = {"weights": "model", "file": str(stage / "weights.safetensors")}
+    model = replace(model_of("imagenet"), network={"initial": initial})
+    assert trained_on(model, ["A", "B", "C", "D"]) == [] == trained_on(model_of("imagenet"), ["A"])
+    rows = [("c", pseudonym("A", b"a secret"), "train"), ("c", "D", "test"), ("c", "x-B", "train")]
+    pd.DataFrame(rows, columns=["cohort", "patient", "part"]).to_csv(stage.parents[1] / "splits.csv", index=False)
+    write_json(stage.parents[1] / "params.json", {"cohorts": {"c": {"source": {"kind": "dicom", "prefix": "x-"}}}})
+    assert trained_on(model, ["A", "B", "C", "D"]) == ["A", "B"]
+    target = Inventory("", {"A": {}, "B-1": {}, "D": {}}, [], [], [], {"kind": "volumes"}, scans={"B-1": "B"})
+    assert "look: 2 patients of the target are training patients" in _trained_before(model, target)[0]
+    assert _trained_before(None, target) == []
 
 
 @pytest.mark.parametrize("segments, chosen", [(["cord"], ["cord"]), (["lens"], ["cord", "jaw"]), ([], ["cord", "jaw"])])

@@ -288,6 +288,20 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_the_weights_that_differ(
     assert "images of 2 channels, and these have 1" in str(refused.value)
 
 
+def test_the_weights_are_those_of_the_file_that_is_named(tmp_path: Path):
+    import torch
+    from safetensors.torch import save_file
+
+    from crossover.training.backends.nnunet import beginning
+
+    for value, name in enumerate(("weights", "epoch_best")):
+        save_file({"w": torch.full((1,), float(value))}, tmp_path / f"{name}.safetensors")
+    for name in ("plans.json", "dataset.json"):
+        (tmp_path / name).write_text("{}")
+    begins = beginning.of_file(tmp_path / "epoch_best.safetensors")
+    assert begins.where.name == "epoch_best.safetensors" and begins.weights["w"].item() == 1
+
+
 def test_weights_without_their_plans_are_refused(tmp_path: Path, trained: Path):
     import torch
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from dicom_exports import block, write
 from huggingface_hub import ModelCard
+from pydantic import TypeAdapter
 from pydicom import dcmread
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
@@ -33,8 +34,11 @@ from crossover.exchange.packages import (
     open_package,
 )
 from crossover.execution import segment as segmenting
+from crossover.sources.settings import Source, Structure, StructureName
 from crossover.study.config import load_study
+from crossover.study.parameters import result_settings
 from crossover.study.plan import plan
+from crossover.study.sections import Initial
 from crossover.training import engines, stage_files
 
 NAME = "b_a-f0"
@@ -126,6 +130,30 @@ def test_pseudonyms_that_a_study_names_stay_behind(results, monkeypatch):
     assert "p123456" not in yaml.safe_dump(packages._shareable(known).model_dump(mode="json"))
 
 
+def test_readers_files_and_places_stay_behind():
+    known = load_study("prostate", "smoke")
+    names = ["gland", {"name": "gtv", "reader": "Smith^Jane", "file": "Smith/**"}, {"file": "Smith/**"}]
+    structure = Structure.model_validate({"label": "Gland", "names": names})
+    sources = [
+        {"kind": "dicom", "folder": "Smith", "images": "Smith/*", "label_maps": {"prostate": {"file": "Smith/*"}}},
+        {"kind": "volumes", "folder": "Smith", "table": "Smith.csv", "where": {"surgeon": "Smith"},
+         "channels": {"t2": "Smith/{patient}.nii"}, "structures": {"prostate": {"file": "Smith/{x}.nii", "label": 3}}},
+    ]  # fmt: skip
+    cohorts = zip(known.cohorts.items(), sources)
+    own = [(n, c.model_copy(update={"source": TypeAdapter(Source).validate_python(s)})) for (n, c), s in cohorts]
+    initial = Initial(weights="model", file="/home/Smith/weights.safetensors")
+    changes = {
+        "structures": {"prostate": structure},
+        "cohorts": known.cohorts | dict(own),
+        "network": known.network.model_copy(update={"initial": initial}),
+    }
+    shared = packages._shareable(known.model_copy(update=changes))
+    text = yaml.safe_dump(shared.model_dump(mode="json"))
+    assert "Smith" not in text and shared.structures["prostate"].names == ["gland", StructureName(name="gtv")]
+    assert type(known).model_validate(yaml.safe_load(text)).cohorts == shared.cohorts
+    assert [*shared.cohorts.values()][1].source.structures["prostate"].label == 3
+
+
 @pytest.mark.parametrize(("licence", "head"), [("CC-BY-4.0", {"license": "cc-by-4.0"}), (
     "Our hospital's", {"license": "other", "license_name": "Our hospital's"})])  # fmt: skip
 def test_the_card_is_one_that_the_hub_reads(results, licence, head):
@@ -200,6 +228,34 @@ def test_what_a_package_needs_is_told_where_it_is_not_there(results):
     assert status == 2 and "run the study to its end" in said and not (results / "p.zip").exists()
     status, said = call("package", "c-f0", *ours, "--out", results / "p.zip")
     assert status == 2 and "not trained" in said
+
+
+def packed_of(results: Path, scale: str = "smoke") -> tuple[int, str]:
+    ours = ["--study", "prostate", "--scale", scale, "--results", results, "--licence", "MIT"]
+    return call("package", NAME, *ours, "--out", results.parent / "p.zip")
+
+
+def changed_record(results: Path, structures: list[str]) -> None:
+    (record,) = results.glob("prostate/stages/*/record.json")
+    about = json.loads(record.read_text())
+    about["stage"]["structures"] = structures
+    write_json(record, about)
+
+
+def test_a_model_of_another_scale_or_other_settings_is_refused(results):
+    made = result_settings(load_study("prostate", "smoke"))
+    write_json(results / "prostate/params.json", json.loads(json.dumps(made)))
+    assert "was made at the scale smoke: give --scale smoke" in packed_of(results, "paper")[1]
+    made["preparation"]["slices"]["size"] = [16, 16]
+    write_json(results / "prostate/params.json", made)
+    status, said = packed_of(results)
+    assert status == 2 and "made with other settings" in said and "restore preparation there" in said
+
+
+def test_a_model_with_a_structure_that_was_renamed_is_refused(results):
+    changed_record(results, ["gland"])
+    status, said = packed_of(results)
+    assert status == 2 and "was trained to segment gland, and the study's file now has prostate" in said
 
 
 # What is refused

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from segmenting import SEGMENT, pretend_trained
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.exchange.dicomweb import Pacs, PacsError
 from crossover.sources.dicom.rtstruct import roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask
 
@@ -116,6 +117,7 @@ def odd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     monkeypatch.setattr(Odd, "seen", [])
     sent = dcmread(path)
     sent.SOPInstanceUID = sent.file_meta.MediaStorageSOPInstanceUID = "1.2.3.1"
+    sent.SeriesInstanceUID = Odd.series
     sent.save_as(path)
     monkeypatch.setattr(Odd, "sent", path.read_bytes())
     server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
@@ -155,6 +157,71 @@ def test_a_file_that_is_no_dicom_is_told(odd: str, tmp_path: Path):
     (tmp_path / "note.txt").write_text("no image")
     status, said = call("pacs", "store", odd, tmp_path / "note.txt")
     assert status == 1 and "the file cannot be read as DICOM" in said and "0 of 1 files are stored" in said
+
+
+class Answers:
+    """In a client's place: what a server answers to each search, and what it sends."""
+
+    def __init__(self, *listed: dict, sent: Sequence[Dataset] = ()) -> None:
+        self.listed, self.sent = listed, sent
+
+    def search_for_series(self, limit: int, offset: int, **_: object) -> list[dict]:
+        return [*self.listed[offset : offset + limit]]
+
+    search_for_instances = search_for_series
+
+    def iter_series(self, *_: object, **__: object) -> Iterator[Dataset]:
+        yield from self.sent
+
+
+def asked(*listed: dict, sent: Sequence[Dataset] = ()) -> Pacs:
+    pytest.importorskip("dicomweb_client")
+    server = Pacs("http://localhost:9/dicom-web")
+    server._client = Answers(*listed, sent=sent)
+    return server
+
+
+def of_patient(number: int, **attributes: object) -> dict:
+    d = Dataset()
+    d.StudyInstanceUID, d.SeriesInstanceUID, d.PatientID = f"1.2.{number}", f"1.3.{number}", f"V{number}"
+    for keyword, value in attributes.items():
+        setattr(d, keyword, value)
+    return d.to_json_dict()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"PatientID": "V1"}, {"SeriesDescription": "T2*"}, {"SeriesDescription": "t2?tse"}, {"SeriesNumber": "3"},
+        {"SeriesInstanceUID": "1.9,1.3.1"}, {"StudyDate": "20200101"}, {"StudyDate": "20190101-20201231"},
+    ],
+)  # fmt: skip
+def test_series_that_do_not_match_are_left_out_where_a_server_ignores_a_keyword(wanted: dict[str, str]):
+    one = of_patient(1, SeriesDescription="t2 tse", StudyDate="20200101", SeriesNumber=3)
+    two = of_patient(2, SeriesDescription="flair", StudyDate="20220101", SeriesNumber=4)
+    assert [s.patient for s in asked(one, two).find(wanted)] == ["V1"]
+
+
+def test_a_file_of_another_series_is_refused_and_not_written(tmp_path: Path):
+    stranger = Dataset()
+    stranger.SOPInstanceUID, stranger.SeriesInstanceUID = "1.4", "1.3.2"
+    listed = {"00080018": {"vr": "UI", "Value": ["1.4"]}}
+    (wanted,) = asked(of_patient(1)).find({"PatientID": "V1"})
+    with pytest.raises(PacsError, match="a file of another series"):
+        asked(listed, sent=[stranger]).retrieve(wanted, tmp_path)
+    assert not [*tmp_path.rglob("*.*.dcm")]
+
+
+@pytest.mark.parametrize("element", [{"vr": "IS", "Value": ["3A"]}, {"Value": ["3"]}])
+def test_an_answer_that_is_not_valid_is_told_without_its_values(element: dict):
+    with pytest.raises(PacsError, match=r"not valid DICOMweb: [A-Za-z]+$"):
+        asked(of_patient(1) | {"00200011": element}).find({"PatientID": "V1"})
+
+
+def test_an_instance_without_a_uid_is_told(tmp_path: Path):
+    (wanted,) = asked(of_patient(1)).find({"PatientID": "V1"})
+    with pytest.raises(PacsError, match="a UID that is not valid"):
+        asked(of_patient(1)).retrieve(wanted, tmp_path)
 
 
 # With Orthanc

@@ -15,7 +15,7 @@ from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.evaluation.metrics import COLUMNS, score
 from crossover.exchange import monai, nnunet
-from crossover.exchange.external_scores import Scored, score_predictions
+from crossover.exchange.external_scores import Scored, read_labels, score_predictions
 from crossover.exchange.study_cases import StudyCase, study_cases
 from crossover.imaging.volumes import on_grid, read, structure_path, write
 from crossover.study.schema import Study
@@ -124,6 +124,14 @@ def test_the_channels_of_masks_apart_are_no_labels(tmp_path, predicted):
     datalist = next((tmp_path / "out").glob("*.json"))
     table = scored(predicted, study, results, trained_on=datalist).table.set_index("structure")
     assert 0.9 < table.dsc["spinal_cord"] < 1 and table.dsc["brainstem"] == 0
+
+
+@pytest.mark.parametrize("background", ["background", "Background", "other tissue"])
+def test_the_background_may_have_any_name(predicted, background):
+    study = smoke_study("nasopharynx")
+    labels = {"0": background, "1": "mandible", "2": "brainstem"}
+    (predicted / "dataset.json").write_text(json.dumps({"labels": labels}))
+    assert read_labels(predicted, study) == ({"mandible": (1,), "brainstem": (2,)}, "")
 
 
 def test_axes_in_another_order_are_put_back_and_told(predicted, study, results):
@@ -268,6 +276,33 @@ def test_a_model_that_was_trained_on_a_test_patient_is_refused(tmp_path, predict
     (tmp_path / "list.json").write_text(json.dumps(listed))
     with pytest.raises(ConfigError, match=f"{case.patient} are test patients of the study"):
         scored(predicted, study, results, trained_on=tmp_path / "list.json")
+
+
+@pytest.mark.parametrize("form", ["{case.name}/b0.nii.gz", "data/cases/{case.cohort}/{case.case}/image_b0.nii.gz"])
+def test_a_test_patient_in_a_datalist_is_told_by_the_folders_of_its_images(tmp_path, predicted, study, results, form):
+    all_predicted(predicted, study, results)
+    case = held_out(study, results)[-1]
+    (tmp_path / "list.json").write_text(json.dumps({"training": [{"image": form.format(case=case)}]}))
+    with pytest.raises(ConfigError, match=f"{case.patient} are test patients of the study"):
+        scored(predicted, study, results, trained_on=tmp_path / "list.json")
+
+
+def test_a_datalist_without_any_name_of_a_case_is_refused(tmp_path, predicted, study, results):
+    all_predicted(predicted, study, results)
+    (tmp_path / "list.json").write_text(json.dumps({"training": [{"image": "x/y.nii.gz"}]}))
+    with pytest.raises(ConfigError, match="none of its training cases has the name of a case of study uterus"):
+        scored(predicted, study, results, trained_on=tmp_path / "list.json")
+
+
+def test_folds_of_nnunets_own_have_a_name_each(tmp_path, predicted, study, results):
+    all_predicted(predicted, study, results)
+    names = [case.name for case in study_cases(study, results, []) if not case.test and case.cohort == study.target]
+    folds = [{"train": names[1:], "val": names[:1]}, {"train": names[:-1], "val": names[-1:]}]
+    (tmp_path / "splits_final.json").write_text(json.dumps(folds))
+    tables = [
+        scored(predicted, study, results, trained_on=tmp_path / "splits_final.json", fold=k).table for k in (0, 1)
+    ]
+    assert [set(table.model) for table in tables] == [{f"other-n{len(names)}-f{k}"} for k in (0, 1)]
 
 
 @pytest.mark.parametrize("text", ["{}", "no JSON", '{"training": 3}', "[[1]]"])

@@ -15,9 +15,12 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.files import file_digest
+from crossover.exchange.object_attributes import targets
+from crossover.execution import segment as segmenting
 from crossover.imaging import prepare
 from crossover.sources.dicom.rtstruct import roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask
+from crossover.sources.settings import Structure
 from crossover.training.stage_files import WEIGHTS
 
 
@@ -202,6 +205,50 @@ def test_a_second_call_leaves_the_objects_as_they_are(results: Path, export: Pat
     assert before == {p: p.read_bytes() for p in folder.iterdir()} and len(before) == 6
 
 
+def test_what_was_written_of_a_patient_whose_id_is_corrected_is_removed(results: Path, export: Path):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    (folder / "p0123456789ab_seg.dcm").write_bytes(b"of another call")
+    for path in (export / "Q3/t2").iterdir():
+        dataset = dcmread(path)
+        dataset.PatientID = "Q5"
+        dataset.save_as(path)
+    _, table, said = segmented(export, results, "--dicom", str(folder))
+    cases = {*table[table.structure != ""].case}
+    assert masks(results) == cases and len(cases) == 3
+    assert "1 object of cases that are not in this call: p0123456789ab_seg.dcm" in said
+    (folder / "p0123456789ab_seg.dcm").unlink()
+    found = objects(folder)
+    assert {name.partition("_")[0] for name in found} == cases
+    assert {str(d.PatientID) for d in found.values()} == {"Q1", "Q4", "Q5"}
+
+
+def test_files_that_were_moved_keep_their_objects(results: Path, export: Path):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    (export / "Q1").rename(export / "moved")
+    segmented(export, results, "--dicom", str(folder))
+    assert before == {p: p.read_bytes() for p in folder.iterdir()} and len(before) == 6
+
+
+@pytest.mark.parametrize("corrected", ["label", "name"])
+def test_objects_follow_a_corrected_label_and_name(results: Path, export: Path, monkeypatch, corrected: str):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    before = {d.SOPInstanceUID for d in objects(folder).values()}
+    if corrected == "label":
+        target = targets({"prostate": Structure(label="Gland")})
+        monkeypatch.setattr(segmenting, "targets", lambda structures: target)
+    for path in export.glob("*/t2/*") if corrected == "name" else ():
+        dataset = dcmread(path)
+        dataset.PatientName = "Corrected"
+        dataset.save_as(path)
+    segmented(export, results, "--dicom", str(folder))
+    after = objects(folder).values()
+    assert len(after) == 6 and not before & {d.SOPInstanceUID for d in after}
+
+
 def test_an_empty_mask_is_in_no_object_and_is_told(results: Path, export: Path, monkeypatch):
     shutil.rmtree(export / "Q2")
     folder = results.parent / "objects"
@@ -253,6 +300,16 @@ def test_objects_of_an_earlier_call_among_the_images_change_nothing(results: Pat
     assert again.equals(table)
     uids = [{d.SOPInstanceUID for d in objects(f).values()} for f in (folder, folder.with_name("again"))]
     assert uids[0] == uids[1] and len(uids[0]) == 6
+
+
+def test_objects_of_a_model_among_the_images_are_no_manual_masks(results: Path, export: Path, tmp_path: Path):
+    shutil.rmtree(export / "Q2")
+    segmented(export, results, "--dicom", str(export / "from the PACS"))
+    kept = [line for line in RULES.splitlines() if line.startswith(("series", "structures"))]
+    (tmp_path / "rules.yaml").write_text("\n".join(kept))
+    _, table, _ = segmented(export, results, "--rules", str(tmp_path / "rules.yaml"))
+    assert len(table) == 3 and "dsc" not in table and (table.not_done.str.startswith("structure-missing")).all()
+    assert "mask-of-model" in (results.parent / "out/cases/ingest.txt").read_text()
 
 
 def test_objects_of_an_archive_are_those_of_the_folder(results: Path, export: Path):

@@ -245,6 +245,13 @@ def test_a_label_comes_before_a_description_and_that_is_told():
     assert taken(["node"], dataset) == (1, ["name-ambiguous"])
 
 
+def test_a_segment_that_a_program_drew_alone_is_taken_with_a_warning():
+    dataset = named(segment_item(1, "Node"), segment_item(2, "GTV"))
+    dataset.SegmentSequence[1].SegmentAlgorithmType = "AUTOMATIC"
+    assert taken(["node"], dataset) == (1, [])
+    assert taken(["gtv"], dataset) == (2, ["mask-automatic"])
+
+
 def test_what_is_told_of_segments_is_no_text_of_the_file():
     dataset = named(
         segment_item(1, "secret", "secret", NODE),

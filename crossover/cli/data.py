@@ -23,6 +23,7 @@ from crossover.cli.shared import (
 )
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import stdout_console
+from crossover.core.wording import counted, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,6 +155,10 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> Non
     typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
     if dicom:
         typer.echo(f"DICOM objects, which identify the patients: {dicom}")
+        ours = sorted(path.name for path in dicom.glob(f"p{12 * '[0-9a-f]'}*_*.dcm"))
+        if other := [name for name in ours if name.partition("_")[0] not in {*table.case}]:
+            what = f"look: {dicom} also contains {counted(len(other), 'object')} of cases that are not in this call: "
+            typer.echo(f"{what}{first_few(other, 4)}. Remove them unless they are to be stored", err=True)
     left = table[table.not_done != ""].drop_duplicates("case")
     for row in left.itertuples():
         unscored = isinstance(row.structure, str)

@@ -231,7 +231,21 @@ def _written(
         path.unlink()
         raise
     keep_folder(name, drafted.data)
-    return [*drafted.notes, *notes]
+    return [*drafted.notes, *notes, *_trained_before(model, cohorts["target"].found)]
+
+
+def _trained_before(model: StartingModel | None, target: Inventory) -> list[str]:
+    """Return a warning where the model that the study begins with was trained on patients of the target."""
+    from crossover.core.wording import counted
+    from crossover.study.given_model import trained_on
+
+    patients = sorted({target.scans.get(case, case) for case in target.cases})
+    if not model or not (known := trained_on(model, patients)):
+        return []
+    return [
+        f"look: {counted(len(known), 'patient')} of the target are training patients of the study that trained "
+        f"{model.label}, and may be tested on: leave them out of the target, or begin with another model"
+    ]
 
 
 def _otherwise(study: Study, drafted: Draft, workers: int) -> list[str]:

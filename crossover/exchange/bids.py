@@ -63,13 +63,17 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
         What was written, in a sentence.
 
     Raises:
-        ConfigError: there is something at `out`, cases are missing, or patients would have one name in BIDS.
+        ConfigError: there is something at `out`, cases are missing, or patients, channels or structures would have
+            one name in BIDS.
     """
     structures = chosen_structures(study, structures)
     cases = study_cases(study, results, structures)
     names = _names(cases)
     kinds = {channel: kind_of(study, channel) for channel in study.channels}
+    _check_names({c: _plain(c) and f"{kind.folder}/{kind.ending}" for c, kind in kinds.items()}, "channels")
     joined = flat_label_map(cases, structures)
+    if not joined:
+        _check_names({structure: _plain(structure) for structure in structures}, "structures")
     with folder_of_its_own(out) as part:
         for case in cases:
             _write_images(study, case, names[case], kinds, part)
@@ -86,7 +90,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
 
 def kind_of(study: Study, channel: str) -> BidsKind:
     """Return where BIDS has a channel: by the rule of its series where the study has one, else by its name."""
-    rule, short = study.series.get(channel), re.sub(r"[\W_]", "", channel)
+    rule, short = study.series.get(channel), _plain(channel)
     if rule and rule.modality not in ("MR", "OT"):
         return BidsKind(rule.modality.lower(), rule.modality.lower(), known=False)
     if rule and rule.b_value is not None:
@@ -104,13 +108,8 @@ def _names(cases: Sequence[StudyCase]) -> dict[StudyCase, str]:
         ConfigError: naming patients that are one once all but letters and digits are left out, as BIDS asks.
     """
     patients = dict.fromkeys(case.patient for case in cases)
-    label = {patient: re.sub(r"[^A-Za-z0-9]", "", patient) for patient in patients}
-    alike = pd.Series(label)
-    if wrong := [*alike[alike.duplicated(keep=False) | (alike == "")].index]:
-        raise ConfigError(
-            "BIDS allows only letters and digits in names; without other characters, these patients have the same name "
-            f"or none: {', '.join(wrong)}"
-        )
+    label = {patient: _plain(patient) for patient in patients}
+    _check_names(label, "patients")
     own = {patient: [case for case in cases if case.patient == patient] for patient in patients}
     several = len(cases) > len(patients)
     return {
@@ -118,6 +117,20 @@ def _names(cases: Sequence[StudyCase]) -> dict[StudyCase, str]:
         for patient, group in own.items()
         for number, case in enumerate(group, start=1)
     }
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "", name)
+
+
+def _check_names(in_bids: Mapping[str, str], what: str) -> None:
+    """Refuse names that are the same in BIDS, on file systems that ignore case too, or that are empty there."""
+    alike = pd.Series(in_bids, dtype=str).str.casefold()
+    if wrong := [*alike[alike.duplicated(keep=False) | (alike == "")].index]:
+        raise ConfigError(
+            f"BIDS allows only letters and digits in names, and has one name for each kind of image; these {what} "
+            f"would have the same name or none: {', '.join(wrong)}"
+        )
 
 
 def _place(name: str, folder: str, ending: str) -> str:
@@ -157,8 +170,7 @@ def _write_masks(
         _about_mask(target, {"Manual": True})
         return
     for structure in structures:
-        label = re.sub(r"[\W_]", "", structure)
-        target = out / f"{_place(name, 'anat', f'label-{label}_desc-manual_mask')}.nii.gz"
+        target = out / f"{_place(name, 'anat', f'label-{_plain(structure)}_desc-manual_mask')}.nii.gz"
         hand_over(structure_path(case.folder, structure), target, grid)
         _about_mask(target, {"Type": "ROI", "Manual": True})
 

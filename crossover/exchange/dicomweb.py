@@ -84,6 +84,8 @@ class Pacs:
     def find(self, wanted: Mapping[str, str]) -> list[ServerSeries]:
         """Return the series that match all that is wanted, by patient, date, study and number.
 
+        A server may ignore a keyword: a series that it answers with and that doesn't match is left out.
+
         Args:
             wanted: DICOM keyword -> value, as QIDO-RS matches it: `*` stands for any text, 20200101-20201231 for a
                 range of dates.
@@ -95,7 +97,10 @@ class Pacs:
             raise PacsError(
                 f"{', '.join(unknown)}: not a DICOM keyword; examples are PatientID, StudyDate and Modality"
             )
-        found = [_series(d) for d in self._all("search_for_series", search_filters=dict(wanted), fields=[*FIELDS])]
+        fields = [*dict.fromkeys((*FIELDS, *wanted))]
+        results = self._all("search_for_series", search_filters=dict(wanted), fields=fields)
+        with _errors_without_address():
+            found = [_series(d) for d in results if all(_matches(d, key, value) for key, value in wanted.items())]
         return sorted(found, key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
 
     def retrieve(self, series: ServerSeries, folder: Path) -> int:
@@ -107,18 +112,20 @@ class Pacs:
             How many there are now.
 
         Raises:
-            PacsError: what the server answers, or fewer instances than it says there are.
+            PacsError: what the server answers, fewer instances than it says there are, or one of another series.
         """
         listed = self._all("search_for_instances", study_instance_uid=series.study, series_instance_uid=series.uid)
         own = folder / _safe(series.uid)
-        files = {own / f"{_safe(str(d.SOPInstanceUID))}.dcm" for d in listed}
+        files = {own / f"{_safe(str(d.get('SOPInstanceUID')))}.dcm" for d in listed}
         if all(path.exists() for path in files) and files:
             return len(files)
         own.mkdir(parents=True, exist_ok=True)
         kept = (("application/dicom", "*"),)  # in the transfer syntax that they are stored in
         with _errors_without_address():
             for dataset in self._client.iter_series(series.study, series.uid, media_types=kept):
-                path = own / f"{_safe(str(dataset.SOPInstanceUID))}.dcm"
+                if str(dataset.get("SeriesInstanceUID")) != series.uid:
+                    raise PacsError("the server sent a file of another series")
+                path = own / f"{_safe(str(dataset.get('SOPInstanceUID')))}.dcm"
                 part = path.with_suffix(".part")
                 dataset.save_as(part, enforce_file_format=True)
                 os.replace(part, path)
@@ -155,8 +162,7 @@ class Pacs:
         while True:
             with _errors_without_address():
                 page = getattr(self._client, search)(limit=PAGE, offset=len(found), **how)
-            results = [Dataset.from_json(d) for d in page]
-            new = {_names(d): d for d in results}
+                new = {_names(d): d for d in map(Dataset.from_json, page)}
             new = {names: d for names, d in new.items() if names not in found}
             found |= new
             if not new:
@@ -172,6 +178,21 @@ def _refusal(answer: Dataset) -> str:
 
 def _names(d: Dataset) -> tuple[str, ...]:
     return tuple(str(d.get(k)) for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
+
+
+def _matches(d: Dataset, keyword: str, wanted: str) -> bool:
+    """Return whether a result may be what was asked for; names and times are matched in each server's own way."""
+    if keyword not in d or d[keyword].is_empty or d[keyword].VR in ("PN", "TM", "DT"):
+        return True
+    element = d[keyword]
+    values = [str(v).strip() for v in (element.value if element.VM > 1 else [element.value])]
+    if element.VR == "DA" and "-" in wanted:
+        first, _, last = wanted.partition("-")
+        return any(first <= value <= (last or "9") for value in values)
+    if element.VR == "UI":
+        return not {*re.split(r"[\\,]", wanted)}.isdisjoint(values)
+    pattern = re.escape(wanted.strip()).replace(r"\*", ".*").replace(r"\?", ".")
+    return any(re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) for value in values)
 
 
 def _series(d: Dataset) -> ServerSeries:

@@ -103,11 +103,14 @@ def read_labels(folder: Path, study: Study, trained_on: Path | None = None) -> t
     path = folder / DATASET
     if not path.exists() and trained_on is not None:
         path = next((p for p in (trained_on.with_name(DATASET), trained_on) if p.exists()), path)
-    labels = _labels(path)
+    labels = _labels(path, [*study.structures])
     if labels is None:
         values = {name: (place,) for place, name in enumerate(study.structures, start=1)}
         labels_of_cases = ", ".join(f"{own[0]} is {name}" for name, own in values.items())
-        return values, f"there is no {DATASET} beside the predictions: in label maps, {labels_of_cases}"
+        why = (
+            f"{path} has no labels of a label map" if path.exists() else f"there is no {DATASET} beside the predictions"
+        )
+        return values, f"{why}: in label maps, {labels_of_cases}"
     if wrong := [name for name in labels if name not in study.structures]:
         there = ", ".join(study.structures)
         what = f"label {', '.join(wrong)} is not a structure of study {study.study}, which has {there}"
@@ -115,8 +118,11 @@ def read_labels(folder: Path, study: Study, trained_on: Path | None = None) -> t
     return labels, ""
 
 
-def _labels(path: Path) -> Values | None:
-    """Return the labels of a file of nnU-Net (name -> value or values) or MONAI (value -> name); None for none."""
+def _labels(path: Path, structures: Sequence[str]) -> Values | None:
+    """Return the labels of a file of nnU-Net (name -> value or values) or MONAI (value -> name); None for none.
+
+    The value 0 is the background, whatever it is called.
+    """
     if not path.exists():
         return None
     try:
@@ -127,7 +133,7 @@ def _labels(path: Path) -> Values | None:
         values = {n: tuple(np.atleast_1d(v).astype(int).tolist()) for n, v in labels.items()}
     except (ValueError, TypeError, AttributeError):
         raise ConfigError(f"{path}: this is neither nnU-Net's {DATASET} nor a datalist of MONAI") from None
-    values = {name: own for name, own in values.items() if name != "background"}
+    values = {name: own for name, own in values.items() if name in structures or own != (0,)}
     if any(0 in own for own in values.values()):  # the channels of masks apart, which are no values of a label map
         return None
     return values or None

@@ -14,7 +14,6 @@ from pydicom.dataset import Dataset
 from crossover.exchange.original_series import Original
 from crossover.sources.settings import Structure, StructureCode
 
-MANUFACTURER = "Crossover"
 LONG = 64
 """The most characters of a value of VR LO."""
 SERIES_NUMBERS = {"SEG": 1, "RTSTRUCT": 2}
@@ -85,10 +84,18 @@ def uid_of(*parts: object) -> str:
     return f"2.25.{uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=5).int}"
 
 
-def content_uid(kind: str, original: Original, masks: Mapping[str, NDArray[np.bool_]], producer: Producer) -> str:
-    """Return an object's SOPInstanceUID, from the images, the model and the voxels."""
-    voxels = [(name, hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()) for name, mask in masks.items()]
-    return uid_of(kind, *original.files, producer, *voxels)
+def content_uid(
+    kind: str,
+    original: Original,
+    masks: Mapping[str, NDArray[np.bool_]],
+    targets: Mapping[str, Target],
+    producer: Producer,
+) -> str:
+    """Return an object's SOPInstanceUID, from the images, whose they are, the model, the structures and the voxels."""
+    whose = Dataset()
+    adopt(whose, original.header)
+    drawn = [(targets[name], hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()) for name, mask in masks.items()]
+    return uid_of(kind, *original.files, whose, producer, *drawn)
 
 
 def series_number(original: Original, kind: str) -> int:

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import pandas as pd
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from crossover.core.configuration import ConfigError, ConfigSection, read_yaml, validate
@@ -28,6 +28,7 @@ from crossover.core.incremental import RECORD
 from crossover.core.written_tables import read_written
 from crossover.exchange.model_card import card
 from crossover.networks import architectures, wrong_settings
+from crossover.sources.settings import DicomSource, Source, Structure, StructureName, VolumesSource
 from crossover.study.plan import Model
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -106,10 +107,11 @@ def pack(
             f"{model.name}: a package contains weights alone, and this model also needs {', '.join(missing)}: pass on "
             f"the whole folder {weights.parent}"
         )
-    scores = _scores(study, model, results)
+    structures = [*record["stage"]["structures"]]  # as its outputs come, whatever order the study has now
+    scores = _scores(study, model, structures, results)
     about = About(
         form=FORM, study=study.study, scale=study.scale, model=model.name, family=model.family, n_train=model.n_train,
-        structures=list(model.structures), network=record["network"], standardised=record["standardised"],
+        structures=structures, network=record["network"], standardised=record["standardised"],
         training={key: record[key] for key in _KEPT if key in record} | {"patients_of": dict(record["stage"]["train"])},
     )  # fmt: skip
     shared = _shareable(study)
@@ -140,26 +142,59 @@ def _with_codes(study: Study) -> dict[str, Any]:
     return values
 
 
-def _scores(study: Study, model: Model, results: Path) -> pd.DataFrame:
+def _scores(study: Study, model: Model, structures: list[str], results: Path) -> pd.DataFrame:
     """Return the rows of the study's summary that are of this model, its other replicates and folds in them."""
     path = results / study.study / "statistics/summary.csv"
     if not path.exists():
         raise ConfigError(f"{path} does not exist: run the study to its end, so that the model has scores")
     table = read_written(path)
     own = (table.family == model.family) & (table.n_train == model.n_train)
-    return table[own & table.structure.isin(model.structures)].drop(columns=["strategy"])
+    return table[own & table.structure.isin(structures)].drop(columns=["strategy"])
 
 
 def _shareable(study: Study) -> Study:
-    """Return a study without what names single cases or patients, though by pseudonyms."""
-    series = {name: rule.model_copy(update={"by_patient": {}}) for name, rule in study.series.items()}
-    cohorts = {
-        name: cohort.model_copy(update={"source": cohort.source.model_copy(update={"allow": []})})
-        if hasattr(cohort.source, "allow")
-        else cohort
-        for name, cohort in study.cohorts.items()
-    }
-    return study.model_copy(update={"series": series, "cohorts": cohorts})
+    """Return a study without what names patients, readers and places: patterns of files, rows and cases of a cohort."""
+    networks = {name: _without_file(network) for name, network in study.other_networks.items()}
+    return study.model_copy(
+        update={
+            "series": {name: rule.model_copy(update={"by_patient": {}}) for name, rule in study.series.items()},
+            "structures": {name: _without_readers(structure) for name, structure in study.structures.items()},
+            "cohorts": {
+                name: cohort.model_copy(update={"source": _without_places(cohort.source)})
+                for name, cohort in study.cohorts.items()
+            },
+            "network": _without_file(study.network),
+            "other_networks": networks,
+        }
+    )
+
+
+def _without_file(network: Network) -> Network:
+    if network.initial.file is None:
+        return network
+    return network.model_copy(update={"initial": network.initial.model_copy(update={"file": WEIGHTS})})
+
+
+def _without_readers(structure: Structure) -> Structure:
+    own = [n.model_copy(update={"reader": None, "file": None}) if isinstance(n, StructureName) else n
+           for n in structure.names]  # fmt: skip
+    return structure.model_copy(update={"names": [name for name in own if name != StructureName()]})
+
+
+def _without_places(source: Source) -> Source:
+    """Return a hospital's source with its form alone: no folder, row or column, and patterns that name nobody."""
+    if not isinstance(source, VolumesSource | DicomSource):
+        return source
+    kept = source.model_dump(include={"kind", "patients", "identifiers"})
+    for key in {"channels", "structures", "label_maps"} & type(source).model_fields.keys():
+        kept[key] = {name: _generic(name, value) for name, value in getattr(source, key).items()}
+    return type(source).model_validate(kept)
+
+
+def _generic(name: str, value: str | BaseModel) -> str | dict[str, Any]:
+    """Return a pattern of files, or what has one, with a pattern that any cohort could have."""
+    file = f"{{patient}}/{name}.nii.gz"
+    return file if isinstance(value, str) else value.model_dump() | {"file": file}
 
 
 def _zip(folder: Path, out: Path) -> None:

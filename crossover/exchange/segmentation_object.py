@@ -14,7 +14,6 @@ from pydicom.valuerep import DSfloat
 from crossover.exchange.object_attributes import (
     CATEGORIES,
     LONG,
-    MANUFACTURER,
     SIDES,
     Producer,
     Target,
@@ -26,6 +25,7 @@ from crossover.exchange.object_attributes import (
     uid_of,
 )
 from crossover.exchange.original_series import Original, SeriesSlice
+from crossover.sources.dicom.structures import AUTOMATIC, MANUFACTURER
 
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 """What is said of pixels that were once compressed with a loss, and of all that is derived from them."""
@@ -50,7 +50,7 @@ def segmentation(
     """
     import highdicom as hd
 
-    uid = content_uid("SEG", original, masks, producer)
+    uid = content_uid("SEG", original, masks, targets, producer)
     names = [*masks]
     dataset: Dataset = hd.seg.Segmentation(
         source_images=_stand_ins(original),
@@ -93,7 +93,7 @@ def _segment(number: int, target: Target, producer: Producer) -> SegmentDescript
         segment_label=target.label[:LONG],
         segmented_property_category=Code(*CATEGORIES[target.code.category]),
         segmented_property_type=Code(*target.kind),
-        algorithm_type="AUTOMATIC",
+        algorithm_type=AUTOMATIC,
         algorithm_identification=algorithm,
         display_color=CIELabColor.from_rgb(*target.colour),
     )

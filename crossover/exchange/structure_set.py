@@ -13,7 +13,6 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from crossover.exchange.object_attributes import (
     LONG,
-    MANUFACTURER,
     SIDES,
     Producer,
     Target,
@@ -26,6 +25,7 @@ from crossover.exchange.object_attributes import (
 )
 from crossover.exchange.original_series import Original, SeriesSlice
 from crossover.exchange.polygons import outlines
+from crossover.sources.dicom.structures import MANUFACTURER
 
 SHORT = 16
 """The most characters of a value of VR SH."""
@@ -46,7 +46,7 @@ def structure_set(
     Args:
         masks: structure -> voxels (slices, rows, columns) on the grid of the series; none of them empty.
     """
-    d = _described(original, content_uid("RTSTRUCT", original, masks, producer), producer)
+    d = _described(original, content_uid("RTSTRUCT", original, masks, targets, producer), producer)
     d.ReferencedFrameOfReferenceSequence = [_references(original)]
     d.StructureSetROISequence, d.ROIContourSequence, d.RTROIObservationsSequence = [], [], []
     for number, (name, mask) in enumerate(masks.items(), 1):

@@ -135,7 +135,12 @@ def hand_over(source: Path, target: Path, grid: sitk.Image) -> None:
 
     It is written anew where its header holds text, or where its grid is the given one within our tolerance only, since
     other tools have their own.
+
+    Raises:
+        ConfigError: there is something at `target`; written to, it could be the linked file of a case.
     """
+    if target.exists():
+        raise ConfigError(f"{target.name}: two files of the export would have this name: rename a channel or structure")
     target.parent.mkdir(parents=True, exist_ok=True)
     if not _identical(read_grid(source), grid) or _has_text(source):
         write(reoriented(read(source), grid), target)

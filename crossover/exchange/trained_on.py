@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class TrainedOn:
     Attributes:
         n_train: patients of the target cohort, those who validate among them, as the study counts; 0 where unknown, and
             for the cases of a training of the study on all patients or none of the target.
-        fold: the fold that validated, of a study whose models each leave one out for that.
+        fold: the fold that validated, of a study whose models each leave one out for that; and the number of one in
+            nnU-Net's splits_final.json that no training of the study has.
     """
 
     n_train: int = 0
@@ -49,23 +51,28 @@ def read_trained_on(
         What it was trained on, and what else there is to tell, a sentence each.
 
     Raises:
-        ConfigError: the file is neither, has no such fold, or names test patients.
+        ConfigError: the file is neither, has no such fold, names test patients, or has no name of a case.
     """
     known = CaseNames(cases)
-    parts = [[known.split(name) for name in part] for part in _parts(path, fold)]
-    found = [split[0] for part in parts for split in part if split]
+    parts = [[_case(known, name) for name in part] for part in _parts(path, fold)]
+    found = [case for part in parts for case in part if case]
+    if not found:
+        raise ConfigError(
+            f"{path}: none of its training cases has the name of a case of study {study.study}, such as "
+            f"{cases[0].name}: whether test patients are among them can't be told. Give --n if none is"
+        )
     if tested := sorted({case.patient for case in found if case.test}):
         raise ConfigError(
             f"{path}: {first_few(tested, _NAMED)} are test patients of the study: "
             "a model that was trained on them can't be tested on them"
         )
-    unknown = sum(split is None for part in parts for split in part)
+    unknown = sum(case is None for part in parts for case in part)
     notes = [f"{path}: {unknown} training cases are none of this study's"] if unknown else []
     n_train = len({case.patient for case in found if case.cohort == study.target})
-    train, validation = ({split[0].name for split in part if split} for part in parts)
+    train, validation = ({case.name for case in part if case} for part in parts)
     own = next((s for s in sets if {*s.train} == train and {*s.validation} == (validation or train)), None)
     if own is None:
-        return TrainedOn(n_train), notes
+        return TrainedOn(n_train, fold=fold), notes
     left_out = own.stage.fold if own.stage.fold_cohort is None else None
     if dict(own.stage.train).get(study.target) is None:  # all patients, which the study's own models count as no size
         n_train = 0
@@ -73,7 +80,7 @@ def read_trained_on(
 
 
 def _parts(path: Path, fold: int | None) -> tuple[list[str], list[str]]:
-    """Return the names of the training and of the validation cases that a file lists."""
+    """Return the names or image files of the training and of the validation cases that a file lists."""
     try:
         content: Any = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -92,4 +99,12 @@ def _parts(path: Path, fold: int | None) -> tuple[list[str], list[str]]:
 
 def _listed(items: list) -> list[str]:
     images = [item["image"] if isinstance(item, dict) else item for item in items]
-    return [stem(image[0] if isinstance(image, list) else image) for image in images]
+    return [str(image[0] if isinstance(image, list) else image) for image in images]
+
+
+def _case(known: CaseNames, image: str) -> StudyCase | None:
+    """Return the case that a name or an image file is of, else the nearest folder of the file; None for none."""
+    *folders, file = image.replace("\\", "/").split("/")
+    pairs = [f"{outer}_{inner}" for outer, inner in pairwise(folders)]
+    names = [stem(file), *(name for two in zip(reversed(["", *pairs]), reversed(folders)) for name in two)]
+    return next((split[0] for name in names if (split := known.split(name))), None)

@@ -3,7 +3,7 @@
 The same code as the workflow's, step by step: ingest, bias field, slices, prediction, scores.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +12,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.core import disk, incremental
-from crossover.core.configuration import ConfigError
+from crossover.core.configuration import ConfigError, merge
 from crossover.core.files import file_digest, read_json, write_json
 from crossover.core.source_code import code_digest
 from crossover.evaluation.metrics import score
@@ -26,6 +26,8 @@ from crossover.sources.ingest import ingest
 from crossover.sources.ingest_report import Report
 from crossover.sources.settings import RulesFile
 from crossover.study import backends as backends_of_studies
+from crossover.study.given_model import PARAMS
+from crossover.study.parameters import result_settings
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -36,7 +38,8 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
     """Return the folder of a model's weights.
 
     Raises:
-        ConfigError: no such model in the study, or not trained yet, naming what there is.
+        ConfigError: no such model in the study, or not trained yet, naming what there is; or trained with other
+            settings than the study has now.
     """
     stages = results / study.study / "stages"
     models = {name: stages / m.stage for name, m in plan(study).models.items()}
@@ -49,7 +52,33 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
             f"model {model!r} is not trained in {stages}: run the study first (make reproduce "
             f"STUDIES={study.study} SCALE={study.scale})"
         )
+    _check_trained(study, model, models[model], results / study.study)
     return models[model]
+
+
+def _check_trained(study: Study, model: str, stage: Path, results: Path) -> None:
+    """Refuse a model whose structures, scale, channels or preparation are not those that the study has now.
+
+    The settings of the study's results tell nothing of a stage that was trained after they were written.
+    """
+    trained = read_json(stage / incremental.RECORD)["stage"]["structures"]
+    if {*trained} != {*plan(study).models[model].structures}:
+        raise ConfigError(
+            f"model {model!r} was trained to segment {', '.join(trained)}, and the study's file now has "
+            f"{', '.join(plan(study).models[model].structures)}: restore the names of its structures, or train it again"
+        )
+    settings = results / PARAMS
+    if not settings.exists() or settings.stat().st_mtime < (stage / incremental.RECORD).stat().st_mtime:
+        return
+    made, now = read_json(settings), result_settings(study)
+    if made.get("scale", study.scale) != study.scale:
+        raise ConfigError(f"{results} was made at the scale {made['scale']}: give --scale {made['scale']}")
+    told = merge(now, {key: made[key] for key in ("channels", "preparation") if key in made})
+    if differing := [key for key in told if told[key] != now[key]]:
+        raise ConfigError(
+            f"{settings}: the study's results were made with other settings than its file has now: restore "
+            f"{' and '.join(differing)} there, or run the study again"
+        )
 
 
 def rules_of(study: Study) -> RulesFile:
@@ -125,9 +154,8 @@ def segment(
     _prepare(cases, out, study, workers, failed)
     complete = [case for case in report["made"] if case not in failed]
     rows = list(_predicted(study, stage, out, complete, workers, failed, objects))
-    for case in failed:  # of an earlier call
-        for old in out.glob(f"p*/{case}_*"):
-            old.unlink()
+    earlier = _drop_earlier(out, [f"{row['case']}_{row['structure']}" for row in rows])
+    for case in {*failed, *earlier} - {row["case"] for row in rows}:
         if objects:
             objects.drop(case)
     unscored = {c: _errors_text(about["findings"]) for c, about in report["cases"].items()}
@@ -137,6 +165,16 @@ def segment(
         table.append({"case": NO_CASE, "not_done": _errors_text(report["folder"])})
     columns = ["case", "structure", "volume_predicted_ml", "not_done"]
     return pd.DataFrame(table, columns=list(dict.fromkeys([*columns[:2], *_keys(rows), *columns])))
+
+
+def _drop_earlier(out: Path, done: Sequence[str]) -> set[str]:
+    """Remove masks and pictures of an earlier call but those of `done`, `<case>_<structure>`; return their cases."""
+    there = [p for folder in ("predictions", "pictures") for p in sorted((out / folder).glob(f"p{12 * '[0-9a-f]'}*_*"))]
+    kept = tuple(f"{name}." for name in done)
+    earlier = [path for path in there if not path.name.startswith(kept)]
+    for path in earlier:
+        path.unlink()
+    return {path.name.partition("_")[0] for path in earlier}
 
 
 NO_CASE = "files of no case"

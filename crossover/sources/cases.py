@@ -156,6 +156,8 @@ def _refresh(
 ) -> dict[str, CaseRecord]:
     """Return the records of all cases; where making one failed, a record that says so and is not kept.
 
+    A case that is kept may be of files that lie elsewhere now: its record gets their tokens.
+
     Args:
         apart: in processes of their own: a decoder that crashes takes its process with it, not the job.
     """
@@ -164,6 +166,10 @@ def _refresh(
     except incremental.ItemsError as error:
         failed: dict[str, Any] = {case: _crashed(work[case], why) for case, why in error.failed.items()}
         records = dict(sorted((error.records | failed).items()))
+    for case, record in records.items():
+        if record.get("received", work[case].received) != work[case].received:
+            record["received"] = work[case].received
+            write_json(folder / case / incremental.RECORD, record)
     return dict(records)
 
 

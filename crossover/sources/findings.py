@@ -98,6 +98,12 @@ KINDS: dict[str, Kind] = {
     "outline-shown": Kind("warning", "use images that were not blanked, or cut off their ends with `blank_ends: cut`"),
     "structures-exchanged": Kind("warning", "check the two structures: their names or labels may be exchanged"),
     "sides-swapped": Kind("warning", "check left and right: the names or the image's orientation may be swapped"),
+    "mask-of-model": Kind(
+        "note",
+        "nothing to do, unless a person corrected what the model drew: then set SegmentAlgorithmType to SEMIAUTOMATIC, "
+        "or ApprovalStatus to APPROVED",
+    ),
+    "mask-automatic": Kind("warning", "check that a person reviewed the mask before it counts as a manual one"),
     "numbers-shared": Kind("error", "export the object again: it uses the number of a structure more than once"),
     "numbers-unknown": Kind("warning", "check the object: part of it belongs to no structure"),
     "contours-redrawn": Kind("error", "delete one of the two outlines of each slice"),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import pandas as pd
@@ -106,15 +106,27 @@ def _rows(tables: list[Path], wanted: set[str], met: set[str], prefix: str) -> I
 
 
 def _named_files(source: Path, wanted: set[str], met: set[str], prefix: str) -> Iterator[str]:
-    """Yield a line for each volume whose path holds a name's patient as a word: those of a folder without a table."""
-    key, asked = secret(), {patient_of(name): name for name in wanted - met}
-    for path in paths_below(source) if asked else ():
-        if not is_volume(path):
-            continue
-        for word in {path[a:b] for a, b in word_runs(path)}:
-            if name := asked.get(pseudonym(prefix + word, key)):
-                met.add(name)
-                yield f"{name}: patient {word}, {path}"
+    """Yield a line for each volume whose path holds a name's patient as a word: those of a folder without a table.
+
+    Of a patient with several scans they are those of the scan, where words of the path tell it.
+    """
+    key, asked = secret(), sorted(wanted - met)
+    of_patient: dict[str, list[tuple[str, set[str]]]] = {}
+    for path in filter(is_volume, paths_below(source) if asked else ()):
+        words = {path[a:b] for a, b in word_runs(path)}
+        for word in words:
+            of_patient.setdefault(pseudonym(prefix + word, key), []).append((f"patient {word}, {path}", words - {word}))
+    for name in asked:
+        files = of_patient.get(patient_of(name), [])
+        scan = name.partition("-")[2]
+        own = [line for line, words in files if scan and _tell(words, scan, key)] or [line for line, _ in files]
+        met |= {name for _ in own[:1]}
+        yield from (f"{name}: {line}" for line in own)
+
+
+def _tell(words: set[str], scan: str, key: bytes) -> bool:
+    """Return whether one or two words of a path are what distinguishes a scan."""
+    return any(scan_name(values, key) == scan for n in (1, 2) for values in permutations(sorted(words), n))
 
 
 def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: bytes) -> bool:

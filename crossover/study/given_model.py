@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from crossover import networks
 from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
+from crossover.sources.pseudonyms import VARIABLE, pseudonym, secret, secret_file
 from crossover.study.draft import StartingModel
+from crossover.study.splits import read_splits
 
 IMAGENET = "imagenet"
 ENCODER = "timm-tf_efficientnet_lite0"
@@ -55,3 +58,25 @@ def model_of(source: str) -> StartingModel | None:
     apart = params.get("network", {}).get("per_structure")  # then it segments one of them
     structures = () if apart else tuple(params.get("structures", ()))
     return StartingModel(f"the model {file.parent.name}", network | {"initial": initial}, frozen, structures)
+
+
+def trained_on(model: StartingModel, patients: Iterable[str]) -> list[str]:
+    """Return those of some patients who are training patients of the study that trained a model.
+
+    They are known by their names, or by their pseudonyms where this machine has the secret; nobody is where the study's
+    `splits.csv` is not two folders above the model's.
+    """
+    results = Path(model.network["initial"].get("file", "")).parents[2:3]
+    if not results or not (results[0] / "splits.csv").exists():
+        return []
+    splits = read_splits(results[0] / "splits.csv")
+    trained = {*splits[splits.part == "train"].patient}
+    cohorts = (read_json_or_none(results[0] / PARAMS) or {}).get("cohorts", {}).values()
+    prefixes = {"", *(cohort["source"].get("prefix", "") for cohort in cohorts)}
+    key = secret() if os.environ.get(VARIABLE) or secret_file().exists() else None
+    return [
+        patient
+        for patient in patients
+        for names in [{prefix + patient for prefix in prefixes}]
+        if trained & (names | ({pseudonym(name, key) for name in names} if key else set()))
+    ]

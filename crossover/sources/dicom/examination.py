@@ -25,6 +25,7 @@ from crossover.sources.dicom.structures import (
     Drawable,
     Drawing,
     drawables,
+    drawn_by_model,
     find_structure,
     unclaimed,
 )
@@ -135,6 +136,9 @@ def _load(instance: Instance) -> tuple[list[Drawable], list[Finding]]:
     try:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True)
+        if drawn_by_model(dataset):
+            what = "its masks are of a model and no manual ones: they were left out"
+            return [], [Finding("mask-of-model", what, files=(instance.file.token,))]
         if instance.modality == "SEG":  # its frames are read when a structure is drawn
             _convert(dataset)
         loose = [replace(f, files=(instance.file.token,)) for f in unclaimed(dataset)]

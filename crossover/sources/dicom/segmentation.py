@@ -45,6 +45,8 @@ class Segment(NamedTuple):
     """Left or right, say: items of SegmentedPropertyTypeModifierCodeSequence (0062,0011)."""
     colour: tuple[int, ...] = ()
     """Red, green and blue from 0 to 255; empty where it has none."""
+    algorithm: str = ""
+    """SegmentAlgorithmType (0062,0008): MANUAL, SEMIAUTOMATIC or AUTOMATIC."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def _segment(item: Dataset) -> Segment:
     ]
     label, description = (str(item.get(f"Segment{k}") or "") for k in ("Label", "Description"))
     number = int(item.get("SegmentNumber") or 0)
-    return Segment(number, label, description, kind, tuple(modifiers), _colour(item))
+    algorithm = str(item.get("SegmentAlgorithmType") or "")
+    return Segment(number, label, description, kind, tuple(modifiers), _colour(item), algorithm)
 
 
 def _colour(item: Dataset) -> tuple[int, ...]:

@@ -27,6 +27,10 @@ Drawing = tuple[NDArray[np.bool_], list[Finding]]
 
 BY = ("name", "description", "coded meaning", "number")
 """What a structure may be known by. Of several structures, those count that an earlier one of these finds."""
+MANUFACTURER = "Crossover"
+"""The Manufacturer (0008,0070) of objects that this program writes."""
+AUTOMATIC = "AUTOMATIC"
+"""The SegmentAlgorithmType (0062,0008) of what a program drew alone."""
 READERS = ("ContentCreatorName", "ReviewerName", "OperatorsName")
 """Who drew all structures of an object."""
 ALIKE_COLOUR = 3
@@ -55,6 +59,8 @@ class Drawable(NamedTuple):
     """The SeriesNumber (0020,0011) of its object."""
     place: str = ""
     """Where its object's file lies below the source."""
+    automatic: bool = False
+    """Whether its object says that a program drew it alone."""
 
     def describe(self) -> str:
         """Describe the structure in numbers and closed words only: "SEG segment 2: Lymph node"."""
@@ -125,6 +131,8 @@ def find_structure(
         what = f"{len(drawings)} structures have its name and differ in their voxels: {_listed(named)}"
         raise Refused("structure-doubled", what)
     mask, own = drawings[0]
+    if any(s.automatic for s in named):
+        passed = [*passed, Finding("mask-automatic", "a program drew it, by its SegmentAlgorithmType")]
     return on_grid(mask.astype(np.uint8), grid), [*findings, *passed, *own]
 
 
@@ -208,6 +216,15 @@ def _drawings(structures: Sequence[Drawable], grid: sitk.Image) -> list[Drawing]
     return drawings
 
 
+def drawn_by_model(dataset: Dataset) -> bool:
+    """Return whether an RTSTRUCT or SEG has masks that a model of this program made and nobody approved."""
+    if text(dataset, "Manufacturer") != MANUFACTURER:
+        return False
+    if dataset.get("Modality") == "RTSTRUCT":
+        return text(dataset, "ApprovalStatus") != "APPROVED"
+    return any(segment.algorithm == AUTOMATIC for segment in segments(dataset))
+
+
 def drawables(dataset: Dataset) -> Iterator[Drawable]:
     """Yield all structures of an RTSTRUCT or SEG; none of another object."""
     series = frozenset(references(dataset)) - {""}
@@ -249,7 +266,10 @@ def _of_segment(
             meanings += [f"{side} {m}" for m in meanings] + [f"{m} {side}" for m in meanings]
     names = (_normal([segment.label]), _normal([segment.description]), _normal(meanings))
     standard = ", ".join(filter(None, map(_standard, (segment.kind, *segment.modifiers))))
-    return Drawable("SEG segment", segment.number, names, standard, frame, series, draw, segment.colour)
+    return Drawable(
+        "SEG segment", segment.number, names, standard, frame, series, draw, segment.colour,
+        automatic=segment.algorithm == AUTOMATIC,
+    )  # fmt: skip
 
 
 def _normal(names: Iterable[str]) -> frozenset[str]:

@@ -108,9 +108,18 @@ def _commit(cohort: PublicCohort) -> str:
 
 
 def _missing(work: Fetch) -> list[str]:
-    """Return the labels of what is to be fetched; changed files are moved aside, parts of another entry forgotten."""
+    """Return the labels of what is to be fetched.
+
+    Changed files are moved aside, and so are series that the registry has no more, which a study would read as
+    patients; other parts of another entry are forgotten.
+    """
     beside, cohort = work.beside, work.cohort
     labels = [*_files(cohort), *([_commit(cohort)] if cohort.git else []), *(each.series for each in work.series)]
+    for label in [label for label in beside.parts if label not in labels and "://" not in label]:
+        files = [beside.data / path for path in beside.parts[label]["files"]]
+        if moved := sum(path.exists() for path in files):
+            beside.put_aside(files)
+            work.tell(f"series {label} is no longer part of the cohort: {moved} files moved aside to {beside.aside}")
     beside.parts = {label: part for label, part in beside.parts.items() if label in labels}
     todo = []
     for label in labels:

@@ -21,6 +21,7 @@ from crossover.sources.dicom.rtstruct import CLOSED, rois
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import Stack, grid, stacks
+from crossover.sources.dicom.structures import drawn_by_model
 from crossover.sources.findings import Finding, Refused, join_findings
 from crossover.sources.inspection.inventory import (
     ChannelKind,
@@ -182,6 +183,8 @@ def structure_names(instance: Instance) -> list[tuple[str, bool]]:
     try:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
+        if drawn_by_model(dataset):
+            return []
         named = [(r.name, any(c.kind in CLOSED and len(c.points) > 2 for c in r.contours)) for r in rois(dataset)]
         return named + [(s.label or s.description, True) for s in segments(dataset)]
     except Exception:  # damaged files raise nearly anything; an ingest says what is wrong with them

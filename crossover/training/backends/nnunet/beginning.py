@@ -81,12 +81,15 @@ class Beginning:
 
 def of_stage(folder: Path) -> Beginning:
     """Return what a stage of this backend ended with."""
-    weights = load_file(folder / WEIGHTS)
-    return Beginning(folder / WEIGHTS, weights, read_json(folder / PLANS), read_json(folder / DATASET))
+    return _beside_plans(folder / WEIGHTS)
+
+
+def _beside_plans(path: Path) -> Beginning:
+    return Beginning(path, load_file(path), read_json(path.with_name(PLANS)), read_json(path.with_name(DATASET)))
 
 
 def of_file(path: Path) -> Beginning:
-    """Return what a file that a user names holds: a checkpoint of nnU-Net's, or a stage's weights.safetensors.
+    """Return what a file that a user names holds: a checkpoint of nnU-Net's, or a stage's weights (.safetensors).
 
     Raises:
         ValueError: it is neither, or its plans are not known.
@@ -95,7 +98,7 @@ def of_file(path: Path) -> Beginning:
         missing = [name for name in (PLANS, DATASET) if not (path.parent / name).is_file()]
         if missing:
             raise ValueError(f"{path}: {' and '.join(missing)} of its training must be in the same folder")
-        return of_stage(path.parent)
+        return _beside_plans(path)
     found = checkpoints.read(path)
     arguments = found.get("init_args") or {}
     if not {"plans", "dataset_json"} <= arguments.keys():
