@@ -567,12 +567,18 @@ def test_counts_of_checks_are_sentences_and_ranges_run_forwards(tmp_path):
     path = plain_file(tmp_path, values=values, orderings=[ordered("a", "b", n=0)])
     text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
     assert "2 follow, 0 follow only under a reading, 1 doesn't follow, 0 can't be checked" in text
-    assert (
-        "the paper prints 0.9, compared with at most what 24 scores from 0 to 1 with this mean can have, which" in text
-    )
+    limit = "at most what 24 scores from 0 to 1 can have, whose mean is rounded to this, which"
+    assert f"the paper prints 0.9, compared with {limit}" in text
     (claim,) = false_claims(load_published(str(path))).itertuples()
     assert claim.probability > 0.5
     assert f", {claim.lowest:.2f} at 0.50 and {claim.highest:.2f} at 0.90" in text
+
+
+def test_an_sd_that_only_an_impossible_mean_rules_out_says_so(tmp_path):
+    values = [{"model": model("a"), "test_set": "t", "metric": "dsc", "mean": 1.08, "sd": 0.075, "where": "T"}]
+    rows = audit(load_published(str(plain_file(tmp_path, values=values))))
+    (sd,) = (row for row in rows if row.about.startswith("SD of a"))
+    assert sd.verdict == NOT and "computed from a number with its own finding: Mean of a" in sd.note
 
 
 def test_a_pooled_mean_without_all_parts_is_counted():

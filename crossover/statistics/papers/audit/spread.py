@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import key_of, key_text
@@ -156,11 +157,12 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
         return
     most = largest_sd(unrounded(value.mean).clipped(*scale), n, scale)
     kind = f"scores from {scale[0]:g} to {scale[1]:g}" if math.isfinite(scale[1]) else "distances"
-    yield judged(
-        CHECK, about, value.where, printed, f"at most what {n} {kind} with this mean can have", sd,
+    row = judged(
+        CHECK, about, value.where, printed, f"at most what {n} {kind} can have, whose mean is rounded to this", sd,
         [Interpretation("", exactly(most))], relation="at_most",
         note="" if value.sd is not None else f"The SD that belongs to it is {short_range(sd)}",
     )  # fmt: skip
+    yield replace(row, rests_on=(f"Mean of {key_text(key_of(value))}",))
 
 
 def _together(value: Value, n: int | None, published: Published) -> Iterator[AuditRow]:
