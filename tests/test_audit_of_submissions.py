@@ -575,7 +575,8 @@ def test_counts_of_checks_are_sentences_and_ranges_run_forwards(tmp_path):
 
 
 def test_an_sd_that_only_an_impossible_mean_rules_out_says_so(tmp_path):
-    values = [{"model": model("a"), "test_set": "t", "metric": "dsc", "mean": 1.08, "sd": 0.075, "where": "T"}]
+    values = [{"model": model(f), "test_set": "t", "metric": "dsc", "mean": m, "sd": 0.075, "where": "T"}
+              for f, m in (("a", 1.08), ("b", 0.8), ("c", 0.9))]  # fmt: skip
     rows = audit(load_published(str(plain_file(tmp_path, values=values))))
     (sd,) = (row for row in rows if row.about.startswith("SD of a"))
     assert sd.verdict == NOT and "computed from a number with its own finding: Mean of a" in sd.note
