@@ -64,7 +64,8 @@ class Published(ConfigSection):
     confidence: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The confidence level of the printed intervals, such as 0.95 for 95%; required if a `ci` is given."""
     comparison: Comparison | None = None
-    """The method by which the paper compares its models; not given if it doesn't test them."""
+    """The method by which the paper compares its models, for a study that reruns it; the audit does not read it. It is
+    not given if the paper doesn't test them."""
     alpha: Printed | None = None
     """The significance level below which the paper calls a p value significant; not given if the paper doesn't state
     it."""

@@ -124,7 +124,7 @@ def _claims(claims: pd.DataFrame, published: Published) -> list[Text]:
         out.append(Text(f"{what}printed: {named}."))
     if without := no_claims(published):
         named = first_few([pair_text(test) for test in without], MOST_NAMED, "; ")
-        verb = "claims" if len(without) == 1 else "claim"
+        verb = "shows" if len(without) == 1 else "show"
         what = f"{counted(len(without), 'tested comparison')} {verb} no difference, as p is not below the threshold"
         out.append(Text(f"{what}: {named}."))
     return out
