@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crossover import networks
 from crossover.analyses import registry
 from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
 from crossover.execution.preflight import check
@@ -187,6 +188,14 @@ def test_contradictions_between_sections_are_named_all_at_once(tmp_path: Path):
     )
     for what in ("role: target", "'t2'", "'ovary'; there are cervix, uterus", "'scratchy'"):
         assert what in message
+
+
+def test_a_network_of_which_a_file_is_missing_names_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(networks, "_engines", lambda name: ())
+    assert "crossover/networks/torch/unet.py, which builds the network, is missing" in networks.what_it_lacks("unet")
+    monkeypatch.setattr(networks, "_engines", lambda name: ("torch",))
+    assert "crossover/networks/mine.py, which declares the network, is missing" in networks.what_it_lacks("mine")
+    assert networks.what_it_lacks("unet") == networks.what_it_lacks("../x") == ""
 
 
 def test_a_study_of_strategies_that_all_name_structures_has_no_main_question(tmp_path: Path):

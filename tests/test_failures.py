@@ -354,3 +354,14 @@ def test_a_lack_of_memory_is_recognised_by_what_followed_from_it():
 
     assert out_of_memory(recorded(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")))
     assert not out_of_memory(recorded(RuntimeError("no deterministic implementation")))
+
+
+def test_a_training_that_is_told_twice_is_done_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A job that ran out of time after its trainings were done is submitted again, and tells them again."""
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    for seconds in (7.0, 0.0):
+        for stage in ("a", "b"):
+            progress.tell("uterus", stage, seconds)
+    (status,) = progress.statuses()
+    assert (status.done, status.stages) == (2, 3) and status.seconds_left == pytest.approx(7)

@@ -37,8 +37,8 @@ def failing(x: np.ndarray, bias: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("logits, told", [
-    (lambda x, b: x[:, ::2, ::2] + b, r"own returns an array of \(1, 4, 4, 2\) for one image, not \(1, 8, 8, 2\)"),
-    (lambda x, b: x[..., :1] + b, r"own returns an array of \(1, 8, 8, 1\)"),
+    (lambda x, b: x[:, ::2, ::2] + b, r"own returns maps of \(1, 4, 4, 2\) for one image, not \(1, 8, 8, 2\)"),
+    (lambda x, b: x[..., :1] + b, r"own returns maps of \(1, 8, 8, 1\)"),
     (failing, "own fails on images of .*AttributeError: 'tuple'"),
     (lambda x, b: x + b + RNG.normal(), "a different map for the same image each time"),
     (lambda x, b: x - x.mean() + b, "depends on the other images of the batch"),

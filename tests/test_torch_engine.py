@@ -315,7 +315,7 @@ def test_on_a_gpu_replayed_steps_are_to_the_bit_those_computed(device, level, mo
     (("encoder", "head"), nn.Conv2d(1, 1, 1), ""),
     (("head", "encoder"), nn.Conv2d(1, 1, 1), "build returns the parts head, encoder, but PARTS are encoder, head"),
     (("encoder", "neck"), nn.Conv2d(1, 1, 1), "build returns the parts encoder, neck, but PARTS are encoder, head"),
-    (("encoder", "head"), nn.Conv2d(1, 1, 1, bias=False), "the last convolution has no bias"),
+    (("encoder", "head"), nn.Conv2d(1, 1, 1, bias=False), "the last convolution, has no bias"),
     (("encoder", "head"), nn.BatchNorm2d(1), "head.num_batches_tracked is not a floating-point tensor"),
 ])  # fmt: skip
 def test_a_network_that_is_built_as_it_isnt_declared_is_refused(names, part, told):

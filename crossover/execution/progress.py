@@ -65,9 +65,12 @@ def tell(study: str, what: str, seconds: float) -> None:
 
 
 def _done(study: str) -> list[tuple[float, str]]:
-    """Return what is done: seconds of its training, and the stage's name."""
+    """Return what is done: seconds of its training, and the stage's name; a job that is tried again tells it again."""
     lines = [line.partition(" ") for line in (FOLDER / f"{study}.done").read_text().splitlines()]
-    return [(float(seconds), stage) for seconds, _, stage in lines]
+    took: dict[str, float] = {}
+    for seconds, _, stage in lines:
+        took[stage] = max(float(seconds), took.get(stage, 0.0))
+    return [(seconds, stage) for stage, seconds in took.items()]
 
 
 class Watched:

@@ -177,6 +177,18 @@ def _declares(file: Path) -> bool:
     return hasattr(importlib.import_module(f"crossover.networks.{file.stem}"), "PARTS")
 
 
+def what_it_lacks(architecture: str) -> str:
+    """Return which file of an architecture is missing beside another, as the end of a message; "" of others."""
+    place, engine = f"crossover/networks/{architecture}.py", f"crossover/networks/torch/{architecture}.py"
+    if not architecture.isidentifier():
+        return ""
+    if (_FOLDER / f"{architecture}.py").exists() and not _engines(architecture):
+        return f"; {place} is there, and {engine}, which builds the network, is missing"
+    if _engines(architecture) and not (_FOLDER / f"{architecture}.py").exists():
+        return f"; {place}, which declares the network, is missing"
+    return ""
+
+
 @cache
 def _engines(architecture: str) -> tuple[str, ...]:
     return tuple(sorted(f.parent.name for f in _FOLDER.glob(f"*/{architecture}.py")))

@@ -102,7 +102,7 @@ def _own_findings(network: Network, dimensions: int) -> Iterator[str]:
     name, there = network.architecture, networks.architectures(dimensions)
     if name not in there:
         other = {2: "network.backend: patches trains", 3: "network.backend: slices trains"}[dimensions]
-        known = f"; {other} it" if name in networks.architectures() else ""
+        known = f"; {other} it" if name in networks.architectures() else networks.what_it_lacks(name)
         yield f"network.architecture: no {name!r}; there are {', '.join(there)}{known}"
         return
     for wrong in networks.wrong_settings(name, network.settings):

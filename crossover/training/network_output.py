@@ -35,9 +35,8 @@ def check_output(
         first, again = engine.predict(one), engine.predict(one)
         wanted = (1, *images.shape[1:-1], structures)
         if first.shape != wanted:
-            raise _refused(
-                architecture, f"an array of {first.shape} for one image, not {wanted} (images, pixels, structures)"
-            )
+            axes = "images, pixels along each axis, structures"
+            raise _refused(architecture, f"maps of {first.shape} for one image, not {wanted} ({axes})")
         beside = engine.predict(np.concatenate([one, 5 * one + 3]))[:1]
         engine.start(recipe.model_copy(update={"initial_probability": _RARE}), 0, None, None)
         lowered = engine.predict(one)

@@ -79,7 +79,11 @@ def check_built(architecture: Declared, model: nn.Module) -> None:
                 f"{place}: {name} has requires_grad=False: levels freeze parts, and a constant must be a buffer"
             )
     if _last_bias(model) is None:
-        findings.append(f"{place}: the last convolution has no bias, which recipe.initial_probability sets")
+        built = [name for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS)]
+        last = f"{built[-1]}, the last convolution, has no bias" if built else "there is no convolution with a bias"
+        findings.append(
+            f"{place}: {last}, which recipe.initial_probability sets; transposed convolutions are none of these"
+        )
     if findings:
         raise ConfigError("\n".join(findings))
 
