@@ -138,6 +138,12 @@ def test_only_the_main_questions_families_on_the_targets_test_cases_count():
     assert answer_in_short(of()) == [] and picture(of()) is None
 
 
+def test_a_crossover_with_a_family_of_another_question_beats_nothing():
+    of_levels = crossing(NONE, 0.0, 0.0, 0.0, overtakes="transfer-L3")
+    found = best_by_size(of(pairwise=two(0.01, 0.8, 0.3), crossover=of_levels), "tumour")
+    assert [choice.best for choice in found.values()] == [(TUNED,), (TUNED, ALL), (TUNED, ALL)]
+
+
 def test_of_trained_models_it_says_that_it_is_about_them():
     said = answer_in_short(of(pairwise=two(0.01, 0.8, 0.02).assign(about=MODELS)))
     assert len(said) == 2 and said[1].startswith("This applies only to these trained models")

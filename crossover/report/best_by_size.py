@@ -59,7 +59,8 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
     for n in (n for n in study.sizes if n in set(pairs["n_train"])):
         rows = pairs[pairs["n_train"] == n]
         there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
-        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(crossings, n)}
+        decided = [row for row in crossings if {row["ahead"], row["overtakes"]} <= set(there)]
+        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(decided, n)}
         ahead = {f: _ahead(rows, f) for f in there}
         best = tuple(f for f in there if f not in worse)
         # of verdicts that contradict each other, so that nothing is left, none is taken
