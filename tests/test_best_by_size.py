@@ -8,6 +8,7 @@ from crossover.analyses.figures import style
 from crossover.report.answers import KINDS, chains_in_short, chains_picture
 from crossover.report.best_by_size import (
     Choice,
+    action,
     answer_in_short,
     best_by_size,
     cost_of_choice,
@@ -18,6 +19,7 @@ from crossover.report.best_by_size import (
 from crossover.report.crossover_section import crossovers_found
 from crossover.report.formats import bound, quoted
 from crossover.report.results import StudyResults
+from crossover.report.score_tables import strategy_label
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
@@ -237,3 +239,21 @@ def test_sizes_are_told_in_ranges_of_neighbours(chosen, words):
 def test_names_of_several_words_are_quoted_and_the_decoder_is_what_is_tuned():
     assert [quoted(label) for label in ("Off the shelf", "TL")] == ["“Off the shelf”", "TL"]
     assert [trained_part(level) for level in ("decoder", "L1")] == ["the decoder", "from L1"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "family", "words"),
+    [
+        ((["L3"], ["L1"]), "transfer-L3-L1", "fine-tune from L3, then from L1"),
+        ((["L3"], []), "transfer-L3", "fine-tune from L3, then all of the network"),
+    ],
+)
+def test_of_gradual_unfreezing_each_step_is_told(levels, family, words):
+    values = STUDY.model_dump(mode="json")
+    steps = [{"train": {"uterus": "n"}, "levels": own} for own in levels]
+    values["strategies"]["transfer"]["chain"] = [{"train": {"cervix": "all"}}, *steps]
+    values["figures"]["colours"] = {family: "#0072b2"}
+    values["figures"]["overlays"] |= {"strategies": [family], "sizes": [4]}
+    study = type(STUDY).model_validate(values | {"splits": values["splits"] | {"k_fold": {"k": 3, "of": [family]}}})
+    assert action(study, family, [family]) == words
+    assert strategy_label(study, family) == "TL"

@@ -19,7 +19,7 @@ from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE, stays_ahead
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.study.families import baseline, families, main_question, trained_part
+from crossover.study.families import Family, baseline, families, main_question, trained_part
 from crossover.study.schema import Study
 
 CI = ("ci_low", "ci_high")
@@ -213,10 +213,19 @@ def _action(study: Study, family: str) -> str:
     if not about.sized:
         return f"take {quoted(style.family_label(study, family))} as it is"
     if about.transferred:
-        return f"fine-tune {trained_part(about.level)}" if about.level else "fine-tune"
+        return f"fine-tune {_trained_parts(study, about)}" if about.level else "fine-tune"
     if len(about.cohorts) > 1:
         return f"train on {listed([study.cohorts[c].label for c in about.cohorts])} together"
     return "train from scratch" if family == baseline(study) else f"train {quoted(style.family_label(study, family))}"
+
+
+def _trained_parts(study: Study, family: Family) -> str:
+    """Return what the steps of a family's chain train, from the first with a level on."""
+    levels = iter((family.level or "").split("-"))
+    chain = study.strategies[family.strategy].chain
+    parts = [trained_part(next(levels)) if step.levels else "" for step in chain]
+    first = next(i for i, part in enumerate(parts) if part)
+    return ", then ".join(part or "all of the network" for part in parts[first:])
 
 
 # ---- as a picture
