@@ -227,6 +227,9 @@ def test_of_chains_the_answer_names_what_is_better_worse_and_open():
     assert [bool(cells[-1].colour) for _, cells in shown.rows] == [True, True, False]
     assert shown.rows[-1][1][0].text == "+5.0" and shown.rows[0][1][0].text == "–"
     assert chains_in_short(of(study)) == [] and chains_picture(of(study)) is None
+    assert chains_in_short(of(study, contrasts=table[table["target"] == "site_a"])) == [
+        f"Better: all data together instead of the target's alone on {study.cohorts['site_a'].label}."
+    ], "of one target of several it is no result over all"
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,16 @@ def test_the_verdict_on_field_strength_follows_its_interval(study, apart, noise,
     assert "East is the only source of lower field strength" in text
 
 
+def test_without_a_result_over_all_targets_each_is_named(study):
+    found = simulated(study, noise=0.0)
+    apart = {name: found[name][found[name]["target"] != "all"] for name in ("contrasts", "attributes")}
+    text = said(found | apart, study)
+    for label in ("North", "South", "East"):
+        assert f"Two sources instead of one on {label}: +1.0" in text
+        assert f"without other cohorts on {label}: −8.0" in text
+    assert "Two sources instead of one:" not in text and "A source of higher" not in text
+
+
 def verdict(row: dict[str, float]) -> str:
     return judged(pd.DataFrame([row | {"difference": 0.02}]))["verdict"].item()
 

@@ -164,26 +164,27 @@ def from_chains(results: StudyResults) -> Answer:
     scores, gains, contrasts, attributes = (
         of_metric(results.frame(name, "metric"), study) for name in ("chains", "gains", "contrasts", "attributes")
     )
-    overall = {pair: rows for pair in (*KINDS, OF_CONTROL) if len(rows := _overall(contrasts, *pair))}
+    overall = {pair: _overall(contrasts, *pair, study) for pair in (*KINDS, OF_CONTROL)}
     said = statements(
         study, "chains", scores=scores, baselines=scores[scores["kind"] == BASELINE], all_gains=gains,
         gains=judged(gains[gains["kind"].isin(COUNTED[1:])]),
-        kinds=[(text, overall[pair].iloc[0]) for pair, text in KINDS.items() if pair in overall],
+        kinds=[(text + row.where, row) for pair, text in KINDS.items() for row in overall[pair].itertuples()],
     )  # fmt: skip
-    if OF_CONTROL in overall:
+    if len(overall[OF_CONTROL]):
         asked, validation = study.network.initial.weights, results.frame("validation")
         baselines = gains.loc[gains["kind"] == CONTROL, "baseline"]
         began = validation.loc[validation["family"].isin(baselines), "initial"].dropna()
         said += statements(
-            study, "control", row=overall[OF_CONTROL].iloc[0], weights=style.weights_label(asked),
+            study, "control", rows=overall[OF_CONTROL], weights=style.weights_label(asked),
             spoiled=began.ne(asked).any(),
         )  # fmt: skip
     said += statements(study, "best_fold", scores=scores, gains=gains)
     for attribute in study.attributes if len(attributes) else ():
         own = of_attribute(attributes, attribute.name)
-        if len(own) and is_numeric_dtype(own["a_value"]):
-            pooled = own["target"] == POOLED
-            row = judged(own[pooled] if pooled.any() else own).iloc[0]
+        pooled = own["target"] == POOLED
+        whole = own[pooled] if pooled.any() else own
+        if len(whole) == 1 and is_numeric_dtype(own["a_value"]):  # one of several pairs is no answer
+            row = judged(whole).iloc[0]
             name = attribute.label[:1].lower() + attribute.label[1:]
             facts = {"row": row, "pairs": own[~pooled], "about": attribute, "name": name}
             said += statements(study, "attribute_of_the_source", **facts)
@@ -196,9 +197,9 @@ def chains_in_short(results: StudyResults) -> list[str]:
     contrasts = of_metric(contrasts, results.study)
     sides: dict[str, list[str]] = {"higher": [], "lower": [], "open": []}
     for pair, text in KINDS.items():
-        for row in _overall(contrasts, *pair).head(1).itertuples() if len(contrasts) else ():
+        for row in _overall(contrasts, *pair, results.study).itertuples() if len(contrasts) else ():
             side = "higher" if row.low > 0 else "lower" if row.high < 0 else "open"
-            sides[side].append(text[:1].lower() + text[1:])
+            sides[side].append(text[:1].lower() + text[1:] + row.where)
     return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
 
 
@@ -262,8 +263,11 @@ def _time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
     return statements(study, "time_saved", saved=saved, scratch=strategy_label(study, scratch))
 
 
-def _overall(contrasts: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Return the row over all targets; the only target's where there is one."""
+def _overall(contrasts: pd.DataFrame, a: str, b: str, study: Study) -> pd.DataFrame:
+    """Return the row over all targets, else each target's, which the column `where` names if there are several."""
     rows = contrasts[(contrasts["a"] == a) & (contrasts["b"] == b)]
     pooled = rows[rows["target"] == POOLED]
-    return judged(pooled if len(pooled) else rows)
+    labels = {name: f" on {c.label}" for name, c in study.cohorts.items() if c.role == "target"}
+    labels = labels if len(labels) > 1 else {}
+    rows = judged(pooled if len(pooled) else rows)
+    return rows.assign(where=rows["target"].map(labels).fillna("").astype(str))
