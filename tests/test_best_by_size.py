@@ -146,6 +146,14 @@ def test_a_crossover_with_a_family_of_another_question_beats_nothing():
     assert [choice.best for choice in found.values()] == [(TUNED,), (TUNED, ALL), (TUNED, ALL)]
 
 
+def test_a_size_or_a_family_without_results_is_told():
+    ends = two(0.01, 0.01, 0.02).query("n_train != 16").assign(difference=0.1)
+    assert answer_in_short(of(pairwise=ends))[0].startswith("With 4 and 64 labelled cases, fine-tune")
+    more = pairs(STUDY, *((n, TUNED, SCRATCH, 0.1, 0.01) for n in (4, 16)))
+    [_, lacks] = answer_in_short(of(pairwise=pd.concat([two(0.01, 0.8, 0.02), more])))
+    assert lacks == "UT-only has no result with 64 labelled cases and is not part of the answer there."
+
+
 def test_of_trained_models_it_says_that_it_is_about_them():
     said = answer_in_short(of(pairwise=two(0.01, 0.8, 0.02).assign(about=MODELS)))
     assert len(said) == 2 and said[1].startswith("This applies only to these trained models")

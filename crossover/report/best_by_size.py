@@ -112,7 +112,18 @@ def answer_in_short(results: StudyResults) -> list[str]:
     said = [_sentence(results.study, about, choices) for about, choices in _groups(results.study, own)]
     if said and _pairs(results, *results.study.structures)["about"].eq(MODELS).any():
         said += statements(results.study, "answer_of_models")
-    return said
+    return said + _lacking(results.study, next(iter(own.values()), {}))
+
+
+def _lacking(study: Study, choices: Choices) -> list[str]:
+    """Say which families have no result at sizes of the answer, but at others."""
+    there = {n: {*choice.best, *choice.beaten} for n, choice in choices.items()}
+    lacks = {
+        style.family_label(study, family): ranges([n for n in there if family not in there[n]], study.sizes)
+        for family in main_question(study)
+        if any(family in own for own in there.values()) and any(family not in own for own in there.values())
+    }
+    return statements(study, "answer_lacks", lacks=lacks)
 
 
 def rests_on(results: StudyResults) -> list[str]:
@@ -185,7 +196,7 @@ def _sentence(study: Study, about: str, choices: Choices) -> str:
         return [action(study, f, every) for f in by_mean]
 
     parts = [
-        {"sizes": ranges(ns, list(choices)), "best": named(choice.best, ns), "beaten": named(choice.beaten, ns)}
+        {"sizes": ranges(ns, study.sizes), "best": named(choice.best, ns), "beaten": named(choice.beaten, ns)}
         for choice, ns in sizes.items()
     ]
     [said] = statements(study, "answer_by_size", parts=parts)
