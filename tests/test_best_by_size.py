@@ -154,6 +154,17 @@ def test_a_size_or_a_family_without_results_is_told():
     assert lacks == "UT-only has no result with 64 labelled cases and is not part of the answer there."
 
 
+def test_of_two_models_without_sizes_the_worse_is_beaten_at_each():
+    values = STUDY.strategies | {"other": STUDY.strategies["pretrained"].model_copy(update={"label": "Other"})}
+    study = STUDY.model_copy(update={"strategies": values})
+    rows = [(n, SCRATCH, shelf, -0.2, 0.01) for n in (4, 16) for shelf in (SHELF, "other")]
+    table = pairs(study, (0, "other", SHELF, -0.06, 0.01), *rows).assign(ci_low=-0.3, ci_high=-0.01)
+    assert answer_in_short(of(study, pairwise=table)) == ["With 4 to 16 labelled cases, take Pretrained as it is."]
+    level = table.assign(p=table["p"].where(table["n_train"] > 0, 0.4))
+    [said] = cost_of_choice(of(study, pairwise=level))
+    assert "0.30 in mean DSC with 4 labelled cases and 0.30 with 16" in said
+
+
 def test_of_trained_models_it_says_that_it_is_about_them():
     said = answer_in_short(of(pairwise=two(0.01, 0.8, 0.02).assign(about=MODELS)))
     assert len(said) == 2 and said[1].startswith("This applies only to these trained models")

@@ -57,7 +57,7 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
     )
     out = {}
     for n in (n for n in study.sizes if n in set(pairs["n_train"])):
-        rows = pairs[pairs["n_train"] == n]
+        rows = pairs[_at(pairs, n)]
         there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
         decided = [row for row in crossings if {row["ahead"], row["overtakes"]} <= set(there)]
         worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(decided, n)}
@@ -67,6 +67,11 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
         beaten = tuple(f for f in there if f in worse) if best else ()
         out[n] = Choice(best or tuple(there), beaten, ahead)
     return out
+
+
+def _at(pairs: pd.DataFrame, n: int) -> pd.Series:
+    """Return which pairs are compared at a size; two families without sizes are the same at all of them."""
+    return pairs["n_train"].isin([0, n])
 
 
 def _ahead(rows: pd.DataFrame, family: str) -> float:
@@ -154,7 +159,7 @@ def most_apart(results: StudyResults) -> dict[int, float]:
     pairs = _pairs(results, structure)
     most: dict[int, float] = {}
     for n, choice in best_by_size(results, structure).items():
-        left = pairs["n_train"].eq(n) & pairs["family_a"].isin(choice.best) & pairs["family_b"].isin(choice.best)
+        left = _at(pairs, n) & pairs["family_a"].isin(choice.best) & pairs["family_b"].isin(choice.best)
         limits = pairs.loc[left, [*CI]].abs()
         if limits.size and limits.notna().all(axis=None):
             most[n] = limits.max(axis=None)
