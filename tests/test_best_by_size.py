@@ -186,6 +186,14 @@ def organs(*ps: float, pooled: float) -> StudyResults:
     return of(ORGANS, pairwise=pd.concat(by_organ), paired=mean)
 
 
+def test_differences_of_the_mean_over_structures_are_told_as_uncorrected():
+    assert rests_on(organs(0.5, 0.5, 0.5, 0.5, pooled=0.01)) == [
+        "1 difference with p < 0.05 is of the mean over the structures, which is not corrected: take it as a hint."
+    ]
+    assert len(rests_on(organs(0.01, 0.5, 0.5, 0.5, pooled=0.01))) == 2
+    assert len(rests_on(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4))) == 1
+
+
 def test_structures_that_are_alike_have_one_sentence():
     open_ = "with 8 labelled cases, these data can't say whether to fine-tune or train from scratch."
     assert answer_in_short(organs(0.5, 0.5, 0.5, 0.5, pooled=0.4)) == [

@@ -134,13 +134,11 @@ def _lacking(study: Study, choices: Choices) -> list[str]:
 def rests_on(results: StudyResults) -> list[str]:
     """Say what is left of the differences behind the answer after correction for the number of comparisons."""
     study = results.study
-    pairs = _pairs(results, *study.structures)
-    found = pairs[pairs["p"] < study.statistics.alpha]
-    if found.empty:
-        return []
-    return statements(
-        study, "answer_rests_on", found=len(found), left=found["significant"].sum(), tests=found["tests"].max()
-    )
+    pairs, alpha = _pairs(results, *study.structures), study.statistics.alpha
+    found = pairs[pairs["p"] < alpha]
+    averaged = (_pairs(results, POOLED)["p"] < alpha).sum() if len(study.structures) > 1 else 0
+    of_each = {"found": len(found), "left": found["significant"].sum(), "tests": found["tests"].max()}
+    return statements(study, "answer_rests_on", **of_each, averaged=averaged)
 
 
 def cost_of_choice(results: StudyResults) -> list[str]:
