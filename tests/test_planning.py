@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -432,3 +433,11 @@ def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
     }  # fmt: skip
     assert planning.statement(row).endswith("with an assurance of 79% only")
     assert planning.statement(row | {"reached": 0.29}).endswith("with an assurance of 29% only")
+
+
+def test_one_test_case_is_no_lack_of_trainings():
+    scores = simulated_panel(CROSSING, Design(), 0)
+    one = replace(scores, scores=scores.scores[..., :1], strata=scores.strata[:1])
+    [row] = planning.crossings(one, resample(one, 50), (0, 1), {"n_train": 0}, Rules())
+    said = planning.statement(row | {"hours": np.nan, "ci_low": np.nan})
+    assert "one test case of a cohort doesn't tell" in said and said.endswith("test on more patients first")

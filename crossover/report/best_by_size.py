@@ -137,8 +137,8 @@ def rests_on(results: StudyResults) -> list[str]:
     pairs, alpha = _pairs(results, *study.structures), study.statistics.alpha
     found = pairs[pairs["p"] < alpha]
     averaged = (_pairs(results, POOLED)["p"] < alpha).sum() if len(study.structures) > 1 else 0
-    of_each = {"found": len(found), "left": found["significant"].sum(), "tests": found["tests"].max()}
-    return statements(study, "answer_rests_on", **of_each, averaged=averaged)
+    of_each = {"left": found["significant"].sum(), "tests": found["tests"].max()} if len(found) else {}
+    return statements(study, "answer_rests_on", found=len(found), averaged=averaged, **of_each)
 
 
 def cost_of_choice(results: StudyResults) -> list[str]:
