@@ -314,6 +314,12 @@ def test_the_main_question_is_read_from_the_strategies(study):
     assert fine_tuned(uterus) == "transfer-L1"
 
 
+def test_a_sweep_alone_is_not_what_the_main_question_fine_tunes(study):
+    assert fine_tuned_and_scratch(study)
+    strategies = {name: own for name, own in study.strategies.items() if name != "transfer"}
+    assert not fine_tuned_and_scratch(study.model_copy(update={"strategies": strategies}))
+
+
 def test_differences_are_the_fine_tuned_models_whatever_the_order(study, frames):
     turned = frames["paired"].rename(
         columns={"family_a": "family_b", "family_b": "family_a", "ci_low": "ci_high",

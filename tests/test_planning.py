@@ -436,7 +436,7 @@ def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
 
 
 def test_one_test_case_is_no_lack_of_trainings():
-    scores = simulated_panel(CROSSING, Design(), 0)
+    scores = simulated_panel(dict.fromkeys((TRANSFER, SCRATCH), power(0.8, 0.6, 0.4)), Design(), 0)
     one = replace(scores, scores=scores.scores[..., :1], strata=scores.strata[:1])
     [row] = planning.crossings(one, resample(one, 50), (0, 1), {"n_train": 0}, Rules())
     said = planning.statement(row | {"hours": np.nan, "ci_low": np.nan})
