@@ -17,6 +17,7 @@ from scipy import stats
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.analyses.figures import organs, style, sweep, times
+from crossover.analyses.predicates import fine_tuned_and_scratch
 from crossover.analyses.tables.structures import table_two_paired
 from crossover.report.answers import from_pairs
 from crossover.report.formats import duration, share, spread
