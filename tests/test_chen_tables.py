@@ -257,6 +257,18 @@ def test_time_saved_is_said_with_its_cause(frames, study):
     assert len(text) == 13 and text["Structure"].iloc[-1] == "All together"
 
 
+def test_time_saved_is_the_mean_of_the_replicates_and_says_what_was_not_alike(frames, study):
+    saved = frames["training_time_saved"]
+    slower = saved.assign(replicate=1, saved_s=0.0, alike=False)
+    [*_, before] = from_pairs(*(frames[n] for n in ANSWER), study).sentences
+    assert "not of the strategies alone" not in before and "replicates" not in before
+    two = frames | {"training_time_saved": pd.concat([saved, slower])}
+    said = from_pairs(*(two[n] for n in ANSWER), study).sentences[-1]
+    row = saved.query("structure == 'all' and family == 'transfer-conv5'")
+    assert f"{row['saved_percent'].iloc[0] / 2:.0f}% less time" in said
+    assert "on average over 2 replicates" in said and "not of the strategies alone" in said
+
+
 # ---- figures
 
 

@@ -18,7 +18,7 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable
 from crossover.statistics.estimates.chance import METHODS
-from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.papers.claims.parts import VERDICTS
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.study_planning.planning import (
@@ -168,11 +168,12 @@ def _crossovers(results: StudyResults) -> str:
     if crossover.empty:
         return "no learning curves"
     here = shown_pairs(crossover[crossover["test_set"] == study.target], study)["verdict"]
-    crossing, none = int((here == CROSSES).sum()), int((here == NONE).sum())
+    crossing, none, changes = (int((here == verdict).sum()) for verdict in (CROSSES, NONE, CHANGES))
     words = [
         (crossing, "found"),
         (none, "none in the range"),
-        (len(here) - crossing - none, "can't tell"),
+        (changes, "more than one change"),
+        (len(here) - crossing - none - changes, "can't tell"),
     ]
     return ", ".join(f"{n} {word}" for n, word in words if n)
 

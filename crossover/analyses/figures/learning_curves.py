@@ -18,7 +18,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS
-from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.scores.metrics_table import tested
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import families, references
@@ -70,8 +70,11 @@ def caption(frames: Frames, study: Study) -> str:
     if curves.empty:
         return ""
     confidence = f"{study.statistics.confidence:.0%}"
-    trainings = int(curves["replicates"].min())
+    points = _points(frames["metrics"][frames["metrics"]["cohort"] == study.target], study)
+    counts = points[points["family"].isin(curves["family"])].groupby(["family", "n_train"]).size()
+    trainings = int(counts.min()) if len(counts) else 1
     several = f"{trainings} trainings" if trainings > 1 else "one training"
+    several = several if counts.nunique() < 2 else f"{trainings} to {counts.max()} trainings"
     unsized = [style.family_label(study, family) for family in references(study)]
     dotted = f" Dotted: the mean of {' and of '.join(unsized)}, trained on none of them." if unsized else ""
     text = (
@@ -86,6 +89,11 @@ def caption(frames: Frames, study: Study) -> str:
     sentences = [
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
         f"n = {r.n:.0f}{_of(r.structure, study)}" for r in found.itertuples()
+    ]  # fmt: skip
+    changes = shown_pairs(pairs[pairs["verdict"] == CHANGES], study)
+    sentences += [
+        f"{style.family_label(study, r.overtakes)} and {style.family_label(study, r.ahead)}: the lead changes more than "
+        f"once{_of(r.structure, study)}" for r in changes.itertuples()
     ]  # fmt: skip
     return f"{text} {'; '.join(sentences) or 'No crossover is beyond chance'}."
 
@@ -211,7 +219,8 @@ def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study)
             axes.plot(row.n, y, marker=style.family_marker(study, row.overtakes), markersize=5.5,
                       color=colour if sure else "white", markeredgecolor=colour, zorder=4)  # fmt: skip
         unsure = f"can't tell ({row.n:.0f})" if estimated else "can't tell"
-        text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range"}.get(row.verdict, unsure)
+        sure_text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range", CHANGES: "several"}
+        text = sure_text.get(row.verdict, unsure)
         axes.text(1.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
     names = [
         f"{style.family_label(study, row.overtakes)}\nover {style.family_label(study, row.ahead)}"
