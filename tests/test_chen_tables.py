@@ -269,6 +269,15 @@ def test_time_saved_is_the_mean_of_the_replicates_and_says_what_was_not_alike(fr
     assert "on average over 2 replicates" in said and "not of the strategies alone" in said
 
 
+def test_captions_count_patients_not_their_cases(frames, study):
+    metrics = frames["metrics"]
+    number = {case: i // 2 for i, case in enumerate(metrics["case"].unique())}
+    twos = frames | {"metrics": metrics.assign(patient=metrics["case"].map(number).astype(str))}
+    target = metrics[metrics["cohort"] == study.target]
+    for each, many in ((frames, target["case"].nunique()), (twos, target["case"].map(number).nunique())):
+        assert f" {many} " in organs.caption(each, study) and f" {many} " in sweep.caption(each, study)
+
+
 # ---- figures
 
 
