@@ -335,6 +335,15 @@ def test_a_control_against_the_same_weights_says_nothing(study):
     assert "Random instead of ImageNet" not in text
 
 
+def test_trainings_are_called_folds_only_where_they_are(study, frames):
+    alone = study.model_copy(update={"paper": None, "splits": study.splits.model_copy(update={"validation": 0.2})})
+    for of, unit, paper in ((study, "folds", True), (alone, "trainings", False)):
+        texts = said(frames, of), gains.caption(frames, of)
+        assert f"over 5 {unit}" in texts[0] and f"its family's {unit}" in texts[0]
+        assert all(("which the paper reports" in text) == paper for text in texts)
+        assert texts[1].endswith("Right: of the sources, field strength.")
+
+
 def test_differences_are_points_with_a_sign():
     assert [points(v) for v in (0.0312, -0.0004, -0.004, np.nan)] == ["+3.1", "0.0", "−0.4", ""]
 

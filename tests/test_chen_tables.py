@@ -278,6 +278,13 @@ def test_captions_count_patients_not_their_cases(frames, study):
         assert f" {many} " in organs.caption(each, study) and f" {many} " in sweep.caption(each, study)
 
 
+def test_the_times_caption_counts_the_trainings_that_are_drawn(frames, study):
+    own = frames["training_time"]
+    again = pd.concat([own, own.assign(model=own["model"] + "-r1", stage=own["stage"] + "-r1", replicate=1)])
+    told = [times.caption(frames | {"training_time": table}, study) for table in (own, again)]
+    assert told[0] == told[1] and " each)" in told[0]
+
+
 # ---- figures
 
 

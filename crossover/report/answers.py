@@ -6,6 +6,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
+from crossover.analyses.figures.captions import best_run
 from crossover.analyses.figures.subgroups import tukey_p
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
@@ -93,16 +94,18 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
     sides: dict[str, dict[str, list[int]]] = {}
     lines = []
     for n in study.sizes:
-        sized = here[here.index.get_level_values("n_train") == n].droplevel("n_train")
+        at = here.index.get_level_values("n_train")
+        sized = here[at == n].droplevel("n_train")
         if sized.empty:
             continue
-        best, score = sized["mean"].idxmax(), style.metric_label(metric)
+        every = here[(at == n) | (at == 0)].droplevel("n_train")
+        best, score = every["mean"].idxmax(), style.metric_label(metric)
         line = {"n": str(n), "Highest mean": style.family_label(study, best)}
-        line[f"{score} (CI)"] = _mean(sized.loc[best])
+        line[f"{score} (CI)"] = _mean(every.loc[best])
         if scratch is not None and scratch in sized.index:
             label = style.family_label(study, scratch)
             line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
-            line[f"Tukey p against {label}"] = p_value(p(best, n))
+            line[f"Tukey p against {label}"] = p_value(p(best, n)) if best in sized.index else ""
             for family in sized.index.intersection(asked).difference([scratch]):
                 higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
                 side = "higher" if higher else "lower"
@@ -178,7 +181,7 @@ def from_chains(results: StudyResults) -> Answer:
             study, "control", rows=overall[OF_CONTROL], weights=style.weights_label(asked),
             spoiled=began.ne(asked).any(),
         )  # fmt: skip
-    said += statements(study, "best_fold", scores=scores, gains=gains)
+    said += statements(study, "best_fold", scores=scores, gains=gains, best_run=best_run(study))
     for attribute in study.attributes if len(attributes) else ():
         own = of_attribute(attributes, attribute.name)
         pooled = own["target"] == POOLED
