@@ -8,6 +8,7 @@ from crossover.analyses.figures import style
 from crossover.report.answers import KINDS, chains_in_short, chains_picture
 from crossover.report.best_by_size import (
     Choice,
+    action,
     answer_in_short,
     best_by_size,
     cost_of_choice,
@@ -18,6 +19,7 @@ from crossover.report.best_by_size import (
 from crossover.report.crossover_section import crossovers_found
 from crossover.report.formats import bound, quoted
 from crossover.report.results import StudyResults
+from crossover.report.score_tables import strategy_label
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
@@ -138,6 +140,31 @@ def test_only_the_main_questions_families_on_the_targets_test_cases_count():
     assert answer_in_short(of()) == [] and picture(of()) is None
 
 
+def test_a_crossover_with_a_family_of_another_question_beats_nothing():
+    of_levels = crossing(NONE, 0.0, 0.0, 0.0, overtakes="transfer-L3")
+    found = best_by_size(of(pairwise=two(0.01, 0.8, 0.3), crossover=of_levels), "tumour")
+    assert [choice.best for choice in found.values()] == [(TUNED,), (TUNED, ALL), (TUNED, ALL)]
+
+
+def test_a_size_or_a_family_without_results_is_told():
+    ends = two(0.01, 0.01, 0.02).query("n_train != 16").assign(difference=0.1)
+    assert answer_in_short(of(pairwise=ends))[0].startswith("With 4 and 64 labelled cases, fine-tune")
+    more = pairs(STUDY, *((n, TUNED, SCRATCH, 0.1, 0.01) for n in (4, 16)))
+    [_, lacks] = answer_in_short(of(pairwise=pd.concat([two(0.01, 0.8, 0.02), more])))
+    assert lacks == "UT-only has no result with 64 labelled cases and is not part of the answer there."
+
+
+def test_of_two_models_without_sizes_the_worse_is_beaten_at_each():
+    values = STUDY.strategies | {"other": STUDY.strategies["pretrained"].model_copy(update={"label": "Other"})}
+    study = STUDY.model_copy(update={"strategies": values})
+    rows = [(n, SCRATCH, shelf, -0.2, 0.01) for n in (4, 16) for shelf in (SHELF, "other")]
+    table = pairs(study, (0, "other", SHELF, -0.06, 0.01), *rows).assign(ci_low=-0.3, ci_high=-0.01)
+    assert answer_in_short(of(study, pairwise=table)) == ["With 4 to 16 labelled cases, take Pretrained as it is."]
+    level = table.assign(p=table["p"].where(table["n_train"] > 0, 0.4))
+    [said] = cost_of_choice(of(study, pairwise=level))
+    assert "0.30 in mean DSC with 4 labelled cases and 0.30 with 16" in said
+
+
 def test_of_trained_models_it_says_that_it_is_about_them():
     said = answer_in_short(of(pairwise=two(0.01, 0.8, 0.02).assign(about=MODELS)))
     assert len(said) == 2 and said[1].startswith("This applies only to these trained models")
@@ -157,6 +184,14 @@ def organs(*ps: float, pooled: float) -> StudyResults:
                 for s, p in zip(ORGANS.structures, ps, strict=True)]  # fmt: skip
     mean = pairs(ORGANS, (8, "transfer", "scratch", 0.1, pooled), structure=POOLED)
     return of(ORGANS, pairwise=pd.concat(by_organ), paired=mean)
+
+
+def test_differences_of_the_mean_over_structures_are_told_as_uncorrected():
+    assert rests_on(organs(0.5, 0.5, 0.5, 0.5, pooled=0.01)) == [
+        "1 difference with p < 0.05 is of the mean over the structures, which is not corrected: take it as a hint."
+    ]
+    assert len(rests_on(organs(0.01, 0.5, 0.5, 0.5, pooled=0.01))) == 2
+    assert len(rests_on(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4))) == 1
 
 
 def test_structures_that_are_alike_have_one_sentence():
@@ -219,6 +254,9 @@ def test_of_chains_the_answer_names_what_is_better_worse_and_open():
     assert [bool(cells[-1].colour) for _, cells in shown.rows] == [True, True, False]
     assert shown.rows[-1][1][0].text == "+5.0" and shown.rows[0][1][0].text == "–"
     assert chains_in_short(of(study)) == [] and chains_picture(of(study)) is None
+    assert chains_in_short(of(study, contrasts=table[table["target"] == "site_a"])) == [
+        f"Better: all data together instead of the target's alone on {study.cohorts['site_a'].label}."
+    ], "of one target of several it is no result over all"
 
 
 @pytest.mark.parametrize(
@@ -231,3 +269,21 @@ def test_sizes_are_told_in_ranges_of_neighbours(chosen, words):
 def test_names_of_several_words_are_quoted_and_the_decoder_is_what_is_tuned():
     assert [quoted(label) for label in ("Off the shelf", "TL")] == ["“Off the shelf”", "TL"]
     assert [trained_part(level) for level in ("decoder", "L1")] == ["the decoder", "from L1"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "family", "words"),
+    [
+        ((["L3"], ["L1"]), "transfer-L3-L1", "fine-tune from L3, then from L1"),
+        ((["L3"], []), "transfer-L3", "fine-tune from L3, then all of the network"),
+    ],
+)
+def test_of_gradual_unfreezing_each_step_is_told(levels, family, words):
+    values = STUDY.model_dump(mode="json")
+    steps = [{"train": {"uterus": "n"}, "levels": own} for own in levels]
+    values["strategies"]["transfer"]["chain"] = [{"train": {"cervix": "all"}}, *steps]
+    values["figures"]["colours"] = {family: "#0072b2"}
+    values["figures"]["overlays"] |= {"strategies": [family], "sizes": [4]}
+    study = type(STUDY).model_validate(values | {"splits": values["splits"] | {"k_fold": {"k": 3, "of": [family]}}})
+    assert action(study, family, [family]) == words
+    assert strategy_label(study, family) == "TL"

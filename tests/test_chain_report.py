@@ -290,6 +290,16 @@ def test_the_verdict_on_field_strength_follows_its_interval(study, apart, noise,
     assert "East is the only source of lower field strength" in text
 
 
+def test_without_a_result_over_all_targets_each_is_named(study):
+    found = simulated(study, noise=0.0)
+    apart = {name: found[name][found[name]["target"] != "all"] for name in ("contrasts", "attributes")}
+    text = said(found | apart, study)
+    for label in ("North", "South", "East"):
+        assert f"Two sources instead of one on {label}: +1.0" in text
+        assert f"without other cohorts on {label}: −8.0" in text
+    assert "Two sources instead of one:" not in text and "A source of higher" not in text
+
+
 def verdict(row: dict[str, float]) -> str:
     return judged(pd.DataFrame([row | {"difference": 0.02}]))["verdict"].item()
 
@@ -323,6 +333,15 @@ def test_a_control_against_the_same_weights_says_nothing(study):
     text = said(simulated(study, missing=("efficientnet-b3",)), study)
     assert "The control is not conclusive here: baselines that should begin with ImageNet" in text
     assert "Random instead of ImageNet" not in text
+
+
+def test_trainings_are_called_folds_only_where_they_are(study, frames):
+    alone = study.model_copy(update={"paper": None, "splits": study.splits.model_copy(update={"validation": 0.2})})
+    for of, unit, paper in ((study, "folds", True), (alone, "trainings", False)):
+        texts = said(frames, of), gains.caption(frames, of)
+        assert f"over 5 {unit}" in texts[0] and f"its family's {unit}" in texts[0]
+        assert all(("which the paper reports" in text) == paper for text in texts)
+        assert texts[1].endswith("Right: of the sources, field strength.")
 
 
 def test_differences_are_points_with_a_sign():

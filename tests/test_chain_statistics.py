@@ -99,6 +99,14 @@ def test_chains_are_read_from_the_steps_not_from_names(of):
     assert baseline(of, "south").family == "south" and baseline(of, "nowhere") is None
 
 
+def test_gradual_unfreezing_of_one_source_has_one_source():
+    on_south = {"train": {"south": "all"}}
+    steps = [{"train": {"north": "all"}}, on_south | {"levels": ["decoder"]}, on_south]
+    strategies = {"gradual": {"label": "G", "chain": steps}, "base": {"label": "B", "chain": [on_south]}}
+    gradual = chains(chain_study(strategies=strategies, figures={"order": list(strategies)}))[0]
+    assert (gradual.kind, gradual.sources, gradual.source) == ("one source", "North", "north")
+
+
 def test_two_cohorts_of_three_are_pooled_data_and_three_sources_are_counted(study):
     both = {"label": "Two", "chain": [{"train": {"north": "all", "south": "all"}}]}
     four = {f"s{i}": (f"S{i}", 20, None, "") for i in range(4)}

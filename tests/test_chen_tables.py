@@ -17,6 +17,7 @@ from scipy import stats
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.analyses.figures import organs, style, sweep, times
+from crossover.analyses.predicates import fine_tuned_and_scratch
 from crossover.analyses.tables.structures import table_two_paired
 from crossover.report.answers import from_pairs
 from crossover.report.formats import duration, share, spread
@@ -256,6 +257,34 @@ def test_time_saved_is_said_with_its_cause(frames, study):
     assert len(text) == 13 and text["Structure"].iloc[-1] == "All together"
 
 
+def test_time_saved_is_the_mean_of_the_replicates_and_says_what_was_not_alike(frames, study):
+    saved = frames["training_time_saved"]
+    slower = saved.assign(replicate=1, saved_s=0.0, alike=False)
+    [*_, before] = from_pairs(*(frames[n] for n in ANSWER), study).sentences
+    assert "not of the strategies alone" not in before and "replicates" not in before
+    two = frames | {"training_time_saved": pd.concat([saved, slower])}
+    said = from_pairs(*(two[n] for n in ANSWER), study).sentences[-1]
+    row = saved.query("structure == 'all' and family == 'transfer-conv5'")
+    assert f"{row['saved_percent'].iloc[0] / 2:.0f}% less time" in said
+    assert "on average over 2 replicates" in said and "not of the strategies alone" in said
+
+
+def test_captions_count_patients_not_their_cases(frames, study):
+    metrics = frames["metrics"]
+    number = {case: i // 2 for i, case in enumerate(metrics["case"].unique())}
+    twos = frames | {"metrics": metrics.assign(patient=metrics["case"].map(number).astype(str))}
+    target = metrics[metrics["cohort"] == study.target]
+    for each, many in ((frames, target["case"].nunique()), (twos, target["case"].map(number).nunique())):
+        assert f" {many} " in organs.caption(each, study) and f" {many} " in sweep.caption(each, study)
+
+
+def test_the_times_caption_counts_the_trainings_that_are_drawn(frames, study):
+    own = frames["training_time"]
+    again = pd.concat([own, own.assign(model=own["model"] + "-r1", stage=own["stage"] + "-r1", replicate=1)])
+    told = [times.caption(frames | {"training_time": table}, study) for table in (own, again)]
+    assert told[0] == told[1] and " each)" in told[0]
+
+
 # ---- figures
 
 
@@ -312,6 +341,12 @@ def test_the_main_question_is_read_from_the_strategies(study):
     assert (main_question(study), fine_tuned(study)) == (MAIN, "transfer-conv5")
     assert set(main_question(uterus)) == {"pretrained", "scratch", "transfer-L1", "aggregated"}
     assert fine_tuned(uterus) == "transfer-L1"
+
+
+def test_a_sweep_alone_is_not_what_the_main_question_fine_tunes(study):
+    assert fine_tuned_and_scratch(study)
+    strategies = {name: own for name, own in study.strategies.items() if name != "transfer"}
+    assert not fine_tuned_and_scratch(study.model_copy(update={"strategies": strategies}))
 
 
 def test_differences_are_the_fine_tuned_models_whatever_the_order(study, frames):

@@ -134,7 +134,8 @@ def test_one_size_gives_an_empty_table_and_a_worse_metric_is_refused():
     table = check_metrics(simulated_metrics(sizes=(4,)))
     assert list(learning_curves(table, "dsc", 0.95)) == CURVES
     assert not len(learning_curves(table, "dsc", 0.95))
-    with pytest.raises(ValueError, match="hd95_mm"):
-        learning_curves(table, "hd95_mm", 0.95)
+    for worse in ("hd95_mm", "assd_mm", "volume_error_percent"):
+        with pytest.raises(ValueError, match=f"{worse}: .* higher values are better"):
+            learning_curves(table.assign(**{worse: 1.0}), worse, 0.95)
     with pytest.raises(ValueError, match="no metric 'nothing'"):
         learning_curves(table, "nothing", 0.95)

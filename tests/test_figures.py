@@ -560,6 +560,11 @@ def test_findings_follow_the_tables(study, frames):
         assert words in said[0] and str(study.sizes[-1]) in said[0]
         best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
         assert best == [label] * len(study.sizes)
+    shelf = references(study)[0]
+    summary.loc[summary["family"] == shelf, "mean"] = 0.95
+    answer = from_scores(summary, tukey, study, structure)
+    best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
+    assert best == [style.family_label(study, shelf)] * len(study.sizes)
 
 
 # ---- replicates

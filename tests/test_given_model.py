@@ -13,11 +13,13 @@ from crossover.cli.own_data import _trained_before
 from crossover.core.configuration import ConfigError
 from crossover.core.files import write_json
 from crossover.execution.preflight import check_weights
+from crossover.report.best_by_size import action
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
 from crossover.sources.pseudonyms import pseudonym
 from crossover.study.config import load_study
 from crossover.study.draft import draft
 from crossover.study.draft_names import FoundCohort
+from crossover.study.families import baseline, families, fine_tuned, main_question
 from crossover.study.given_model import model_of, trained_on
 from crossover.study.initial_weights import of_file
 from crossover.study.plan import Stage, plan
@@ -115,6 +117,31 @@ def test_a_strategy_from_scratch_does_not_begin_with_the_model_without_a_word(tm
         Study.model_validate(values)
     values["strategies"]["scratch"]["chain"] = [step | {"initial": "random"}]
     assert plan(Study.model_validate(values)).stages["scratch-n3"].initial == "random"
+
+
+def test_beginning_with_a_model_is_fine_tuning_where_another_strategy_begins_at_random(tmp_path: Path):
+    values = study(weights="model", file=str(tmp_path / "model.safetensors")).model_dump(mode="json")
+    alone = Study.model_validate(values)
+    assert not families(alone)["transfer"].transferred, "all begin with it: it tells no two strategies apart"
+    values["strategies"]["scratch"] = {
+        "label": "From scratch",
+        "chain": [{"train": {"center_b": "n"}, "initial": "random"}],
+    }
+    both = Study.model_validate(values)
+    assert (fine_tuned(both), baseline(both)) == ("transfer", "scratch")
+    assert action(both, "transfer", main_question(both)) == "fine-tune"
+
+
+def test_training_twice_on_the_target_is_no_fine_tuning(tmp_path: Path):
+    values = study(weights="model", file=str(tmp_path / "model.safetensors")).model_dump(mode="json")
+    step = {"train": {"center_b": "n"}}
+    begun = step | {"initial": "model"}
+    values["strategies"] = {
+        "again": {"label": "Twice", "chain": [begun, step]},
+        "once": {"label": "Once", "chain": [begun]},
+    }
+    found = Study.model_validate(values)
+    assert baseline(found) == "once" and action(found, "again", main_question(found)) == "train Twice"
 
 
 def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(tmp_path: Path):

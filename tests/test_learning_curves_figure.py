@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from crossover.analyses.figures import learning_curves as drawn
 from crossover.analyses.figures import style
 from crossover.analyses.registry import caption
-from crossover.statistics.learning_curves.crossing import crossovers
+from crossover.report.overview import overview
+from crossover.report.results import StudyResults
+from crossover.statistics.learning_curves.crossing import CHANGES, crossovers
 from crossover.statistics.learning_curves.curves import learning_curves
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.config import load_study
@@ -60,6 +62,21 @@ def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
     assert len(told) == 5
     assert [t for t in told if t.startswith("n = ")] == [f"n = {n:.0f}" for n in crossing["n"]]
     assert "none in the range" in told
+
+
+def test_leads_that_change_more_than_once_are_told(frames):
+    changed = frames["crossover"].assign(verdict=CHANGES)
+    assert caption("learning_curves", frames | {"crossover": changed}, STUDY)[1].endswith("changes more than once.")
+    figure = drawn.draw(frames["metrics"], frames["learning_curves"], changed, STUDY, "tumour")
+    assert {text.get_text() for text in figure.axes[1].texts} == {"more than one"}
+    row = overview([StudyResults(STUDY, {"crossover": changed[changed["test_set"] == "uterus"]}, {})]).rows[0]
+    assert "5 more than one change" in row
+
+
+def test_the_caption_counts_every_training_that_is_drawn(frames):
+    again = frames["metrics"].assign(draw=0)
+    of_one = frames | {"learning_curves": frames["learning_curves"].assign(replicates=1), "metrics": again}
+    assert "2 trainings of each" in caption("learning_curves", of_one, STUDY)[1]
 
 
 def test_the_caption_says_how_sure(frames):

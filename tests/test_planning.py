@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -400,12 +401,13 @@ def test_a_plan_of_several_structures_names_each_and_a_pilot_of_models_that_fail
 
 
 def test_the_mean_over_the_structures_is_planned_for_as_one_more_structure(scores):
-    """Expected: the plan of a table of each case's mean, of the cases that have all structures."""
+    """Expected: the plan of a table of each case's mean, as in a comparison of the structures that the case has."""
     other = scores.assign(structure="other", dsc=scores["dsc"] ** 2)
     both = pd.concat([scores, other[other["case"] != other["case"].iloc[0]]], ignore_index=True)
-    means = scores.assign(dsc=(scores["dsc"] + other["dsc"]) / 2)[scores["case"] != scores["case"].iloc[0]]
+    whole = scores["case"] != scores["case"].iloc[0]
+    means = scores.assign(dsc=((scores["dsc"] + other["dsc"]) / 2).where(whole, scores["dsc"]))
     of_mean, _ = design(both, Question(structure="all", difference=0.1))
-    alone, _ = design(means.reset_index(drop=True), Question(difference=0.1))
+    alone, _ = design(means, Question(difference=0.1))
     same = [c for c in PLANNING if c != "structure"]
     pd.testing.assert_frame_equal(of_mean[same], alone[same])
     assert set(of_mean["structure"]) == {"all"}
@@ -432,3 +434,11 @@ def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
     }  # fmt: skip
     assert planning.statement(row).endswith("with an assurance of 79% only")
     assert planning.statement(row | {"reached": 0.29}).endswith("with an assurance of 29% only")
+
+
+def test_one_test_case_is_no_lack_of_trainings():
+    scores = simulated_panel(dict.fromkeys((TRANSFER, SCRATCH), power(0.8, 0.6, 0.4)), Design(), 0)
+    one = replace(scores, scores=scores.scores[..., :1], strata=scores.strata[:1])
+    [row] = planning.crossings(one, resample(one, 50), (0, 1), {"n_train": 0}, Rules())
+    said = planning.statement(row | {"hours": np.nan, "ci_low": np.nan})
+    assert "one test case of a cohort doesn't tell" in said and said.endswith("test on more patients first")

@@ -326,6 +326,18 @@ def test_the_first_page_follows_the_tables():
     assert "2 do not hold" in sure and "0 hold" in sure and "failed" not in sure and "trained 3 times" in sure
 
 
+def test_the_first_page_says_how_often_models_were_trained_and_on_how_many_draws():
+    thrice = scores(replicates=3)
+    fewer = pd.concat([thrice["metrics"], scores()["metrics"].assign(n_train=13)])
+    assert "The models were trained 1 to 3 times each." in said(how_sure(results(**thrice | {"metrics": fewer})))
+    in_folds = pd.concat([thrice["metrics"].assign(fold=fold) for fold in range(2)])
+    assert "trained 6 times, in 2 folds." in said(how_sure(results(**thrice | {"metrics": in_folds})))
+    for draws, told in (([0, 0, 0], True), ([0, 1, 2], False)):
+        drawn = thrice["metrics"].assign(draw=thrice["metrics"]["replicate"].map(dict(enumerate(draws))))
+        sure = said(how_sure(results(**thrice | {"metrics": drawn})))
+        assert ("used the same cases: nothing shows how much another draw" in sure) == told
+
+
 def test_the_first_page_says_which_training_patients_the_draws_share():
     """The spread of draws that are all of the same patients doesn't tell what other patients would give."""
     tables, largest = scores(replicates=2), STUDY.sizes[-1]

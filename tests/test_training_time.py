@@ -181,6 +181,25 @@ def test_a_chains_earlier_stages_all_count_as_source():
     assert savings(training_times(records, models), "target")["source_s"].tolist() == [15.0]
 
 
+def test_steps_of_gradual_unfreezing_on_the_target_all_count():
+    on = {"source": [("s", None)], "target": [("t", 5)], "head": [("t", 5)], "tuned": [("t", 5)]}
+    records = [record("source", seconds=50.0), record("target"), record("head", "source"), record("tuned", "head")]
+    for each in records:
+        each["stage"]["train"] = on[each["stage"]["name"]]
+    [row] = savings(training_times(records, MODELS), "target").to_dict("records")
+    assert (row["seconds"], row["saved_s"], row["source_s"], row["steps"]) == (40, -20, 50, 200)
+    assert row["seconds_per_step"] == pytest.approx(2 * 9.9 / 198)
+    causes = ("cheaper_steps_s", "fewer_steps_s", "batches_s", "validation_s", "loading_s", "other_s")
+    assert sum(row[cause] for cause in causes) == pytest.approx(-20)
+
+
+def test_beginning_with_a_given_model_is_compared_with_beginning_at_random():
+    records = [record("target"), record("tuned", seconds=15.0)]
+    records[1]["stage"]["initial"] = "model"
+    [row] = savings(training_times(records, MODELS), "target").to_dict("records")
+    assert (row["family"], row["saved_s"], row["source_s"]) == ("transfer-L1", 5, 0)
+
+
 def test_without_stages_the_tables_are_empty():
     table = training_times([], MODELS)
     assert table.empty and list(table.columns) == TIMES

@@ -5,7 +5,7 @@ The rules' inputs and outputs follow from them, so no job's code depends on this
 
 from pathlib import Path
 
-from crossover.study.families import baseline, compared, families, references
+from crossover.study.families import baseline, compared, families, fine_tuned, references
 from crossover.study.schema import Study
 
 SCORES = ("statistics.metric", "statistics.missing")
@@ -53,8 +53,8 @@ def several_levels(study: Study) -> bool:
 
 def fine_tuned_and_scratch(study: Study) -> bool:
     """Return whether one family is trained from scratch on the target, and another one from other weights."""
-    tuned = any(family.sized and family.transferred for family in families(study).values())
-    return tuned and baseline(study) is not None
+    asked = families(study)[fine_tuned(study)]
+    return asked.sized and asked.transferred and baseline(study) is not None
 
 
 def has_selection(study: Study) -> bool:

@@ -6,6 +6,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
+from crossover.analyses.figures.captions import best_run
 from crossover.analyses.figures.subgroups import tukey_p
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
@@ -93,16 +94,18 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
     sides: dict[str, dict[str, list[int]]] = {}
     lines = []
     for n in study.sizes:
-        sized = here[here.index.get_level_values("n_train") == n].droplevel("n_train")
+        at = here.index.get_level_values("n_train")
+        sized = here[at == n].droplevel("n_train")
         if sized.empty:
             continue
-        best, score = sized["mean"].idxmax(), style.metric_label(metric)
+        every = here[(at == n) | (at == 0)].droplevel("n_train")
+        best, score = every["mean"].idxmax(), style.metric_label(metric)
         line = {"n": str(n), "Highest mean": style.family_label(study, best)}
-        line[f"{score} (CI)"] = _mean(sized.loc[best])
+        line[f"{score} (CI)"] = _mean(every.loc[best])
         if scratch is not None and scratch in sized.index:
             label = style.family_label(study, scratch)
             line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
-            line[f"Tukey p against {label}"] = p_value(p(best, n))
+            line[f"Tukey p against {label}"] = p_value(p(best, n)) if best in sized.index else ""
             for family in sized.index.intersection(asked).difference([scratch]):
                 higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
                 side = "higher" if higher else "lower"
@@ -164,26 +167,27 @@ def from_chains(results: StudyResults) -> Answer:
     scores, gains, contrasts, attributes = (
         of_metric(results.frame(name, "metric"), study) for name in ("chains", "gains", "contrasts", "attributes")
     )
-    overall = {pair: rows for pair in (*KINDS, OF_CONTROL) if len(rows := _overall(contrasts, *pair))}
+    overall = {pair: _overall(contrasts, *pair, study) for pair in (*KINDS, OF_CONTROL)}
     said = statements(
         study, "chains", scores=scores, baselines=scores[scores["kind"] == BASELINE], all_gains=gains,
         gains=judged(gains[gains["kind"].isin(COUNTED[1:])]),
-        kinds=[(text, overall[pair].iloc[0]) for pair, text in KINDS.items() if pair in overall],
+        kinds=[(text + row.where, row) for pair, text in KINDS.items() for row in overall[pair].itertuples()],
     )  # fmt: skip
-    if OF_CONTROL in overall:
+    if len(overall[OF_CONTROL]):
         asked, validation = study.network.initial.weights, results.frame("validation")
         baselines = gains.loc[gains["kind"] == CONTROL, "baseline"]
         began = validation.loc[validation["family"].isin(baselines), "initial"].dropna()
         said += statements(
-            study, "control", row=overall[OF_CONTROL].iloc[0], weights=style.weights_label(asked),
+            study, "control", rows=overall[OF_CONTROL], weights=style.weights_label(asked),
             spoiled=began.ne(asked).any(),
         )  # fmt: skip
-    said += statements(study, "best_fold", scores=scores, gains=gains)
+    said += statements(study, "best_fold", scores=scores, gains=gains, best_run=best_run(study))
     for attribute in study.attributes if len(attributes) else ():
         own = of_attribute(attributes, attribute.name)
-        if len(own) and is_numeric_dtype(own["a_value"]):
-            pooled = own["target"] == POOLED
-            row = judged(own[pooled] if pooled.any() else own).iloc[0]
+        pooled = own["target"] == POOLED
+        whole = own[pooled] if pooled.any() else own
+        if len(whole) == 1 and is_numeric_dtype(own["a_value"]):  # one of several pairs is no answer
+            row = judged(whole).iloc[0]
             name = attribute.label[:1].lower() + attribute.label[1:]
             facts = {"row": row, "pairs": own[~pooled], "about": attribute, "name": name}
             said += statements(study, "attribute_of_the_source", **facts)
@@ -196,9 +200,9 @@ def chains_in_short(results: StudyResults) -> list[str]:
     contrasts = of_metric(contrasts, results.study)
     sides: dict[str, list[str]] = {"higher": [], "lower": [], "open": []}
     for pair, text in KINDS.items():
-        for row in _overall(contrasts, *pair).head(1).itertuples() if len(contrasts) else ():
+        for row in _overall(contrasts, *pair, results.study).itertuples() if len(contrasts) else ():
             side = "higher" if row.low > 0 else "lower" if row.high < 0 else "open"
-            sides[side].append(text[:1].lower() + text[1:])
+            sides[side].append(text[:1].lower() + text[1:] + row.where)
     return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
 
 
@@ -246,11 +250,14 @@ def _tests(own: pd.DataFrame, study: Study) -> dict[str, str]:
 
 
 def _time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
-    """Return what fine-tuning saved against training from scratch, and by what, at the largest size."""
+    """Return what fine-tuning saved against training from scratch, and by what, at the largest size.
+
+    Of several replicates it is their mean.
+    """
     scratch, several = baseline(study), len(study.structures) > 1
     if scratch is None or savings.empty:
         return []
-    rows = savings[savings["n_train"].eq(study.sizes[-1]) & savings["replicate"].eq(0)]
+    rows = _over_replicates(savings[savings["n_train"].eq(study.sizes[-1])])
     whole = POOLED if several else next(iter(study.structures))
     saved = []
     for family in main_question(study):
@@ -262,8 +269,21 @@ def _time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
     return statements(study, "time_saved", saved=saved, scratch=strategy_label(study, scratch))
 
 
-def _overall(contrasts: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Return the row over all targets; the only target's where there is one."""
+def _over_replicates(savings: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of the replicates of each family and structure, with shares of the mean times."""
+    how = dict.fromkeys(("saved_s", "seconds_scratch", "cheaper_steps_s", "cpu_saved_percent"), "mean")
+    how |= {"alike": "all", "undisturbed": "all", "replicate": "nunique"}
+    out = savings.groupby(["family", "structure"], sort=False, as_index=False).agg(how)
+    share = 100 * out["cheaper_steps_s"] / out["saved_s"].where(out["saved_s"] != 0)
+    saved = 100 * out["saved_s"] / out["seconds_scratch"]
+    return out.assign(saved_percent=saved, cheaper_steps_percent=share, anything_else_percent=100 - share)
+
+
+def _overall(contrasts: pd.DataFrame, a: str, b: str, study: Study) -> pd.DataFrame:
+    """Return the row over all targets, else each target's, which the column `where` names if there are several."""
     rows = contrasts[(contrasts["a"] == a) & (contrasts["b"] == b)]
     pooled = rows[rows["target"] == POOLED]
-    return judged(pooled if len(pooled) else rows)
+    labels = {name: f" on {c.label}" for name, c in study.cohorts.items() if c.role == "target"}
+    labels = labels if len(labels) > 1 else {}
+    rows = judged(pooled if len(pooled) else rows)
+    return rows.assign(where=rows["target"].map(labels).fillna("").astype(str))

@@ -19,7 +19,7 @@ from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE, stays_ahead
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.study.families import baseline, families, main_question, trained_part
+from crossover.study.families import Family, baseline, families, main_question, trained_part
 from crossover.study.schema import Study
 
 CI = ("ci_low", "ci_high")
@@ -57,15 +57,21 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
     )
     out = {}
     for n in (n for n in study.sizes if n in set(pairs["n_train"])):
-        rows = pairs[pairs["n_train"] == n]
+        rows = pairs[_at(pairs, n)]
         there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
-        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(crossings, n)}
+        decided = [row for row in crossings if {row["ahead"], row["overtakes"]} <= set(there)]
+        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(decided, n)}
         ahead = {f: _ahead(rows, f) for f in there}
         best = tuple(f for f in there if f not in worse)
         # of verdicts that contradict each other, so that nothing is left, none is taken
         beaten = tuple(f for f in there if f in worse) if best else ()
         out[n] = Choice(best or tuple(there), beaten, ahead)
     return out
+
+
+def _at(pairs: pd.DataFrame, n: int) -> pd.Series:
+    """Return which pairs are compared at a size; two families without sizes are the same at all of them."""
+    return pairs["n_train"].isin([0, n])
 
 
 def _ahead(rows: pd.DataFrame, family: str) -> float:
@@ -111,19 +117,28 @@ def answer_in_short(results: StudyResults) -> list[str]:
     said = [_sentence(results.study, about, choices) for about, choices in _groups(results.study, own)]
     if said and _pairs(results, *results.study.structures)["about"].eq(MODELS).any():
         said += statements(results.study, "answer_of_models")
-    return said
+    return said + _lacking(results.study, next(iter(own.values()), {}))
+
+
+def _lacking(study: Study, choices: Choices) -> list[str]:
+    """Say which families have no result at sizes of the answer, but at others."""
+    there = {n: {*choice.best, *choice.beaten} for n, choice in choices.items()}
+    lacks = {
+        style.family_label(study, family): ranges([n for n in there if family not in there[n]], study.sizes)
+        for family in main_question(study)
+        if any(family in own for own in there.values()) and any(family not in own for own in there.values())
+    }
+    return statements(study, "answer_lacks", lacks=lacks)
 
 
 def rests_on(results: StudyResults) -> list[str]:
     """Say what is left of the differences behind the answer after correction for the number of comparisons."""
     study = results.study
-    pairs = _pairs(results, *study.structures)
-    found = pairs[pairs["p"] < study.statistics.alpha]
-    if found.empty:
-        return []
-    return statements(
-        study, "answer_rests_on", found=len(found), left=found["significant"].sum(), tests=found["tests"].max()
-    )
+    pairs, alpha = _pairs(results, *study.structures), study.statistics.alpha
+    found = pairs[pairs["p"] < alpha]
+    averaged = (_pairs(results, POOLED)["p"] < alpha).sum() if len(study.structures) > 1 else 0
+    of_each = {"left": found["significant"].sum(), "tests": found["tests"].max()} if len(found) else {}
+    return statements(study, "answer_rests_on", found=len(found), averaged=averaged, **of_each)
 
 
 def cost_of_choice(results: StudyResults) -> list[str]:
@@ -142,7 +157,7 @@ def most_apart(results: StudyResults) -> dict[int, float]:
     pairs = _pairs(results, structure)
     most: dict[int, float] = {}
     for n, choice in best_by_size(results, structure).items():
-        left = pairs["n_train"].eq(n) & pairs["family_a"].isin(choice.best) & pairs["family_b"].isin(choice.best)
+        left = _at(pairs, n) & pairs["family_a"].isin(choice.best) & pairs["family_b"].isin(choice.best)
         limits = pairs.loc[left, [*CI]].abs()
         if limits.size and limits.notna().all(axis=None):
             most[n] = limits.max(axis=None)
@@ -184,7 +199,7 @@ def _sentence(study: Study, about: str, choices: Choices) -> str:
         return [action(study, f, every) for f in by_mean]
 
     parts = [
-        {"sizes": ranges(ns, list(choices)), "best": named(choice.best, ns), "beaten": named(choice.beaten, ns)}
+        {"sizes": ranges(ns, study.sizes), "best": named(choice.best, ns), "beaten": named(choice.beaten, ns)}
         for choice, ns in sizes.items()
     ]
     [said] = statements(study, "answer_by_size", parts=parts)
@@ -212,10 +227,19 @@ def _action(study: Study, family: str) -> str:
     if not about.sized:
         return f"take {quoted(style.family_label(study, family))} as it is"
     if about.transferred:
-        return f"fine-tune {trained_part(about.level)}" if about.level else "fine-tune"
+        return f"fine-tune {_trained_parts(study, about)}" if about.level else "fine-tune"
     if len(about.cohorts) > 1:
         return f"train on {listed([study.cohorts[c].label for c in about.cohorts])} together"
     return "train from scratch" if family == baseline(study) else f"train {quoted(style.family_label(study, family))}"
+
+
+def _trained_parts(study: Study, family: Family) -> str:
+    """Return what the steps of a family's chain train, from the first with a level on."""
+    levels = iter((family.level or "").split("-"))
+    chain = study.strategies[family.strategy].chain
+    parts = [trained_part(next(levels)) if step.levels else "" for step in chain]
+    first = next(i for i, part in enumerate(parts) if part)
+    return ", then ".join(part or "all of the network" for part in parts[first:])
 
 
 # ---- as a picture

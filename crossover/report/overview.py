@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable
 from crossover.statistics.estimates.chance import METHODS
-from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.papers.claims.parts import VERDICTS
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.study_planning.planning import (
@@ -59,17 +60,12 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     study, metrics = results.study, results.frame("metrics")
     by_cohort = {c.label: patients_tested(results, name) for name, c in study.cohorts.items()}
     tested = [f"{n} of {label}" for label, n in by_cohort.items() if n]
-    folds = replicates = 0
-    if len(metrics):
-        folds = metrics["fold"].nunique() if metrics["fold"].notna().all() else 0
-        replicates = metrics.groupby(["family", "n_train"])["replicate"].nunique().min()
     if answer_in_short(results):
         yield from (LinkedSentence(text, "crossover") for text in crossovers_found(results))
     yield from (LinkedSentence(text, "tests") for text in rests_on(results))
     said = statements(
         study, "how_sure", patients=sum(by_cohort.values()), cases=len(_tested(results)), tested=tested,
-        scored=len(metrics),
-        folds=folds, replicates=replicates, missing=results.frame("missing"),
+        **_trainings(metrics), missing=results.frame("missing"),
         judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
     yield from map(LinkedSentence, [*said, *_shared_by_draws(results)])
@@ -78,6 +74,24 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     claims = results.frame("claims")
     if len(claims):
         yield LinkedSentence(verdicts_sentence(claims), "claims")
+
+
+def _trainings(metrics: pd.DataFrame) -> dict[str, Any]:
+    """Return how often each family was trained at each size, the fewest and the most: in folds or replicates, or both.
+
+    Folds count where every model has one: others are of trainings that are told apart.
+    """
+    folded = len(metrics) > 0 and metrics["fold"].notna().all()
+    unit = ["replicate", "fold"] if folded else ["replicate"]
+    models = metrics.reindex(columns=["family", "n_train", *unit]).drop_duplicates()
+    counts = models.groupby(["family", "n_train"]).size()
+    sized = metrics[metrics["n_train"] > 0] if "draw" in metrics else metrics[:0]
+    return {
+        "least": counts.min() if len(counts) else 0,
+        "most": counts.max() if len(counts) else 0,
+        "folds": metrics["fold"].nunique() if folded else 0,
+        "one_draw": len(sized) > 0 and sized["draw"].nunique() == 1,
+    }
 
 
 def _shared_by_draws(results: StudyResults) -> list[str]:
@@ -154,11 +168,12 @@ def _crossovers(results: StudyResults) -> str:
     if crossover.empty:
         return "no learning curves"
     here = shown_pairs(crossover[crossover["test_set"] == study.target], study)["verdict"]
-    crossing, none = int((here == CROSSES).sum()), int((here == NONE).sum())
+    crossing, none, changes = (int((here == verdict).sum()) for verdict in (CROSSES, NONE, CHANGES))
     words = [
         (crossing, "found"),
         (none, "none in the range"),
-        (len(here) - crossing - none, "can't tell"),
+        (changes, "more than one change"),
+        (len(here) - crossing - none - changes, "can't tell"),
     ]
     return ", ".join(f"{n} {word}" for n, word in words if n)
 

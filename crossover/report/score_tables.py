@@ -10,7 +10,7 @@ from crossover.report.formats import duration, interval, number, p_value, share,
 from crossover.report.table_layout import across
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.study.families import baseline, fine_tuned, in_study_order
+from crossover.study.families import baseline, families, fine_tuned, in_study_order
 from crossover.study.schema import Study
 
 
@@ -202,11 +202,7 @@ def versus(study: Study, a: str, b: str) -> str:
 
 def strategy_label(study: Study, family: str) -> str:
     """Return the label of a family's strategy, without its level."""
-    return next(
-        strategy.label
-        for name, strategy in study.strategies.items()
-        if family in {name, *(f"{name}-{level}" for level in strategy.levels)}
-    )
+    return study.strategies[families(study)[family].strategy].label
 
 
 def _by_structure(structures: pd.DataFrame, kind: str, cells: Callable[[Any], dict[str, str]]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 from crossover.study.plan import family_name, levels_of, plan
 from crossover.study.schema import Study
@@ -10,7 +10,7 @@ from crossover.study.schema import Study
 BASELINE, ONE_SOURCE, TWO_SOURCES = "baseline", "one source", "two sources"
 POOLED_DATA, ALL_DATA, CONTROL = "pooled data", "all data", "control"
 COUNTED = (BASELINE, ONE_SOURCE, TWO_SOURCES, "three sources", "four sources")
-"""Kinds of chains that end on one cohort, by how many trainings come before it."""
+"""Kinds of chains that end on one cohort, by how many trainings on others come before it."""
 TWICE, THRICE = "trained twice", "trained three times"
 """Kinds of chains whose trainings are all on the target: controls of as many trainings as chains with sources."""
 ARROW = " → "
@@ -47,7 +47,7 @@ class Chain:
     @property
     def source(self) -> str | None:
         """The cohort of the only training before the target's, None where it is not one cohort."""
-        before = self.steps[:-1]
+        before = _before(self.steps)
         return before[0][0] if len(before) == 1 and len(before[0]) == 1 else None
 
     @property
@@ -75,7 +75,7 @@ def chains(study: Study) -> list[Chain]:
         steps = tuple(tuple(c for c in study.cohorts if c in s.train) for s in strategy.chain)
         initial = strategy.chain[0].initial or study.network_of(strategy.network).initial.weights
         kind = _kind(study, steps, initial)
-        *before, last = (" + ".join(study.cohorts[c].label for c in step) for step in steps)
+        *before, last = (" + ".join(study.cohorts[c].label for c in step) for step in (*_before(steps), steps[-1]))
         sources = ARROW.join(before)
         out.append(Chain(family, models[0].strategy, steps, kind, initial, sources, last))
     order = list(study.strategies)
@@ -147,7 +147,17 @@ def _kind(study: Study, steps: tuple[tuple[str, ...], ...], initial: str) -> str
     if len(steps[-1]) > 1:
         return ALL_DATA if set(steps[-1]) == set(study.cohorts) else POOLED_DATA
     again = len(steps) > 1 and len(set(steps)) == 1
-    return _times(len(steps)) if again else _counted(len(steps) - 1)
+    return _times(len(steps)) if again else _counted(len(_before(steps)))
+
+
+def _before(steps: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the steps before the target's; of neighbours on the same cohorts, as in gradual unfreezing, one.
+
+    Of chains on the target alone it is all but the last step.
+    """
+    if len(set(steps)) == 1:
+        return steps[:-1]
+    return tuple(step for step, following in pairwise(steps) if step != following)
 
 
 def _times(trainings: int) -> str:

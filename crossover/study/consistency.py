@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import TYPE_CHECKING
 
 from crossover import networks
 from crossover.core.file_names import equal_ignoring_case
 from crossover.study import backends
-from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays
+from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays, Strategy
 
 if TYPE_CHECKING:
     from crossover.study.schema import Study
@@ -187,14 +188,18 @@ def _about_overlaid(study: Study, overlays: Overlays) -> Iterator[str]:
     for structure in sorted(set(overlays.structures) - set(study.structures)):
         yield f"{place}: no structure {structure!r}; there are {there}"
     for name, strategy in study.strategies.items():
-        drawn = {name, *(f"{name}-{level}" for level in strategy.levels)}
         missing = set(study.overlaid) & set(study.structures) - set(strategy.structures or study.structures)
-        if drawn & set(overlays.strategies) and missing:
+        if _families_of(name, strategy) & set(overlays.strategies) and missing:
             yield f"{place}: strategy {name} segments no {', '.join(sorted(missing))}"
 
 
 def _unknown_families(study: Study, place: str, families: Iterable[str]) -> Iterator[str]:
-    known = set(study.strategies)
-    known |= {f"{n}-{level}" for n, s in study.strategies.items() for level in s.levels}
+    known = {family for name, strategy in study.strategies.items() for family in _families_of(name, strategy)}
     for family in sorted(set(families) - known):
         yield f"{place}: no {family!r}; there are {', '.join(sorted(known))}"
+
+
+def _families_of(name: str, strategy: Strategy) -> set[str]:
+    """Return a strategy's name, and those of its families: the name with a level of each step that has levels."""
+    levels = product(*(step.levels for step in strategy.chain if step.levels))
+    return {name, *("-".join([name, *each]) for each in levels)}

@@ -22,7 +22,8 @@ class Family:
     Attributes:
         sized: it is trained once for each of the study's sizes.
         cohorts: what its models have seen, over the whole chain.
-        transferred: it starts from another training's weights.
+        transferred: it starts from weights of a training on other data, by its chain or by its initial weights where
+            other strategies with the same network start from random ones.
     """
 
     name: str
@@ -38,11 +39,21 @@ def families(study: Study) -> dict[str, Family]:
     out = {}
     for name, strategy in sorted(study.strategies.items(), key=lambda item: early(item[1])):
         cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
-        transferred = len(strategy.chain) > 1
+        transferred = any(set(s.train) != set(strategy.chain[-1].train) for s in strategy.chain)
+        transferred |= _begins_with_given_weights(study, strategy)
         for level in levels_of(strategy):
             own = family_name(name, level)
             out[own] = Family(own, name, level, strategy.sized, cohorts, transferred)
     return out
+
+
+def _begins_with_given_weights(study: Study, own: Strategy) -> bool:
+    """Return whether a strategy begins with given weights, and another one with the same network with random ones."""
+    begun = [s.chain[0].initial for s in study.strategies.values() if s.network == own.network]
+    if not any(begun):
+        return False
+    usual = study.network_of(own.network).initial.weights
+    return (own.chain[0].initial or usual) != "random" and "random" in [initial or usual for initial in begun]
 
 
 def references(study: Study) -> list[str]:
@@ -76,12 +87,14 @@ def fine_tuned(study: Study) -> str:
 
 
 def baseline(study: Study) -> str | None:
-    """Return the family trained in one step on the target cohort alone: from scratch.
+    """Return the family trained in one step on the target cohort alone, not from given weights: from scratch.
 
     Of several networks it is that of the family whose answer is tested, so that the two differ in their training alone.
     """
     known = families(study)
+    once = {name for name, strategy in study.strategies.items() if len(strategy.chain) == 1}
     alone = [f for f in known.values() if f.sized and not f.transferred and f.cohorts == (study.target,)]
+    alone = [f for f in alone if f.strategy in once]
     if len({_network(study, f) for f in alone}) > 1:
         alone = [f for f in alone if _network(study, f) == _network(study, known[fine_tuned(study)])] or alone
     return alone[0].name if alone else None

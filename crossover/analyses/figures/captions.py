@@ -93,6 +93,12 @@ def replicates(frames: Frames, study: Study) -> str:
     )
 
 
+def best_run(study: Study) -> str:
+    """Return words for the model of a family that validated best: "validation fold, which the paper reports"."""
+    which = "validation fold" if study.folded else "validation score"
+    return f"{which}, which the paper reports" if study.paper else which
+
+
 def machine(frames: Frames) -> str:
     """Return the device of the trainings, as " (cpu, 1 thread)"; "" where they differ or none is known."""
     times = frames.get("training_time", pd.DataFrame(columns=["device", "threads"]))

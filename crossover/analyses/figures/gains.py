@@ -58,14 +58,24 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     confidence = f"{study.statistics.confidence:.0%}"
+    unit = "folds" if study.folded else "trainings"
     return (
         f"Mean difference in {captions.metric(study)} from the baseline of each target (grey bar: its mean), on the "
-        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the "
-        f"folds' models. Thick: the {confidence} interval for other patients; thin: the interval for other "
-        "patients and other trainings. Hollow: the difference between the two models of the best "
-        "validation fold, which the paper reports. "
-        "Right: the numeric attributes of the sources, such as their field strength."
+        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over its family's {unit}. "
+        f"Thick: the {confidence} interval for other patients; thin: the interval for other patients and other "
+        f"trainings. Hollow: the difference between the two models of the best {captions.best_run(study)}."
+        f"{_attributes(study)}"
     )
+
+
+def _attributes(study: Study) -> str:
+    """Return a sentence that names the attributes at the right; "" where there are none."""
+    labels = [
+        a.label[:1].lower() + a.label[1:]
+        for a in study.attributes
+        if any(isinstance(v, float) for v in study.of_cohorts(a.name).values())
+    ]
+    return f" Right: of the sources, {', '.join(labels)}." if labels else ""
 
 
 @style.styled

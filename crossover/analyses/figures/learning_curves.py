@@ -18,7 +18,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS
-from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.scores.metrics_table import tested
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import families, references
@@ -45,6 +45,8 @@ RIGHT = (
 )
 """What the right-hand side shows."""
 TRAINING_PATIENTS = "Training patients"
+POINT = ["family", "n_train", "replicate", "fold"]
+"""What a training is, of which each has a point."""
 ROW_MM = 7.0
 LEAST_MM, LEAST_ALONE_MM, AROUND_MM = 38.0, 59.0, 17.0
 """The least height of a structure of several and of one alone, and what the rows of pairs need beyond their own."""
@@ -70,8 +72,11 @@ def caption(frames: Frames, study: Study) -> str:
     if curves.empty:
         return ""
     confidence = f"{study.statistics.confidence:.0%}"
-    trainings = int(curves["replicates"].min())
+    counts = _trainings(frames["metrics"], study)
+    counts = counts if len(counts) else curves["replicates"]
+    trainings = int(counts.min())
     several = f"{trainings} trainings" if trainings > 1 else "one training"
+    several = several if counts.nunique() < 2 else f"{trainings} to {int(counts.max())} trainings"
     unsized = [style.family_label(study, family) for family in references(study)]
     dotted = f" Dotted: the mean of {' and of '.join(unsized)}, trained on none of them." if unsized else ""
     text = (
@@ -87,7 +92,20 @@ def caption(frames: Frames, study: Study) -> str:
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
         f"n = {r.n:.0f}{_of(r.structure, study)}" for r in found.itertuples()
     ]  # fmt: skip
+    changes = shown_pairs(pairs[pairs["verdict"] == CHANGES], study)
+    sentences += [
+        f"{style.family_label(study, r.overtakes)} and {style.family_label(study, r.ahead)}: the lead changes "
+        f"more than once{_of(r.structure, study)}" for r in changes.itertuples()
+    ]  # fmt: skip
     return f"{text} {'; '.join(sentences) or 'No crossover is beyond chance'}."
+
+
+def _trainings(metrics: pd.DataFrame, study: Study) -> pd.Series:
+    """Return the number of points of each family with sizes and n; none without scores."""
+    if metrics.empty:
+        return pd.Series(dtype=int)
+    points = tested(metrics[(metrics["cohort"] == study.target) & (metrics["n_train"] > 0)])[POINT].drop_duplicates()
+    return points.groupby(["family", "n_train"]).size()
 
 
 def _of(structure: str, study: Study) -> str:
@@ -163,8 +181,7 @@ def _unsized(metrics: pd.DataFrame, study: Study) -> dict[str, float]:
 
 def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the mean of every training by family and n."""
-    by = ["family", "n_train", "replicate", "fold"]
-    runs = tested(metrics).groupby(by, as_index=False, dropna=False)
+    runs = tested(metrics).groupby(POINT, as_index=False, dropna=False)
     return runs[study.statistics.metric].mean()
 
 
@@ -211,7 +228,8 @@ def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study)
             axes.plot(row.n, y, marker=style.family_marker(study, row.overtakes), markersize=5.5,
                       color=colour if sure else "white", markeredgecolor=colour, zorder=4)  # fmt: skip
         unsure = f"can't tell ({row.n:.0f})" if estimated else "can't tell"
-        text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range"}.get(row.verdict, unsure)
+        sure_text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range", CHANGES: "more than one"}
+        text = sure_text.get(row.verdict, unsure)
         axes.text(1.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
     names = [
         f"{style.family_label(study, row.overtakes)}\nover {style.family_label(study, row.ahead)}"

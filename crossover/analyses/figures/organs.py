@@ -20,6 +20,7 @@ from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import completed
+from crossover.statistics.scores.patients import patients_of
 from crossover.study.families import (
     fine_tuned,
     main_question,
@@ -61,7 +62,7 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     rows = shown_rows(frames["metrics"], study)
-    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    cases = patients_of(rows).nunique()  # of the target
     confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (

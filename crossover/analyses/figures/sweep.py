@@ -22,6 +22,7 @@ from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import completed
+from crossover.statistics.scores.patients import patients_of
 from crossover.study.families import (
     baseline,
     families,
@@ -60,7 +61,7 @@ def caption(frames: Frames, study: Study) -> str:
     target = frames["metrics"][frames["metrics"]["cohort"] == study.target]
     rows = swept_rows(target, study, dict.fromkeys(levels_of(study)))
     structures = swept(rows, study)
-    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    cases = patients_of(rows).nunique()  # of the target
     named = ", ".join(study.structures[s].label for s in structures)
     text = (
         f"Left: mean {captions.metric(study)} of {cases} {captions.target(study)} test cases for each structure "

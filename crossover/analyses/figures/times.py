@@ -104,16 +104,20 @@ def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
 def _means(times: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the mean times (s) of each main family that was trained, over its trainings at the largest size.
 
-    They are of the structures for which all of these families were trained.
+    See `_drawn`.
     """
+    names = [*PARTS, "seconds", "seconds_per_step"]
+    means = _drawn(times, study).groupby("family")[names].mean()
+    return means.reindex([f for f in main_question(study) if f in means.index])
+
+
+def _drawn(times: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the trainings whose mean is drawn: the first replicate's, of the structures that all families have."""
     rows = main_rows(times, study)
     size = rows["n_train"].where(~rows["family"].isin(references(study)), study.sizes[-1])
-    names = [*PARTS, "seconds", "seconds_per_step"]
     rows = rows[(size == study.sizes[-1]) & rows["family"].isin(main_question(study))]
     trained = rows.groupby("structure")["family"].nunique()
-    rows = rows[rows["structure"].isin(trained.index[trained == rows["family"].nunique()])]
-    means = rows.groupby("family")[names].mean()
-    return means.reindex([f for f in main_question(study) if f in means.index])
+    return rows[rows["structure"].isin(trained.index[trained == rows["family"].nunique()])]
 
 
 def _total(axes: Axes, means: pd.DataFrame, study: Study) -> None:
@@ -177,7 +181,7 @@ def _networks(frames: Frames, study: Study) -> str:
     times = frames.get("training_time", pd.DataFrame())
     if times.empty:
         return ""
-    rows = times[times["n_train"].isin([0, study.sizes[-1]]) & times["family"].isin(main_question(study))]
+    rows = _drawn(times, study)
     counts = rows.groupby("family")["stage"].nunique()
     if counts.empty:
         return ""

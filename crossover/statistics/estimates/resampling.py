@@ -28,6 +28,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Spread, pooled_spread
 from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
+from crossover.statistics.scores.scales import KNOWN
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
 """What a resample stands for, as the column `resampled` says."""
@@ -95,11 +96,11 @@ def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[
         unsized: whether the panels have the families without sizes too.
 
     Raises:
-        ValueError: the table has no such metric, or lower values of it are better.
+        ValueError: the table has no such metric, or higher values of it are known not to be better.
     """
     if metric not in table:
         raise ValueError(f"the table has no metric {metric!r}")
-    if metric.startswith("hd95"):
+    if metric in KNOWN and KNOWN[metric].better != "higher":
         raise ValueError(f"{metric}: a learning curve needs a metric whose higher values are better")
     table = tested(table)
     for test_set, rows in test_sets(table).items():

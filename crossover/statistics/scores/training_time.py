@@ -30,8 +30,8 @@ from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.plan import Model
 
 TIMES = [
-    "stage", "parent", "model", "family", "strategy", "level", "structure", "n_train", "replicate",
-    "fold", "steps", "best_step", "parameters_total", "parameters_trained", "seconds",
+    "stage", "parent", "cohorts", "initial", "model", "family", "strategy", "level", "structure", "n_train",
+    "replicate", "fold", "steps", "best_step", "parameters_total", "parameters_trained", "seconds",
     "step_seconds", "batch_seconds", "validation_seconds", "load_seconds", "other_seconds",
     "first_step_seconds", "seconds_per_step", "cpu_seconds", "threads", "device", "gpu_share", "batches_read",
 ]  # fmt: skip
@@ -46,7 +46,7 @@ OWN_CORES = 0.9
 """The processor seconds for each second of the clock: 0.1 is left for reading and writing."""
 CPU = "CPU"
 
-_TEXT = ["parent", "model", "family", "level"]
+_TEXT = ["parent", "cohorts", "initial", "model", "family", "level"]
 _PARTS = ["step_seconds", "batch_seconds", "validation_seconds", "load_seconds"]
 _FLAGS = ["alike", "undisturbed"]
 _CAUSES = [
@@ -64,8 +64,9 @@ def training_times(records: Iterable[Mapping[str, Any]], models: Iterable[Model]
 
     Returns:
         The columns `TIMES`. A stage that several models share has a row for each, one that ends no
-        model has model "". `structure` is "all" for a network of several. `seconds` is the whole
-        stage, `other_seconds` what is none of steps, batches, validation and loading; it includes
+        model has model "". `cohorts` are those that it trains on, with blanks between; `initial` is the kind of
+        weights that a stage without parent begins with. `structure` is "all" for a network of several. `seconds` is
+        the whole stage, `other_seconds` what is none of steps, batches, validation and loading; it includes
         `first_step_seconds`; `cpu_seconds` those of processors, of all threads; `gpu_share` is how much of a GPU it
         had to itself; `batches_read` the batches whose frozen activations had been kept (see
         `crossover.training.activations`). A record's times are those of its `seconds_in` (step, which the frozen part
@@ -95,11 +96,13 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
         scratch: the family trained from scratch on the target; None gives an empty table.
 
     Returns:
-        The columns `SAVINGS`, one row for each structure, size, replicate and family whose stage has
-        a parent, and where there are several structures one of structure "all" with their sums.
+        The columns `SAVINGS`, one row for each structure, size, replicate and family whose stage has a parent or begins
+        with given weights that the one from scratch doesn't begin with, and where there are several structures one of
+        structure "all" with their sums.
         `*_s` of a part are the seconds that it saved (negative: it cost more), `cheaper_steps_percent`
         and `anything_else_percent` their shares of `saved_s`, NaN where nothing was saved or lost.
-        `source_s` is the time of the stages that the fine-tuned one starts from, not counted.
+        Stages before the last one that train on the target, as those of gradual unfreezing, are added to it;
+        `source_s` is the time of those before them, from which fine-tuning starts, and is not counted.
         `alike` says whether all ran on the same device with the same number of threads, and none read
         activations that another had computed; `undisturbed` whether nothing else took their time (see above).
         `cpu_saved_percent` is the share of processor seconds saved; NaN on a GPU. Models of k-fold are left out,
@@ -111,10 +114,12 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
     times = times.assign(**text, undisturbed=_undisturbed(times))[unfolded | others]
     fold = times["fold"].fillna(0).astype("int64")
     times = times.assign(replicate=times["replicate"] * (fold.max() + 1) + fold if len(times) else 0)
-    tuned = times[(times["parent"] != "") & (times["model"] != "")].copy()
+    base = times[times["family"] == scratch]
+    given = ~times["initial"].isin(["", "random", *base["initial"]])
+    tuned = times[((times["parent"] != "") | given) & (times["model"] != "") & times["n_train"].gt(0)].copy()
+    tuned = _with_earlier_steps(tuned, times, {name for text in base["cohorts"] for name in text.split()})
     tuned["source_s"] = [_before(row.parent, times) for row in tuned.itertuples()]
     keys = ["structure", "n_train", "replicate"]
-    base = times[times["family"] == scratch]
     base = base[[*keys, *_ADDED, "threads", "device", "undisturbed"]]
     pairs = tuned.merge(base, on=keys, suffixes=("", "_scratch"))
     pairs["alike"] = (pairs["threads"] == pairs["threads_scratch"]) & (pairs["device"] == pairs["device_scratch"])
@@ -141,6 +146,8 @@ def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "stage": stage["name"],
         "parent": stage["parent"],
+        "initial": stage.get("initial") or "",
+        "cohorts": " ".join(cohort for cohort, _ in stage.get("train", ())),
         "level": stage["level"],
         "structure": structures[0] if len(structures) == 1 else POOLED,
         "replicate": stage["replicate"],
@@ -156,14 +163,31 @@ def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _repeated(steps: pd.Series) -> pd.Series:
-    """Return the steps after the first, which is timed apart; missing where there are none."""
-    return (steps - 1).where(steps > 1)
+def _repeated(steps: pd.Series, stages: pd.Series | int = 1) -> pd.Series:
+    """Return the steps after each stage's first, which is timed apart; missing where there are none."""
+    return (steps - stages).where(steps > stages)
 
 
 def _named(model: Model) -> dict[str, Any]:
     names = ("family", "strategy", "level", "n_train")
     return {"model": model.name} | {name: getattr(model, name) for name in names}
+
+
+def _with_earlier_steps(tuned: pd.DataFrame, times: pd.DataFrame, target: set[str]) -> pd.DataFrame:
+    """Return the last stages of chains with the stages just before them that train on the target added.
+
+    `stages` counts them, and `parent` is what the first of them starts from.
+    """
+    by_stage, out = times.drop_duplicates("stage").set_index("stage"), tuned.assign(stages=1)
+    for i, parent in tuned["parent"].items():
+        while parent in by_stage.index and target and target <= {*by_stage.at[parent, "cohorts"].split()}:
+            own = by_stage.loc[parent]
+            out.loc[i, [*_ADDED, "batches_read"]] += own[[*_ADDED, "batches_read"]]
+            out.loc[i, "stages"] += 1
+            out.loc[i, "undisturbed"] &= own["undisturbed"]
+            parent = own["parent"]
+        out.loc[i, "parent"] = parent
+    return out
 
 
 def _before(stage: str, times: pd.DataFrame) -> float:
@@ -184,7 +208,7 @@ def _decomposed(pairs: pd.DataFrame) -> pd.DataFrame:
     def less(name: str) -> pd.Series:
         return pairs[f"{name}_scratch"] - pairs[name]
 
-    steps, steps_scratch = _repeated(pairs["steps"]), _repeated(pairs["steps_scratch"])
+    steps, steps_scratch = _repeated(pairs["steps"], pairs["stages"]), _repeated(pairs["steps_scratch"])
     own, scratch = pairs["step_seconds"] / steps, pairs["step_seconds_scratch"] / steps_scratch
     return pairs.assign(
         saved_s=less("seconds"),
@@ -202,7 +226,7 @@ def _overall(pairs: pd.DataFrame) -> pd.DataFrame:
     if pairs.empty:
         return pairs
     numbers = [*_ADDED, *(f"{name}_scratch" for name in _ADDED), *_CAUSES, "saved_s", "source_s"]
-    how = {name: lambda v: v.sum(skipna=False) for name in [*numbers, "structures"]}
+    how = {name: lambda v: v.sum(skipna=False) for name in [*numbers, "structures", "stages"]}
     groups = pairs.groupby(["family", "n_train", "replicate"], sort=False)
     sums = groups.agg({**how, **dict.fromkeys(_FLAGS, "all"), "device": "first"}).reset_index()
     return sums[sums["structures"] > 1].assign(structure=POOLED)
@@ -212,7 +236,7 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
     saved = table["saved_s"]
     share = 100 * table["cheaper_steps_s"] / saved.where(saved != 0)
     return table.assign(
-        seconds_per_step=table["step_seconds"] / (table["steps"] - table["structures"]),
+        seconds_per_step=table["step_seconds"] / (table["steps"] - table["stages"]),
         seconds_per_step_scratch=table["step_seconds_scratch"] / (table["steps_scratch"] - table["structures"]),
         saved_percent=100 * saved / table["seconds_scratch"],
         cpu_saved_percent=(100 * (1 - table["cpu_seconds"] / table["cpu_seconds_scratch"])).where(

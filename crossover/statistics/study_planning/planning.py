@@ -33,6 +33,7 @@ DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next c
 """What is asked, as the column `question` says."""
 ONE_DRAW = "of this draw"
 """What a learning curve is about whose sizes were drawn once (the column `about`): other draws may lie higher."""
+FEW_CASES = "one test case of a cohort doesn't tell how much another one differs"
 PLANNING = [
     "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
     "trainings", "per_draw", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low",
@@ -143,7 +144,9 @@ def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: 
     place |= {"assurance": rules.assurance}
     pilot = crossing_pilot(panel, resampled, pair)
     if pilot is None:
-        return [place | {"refused": "nothing tells how much another training differs"}]
+        few = len(panel.strata) - len(np.unique(panel.strata)) < 1
+        why = FEW_CASES if few else "nothing tells how much another training differs"
+        return [place | {"refused": why}]
     rows = []
     for trainings in (t for t in rules.trainings if t > 1):
         cases, reached = cases_that_settle(pilot, trainings, rules.assurance, rules.confidence, rules.alpha)
@@ -252,7 +255,8 @@ def _settles(row: dict) -> str:
 def _settles_crossover(row: dict) -> str:
     what = f"whether {row['b']} overtakes {row['a']}"
     if row["refused"]:
-        return f"no plan settles {what}: {row['refused']}; train on a second draw of the subsets first"
+        advice = "test on more patients" if row["refused"] == FEW_CASES else "train on a second draw of the subsets"
+        return f"no plan settles {what}: {row['refused']}; {advice} first"
     draws = f" with {row['trainings']:.0f} draws of the subsets, each trained {_times(row['per_draw'])},"
     return _plan(row, draws, f"{what} at the same sizes")
 

@@ -128,15 +128,22 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
 
 
 def _with_their_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return rows of several structures after those of their mean: "all", of each case that has a score of them all."""
+    """Return rows of several structures after those of their mean, "all", as a comparison has it (`paired`).
+
+    It is of the structures that a case has, and of the models that have all structures.
+    """
     structures = rows["structure"].nunique()
     if structures < 2:
         return rows
+    has = rows.groupby(["family", "n_train"])["structure"].transform("nunique")
     training = [c for c in ("family", "n_train", "replicate", "draw", "fold", "cohort", "patient", "case") if c in rows]
-    cases = rows.groupby(training, dropna=False, sort=False).agg(
-        {metric: "mean", "structure": "size", "model": "first"}
+    cases = (
+        rows[has == structures]
+        .groupby(training, dropna=False, sort=False)
+        .agg({metric: "mean", "structure": "size", "model": "first"})
     )
-    whole = cases[cases["structure"] == structures].reset_index().assign(structure=POOLED)
+    most = cases.groupby(["cohort", "case"])["structure"].transform("max")
+    whole = cases[cases["structure"] == most].reset_index().assign(structure=POOLED)
     return pd.concat([whole, rows], ignore_index=True)
 
 
