@@ -176,6 +176,9 @@ def test_a_patient_whom_files_tell_is_reidentified_by_them(root: Path, monkeypat
     assert case in rows(nnunet(identifiers="secret"), root).cases
     said = list(reidentify(root / "Dataset001_Gland", [case], Export()))
     assert f"{case}: patient p_02, imagesTr/p_02_0000.nii.gz" in said and not any("p_01" in line for line in said)
+    every = list(reidentify(root / "Dataset001_Gland", [], Export()))
+    assert any(line.startswith(f"{case}: patient p_02, ") for line in every)
+    assert {line.partition(":")[0] for line in every} >= {*rows(nnunet(identifiers="secret"), root).cases}
 
 
 def test_scans_of_a_patient_are_reidentified_by_their_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -676,7 +676,7 @@ def test_cohorts_whose_channels_have_other_names_share_the_only_one_of_its_modal
 def test_a_study_says_no_number_of_patients_which_more_patients_would_make_wrong(tmp_path: Path, clone: Path):
     a, b = hospital(tmp_path / "North", "CT", ["gland"]), hospital(tmp_path / "South", "CT", ["gland"])
     assert new("mine", "--source", a, "--target", b).exit_code == 0
-    assert study_of(clone)["data"] == "Patients of South and North"
+    assert study_of(clone)["data"] == "The cases are patients of South and North."
 
 
 def test_the_only_channel_of_a_ct_study_is_called_as_its_base_calls_it(tmp_path: Path, clone: Path):

@@ -21,7 +21,9 @@ from crossover.sources.dicom.scan import patient_of
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.file_patterns import paths_below
+from crossover.sources.inspection import holds_volumes
 from crossover.sources.inspection.layout import word_runs
+from crossover.sources.inspection.tree import layout
 from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret, secret_file
 from crossover.sources.settings import Export
 
@@ -60,7 +62,8 @@ def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     tables = _tables(source)
     yield from map(printable, _rows(tables, wanted, met, rules.prefix))
     if source.is_dir():
-        yield from map(printable, _named_files(source, wanted, met, rules.prefix))
+        named = _named_files(source, wanted, met, rules.prefix) if wanted else _of_layout(source, tables, rules.prefix)
+        yield from map(printable, named)
     if source not in tables:
         yield from map(printable, _exported(source, wanted, met, rules))
     if names and (unknown := [name for name in dict.fromkeys(names) if name not in met]):
@@ -122,6 +125,15 @@ def _named_files(source: Path, wanted: set[str], met: set[str], prefix: str) -> 
         own = [line for line, words in files if scan and _tell(words, scan, key)] or [line for line, _ in files]
         met |= {name for _ in own[:1]}
         yield from (f"{name}: {line}" for line in own)
+
+
+def _of_layout(source: Path, tables: list[Path], prefix: str) -> Iterator[str]:
+    """Yield a line for each patient of a folder of volumes without a table, as its paths tell them apart."""
+    alone = not tables and holds_volumes(source)
+    key, found = secret(), layout([path for path in paths_below(source) if is_volume(path)] if alone else [])
+    files = {case: path for own in found.roles.values() for case, path in own.items()}
+    first = {found.scans.get(case, case).rpartition("/")[2]: path for case, path in sorted(files.items(), reverse=True)}
+    yield from (f"{pseudonym(prefix + p, key)}: patient {p}, {path}" for p, path in sorted(first.items()))
 
 
 def _tell(words: set[str], scan: str, key: bytes) -> bool:

@@ -130,12 +130,12 @@ def _values(
         "title": ", ".join(map(_label, drawn.names)).capitalize()
         + f": {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
-        "data": "Patients of " + " and ".join(cohorts[c].label for c in reversed(cohorts)),
+        "data": f"The cases are patients of {' and '.join(cohorts[c].label for c in reversed(cohorts))}.",
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
         **_series(cohorts, images),
         "structures": {n: _structure(n, own, cohorts) for n, own in drawn.names.items()},
-        **_design(name, kinds, sizes, "source" in cohorts, model),
+        **_design(name, kinds, sizes, cohorts["source"].label if "source" in cohorts else "", model),
     }
     if _is_ct(kinds, images) and kinds[0].values and not kinds[0].hu:
         window = {"method": "window", "window": [float(f"{v:.4g}") for v in kinds[0].values]}
@@ -208,7 +208,7 @@ def _series(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> dict[str
 
 
 def _design(
-    name: str, kinds: Sequence[ChannelKind], sizes: Sequence[int], source: bool, model: StartingModel | None
+    name: str, kinds: Sequence[ChannelKind], sizes: Sequence[int], source: str, model: StartingModel | None
 ) -> dict[str, Any]:
     """Return how images are prepared, what is trained, and what the smaller scales change of it."""
     preparation, scales = _grids(kinds)
@@ -313,14 +313,15 @@ def _grids(kinds: Sequence[ChannelKind]) -> tuple[dict[str, Any], dict[str, Any]
     return of["paper"], {scale: {"preparation": of[scale]} for scale in ("demo", "smoke")}
 
 
-def _strategies(name: str, source: bool) -> dict[str, Any]:
+def _strategies(name: str, source: str) -> dict[str, Any]:
+    """Return the strategies of a study with a source, by its label, or with none ("")."""
     ours, theirs = f"{name}_target", f"{name}_source"
     scratch = {"label": "From scratch", "chain": [{"train": {ours: "n"}}]}
     if not source:
         return {"scratch": scratch}
     pretrained = {"train": {theirs: "all"}}
     return {
-        "source": {"label": "Off the shelf", "chain": [pretrained]},
+        "source": {"label": f"Network of {source}", "chain": [pretrained]},
         "scratch": scratch,
         "transfer": {"label": "Fine-tuned", "chain": [pretrained, {"train": {ours: "n"}}]},
         "tuned": {

@@ -34,7 +34,7 @@ def inspect_cohorts(paths: Sequence[Path], workers: int) -> list[Inventory]:
     from crossover.sources.inspection.dicom import inventories, read_export
     from crossover.sources.inspection.volumes import inspect_volumes
 
-    found = {path: inspect_volumes(path, workers) for path in paths if _holds_volumes(path)}
+    found = {path: inspect_volumes(path, workers) for path in paths if holds_volumes(path)}
     exports = {path: read_export(path, workers) for path in dict.fromkeys(paths) if path not in found}
     found |= dict(zip(exports, inventories([*exports.values()])))
     return [found[path] for path in paths]
@@ -51,7 +51,8 @@ def folder_of(path: Path) -> Path:
     return path.parent if path.is_file() and path.name.upper() == "DICOMDIR" else path
 
 
-def _holds_volumes(path: Path) -> bool:
+def holds_volumes(path: Path) -> bool:
+    """Return whether a folder has volumes, and no file that may be DICOM."""
     from crossover.core.image_names import is_volume
     from crossover.sources.file_patterns import paths_below
 
