@@ -239,7 +239,7 @@ def _trained_before(model: StartingModel | None, target: Inventory) -> list[str]
     from crossover.core.wording import counted
     from crossover.study.given_model import trained_on
 
-    patients = sorted({target.scans.get(case, case) for case in target.cases})
+    patients = sorted(target.patients_of(target.cases))
     if not model or not (known := trained_on(model, patients)):
         return []
     return [

@@ -179,7 +179,7 @@ def _of_images(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> list[
                 if kind.values
             )
             notes.append(f"look: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
-    people = [{given.found.scans.get(case, case) for case in given.found.cases} for given in cohorts.values()]
+    people = [given.found.patients_of(given.found.cases) for given in cohorts.values()]
     if len(people) > 1 and (same := [two for two in alike(set().union(*people)) if len({*two} & people[0]) == 1]):
         notes.append(
             f"look: {counted(len(same), 'patient')} of both cohorts may be one, such as {' and '.join(same[0])}: their "

@@ -113,9 +113,13 @@ class Inventory:
         """Whether channels are rules of a study's `series:`, and not files of a cohort."""
         return self.source["kind"] == "dicom"
 
+    def patients_of(self, cases: Iterable[str]) -> set[str]:
+        """Return the patients of some cases."""
+        return {self.scans.get(case, case) for case in cases}
+
     def count_patients(self, cases: Iterable[str]) -> int:
         """Count the patients of some cases."""
-        return len({self.scans.get(case, case) for case in cases})
+        return len(self.patients_of(cases))
 
     @property
     def counted(self) -> str:
@@ -198,7 +202,7 @@ class Inventory:
         return [
             f"patients {' and '.join(group)} may be one: their names differ only in case, blanks, leading zeros or a "
             "decimal; if they are, write the name in one way, since one could be trained on and the other tested on"
-            for group in alike(sorted({self.scans.get(case, case) for case in self.cases}))
+            for group in alike(sorted(self.patients_of(self.cases)))
         ]
 
     def count_having(self, name: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from crossover.core.image_names import ending
-from crossover.sources.inspection.scans import SCAN, named_scan
+from crossover.sources.inspection.scans import SCAN, named_scan, replaced
 
 MOST_ROLES = 60
 WORDS = re.compile(
@@ -112,7 +112,7 @@ def _named_in(paths: Iterable[str], patients: Collection[str]) -> Iterator[Optio
         found = found or {path[a:b] for a, b in word_runs(path)} & set(patients)
         longest = [name for name in found if len(name) == max(map(len, found))]
         if len(longest) == 1:  # of several, whose file it is isn't known
-            yield path, _replaced(path, longest[0]), longest[0]
+            yield path, replaced(path, longest[0], "{patient}"), longest[0]
 
 
 def word_runs(path: str) -> Iterator[tuple[int, int]]:
@@ -139,17 +139,12 @@ def _by_folder(paths: Sequence[str], depth: int) -> Iterator[Option]:
         if WORDS.match(patient) or SCAN in patient:
             continue
         if times["/".join(rest)] == 1:  # else others have it too, and what looks like the patient's name is none
-            rest = [_replaced(part, patient) for part in rest]
+            rest = [replaced(part, patient, "{patient}") for part in rest]
         group = "/".join(parts[:depth])
         if len(above) > 1 and depth == 1:
             yield path, "/".join(["{group}", whole, *rest]), f"{group}/{patient}"
         else:
             yield path, "/".join([*parts[:depth], whole, *rest]), patient
-
-
-def _replaced(part: str, patient: str) -> str:
-    """Return a name with the patient's in braces wherever it stands as a word of its own."""
-    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(patient)}(?![A-Za-z0-9])", "{patient}", part)
 
 
 def _by_name(paths: Sequence[str], parted: Callable[[str], Iterator[tuple[str, str]]]) -> Iterator[Option]:
@@ -182,7 +177,7 @@ def _ends(path: str) -> Iterator[tuple[str, str]]:
         folder, name = folder + first[0], name.removeprefix(first[0])
     cuts = [len(name), *(m.start() for m in re.finditer(r"[_\-. ]", name) if m.start() > 0)]
     for cut in cuts:
-        yield f"{_replaced(folder, name[:cut])}{{patient}}{name[cut:]}{suffix}", name[:cut]
+        yield f"{replaced(folder, name[:cut], '{patient}')}{{patient}}{name[cut:]}{suffix}", name[:cut]
 
 
 def _number(path: str) -> Iterator[tuple[str, str]]:

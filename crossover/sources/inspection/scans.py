@@ -45,6 +45,11 @@ def _without(path: str, time: str, place: int) -> str:
     return path
 
 
+def replaced(text: str, word: str, by: str) -> str:
+    """Return a text with something else wherever a word stands as one of its own."""
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", lambda _: by, text)
+
+
 def named_scan(name: str) -> tuple[str, str] | None:
     """Return the pattern of a name with a time point in braces, and whose it is: "p1_{scan}" -> "p1"; None without."""
     if found := re.fullmatch(rf"(.+?)([_\-. ]+){re.escape(SCAN)}", name):
@@ -69,10 +74,12 @@ def below_folders(roles: Mapping[str, Mapping[str, str]]) -> Times:
     """Return what `timed` returns for a reading in which each folder below another is a patient, if they are scans."""
     if not all("{group}/{patient}" in role for role in roles):
         return {}
-    groups, found = _grouped(roles, "/"), _Found()
+    found = _Found()
+    groups: dict[str, set[str]] = defaultdict(set)
     for files in roles.values():
         for case, path in files.items():
             group, _, scan = case.partition("/")
+            groups[group].add(scan)
             found.add(path.replace(f"{group}/{scan}/", f"{group}/{SCAN}/", 1), scan, path)
     return found.times if are_scans(groups) else {}
 
@@ -89,9 +96,8 @@ def behind_names(roles: Mapping[str, Mapping[str, str]]) -> Times:
         groups[match[1]].add(match[3])
     for files in roles.values():
         for case, path in files.items():
-            word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(case)}(?![A-Za-z0-9])")
             base, mark, scan = parted[case].groups()
-            found.add(word.sub(f"{base}{mark}{SCAN}", path), scan, path)
+            found.add(replaced(path, case, f"{base}{mark}{SCAN}"), scan, path)
     return found.times if found.several and are_scans(groups) else {}
 
 
@@ -108,7 +114,7 @@ def numbered(roles: Mapping[str, Mapping[str, str]], place: int) -> Times:
             return {}
         tokens = [word[0] for word in words]
         scan = ([token for token in tokens if token.lower() not in _CONTRASTS] or tokens)[place]
-        bare = re.sub(rf"(?<![A-Za-z0-9]){re.escape(scan)}(?![A-Za-z0-9])", SCAN, role)
+        bare = replaced(role, scan, SCAN)
         numbers[bare].add(scan.lower())
         for case, path in files.items():
             group, _, patient = case.rpartition("/")
@@ -133,8 +139,7 @@ def behind_folders(paths: Collection[str]) -> Times:
     for path in paths:
         words = [word for word in re.split(r"[^A-Za-z0-9]+", path) if word in folders]
         if len({*words}) == 1:
-            word = re.compile(rf"(?<![A-Za-z0-9]){words[0]}(?![A-Za-z0-9])")
-            found.add(word.sub(SCAN, path), words[0], path)
+            found.add(replaced(path, words[0], SCAN), words[0], path)
     return found.times if len(own) >= len(paths) / 2 else {}
 
 
@@ -151,11 +156,3 @@ class _Found:
     def several(self) -> bool:
         """Whether some patient has several."""
         return any(len(own) > 1 for own in self.times.values())
-
-
-def _grouped(roles: Mapping[str, Mapping[str, str]], mark: str) -> dict[str, set[str]]:
-    groups: dict[str, set[str]] = defaultdict(set)
-    for case in {case for files in roles.values() for case in files}:
-        group, _, name = case.partition(mark)
-        groups[group].add(name)
-    return groups
