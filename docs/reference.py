@@ -1,7 +1,8 @@
-"""Write the reference's pages that say what the code says: study-keys.md, paper-keys.md, commands.md, by `make schema`.
+"""Write the reference's pages that say what the code says, by `make schema`.
 
-The keys of a study's and of a paper's file come from the pydantic types, with their explanations as `docs.schema`
-finds them; the commands from the command line itself. A test compares the pages with the code.
+study-keys.md and paper-keys.md have the keys of a study's and of a paper's file from the pydantic types, with their
+explanations as `docs.schema` finds them; commands.md the commands from the command line itself; reruns.md the analyses
+from their declarations. A test compares the pages with the code.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from typing import Any
 
 import typer
 
+from crossover.analyses import registry
 from crossover.cli.app import app
 from crossover.statistics.papers.published import Published
 from docs.schema import explained_schema
 
 FOLDER = Path(__file__).parent
+READ = "## What analyses read\n\n"
+"""The heading of the part of reruns.md that is written from the analyses."""
 TOP = "The top of the file"
 WRITTEN = "<!-- Written by `make schema` (docs/reference.py) from the code. Don't edit. -->\n"
 UNITS = {"mm": "mm", "deg": "degrees", "ml": "ml", "percent": "%", "px": "pixels"}
@@ -169,7 +173,30 @@ def _parameter(each: Any) -> str:
     return f"| {', '.join(f'`{name}`' for name in names)} | {value} | {_cell(each.help or '')} |\n"
 
 
-PAGES = {FOLDER / "study-keys.md": keys, FOLDER / "paper-keys.md": paper_keys, FOLDER / "commands.md": commands}
+def reruns() -> str:
+    """Return the page of what a change reruns, with the analyses as they declare themselves at its end."""
+    written, _ = (FOLDER / "reruns.md").read_text().split(READ)
+    return written + READ + WRITTEN + "\n" + _analyses()
+
+
+def _analyses() -> str:
+    """Return a table with what analyses read, tables first, and the rules of those that declare it."""
+    readers: dict[str, list[str]] = {}
+    for analysis in registry.analyses():
+        d = analysis.declared
+        for read in dict.fromkeys([*d.reads, *d.sources, *d.settings]):
+            readers.setdefault(read, []).append(f"`{analysis.rule}`")
+    order = sorted(readers, key=lambda read: (not read.endswith(".csv"), read))
+    rows = (f"| `{read}` | {', '.join(readers[read])} |\n" for read in order)
+    return "| read | by the analyses |\n|---|---|\n" + "".join(rows)
+
+
+PAGES = {
+    FOLDER / "study-keys.md": keys,
+    FOLDER / "paper-keys.md": paper_keys,
+    FOLDER / "commands.md": commands,
+    FOLDER / "reruns.md": reruns,
+}
 """The pages, each with the function that gives its text."""
 
 if __name__ == "__main__":
