@@ -55,7 +55,7 @@ def refuse_to_run_beside_another() -> None:
 
 
 def refuse_what_slurm_has_not() -> None:
-    """Refuse a run for which this Slurm has no such account, partition or node, before any job is submitted.
+    """Refuse a run for which this Slurm has no such account, partition, node or GPU, before any job is submitted.
 
     Raises:
         WorkflowError: what there is instead, and where it is set.
@@ -65,7 +65,8 @@ def refuse_what_slurm_has_not() -> None:
     settings = workflow.resource_settings
     asked = settings.default_resources or {}
     account, partition = (str(getattr(asked.get(name), "raw", asked.get(name)) or "") for name in SLURM_NAMES)
-    if refused := slurm_site.refusals(account, partition, settings.cores):
+    with_gpu = [rule for rule in settings.overwrite_resources if asks_for_gpu(rule)]
+    if refused := slurm_site.refusals(account, partition, settings.cores, with_gpu):
         raise WorkflowError("\n".join(refused))
 
 

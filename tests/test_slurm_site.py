@@ -46,6 +46,18 @@ def test_a_partition_gives_the_minutes_of_its_limit_and_the_memory_of_its_larges
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "devices, refused", [("main 8 (null)", True), ("main 8 (null)\nbig 64+ gpu:a100:4(S:0-1)", False), ("", False)]
+)
+def test_a_gpu_of_a_cluster_without_any_is_refused_with_the_lines_to_remove(commands, devices: str, refused: bool):
+    commands("sinfo", devices)
+    told = slurm_site.refusals("", "", None, ["train", "predict"])
+    assert ["GPU for train, predict, and no node has one: remove these lines" in line for line in told] == [
+        True
+    ] * refused
+    assert slurm_site.refusals("", "", None) == []
+
+
 def test_a_slurm_that_does_not_answer_limits_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert slurm_site.most(slurm_site.limits(), "") == {} and slurm_site.queue(tmp_path) is None

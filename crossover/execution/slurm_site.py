@@ -17,17 +17,18 @@ SECONDS = 60
 WHERE = "set it between the lines of profiles/slurm/profile.yaml"
 
 
-def refusals(account: str, partition: str, cores: int | None) -> list[str]:
+def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence[str] = ()) -> list[str]:
     """Return what is wrong with a run's settings, one sentence each.
 
     Args:
         account: `slurm_account` of the default resources; "" for none. Known are those of which `sacctmgr` tells.
         partition: `slurm_partition` of the default resources; "" for Slurm's default.
         cores: the most that one job asks for.
+        with_gpu: the rules whose jobs ask for a GPU.
     """
     out = []
-    nodes = [line.split() for line in _lines(["sinfo", "--noheader", "--format=%R %c"])]
-    sizes = {name: max(int(size.rstrip("+")) for n, size in nodes if n == name) for name, _ in nodes}
+    nodes = [line.split() for line in _lines(["sinfo", "--noheader", "--format=%R %c %G"])]
+    sizes = {name: max(int(size.rstrip("+")) for n, size, _ in nodes if n == name) for name, *_ in nodes}
     if partition and sizes and not (named := {*partition.split(",")}) <= {*sizes}:
         out.append(
             f"slurm_partition: there is no {', '.join(sorted(named - {*sizes}))}; there are {_listed(sizes)}: {WHERE}"
@@ -35,6 +36,11 @@ def refusals(account: str, partition: str, cores: int | None) -> list[str]:
     most = max((sizes[name] for name in partition.split(",") if name in sizes), default=max(sizes.values(), default=0))
     if cores and 0 < most < cores:
         out.append(f"cores: {cores}, and no node has more than {most}, so that jobs would wait for ever: {WHERE}")
+    if with_gpu and nodes and not any("gpu" in devices for *_, devices in nodes):
+        out.append(
+            f"set-resources: a GPU for {', '.join(with_gpu)}, and no node has one: remove these lines from"
+            " profiles/slurm/profile.yaml to compute on processors"
+        )
     user = f"user={getpass.getuser()}"
     own = {*_lines(["sacctmgr", "--noheader", "--parsable2", "list", "associations", user, "format=account"])}
     if account and own and account.casefold() not in {name.casefold() for name in own}:

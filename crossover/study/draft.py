@@ -30,7 +30,7 @@ from crossover.study.draft_names import (
 )
 from crossover.study.suggested import grid, source_test, test_and_sizes
 
-PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
+PIXELS = {"paper": 384, "demo": 96, "smoke": 64}
 """The most pixels a side of a slice, by scale."""
 
 
