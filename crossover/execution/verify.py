@@ -1,17 +1,15 @@
 """Trust without recomputing: every file against what is on record of it, and on request one training again."""
 
-import hashlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Collection
-from configparser import ConfigParser
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as metadata_version
 from pathlib import Path
-
-import yaml
 
 from crossover.core.files import file_digest, read_json_or_none
 from crossover.core.incremental import RECORD
@@ -21,6 +19,12 @@ from crossover.execution.integrity import REMAKE, RESTORE, Checker, FileProblem
 from crossover.execution.workflow import GraphJob
 
 LOCK = Path("requirements.lock")
+DVC_LOCK = Path("dvc.lock")
+DIFFERS = {
+    "modified": ("it differs from the one that DVC has", "`dvc checkout` puts it back, `dvc repro` keeps it"),
+    "deleted": ("DVC lists it, but the file does not exist", "`dvc checkout`"),
+}
+"""What is wrong with a file in a state that DVC tells, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -136,33 +140,22 @@ def _normal(name: str) -> str:
 
 
 def check_tracked() -> Check:
-    """Check every file that DVC tracks against the digest that dvc.lock, through DVC's cache, has of it."""
-    count, findings = 0, []
-    lock, cache = Path("dvc.lock"), _cache()
-    stages = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
-    for out in (out for stage in stages.values() for out in stage["outs"]):
-        path, md5 = Path(out["path"]), out["md5"]
-        listed = {path: md5}
-        if md5.endswith(".dir"):
-            cached = cache / "files/md5" / md5[:2] / md5[2:]
-            if not cached.exists():
-                continue  # never pulled: nothing to compare with
-            listed = {path / e["relpath"]: e["md5"] for e in json.loads(cached.read_text())}
-        for file, expected in listed.items():
-            count += 1
-            if not file.exists():
-                findings.append(FileProblem(str(file), "DVC lists it, but the file does not exist", "`dvc checkout`"))
-            elif _md5(file) != expected:
-                what = "it differs from the one that DVC has"
-                findings.append(FileProblem(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it"))
-    return Check("tracked files against dvc.lock", count, findings)
-
-
-def _cache() -> Path:
-    """Return DVC's cache, as its own configuration has it."""
-    parser = ConfigParser()
-    parser.read([".dvc/config", ".dvc/config.local"])
-    return Path(".dvc") / parser.get("cache", "dir", fallback="cache")
+    """Compare the files that DVC tracks with those that dvc.lock lists, as far as they were pulled, by DVC itself."""
+    name = "tracked files against dvc.lock"
+    if not DVC_LOCK.exists():
+        return Check(name, 0, [])
+    command = [sys.executable, "-m", "dvc", "data", "status", "--granular", "--unchanged", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        why = f"DVC does not compare it: {done.stderr.strip()}"
+        return Check(name, 0, [FileProblem(str(DVC_LOCK), why, "call `dvc data status`")])
+    told = json.loads(done.stdout)
+    changed, committed = told.get("uncommitted", {}), told.get("committed", {})
+    differing = {path: kind for kind in DIFFERS for path in changed.get(kind, ())}
+    listed = [*told.get("unchanged", ()), *differing, *(path for kind in committed.values() for path in kind)]
+    pulled = {path for path in listed if not path.endswith("/")} - {*told.get("not_in_cache", ())}
+    findings = [FileProblem(path, *DIFFERS[kind]) for path, kind in differing.items() if path in pulled]
+    return Check(name, len(pulled), findings)
 
 
 def check_plan(jobs: Collection[GraphJob]) -> Check:
@@ -178,8 +171,3 @@ def check_plan(jobs: Collection[GraphJob]) -> Check:
                 what = f"{why.what} differs from when it was made{change}"
                 findings.append(FileProblem(str(job.outputs[0]), what, "run `snakemake`"))
     return Check("configuration and code", len(jobs), findings)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
