@@ -1,6 +1,6 @@
 """Trains stages of two drawn cohorts by the backend nnunet, in a process of its own: nnU-Net reads its folders once.
 
-    python -m tests.nnunet_trained FOLDER [--killed-after ITERATION | --source-alone]
+    python -m tests.nnunet_trained FOLDER [--source-alone] [--killed-after ITERATION | --killed-in-validation]
 
 Leaves FOLDER/stages/<stage> with weights, history and record, FOLDER/masks with a mask for each case and structure,
 and FOLDER/told.json with what else the tests ask for.
@@ -19,7 +19,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.core import incremental
-from crossover.core.files import read_json
+from crossover.core.files import read_json, write_json
 from crossover.imaging.volumes import write, write_case
 from crossover.study.plan import Stage
 from crossover.training import backends
@@ -83,6 +83,15 @@ def write_cases(folder: Path) -> tuple[dict[str, Path], pd.DataFrame]:
     return manifests, pd.DataFrame(rows, columns=names)
 
 
+def write_raw_alone(folder: Path) -> None:
+    """A raw data set of one blank case."""
+    for name in ("imagesTr/c_0000", "labelsTr/c"):
+        (folder / name).parent.mkdir(parents=True)
+        write(sitk.Image([8, 8, 4], sitk.sitkUInt8), folder / f"{name}.nii.gz")
+    about = {"channel_names": {"0": "CT"}, "labels": {"background": 0}, "numTraining": 1, "file_ending": ".nii.gz"}
+    write_json(folder / "dataset.json", about)
+
+
 def of_nnunet() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("nnUNet")}
 
@@ -135,6 +144,8 @@ def main(folder: Path, killed_after: int | None, alone: bool) -> None:
         SETTINGS, {}, manifests, {}, splits, 1, out=folder / "stages", cache=folder / "cache", watch=watch
     )
     made = backends.part(given, "training").stages(given)
+    if "--killed-in-validation" in sys.argv:
+        made._validate = lambda *_: os._exit(9)
     before = of_nnunet()
     with environment(folder / "cache/nnunet", 1):
         from crossover.training.backends.nnunet import trainer

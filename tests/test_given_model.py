@@ -51,6 +51,17 @@ def test_parts_that_fit_are_taken_and_a_head_for_other_structures_begins_anew():
     np.testing.assert_array_equal(own["encoder.b.bias"], weights(seed=1)["encoder.b.bias"])
 
 
+def test_a_head_for_other_structures_of_the_same_number_begins_anew(tmp_path: Path):
+    own = fitting(weights(seed=1), weights(), {}, other_structures=True)
+    assert own.keys() == {"encoder.a.weight", "encoder.b.bias", "decoder.c.weight"}
+    about = of_file(Initial(weights="model", file=str(tmp_path / "weights.safetensors")))
+    assert "structures" not in about  # nothing is known of the file of another program
+    (tmp_path / "record.json").write_text('{"stage": {"structures": ["bladder", "rectum"]}}')
+    assert (
+        of_file(Initial(weights="model", file=str(tmp_path / "weights.safetensors")))["structures"] == "bladder, rectum"
+    )
+
+
 def test_a_frozen_part_that_does_not_fit_is_an_error_that_names_it():
     given = weights(seed=1)
     given["encoder.a.weight"] = given["encoder.a.weight"][:2]

@@ -113,6 +113,12 @@ def test_a_training_repeats_to_the_bit_without_a_gpu_also_after_a_kill(trained: 
     assert one["files"] == other["files"] and one["repeats"]
 
 
+def test_a_kill_after_the_last_epoch_trains_no_epoch_again(trained: Path, tmp_path: Path):
+    assert run(tmp_path, "--source-alone", "--killed-in-validation") == 9
+    assert run(tmp_path, "--source-alone", "--killed-after", "2") == 0  # which the first epoch would have ended
+    assert record(trained, "source")["files"] == record(tmp_path, "source")["files"]
+
+
 def test_nnunets_own_trainer_seeded_alike_ends_with_the_same_bits(trained: Path):
     same = json.loads((trained / "plain.json").read_text())
     assert same.keys() == weights(trained, "source").keys() and all(same.values())
@@ -313,6 +319,53 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_the_weights_that_differ(
     ) as refused:
         begins.load(planned(residual=False), DATASET)
     assert "images of 2 channels, and these have 1" in str(refused.value)
+
+
+def test_a_checkpoint_of_the_same_channels_in_another_order_is_refused(tmp_path: Path):
+    from crossover.training.backends.nnunet import beginning
+
+    path = checkpoint(tmp_path / "checkpoint_final.pth", channels=2, **LABELS)  # trained on "CT" twice
+    begins, network = beginning.of_file(path), planned(residual=False, channels=2)
+    begins.dataset["channel_names"] = {"1": "ADC", "0": "T2"}
+    with pytest.raises(ValueError, match=r"final\.pth: .*channels t2, adc, in this order, and the study's are adc, t2"):
+        begins.load(network, DATASET | {"channel_names": {"0": "adc", "1": "T2"}})
+    assert begins.load(network, DATASET | {"channel_names": {"0": "t2", "1": "adc"}})["channels"] == ["t2", "adc"]
+
+
+@pytest.mark.parametrize("scores, nothing", [
+    ([0.0, float("nan"), 0.0], True), ([0.0, 0.1], False), ([float("nan")] * 2, False),
+])  # fmt: skip
+def test_a_pseudo_dice_of_patches_without_a_structure_is_no_sign_of_a_collapse(scores: list[float], nothing: bool):
+    from crossover.training.backends.nnunet.trainer import CrossoverTrainer
+
+    trainer = object.__new__(CrossoverTrainer)
+    trainer.logger = SimpleNamespace(get_value=lambda key, step: {"mean_fg_dice": scores}[key])
+    assert trainer.found_nothing() == nothing
+
+
+MOVED = """
+import sys
+from pathlib import Path
+from crossover.training.backends.nnunet import planning
+from crossover.training.backends.nnunet.environment import environment
+from tests.nnunet_trained import write_raw_alone
+root = Path(sys.argv[1])
+with environment(root, 1, 0):
+    for name, spacing in (("Dataset001_a", 1.0), ("Dataset001_b", 0.5)):
+        write_raw_alone(root / "raw" / name)
+        (root / "preprocessed" / name).mkdir()
+        given = {"dataset_name": "Dataset101_CT", "plans_name": "nnUNetPlans"}
+        given["configurations"] = {"2d": {"spacing": spacing}}
+        found = planning._moved(root, name, given)
+        assert (found["dataset_name"], found["configurations"]["2d"]["spacing"]) == (name, spacing), found
+assert sorted(path.name for path in (root / "preprocessed").iterdir()) == ["Dataset001_a", "Dataset001_b"]
+"""
+
+
+def test_plans_of_two_checkpoints_that_have_one_name_are_each_moved(tmp_path: Path):
+    command = [sys.executable, "-c", MOVED, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_the_weights_are_those_of_the_file_that_is_named(tmp_path: Path):

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from crossover.core.files import unchanged_digest
+from crossover.core.files import read_json_or_none, unchanged_digest
+from crossover.core.incremental import RECORD
 from crossover.networks import imagenet
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
@@ -28,10 +29,13 @@ def of_file(settings: Initial) -> dict[str, str]:
     """Return what a stage that asks for the weights of a model's file begins with.
 
     Returns:
-        weights ("model"), from (the file) and its sha256, "" where it is not there.
+        weights ("model"), from (the file) and its sha256, "" where it is not there; with the record of a stage beside
+        it also the structures that it was trained for.
     """
     path = Path(settings.file or "")
-    return {"weights": "model", "from": str(path), "sha256": unchanged_digest(path) if path.is_file() else ""}
+    record = read_json_or_none(path.with_name(RECORD)) or {}
+    known = {"structures": ", ".join(record["stage"]["structures"])} if "stage" in record else {}
+    return {"weights": "model", "from": str(path), "sha256": unchanged_digest(path) if path.is_file() else "", **known}
 
 
 def missing(study: Study) -> dict[str, str]:

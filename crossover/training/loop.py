@@ -244,8 +244,10 @@ class Loop(Stages):
         if arrays := self.initial.arrays(stage, self.settings.network, channels):
             engine.begin_from(arrays)
         if arrays := self._model(stage, len(stage.structures)):
-            weights = engine.weights()
-            own = fitting(arrays, weights, engine.frozen())
+            weights, structures = engine.weights(), ", ".join(stage.structures)
+            about = self.initial.of(stage, self.settings.network) or {}
+            others = about.get("structures", structures) != structures
+            own = fitting(arrays, weights, engine.frozen(), others)
             if own.keys() == arrays.keys() == weights.keys():
                 engine.start(recipe, seed, arrays, stage.level)
             else:
@@ -338,13 +340,16 @@ class Trainer(Loop):
         return lambda: validation_dsc(kept.predict(), slices, on)
 
 
-def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) -> engines.Arrays:
+def fitting(
+    given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays, other_structures: bool = False
+) -> engines.Arrays:
     """Return the given weights of those parts of a network all of whose arrays have the same names and shapes.
 
     Counters of batches, which PyTorch's normalisations keep and no network here has, are passed over.
 
     Args:
         own: the network's weights, from input to output. frozen: those among them that are not trained.
+        other_structures: whether the given weights were trained for others, so that the last part fits no more.
 
     Raises:
         ValueError: no part fits; or one that does not is frozen, or stands before one that fits, so that what is
@@ -353,6 +358,8 @@ def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) 
     given = {name: value for name, value in given.items() if not name.endswith("num_batches_tracked")}
     parts, theirs = _shapes(own), _shapes(given)
     whole = [part for part, shapes in parts.items() if theirs.get(part) == shapes]
+    if other_structures:
+        whole = [part for part in whole if part != [*parts][-1]]
     last = list(parts).index(whole[-1]) if whole else len(parts)
     must = {*list(parts)[:last], *(name.split(".")[0] for name in frozen)}
     if missing := [part for part in parts if part in must and part not in whole]:

@@ -44,11 +44,18 @@ class Beginning:
             dataset: that the network is trained on.
 
         Returns:
-            loaded: the parts that were; not_loaded: part -> why.
+            loaded: the parts that were; not_loaded: part -> why; channels: those that the weights were trained on.
 
         Raises:
-            ValueError: naming the parts that don't fit, with the first weights and their shapes.
+            ValueError: naming the parts that don't fit, with the first weights and their shapes; or the channels, if
+                they are the same in another order.
         """
+        theirs, ours = _channels(self.dataset), _channels(dataset)
+        if theirs != ours and sorted(theirs) == sorted(ours):
+            raise ValueError(
+                f"{self.where}: it was trained on the channels {', '.join(theirs)}, in this order, and the study's are "
+                f"{', '.join(ours)}: give `channels` of the study the order of the checkpoint"
+            )
         own, found = levels.parts(network), dict[str, Tensor]()
         wrong = {part: self._wrong(values) for part, values in own.items()}
         out = {part: why for part, why in wrong.items() if why}
@@ -56,7 +63,7 @@ class Beginning:
             out[HEAD] = "trained for other labels: " + ", ".join(self.dataset["labels"])
         if refused := {part: why for part, why in out.items() if part != HEAD}:
             listed = "; ".join(f"{part}: {why}" for part, why in refused.items())
-            channels = (len(about.get("channel_names", {})) for about in (self.dataset, dataset))
+            channels = (len(names) for names in (theirs, ours))
             raise ValueError(
                 f"{self.where}: its weights do not fit the network that its plans give for these images: {listed}. "
                 "It was trained on images of {} channels, and these have {}".format(*channels)
@@ -65,7 +72,7 @@ class Beginning:
             if part not in out:
                 found |= {name: self.weights[name] for name in own[part]}
         checkpoints.set_weights(network, found)
-        return {"loaded": [part for part in own if part not in out], "not_loaded": out}
+        return {"loaded": [part for part in own if part not in out], "not_loaded": out, "channels": theirs}
 
     def _wrong(self, values: dict[str, Tensor]) -> str:
         """Return which weights of a part are missing or have another shape; "" where none."""
@@ -77,6 +84,12 @@ class Beginning:
             elif given.shape != value.shape:
                 differences.append(f"{name} is {list(given.shape)}, not {list(value.shape)}")
         return first_few(differences, NAMED)
+
+
+def _channels(dataset: dict[str, Any]) -> list[str]:
+    """Return the names of a data set's channels in their order, in lower case."""
+    names = dataset.get("channel_names", {})
+    return [str(names[place]).casefold() for place in sorted(names, key=int)]
 
 
 def of_stage(folder: Path) -> Beginning:

@@ -70,16 +70,13 @@ def _moved(root: Path, dataset: str, plans: dict) -> dict:
         move_plans_between_datasets,
     )
 
-    source, name = plans["dataset_name"], plans["plans_name"]
-    if source != dataset:
-        before = root / "preprocessed" / source / f"{name}.json"
-        if not before.exists():
-            before.parent.mkdir(parents=True, exist_ok=True)
-            write_json(before, plans)
-        move_plans_between_datasets(source, dataset, name)
-        return read_json(root / "preprocessed" / dataset / f"{name}.json")
-    write_json(root / "preprocessed" / dataset / f"{name}.json", plans)
-    return plans
+    name = plans["plans_name"]
+    source = "Dataset000_" + dataset.partition("_")[2]  # their own name may be that of other plans, too
+    before = root / "preprocessed" / source
+    write_json(before / f"{name}.json", plans)
+    move_plans_between_datasets(source, dataset, name)
+    shutil.rmtree(before)
+    return read_json(root / "preprocessed" / dataset / f"{name}.json")
 
 
 def preprocess(root: Path, dataset: str, plans: dict, configuration: str, cases: Sequence[str]) -> Path:

@@ -28,7 +28,8 @@ from crossover.training.failure import Collapsed
 from crossover.training.stage import learning_rate
 
 log = logging.getLogger(__name__)
-LATEST = "checkpoint_latest.pth"
+LATEST, FINAL = "checkpoint_latest.pth", "checkpoint_final.pth"
+"""The checkpoint of a training that goes on, and of one whose epochs are done: nnU-Net removes the former then."""
 CHECKPOINT_SECONDS = 60
 """Fewest between two checkpoints, which are written after whole epochs."""
 NEVER = 10**9
@@ -187,6 +188,12 @@ class CrossoverTrainer(nnUNetTrainer):
             for epoch, (loss, score) in enumerate(zip(losses, scores, strict=True))
         ]
 
+    def found_nothing(self) -> bool:
+        """Return whether the pseudo Dice was 0 in every epoch in whose validation patches a structure was drawn."""
+        scores = [float(score) for score in self.logger.get_value("mean_fg_dice", step=None)]
+        known = [score for score in scores if not math.isnan(score)]
+        return bool(known) and max(known) == 0
+
     def spent(self) -> float:
         """Return the seconds of the epochs so far, those of earlier attempts too."""
         begun, ended = (self.logger.get_value(f"epoch_{what}_timestamps", step=None) for what in ("start", "end"))
@@ -195,7 +202,7 @@ class CrossoverTrainer(nnUNetTrainer):
     def save_checkpoint(self, filename: str) -> None:
         """As nnU-Net, whole or not at all; the last weights are kept elsewhere, and the best are not taken."""
         path = Path(filename)
-        if path.name != LATEST:
+        if path.name not in (LATEST, FINAL):
             return
         part = path.with_suffix(".part")
         super().save_checkpoint(str(part))

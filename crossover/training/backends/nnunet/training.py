@@ -188,14 +188,13 @@ class NnunetStages(Stages):
                     raise
                 collapsed.append({"seed": seed, "happened": error.happened, "history": None})
                 continue
-            history = trainer.history()
-            if last or any(row["validation_dsc"] > 0 for row in history):
+            if last or not trainer.found_nothing():
                 return trainer, seed, collapsed
             happened = "the pseudo Dice is 0 throughout"
-            collapsed.append({"seed": seed, "happened": happened, "history": history})
+            collapsed.append({"seed": seed, "happened": happened, "history": trainer.history()})
 
     def _attempt(self, stage: Stage, prepared: _Prepared, seed: int, clock: Clock) -> CrossoverTrainer:
-        from crossover.training.backends.nnunet.trainer import LATEST, CrossoverTrainer, Rates
+        from crossover.training.backends.nnunet.trainer import FINAL, LATEST, CrossoverTrainer, Rates
 
         s, where = self.settings.network, device()
         about = read_json(self._root / "preprocessed" / prepared.dataset / raw.DATASET)
@@ -210,9 +209,9 @@ class NnunetStages(Stages):
             trainer.follow(s.trainer, Rates.of(s.trainer, stage.recipe), stage.level, seed, watch)
             trainer.initialize()
             self._loaded = prepared.begins.load(trainer.plain, about) if prepared.begins else None
-            latest = Path(trainer.output_folder) / LATEST
-            if latest.exists():
-                trainer.load_checkpoint(str(latest))
+            kept = [Path(trainer.output_folder) / name for name in (FINAL, LATEST)]
+            if there := [path for path in kept if path.exists()]:
+                trainer.load_checkpoint(str(there[0]))
                 log.info("resumed after epoch %d of %d", trainer.current_epoch, trainer.num_epochs)
         self._before = trainer.spent()
         clock.add({"step": self._before})
