@@ -176,6 +176,9 @@ def test_a_difference_that_cannot_be_told_names_the_command_that_plans_for_it(tm
     planned = CliRunner().invoke(app, words[1:])
     assert planned.exit_code == 0 and "settle a difference of 0.03 between" in planned.output
     assert {"--column=cohort=", "--missing=exclude", "--metric"} <= set(words)
+    rows = path.read_text().splitlines()
+    two = [f"{rows[0]},cohort", *(f"{row},{site}" for row in rows[1:] for site in ("here", "there"))]
+    assert any("--test-set here" in line for line in answers(comparison([str(by_hand(tmp_path, "\n".join(two)))])))
     decided = [f"{m},p{i},{a + (m == 'tuned') * (0.1 + i / 500)}" for m in ("base", "tuned") for i, a in enumerate(A)]
     sure = answers(comparison([str(by_hand(tmp_path, "\n".join(["model,case,dsc", *decided, ""])))]))
     assert not any("would tell" in line for line in sure)

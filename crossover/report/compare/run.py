@@ -17,7 +17,14 @@ from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import POOLED, TableError, compared, of_cohorts, pooled_in_words
+from crossover.statistics.scores.metrics_table import (
+    ALL_SETS_NAME,
+    POOLED,
+    TableError,
+    compared,
+    of_cohorts,
+    pooled_in_words,
+)
 from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
@@ -105,8 +112,9 @@ def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[s
     """Return notes of the metrics and test sets in which models are compared and not ranked."""
     out = []
     for metric in filter(ordered, pairs):
-        there = set(ranked.loc[ranked["metric"] == metric, "test_set"])
-        without = [name for name in of_cohorts(pairs[metric])["test_set"].unique() if name not in there]
+        there = set(pooled_in_words(ranked[ranked["metric"] == metric])["test_set"])
+        compared_on = pooled_in_words(of_cohorts(pairs[metric]))["test_set"].unique()
+        without = [name for name in compared_on if name not in there]
         if without:
             out.append(f"{metric}: no ranking on {', '.join(without)}, where no case has a score of every model")
     return out
@@ -179,6 +187,8 @@ def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -
     row = undecided[0]
     words = ["crossover", "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
     words += ["--size", str(row.n_train)] if row.n_train else []
+    several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
+    words += ["--test-set", row.test_set] if several else []
     return [
         f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by D, "
         f"the smallest difference that matters to you: {shlex.join(words)} --difference D"
