@@ -45,8 +45,9 @@ test-quick: setup-dev
 	@$(BIN)/python -m pytest -m "not slow and not thorough"
 
 lint: setup-dev
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check . || { echo "To format them: $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/snakefmt --check Snakefile rules || { echo "To format them: $(BIN)/snakefmt Snakefile rules" >&2; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/hadolint envs/Containerfile
 

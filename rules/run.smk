@@ -12,8 +12,10 @@ from crossover.core.configuration import ConfigError
 from crossover.execution import estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
+from crossover.execution.made import not_in_report
 from crossover.execution.preflight import check_gpus, check_results
 from crossover.execution.workflow import (
+    MAKE_STUDY,
     choose_at_ends,
     end_with_jobs,
     force_outdated,
@@ -46,7 +48,8 @@ def refuse_to_run_beside_another() -> None:
         try:
             HELD.append(locks.take(RUN / f"{name}.lock"))
         except locks.Held as by:
-            beside = ". Of other studies, `studies` as the target makes all but the report" if name == "report" else ""
+            other = f". Of other studies, `{MAKE_STUDY.format(study='NAME')}` makes all but the report"
+            beside = other if name == "report" else ""
             raise WorkflowError(
                 f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it{beside}"
             ) from None
@@ -144,7 +147,8 @@ def where_the_report_is() -> str:
     if not is_made(workflow, "report"):
         return f"The run was asked for other files than the report: {page} is of an earlier run."
     warned = ingest_warnings(dict.fromkeys(cohort for study in STUDIES.values() for cohort in study.cohorts))
-    return "\n".join([*first_page.answers(page), *warned, f"The report: {page.resolve()}"])
+    beside = not_in_report(STUDIES, SETTINGS.scale, page.parent)
+    return "\n".join([*first_page.answers(page), *warned, *beside, f"The report: {page.resolve()}"])
 
 
 UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}

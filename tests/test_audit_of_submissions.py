@@ -19,7 +19,7 @@ from crossover.statistics.papers.audit.cut_off import WAY
 from crossover.statistics.papers.audit.false_claims import false_claims, no_claims, untold_claims
 from crossover.statistics.papers.audit.gains import gains
 from crossover.statistics.papers.audit.orderings import orderings
-from crossover.statistics.papers.audit.paired_t import paired_t
+from crossover.statistics.papers.audit.paired_t import paired_t, rarity
 from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
@@ -277,8 +277,33 @@ def test_a_p_that_follows_tells_people_which_correlation_it_needs(tmp_path):
 def test_a_p_that_takes_an_unusual_correlation_says_which_and_what_usual_ones_give():
     values = [row("a", "0.85", "0.08"), row("b", "0.84", "0.09")]
     (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), "0.0001")], test_sets=SETS))
-    assert found.reading == "scores of the two models that correlate with 0.97 or more"
-    assert found.note.startswith("A correlation of -0.41 to 0.90 gives a p of 0.0") and found.note.endswith(" to 1")
+    assert found.reading.startswith("scores of the two models that correlate with 0.97 or more (where the true ")
+    assert found.note == "The p recomputed is that of a correlation of -0.41 to 0.90"
+    assert found.low > 0.0001 and found.high == 1
+
+
+@pytest.mark.parametrize("cases", [10, 24, 100])
+def test_a_p_that_takes_an_implausible_correlation_says_how_rare_it_is(cases):
+    """Where the true correlation is 0.9, so many cases of a normal distribution show one like it that often."""
+    rng = np.random.default_rng(0)
+    drawn = rng.multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], (4000, cases))
+    shown = [np.corrcoef(one.T)[0, 1] for one in drawn]
+    least = float(np.quantile(shown, 0.98))
+    told = float(rarity(least, cases).rpartition("of ")[2].rstrip(")"))
+    assert told == pytest.approx(0.02, abs=0.008)
+    assert rarity(1.0, cases).endswith(f"{cases} cases show this with a probability below 0.001)")
+    assert rarity(0.9, cases) == rarity(1.0, 3) == ""
+
+
+def test_a_p_below_a_threshold_is_never_checked_against_the_threshold_itself():
+    values = [row("a", "0.851", "0.08", 5), row("b", "0.850", "0.09", 5)]
+    said = ordered("a", "b") | {"p_below": Printed("0.05")}
+    test = pair(model("a", 5), model("b", 5), "0.05", p_below=True)
+    one = paper(values=values, paired=[test], orderings=[said], test_sets=SETS, sizes=SIZES)
+    found = [f for f in (*paired_t(one), *orderings(one)) if f.verdict == READING]
+    assert [f.check for f in found] == ["paired t test", "p and spread"]
+    for f in found:
+        assert f.low > 0.05 and "below 0.001" in f.reading
 
 
 @pytest.mark.parametrize(("correlation", "verdict"), [(-0.3, FOLLOWS), (-0.6, READING)])

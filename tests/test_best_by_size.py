@@ -213,7 +213,7 @@ def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes()
     assert [(cell.text, cell.columns, bool(cell.colour)) for cell in cells] == [
         ("can't say", 2, False), ("Aggregated", 1, True)]  # fmt: skip
     rows = picture(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4)).rows
-    assert [label for label, _ in rows] == ["Average", *(s.label for s in ORGANS.structures.values())]
+    assert [label for label, _ in rows] == ["Mean over the structures", *(s.label for s in ORGANS.structures.values())]
 
 
 def test_strategies_have_letters_where_columns_are_too_narrow_for_names():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import warnings
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.report.compare.complete import read_all
+from crossover.report.compare.figures import figures
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
 from crossover.report.compare.run import answers, comparison
@@ -140,6 +143,57 @@ def test_rows_of_folds_beside_those_of_the_whole_model_are_left_out_and_said_to_
     (note,) = [note for note in found.notes if "with a fold" in note]
     assert note.startswith("24 rows of base, tuned with a fold left out")
     assert set(found.summary["replicates"]) == {1}
+
+
+def of_two_structures(folder: Path, *metrics: str) -> Path:
+    """Base, tuned and other on the liver and spleen; "other" lacks the second metric."""
+    scores = {"base": A, "tuned": B, "other": [b - 0.01 * (i % 2) for i, b in enumerate(B)]}
+    rows = [f"{m},p{i},{s},{a},{'' if m == 'base' else 10 * a + i}" for m, own in scores.items()
+            for s in ("liver", "spleen") for i, a in enumerate(own)]  # fmt: skip
+    return by_hand(folder, "\n".join(["model,case,structure,dsc,hd95_mm", *rows, ""]))
+
+
+def test_page_terminal_and_figure_have_one_name_for_the_mean_and_no_empty_table_is_named(tmp_path, only_svg):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "crossover.csv").write_text("of a comparison before this one")
+    told = run(of_two_structures(tmp_path), "--metric", "dsc", "--out", out).output
+    page = Linked()
+    page.feed((out / "index.html").read_text())
+    drawn_text = (out / "figures/scores-dsc-test.svg").read_text()
+    for text in (told, page.text, drawn_text):
+        assert re.search(r"mean over the\s*structures|Mean over the", text)
+        assert not re.search(r"\b(test, all|average over)\b", text)
+    assert "6 tests on test: the pairs of 3 models on 2 structures" in page.text
+    assert "crossover.csv" not in told and not (out / "crossover.csv").exists()
+
+
+def test_a_difference_that_cannot_be_told_names_the_command_that_plans_for_it(tmp_path):
+    path = of_two_structures(tmp_path)
+    lines = answers(comparison([str(path)], ["dsc"], ["cohort="], missing="exclude"))
+    (line,) = [line for line in lines if "would tell" in line]
+    words = shlex.split(line.split(": ", 1)[1].replace("--difference D", "--difference 0.03"))
+    planned = CliRunner().invoke(app, words[1:])
+    assert planned.exit_code == 0 and "settle a difference of 0.03 between" in planned.output
+    assert {"--column=cohort=", "--missing=exclude", "--metric"} <= set(words)
+    rows = path.read_text().splitlines()
+    two = [f"{rows[0]},cohort", *(f"{row},{site}" for row in rows[1:] for site in ("here", "there"))]
+    assert any("--test-set here" in line for line in answers(comparison([str(by_hand(tmp_path, "\n".join(two)))])))
+    decided = [f"{m},p{i},{a + (m == 'tuned') * (0.1 + i / 500)}" for m in ("base", "tuned") for i, a in enumerate(A)]
+    sure = answers(comparison([str(by_hand(tmp_path, "\n".join(["model,case,dsc", *decided, ""])))]))
+    assert not any("would tell" in line for line in sure)
+
+
+def test_a_model_has_one_colour_on_a_page_and_the_caption_says_whose_colour_a_difference_has(tmp_path):
+    found = comparison([str(of_two_structures(tmp_path))])
+    colours = {}
+    for metric in ("dsc", "hd95_mm"):
+        ((_, caption, figure),) = figures(found.table, found.pairs[metric], found.crossover, metric, 0.95)
+        assert "in the colour of the model that is subtracted" in caption
+        legend = figure.legends[0]
+        colours[metric] = {t.get_text(): h.get_color() for t, h in zip(legend.get_texts(), legend.legend_handles)}
+    assert set(colours["hd95_mm"]) == {"tuned", "other"}
+    assert colours["hd95_mm"].items() <= colours["dsc"].items()
 
 
 @pytest.mark.slow

@@ -122,7 +122,7 @@ def test_the_table_tells_causes_once_and_jobs_by_rule(capsys):
     show(rows, 2, Console(width=150))
     said = capsys.readouterr().out
     assert said.count("alpha") == 1 and "figure (3)" in said and "and 1 more file" in said
-    assert "3 jobs, 0 trainings; about 2 s on 2 cores" in said
+    assert "3 jobs (Snakemake counts `all` as one more), 0 trainings; about 2 s on 2 cores" in said
     show([], 2, Console())
     assert "Nothing to be done" in capsys.readouterr().out
 

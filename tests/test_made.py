@@ -39,6 +39,16 @@ def test_without_results_the_run_is_that_of_the_configuration(tmp_path):
     assert made.runs_of({}, [], "", tmp_path) == [RecordedRun([], "")]
 
 
+def test_a_report_that_replaced_one_of_other_studies_says_what_makes_one_of_all(tmp_path):
+    for study, scale in (("a", "demo"), ("b", "demo"), ("c", "smoke")):
+        (tmp_path / study).mkdir()
+        write_json(tmp_path / study / "params.json", {"scale": scale})
+    (said,) = made.not_in_report(["b"], "demo", tmp_path)
+    assert said.startswith("The report has only b; ") and said.endswith("make reproduce STUDIES=b,a SCALE=demo")
+    assert made.not_in_report(["a", "b"], "demo", tmp_path) == []
+    assert made.not_in_report(["c"], "smoke", tmp_path) == []
+
+
 def test_a_scale_that_is_given_counts(tmp_path, monkeypatch):
     with_report(tmp_path, monkeypatch, "a")
     assert made.runs_of({"a": "smoke"}, [], "demo", tmp_path) == [RecordedRun(["a"], "demo")]

@@ -321,7 +321,7 @@ def test_only_the_main_question_is_corrected_all_of_it_together():
     found = paired(table, "dsc", 0.05, ["pretrained", "scratch", "transfer-L1"])
     here = found[(found["test_set"] == "x") & (found["tests"] > 0)]
     assert len(here) == 2 * 2 * 3 and set(here["tests"]) == {12}
-    assert set(here["corrected_over"]) == {"12 tests on x: structures 2, families 3, n 2, 8"}
+    assert set(here["corrected_over"]) == {"12 tests on x: the pairs of 3 models on 2 structures at n = 2, 8"}
     assert here["p_holm"].to_numpy() == pytest.approx(holm(here["p"].to_numpy()))
     assert here["p_westfall_young"].notna().all()
     beside = found[(found["test_set"] == "x") & (found["tests"] == 0)]

@@ -381,7 +381,7 @@ def test_the_report_says_what_would_make_it_surer(scores):
     again = pd.read_csv(io.StringIO(plans.to_csv(index=False)))
     said = [s.text for s in makes_surer(StudyResults(study, {"planning": again}, {}))]
     assert len(said) == 2 and all(text.endswith(".") for text in said)
-    assert "TL (L1)" in said[1] and "transfer-L1" not in " ".join(said)
+    assert "“TL (L1)”" in said[1] and "transfer-L1" not in " ".join(said)
     assert not list(makes_surer(StudyResults(study, {}, {})))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from crossover.analyses.tables.scores import scores_table
@@ -181,9 +182,17 @@ def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):
     assert (wrong["about"], round(wrong["high"], 2)) == ("SD of C, external, dsc", 0.23)
     assert found["verdicts"]["follows"] == 6
     (read,) = [f for f in found["findings"] if f["verdict"].startswith("follows only")]
-    assert read["reading"] == "scores of the two models that correlate with 0.97 or more"
+    assert read["reading"].startswith("scores of the two models that correlate with 0.97 or more")
     (claim,) = found["claims"]
     assert round(claim["probability"], 2) == 0.21
+
+
+def test_the_command_prints_the_example_of_the_page_to_begin_with():
+    page = (CONFIG.parent / "docs" / "audit.md").read_text()
+    shown = page.partition("## A paper of your own")[2].partition("```yaml\n")[2].partition("```")[0]
+    printed = CliRunner().invoke(app, ["audit", "--example"])
+    assert printed.exit_code == 0 and yaml.safe_load(printed.output) == yaml.safe_load(shown)
+    assert "--example" in " ".join(CliRunner().invoke(app, ["audit", "--help"]).output.split())
 
 
 def test_published_values_come_at_our_sizes(published):

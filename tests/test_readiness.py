@@ -1,5 +1,6 @@
 """What `crossover check` tells of a study before anything runs."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,19 @@ def test_the_command_tells_hours_disk_and_memory_and_makes_nothing(clone: Path):
         and "Disk: the run will write about" in said.output
     )
     assert sorted(clone.rglob("*.yaml")) == before and not (clone / "results").exists()
+    call = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "studies=mine", "scale=smoke"]
+    run = subprocess.run(call, capture_output=True, text=True, check=True)
+    [jobs] = {re.search(r"^total +(\d+)", text, re.M)[1] for text in [run.stdout + run.stderr]}
+    assert f"The study has {jobs} jobs with" in said.output
+
+
+def test_a_study_of_own_patients_that_names_a_paper_is_told_what_to_remove(clone: Path):
+    assert not any("paper" in note for note in readiness("mine", {}, 1).notes)
+    paper = yaml.safe_load((ROOT / "config/studies/uterus.yaml").read_text())["paper"]
+    edited(clone, paper=paper, published="uterus")
+    (note,) = [note for note in readiness("mine", {}, 1).notes if "paper" in note]
+    assert "Lin YC" in note and "remove `paper` and `published`, and write title, question, data" in note
+    assert not any("paper" in note for note in readiness("uterus", {"scale": "smoke"}, 1).notes)
 
 
 def test_a_patient_who_lacks_a_file_is_named_with_what_is_lacking(clone: Path):
@@ -140,6 +154,14 @@ def test_running_statistics_that_cannot_follow_within_the_steps_are_told(clone: 
         f"unet {encoder}: after the 30 steps of the shortest training, {left} of the initial values" in line
         for line in told
     )
+
+
+def test_a_setting_is_advised_only_where_the_network_has_it():
+    for architecture, advice in (("unet", "encoder"), ("deeplabv3plus_xception", "batchnorm_momentum")):
+        study = load_study("uterus", "smoke")
+        found = pd.DataFrame({"architecture": [architecture], "encoder": [None], "level": [""], "kept": [0.99]})
+        (told,) = _statistics(study, plan(study), found)
+        assert told.endswith(f"network.settings.{advice}.") and told.count("network.settings.") == 1
 
 
 @pytest.mark.parametrize("device, told", [("CPU", "this machine without a GPU, 4"), ("A100", "this machine's A100, 2")])

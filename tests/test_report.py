@@ -37,6 +37,7 @@ from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN
 from crossover.statistics.papers.published import load_published
 from crossover.study.config import load_study
 from crossover.study.families import baseline
+from crossover.study.plan import plan
 
 STUDY = load_study("uterus", "demo")
 PROSTATE = load_study("prostate", "demo")
@@ -124,20 +125,20 @@ def test_sizes_that_stand_for_the_papers_are_told():
     ("table", "said"),
     [
         (crossover(CROSSES, 23.4, 12, 51),
-         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to 51); with 5, TL (L1) is ahead."),
+         "UT-only overtakes “TL (L1)” at n = 23 labelled cases (95% CI 12 to 51); with 5, “TL (L1)” is ahead."),
         (crossover(CROSSES, 23.4, 12, np.inf),
-         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); with 5, TL (L1) is ahead."),
+         "UT-only overtakes “TL (L1)” at n = 23 labelled cases (95% CI 12 to beyond 51); with 5, “TL (L1)” is ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
-         "No crossover at the sizes from n = 5 to 51: TL (L1) is ahead of UT-only at each."),
+         "No crossover at the sizes from n = 5 to 51: “TL (L1)” is ahead of UT-only at each."),
         (crossover(NONE, 0.0, 0.0, 0.0),
-         "No crossover at the sizes from n = 5 to 51: UT-only is ahead of TL (L1) at each."),
+         "No crossover at the sizes from n = 5 to 51: UT-only is ahead of “TL (L1)” at each."),
         (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
          "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with 5, "
          "Pretrained is."),
         (crossover(CANT, 0.0, 0.0, np.inf),
-         "Whether UT-only overtakes TL (L1) can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
+         "Whether UT-only overtakes “TL (L1)” can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
         (crossover(CANT, np.nan, 0.0, np.inf),
-         "Whether UT-only overtakes TL (L1) can't be told: their means are the same here."),
+         "Whether UT-only overtakes “TL (L1)” can't be told: their means are the same here."),
     ],
 )  # fmt: skip
 def test_the_crossover_is_said_with_its_interval(table, said):
@@ -176,16 +177,17 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
-    assert said[1].startswith("Whether UT-only overtakes TL (L1)") and "8 to beyond 51" in said[1]
+    assert said[1].startswith("Whether UT-only overtakes “TL (L1)”") and "8 to beyond 51" in said[1]
     assert said[2] == "For all 2 pairs of strategies these results can't tell."
     assert crossover_sentences(results(crossover=open_)) == [
         "No crossover is beyond chance.", "For 1 of 1 pair of strategies these results can't tell."]  # fmt: skip
     assert crossover_sentences(results(crossover=none)) == [
         "No crossover is beyond chance.",
-        "There is none at the sizes of these pairs: TL (L1) is ahead of Aggregated at each."]  # fmt: skip
+        "There is none at the sizes of these pairs: “TL (L1)” is ahead of Aggregated at each."]  # fmt: skip
     changes = crossover(CHANGES, 23.4, 12, 51, overtakes="aggregated")
     assert crossover_sentences(results(crossover=pd.concat([open_, changes]))) == [
-        "Which of TL (L1) and Aggregated is ahead changes more than once from n = 5 to 51: there is no one crossover.",
+        "Which of “TL (L1)” and Aggregated is ahead changes more than once from n = 5 to 51: there is no one "
+        "crossover.",
         "For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
     elsewhere = crossover(CROSSES, 23.4, 12, 51, test_set="cervix")
     assert "at n" not in " ".join(crossover_sentences(results(crossover=pd.concat([open_, elsewhere]))))  # fmt: skip
@@ -441,6 +443,7 @@ def whole(tmp_path_factory) -> str:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="495pt" viewBox="0 0 9 9"><path d="M0 0"/></svg>'
     (folder / "learning_curves.svg").write_text(svg)
     (folder / "flow.svg").write_text(svg.replace("9 9", "8 8"))
+    (folder / "differences.svg").write_text(svg.replace("9 9", "7 7"))
     way = ProvenanceNote("results/uterus/x.csv", "abc", "workflow_scripts.analysis", "def", (("in.csv", "012"),))
     frames = scores() | {
         "claims": claims(HOLDS, OPEN, NOT_RUN), "crossover": crossover(CROSSES, 23.4, 12, 51),
@@ -448,9 +451,10 @@ def whole(tmp_path_factory) -> str:
                                           "resampled": ROUGHNESS}]),
         "pairwise": pairs(), "audit": findings(NOT, FOLLOWS),
     }  # fmt: skip
-    names = ["claims", "crossover", "pairwise", "published", "figures/flow", "figures/learning_curves"]  # fmt: skip
+    drawn = ["differences", "learning_curves", "flow"]
+    names = ["claims", "crossover", "pairwise", "published", *(f"figures/{name}" for name in drawn)]
     of = StudyResults(STUDY, frames, {}, {}, [], dict.fromkeys(names, way))
-    of = replace(of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"})
+    of = replace(of, figures={name: folder / f"{name}.svg" for name in drawn})
     for name in ("a.html", "b.html"):
         page.render([of, results(PROSTATE)], folder / name)
     assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
@@ -470,7 +474,7 @@ def test_every_table_and_figure_leads_to_its_record(whole):
     of_study = "".join(part for part in parts if part.startswith("uterus"))
     figures = of_study.count("<figure ")
     tables = of_study.count("<table") - 1  # the assumptions' is the study's own text
-    assert figures == 2 and tables >= 6
+    assert figures == 3 and tables >= 6
     assert of_study.count("<summary>How this was made") == figures + tables
     assert "crossover trace results/uterus/x.csv" in of_study
 
@@ -478,8 +482,12 @@ def test_every_table_and_figure_leads_to_its_record(whole):
 def test_the_learning_curves_stand_once_with_the_crossover(whole):
     text = html.unescape(whole)
     assert text.count("Learning curves and crossover.</strong>") == 1
-    assert text.index('id="uterus-crossover"') < text.index("Figure 1. Learning") < text.index("Figure 2. Flow")
-    assert text.index("Figure 1. Learning") < text.index('id="appendix"') < text.index("Figure 2. Flow")
+    assert text.index('id="uterus-crossover"') < text.index("Figure 1. Learning") < text.index("Figure 3. Flow")
+    assert text.index("Figure 1. Learning") < text.index('id="appendix"') < text.index("Figure 3. Flow")
+
+
+def test_figures_are_numbered_as_they_come(whole):
+    assert re.findall(r"<strong>Figure (\d+)\.", whole) == ["1", "2", "3"]
 
 
 def test_keyboard_and_readers_find_their_way(whole):
@@ -546,6 +554,16 @@ def test_a_study_without_a_paper_is_not_measured_by_one(tmp_path):
     assert all(words in theirs and words not in mine for words in said)
     assert "The assumptions of the study at the scale paper. This run has the scale smoke" in mine
     assert "At paper scale" in mine and "crossover run uterus --scale paper" in mine
+
+
+def test_the_section_of_trainings_is_named_by_what_it_lists():
+    failed = pd.DataFrame([{"stage": next(iter(plan(STUDY).stages)), "happened": "the loss was NaN", "advice": ""}])
+    zero = replace(results(), scored_zero=["a"])
+    assert failures_section(zero).title == "Trainings that ended with a validation DSC of 0"
+    assert failures_section(replace(zero, retried={"b": "DSC 0"})).title == (
+        "Trainings that were repeated or ended with a validation DSC of 0"
+    )
+    assert failures_section(results(failed=failed)).title == "Trainings that failed"
 
 
 def test_trainings_that_find_nothing_are_expected_at_smoke_alone():

@@ -204,3 +204,14 @@ def test_make_without_choices_configures_nothing(clone: Clone):
     ):  # fmt: skip
         assert clone.run("make", *call).returncode == 0
         assert clone.calls.read_text().split("\0")[:-1] == words
+
+
+@pytest.mark.parametrize(("wrong", "mends"), [("ruff", "ruff format ."), ("snakefmt", "snakefmt Snakefile rules")])
+def test_lint_names_the_command_that_formats(tmp_path: Path, wrong: str, mends: str):
+    for name in ("ruff", "snakefmt", "mypy", "hadolint"):
+        tool = tmp_path / name
+        tool.write_text(f"#!/bin/sh\n[ {name} != {wrong} ] || [ $1 = check ]\n")
+        tool.chmod(0o755)
+    call = ["make", "lint", "--assume-old=setup-dev", f"BIN={tmp_path}"]
+    run = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode and run.stderr.startswith(f"To format them: {tmp_path}/{mends}\n")

@@ -10,6 +10,34 @@ from crossover.cli.shared import RESULTS, Json, MadeAt, Results, stop, stop_on
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import stdout_console
 
+EXAMPLE = """\
+# A paper's printed numbers, for `crossover audit FILE`. Replace them by those of your paper, with the digits that it
+# prints (0.70 is not 0.7). Parts that it doesn't print may be left out, except for the first three keys and `values`.
+# docs/audit.md explains more parts (gains, tests, differences, statements); docs/paper-keys.md lists every key.
+study: submission
+citation: "Submission 17"
+sizes: []  # numbers of training cases that tell models apart, such as [10, 50]; [] if there are none: then n_train: 0
+# confidence: 0.95  # of the printed intervals: needed with `ci`
+test_sets:
+  internal: {cases: 40, where: Methods}
+  external: {cases: 25, where: Methods}
+# The table of scores. `family` is the model's name. Beside or instead of `sd`: se, ci: [low, high], iqr: [q1, q3]
+values:
+  - {model: {family: A, n_train: 0}, test_set: internal, metric: dsc, mean: 0.91, sd: 0.04, where: Table 2}
+  - {model: {family: B, n_train: 0}, test_set: internal, metric: dsc, mean: 0.89, sd: 0.05, where: Table 2}
+  - {model: {family: C, n_train: 0}, test_set: internal, metric: dsc, mean: 0.88, sd: 0.06, where: Table 2}
+  - {model: {family: A, n_train: 0}, test_set: external, metric: dsc, mean: 0.85, sd: 0.08, where: Table 2}
+  - {model: {family: B, n_train: 0}, test_set: external, metric: dsc, mean: 0.84, sd: 0.09, where: Table 2}
+  - {model: {family: C, n_train: 0}, test_set: external, metric: dsc, mean: 0.95, sd: 0.31, where: Table 2}
+# p values of two models on the same cases; "p < 0.001" is p: 0.001, p_below: true. `test`: t, wilcoxon, anova, other ...
+paired:
+  - {a: {family: A, n_train: 0}, b: {family: B, n_train: 0}, test_set: external, metric: dsc, p: 0.0001, test: t, where: Results}
+# Sentences such as "A outperformed B"; with "(p < 0.05)" also p_below: 0.05
+orderings:
+  - {metric: dsc, test_set: external, n_train: [0], better: [A], worse: [B], where: Abstract}
+"""  # noqa: E501 (a line of YAML)
+"""The file that `crossover audit --example` prints: the example of docs/audit.md, with comments."""
+
 
 def audit(
     studies: Annotated[
@@ -18,10 +46,16 @@ def audit(
             help="Names of studies that have a paper, by default all; or a YAML file with the numbers of any paper."
         ),
     ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Print an example of such a file, with comments, and stop.")
+    ] = False,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
     """Check the numbers that a paper prints against each other: which of them agree, and which don't.
+
+    To check a paper that you read: `crossover audit --example > paper.yaml`, replace the numbers in this file by those
+    of the paper, and `crossover audit paper.yaml`.
 
     The audit needs no data. If there are results of the study, the correlation between the scores of two models is
     taken from them; it is used for the probability that a claim of superiority is false.
@@ -36,6 +70,9 @@ def audit(
     from crossover.statistics.papers.published import load_published, published_path
     from crossover.statistics.scores.metrics_table import TableError, read_metrics
 
+    if example:
+        typer.echo(EXAMPLE, nl=False)
+        return
     names = studies or sorted(path.stem for path in (CONFIG / "published").glob("*.yaml"))
     with stop_on(ConfigError, TableError):
         papers = [load_published(name, CONFIG) for name in names]

@@ -29,7 +29,7 @@ def show(rows: list[Planned], cores: int, console: Console) -> None:
     console.print(_jobs(rows))
     stages = sum(len(row.stages) for row in rows)
     unknown = sum(row.expected_s is None for row in rows)
-    line = f"{counted(len(rows), 'job')}, {counted(stages, 'training')}"
+    line = f"{counted(len(rows), 'job')} (Snakemake counts `all` as one more), {counted(stages, 'training')}"
     wall = wall_seconds(rows, cores)
     if wall is not None:
         line += f"; about {duration(wall)} on {counted(cores, 'core')}"

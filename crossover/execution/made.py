@@ -1,9 +1,11 @@
 """Which results are there, and the runs that made them."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from crossover.core.provenance import read_record
+from crossover.core.wording import first_few
 from crossover.study.config import scale_of
 
 
@@ -25,6 +27,25 @@ def made(results: Path) -> dict[str, str]:
         results: the folder with a folder for each study.
     """
     return {path.parent.name: scale_of(path.parent) for path in sorted(results.glob("*/params.json"))}
+
+
+def not_in_report(studies: Collection[str], scale: str, results: Path) -> list[str]:
+    """Say which studies have results at this scale that a report of others lacks, and what makes one of all.
+
+    Args:
+        studies: that the report has.
+        results: the folder with a folder for each study.
+
+    Returns:
+        A sentence, or none.
+    """
+    others = [study for study, at in made(results).items() if study not in studies and at == scale]
+    if not others:
+        return []
+    return [
+        f"The report has only {', '.join(studies)}; {results} also has {first_few(others)}. One report of all, from "
+        f"the results that are there: make reproduce STUDIES={','.join([*studies, *others])} SCALE={scale}"
+    ]
 
 
 def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) -> list[RecordedRun]:

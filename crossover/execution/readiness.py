@@ -17,6 +17,7 @@ from crossover.execution import requirements
 from crossover.execution.estimate import CPU, estimate, stage_steps
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.workflow import read_workflow
+from crossover.networks import declared
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Phantom, VolumesSource
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
@@ -80,6 +81,7 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
             out.wrong += too_few(cohort, n, about.test, needed[cohort])
             tested[cohort] = tested_patients(about.test, n)
     out.wrong += shared(of_cohorts)
+    out.notes += _of_a_paper(study)
     out.settles = _settles(study, tested.get(study.target, 0))
     return out
 
@@ -104,6 +106,19 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
         return None
     _tell(cohort, taken, about.source, out)
     return taken.patients
+
+
+def _of_a_paper(study: Study) -> list[str]:
+    """Return what a study that has other patients than phantoms still says of a paper, as where it was copied."""
+    keys = [f"`{key}`" for key in ("paper", "published") if getattr(study, key)]
+    if not keys or all(isinstance(cohort.source, Phantom) for cohort in study.cohorts.values()):
+        return []
+    whose = f" ({study.paper.authors} {study.paper.year})" if study.paper else ""
+    return [
+        f"The study names a paper{whose}, with which its report compares your patients' results. If they are not that "
+        f"paper's patients, remove {' and '.join(keys)}, and write title, question, data and assumptions anew: the "
+        "report quotes them."
+    ]
 
 
 def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenKbpSource, out: Readiness) -> None:
@@ -179,7 +194,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
             f"step, measured here: {steps}"
         )
     lines = [
-        f"The study has {counted(len(workflow.jobs), 'job')} with {counted(about.stages, 'training')}. {taking}.",
+        f"The study has {counted(workflow.counted, 'job')} with {counted(about.stages, 'training')}. {taking}.",
         *_at_paper_scale(study, values, cores),
         *_given(study, own),
         *_statistics(study, own, seconds),
@@ -241,11 +256,18 @@ def _statistics(study: Study, own: Plan, found: pd.DataFrame) -> list[str]:
         f"{f'{row.architecture} {row.encoder}'.strip()}: after the {min(steps)} steps of the shortest training, "
         f"{row.kept ** min(steps):.0%} of the initial values are left in the running statistics of its batch "
         "normalisation. Predictions use these statistics, so that the network may predict nothing, whatever it has "
-        "learnt. Train for more steps (recipe.steps), or lower network.settings.batchnorm_momentum if the network has "
-        "it."
+        f"learnt. Train for more steps (recipe.steps){_quicker(row.architecture)}."
         for row in found[found.level == ""].fillna("").itertuples()
         if steps and row.kept ** min(steps) > BEGUN
     ]
+
+
+def _quicker(architecture: str) -> str:
+    """Return the settings that a network has by which its running statistics may follow in fewer steps."""
+    ways = {"batchnorm_momentum": "lower network.settings.batchnorm_momentum",
+            "encoder": "take another network.settings.encoder"}  # fmt: skip
+    own = declared(architecture).settings.model_fields
+    return "".join(f", or {way}" for name, way in ways.items() if name in own)
 
 
 def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int) -> list[str]:

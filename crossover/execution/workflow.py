@@ -90,6 +90,8 @@ class Workflow:
     cores: int
     disk_check: bool = True
     """Whether the run is refused where the disk seems too small."""
+    counted: int = 0
+    """The jobs that Snakemake counts: `all` makes no file and is not among `jobs`."""
 
 
 def read_workflow(config: dict[str, Any], cores: int, targets: Iterable[str] = (), checked: bool = True) -> Workflow:
@@ -133,7 +135,8 @@ def read_workflow(config: dict[str, Any], cores: int, targets: Iterable[str] = (
             graph.printrulegraph()  # builds it
             resources.cores = cores  # Snakemake prints with one
             workflow, studies, plans, settings = _read.pop()
-            return Workflow(jobs(workflow.dag), studies, plans, cores, settings.disk_check)
+            dag = workflow.dag
+            return Workflow(jobs(dag), studies, plans, cores, settings.disk_check, len(list(dag.jobs)))
         except WorkflowError as error:
             raise ConfigError(str(error)) from None
 

@@ -10,7 +10,7 @@ from crossover.analyses.figures.captions import best_run
 from crossover.analyses.figures.subgroups import tukey_p
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
-from crossover.report.formats import interval, number, p_value, points
+from crossover.report.formats import interval, number, p_value, points, quoted
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
@@ -114,8 +114,8 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
         lines.append(line)
     said = statements(
         study, "against_scratch", structure=study.structures[structure].label,
-        scratch=scratch and style.family_label(study, scratch),
-        compared=[(style.family_label(study, f), sides[f]) for f in asked if f in sides],
+        scratch=scratch and quoted(style.family_label(study, scratch)),
+        compared=[(quoted(style.family_label(study, f)), sides[f]) for f in asked if f in sides],
         at_home=list(_at_home(rows, study)),
     )  # fmt: skip
     label = study.structures[structure].label
@@ -146,14 +146,14 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
             difference = interval(first["difference"], first["ci_low"], first["ci_high"])
             if n == largest:
                 ours = [f"{found[t]} ({t})" for t in TESTS.values() if found[t]]
-                pairs.append((*labels(a, b), own, difference, ours))
+                pairs.append((*map(quoted, labels(a, b)), own, difference, ours))
             line = {"n": str(n), "Models": " vs. ".join(labels(a, b))}
             line |= {"Difference (CI)": difference} if single else {
                 "Structures": str(len(own)), "Higher mean": str((own["difference"] > 0).sum())
             }  # fmt: skip
             of = "p" if single else f"p < {study.statistics.alpha:g}"
             lines.append(line | {f"{of}, {test}": text for test, text in found.items()})
-    means = [f"{number(r.mean)} for {style.family_label(study, r.a)}" for r in models.itertuples()]
+    means = [f"{number(r.mean)} for {quoted(style.family_label(study, r.a))}" for r in models.itertuples()]
     said = statements(study, "pairs_of_models", means=means, models=models, pairs=pairs)
     frame = pd.DataFrame(lines).fillna("")
     if len(study.sizes) == 1 and lines:
@@ -234,7 +234,7 @@ def _at_home(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, str, str]]
         if study.target not in home and {study.target, *home} <= set(own.index):
             at_home = [f"{_mean(own.loc[c])} on {style.test_set_label(study, c)}" for c in home]
             here = _mean(own.loc[study.target])
-            yield style.family_label(study, family), " and ".join(at_home), here
+            yield quoted(style.family_label(study, family)), " and ".join(at_home), here
 
 
 def _mean(row: pd.Series) -> str:

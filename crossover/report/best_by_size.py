@@ -18,7 +18,7 @@ from crossover.report.prose import statements
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE, stays_ahead
-from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
 from crossover.study.families import Family, baseline, families, main_question, trained_part
 from crossover.study.schema import Study
 
@@ -280,7 +280,7 @@ def picture(results: StudyResults) -> AnswerTable | None:
     study, own = results.study, _by_structure(results)
     if not own:
         return None
-    labels = {name: s.label for name, s in study.structures.items()} | {POOLED: "Average"}
+    labels = {name: s.label for name, s in study.structures.items()} | {POOLED: MEAN_NAME.capitalize()}
     sizes = sorted({n for choices in own.values() for n in choices})
     best = {family for choices in own.values() for choice in choices.values() for family in choice.best}
     called = {family: style.family_label(study, family) for family in families(study) if family in best}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.learning_curves import shown_pairs
+from crossover.report.formats import quoted
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.report.table_layout import across
@@ -96,7 +97,7 @@ def crossover_sentences(results: StudyResults) -> list[str]:
 
 def statement(row: dict[str, Any], study: Study) -> str:
     """Return one pair's crossover in a sentence; where the study has several structures, after the row's."""
-    ahead, overtakes = (style.family_label(study, row[k]) for k in ("ahead", "overtakes"))
+    ahead, overtakes = (quoted(style.family_label(study, row[k])) for k in ("ahead", "overtakes"))
     [said] = statements(
         study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
         ahead=ahead, overtakes=overtakes, n=size_text(row["n"], row),
@@ -121,7 +122,7 @@ def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def _stays_ahead(row: dict[str, Any], study: Study) -> str:
     """Return who is ahead at each size where two curves don't cross; between sizes nothing was measured."""
-    return " is ahead of ".join(style.family_label(study, family) for family in stays_ahead(row)) + " at each"
+    return " is ahead of ".join(quoted(style.family_label(study, family)) for family in stays_ahead(row)) + " at each"
 
 
 def crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Trainings that failed, and what is missing because of them: the holes in a study's results."""
+"""Trainings that failed, were repeated or found nothing, and what is missing because of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
+from crossover.report.formats import listed
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.study.plan import Model, Plan, Stage, plan
 from crossover.study.schema import Study
 
 FAILED = ["stage", "happened", "advice"]
-TITLE = "Trainings that failed"
 
 
 def failed_table(failed: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
@@ -51,7 +51,13 @@ def failures_section(results: StudyResults) -> Section | None:
     """Return the section of the trainings that failed, were done again, or scored 0; None where there are none."""
     said = statements(results.study, "retried_and_scored_zero", names=results.scored_zero, retried=results.retried)
     tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
-    return Section("failed", TITLE, said, tables, part="checks") if said or tables else None
+    happened = {
+        "failed": tables,
+        "were repeated": results.retried,
+        "ended with a validation DSC of 0": results.scored_zero,
+    }  # fmt: skip
+    title = f"Trainings that {listed([text for text, those in happened.items() if those], 'or')}"
+    return Section("failed", title, said, tables, part="checks") if said or tables else None
 
 
 def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:

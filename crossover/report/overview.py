@@ -14,6 +14,7 @@ from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences, crossovers_found
 from crossover.report.failures_section import failures_in_short
+from crossover.report.formats import quoted
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable
@@ -120,7 +121,7 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     if plans.empty:
         return
     plans = completed(plans)
-    label = {family: style.family_label(study, family) for family in families(study)}
+    label = {family: quoted(style.family_label(study, family)) for family in families(study)}
     rows = plans.assign(a=plans["a"].map(label), b=plans["b"].map(label)).to_dict("records")
     settling = [row for row in rows if row["question"] in (CROSSOVER, DIFFERENCE)]
     shown = [row for row in settling if reaches_assurance(row)][:1] or settling[-1:]

@@ -183,12 +183,11 @@ def _of_a_paper(study: Study) -> bool:
 
 
 def _pictures(results: StudyResults, sections: list[Section]) -> list[Picture]:
-    """Return all figures, numbered as they come on the page: by part, those of sections after the others."""
-    named = {section.figure: section.part for section in sections}
+    """Return all figures, numbered as they come on the page: by part, those of its sections before the others."""
+    named = {section.figure: (PARTS.index(section.part), i) for i, section in enumerate(sections)}
 
-    def place(name: str) -> tuple[int, bool]:
-        part = named.get(name) or registry.part(name, results.study)
-        return PARTS.index(part), name in named
+    def place(name: str) -> tuple[int, int]:
+        return named.get(name) or (PARTS.index(registry.part(name, results.study)), len(sections))
 
     names = sorted(results.figures, key=place)
     return [

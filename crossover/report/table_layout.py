@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.report.formats import number, p_value, points, whole
-from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
 from crossover.study.families import families
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -108,7 +108,7 @@ def _labels(study: Study) -> Labels:
     models = {m.name: m for m in plan(study).models.values()}
     known = {name: style.family_label(study, name) for name in families(study)}
     sets = {name: style.test_set_label(study, name) for name in style.test_sets(study)}
-    structures = {name: s.label for name, s in study.structures.items()} | {POOLED: "Average"}
+    structures = {name: s.label for name, s in study.structures.items()} | {POOLED: MEAN_NAME.capitalize()}
 
     def model(name: str) -> str:
         if name not in models:

@@ -39,9 +39,9 @@ RESAMPLED = {
     PATIENTS: "other patients, not for other trainings",
 }
 RIGHT = (
-    "the n from which one family stays ahead of another, with its {confidence} interval; filled: the differences on "
-    "both sides of the crossover are beyond chance; hollow, and in brackets: they are not; arrow: n lies beyond the "
-    "sizes"
+    "the n from which one {what} stays ahead of another, in the colour of the first, with its {confidence} interval; "
+    "filled: the differences on both sides of the crossover are beyond chance; hollow, and in brackets: they are not; "
+    "arrow: n lies beyond the sizes"
 )
 """What the right-hand side shows."""
 TRAINING_PATIENTS = "Training patients"
@@ -85,7 +85,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"patients; each point is a training, {several} of each family and size. "
         f"Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
         f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
-        f"bands that overlap may still differ.{dotted} Right: {RIGHT.format(confidence=confidence)}."
+        f"bands that overlap may still differ.{dotted} Right: {RIGHT.format(what='family', confidence=confidence)}."
     )
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [

@@ -7,6 +7,8 @@ difference with its confidence interval and the p from the same model. The last 
 over the structures. The DSC has no unit.
 """
 
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -18,7 +20,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
-from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
 from crossover.statistics.scores.missing import completed
 from crossover.statistics.scores.patients import patients_of
 from crossover.study.families import (
@@ -50,6 +52,8 @@ ANALYSIS = Analysis(
 )
 
 ROW_MM = 3.0  # of each model
+MEAN_LABEL = MEAN_NAME.capitalize().replace(" the ", " the\n")  # beside the labels of structures
+TITLE_LETTERS = 30  # of a line above the differences
 SPREAD = 0.56  # of the 1 between structures, taken by three models; more take more of it
 
 
@@ -70,13 +74,13 @@ def caption(frames: Frames, study: Study) -> str:
         f"for other patients ({captions.interval_method(study)}), {cases} {captions.target(study)} test cases, each a "
         f"light point; "
         f"{sized} trained on {study.sizes[-1]} {captions.target(study)} patients. Right: "
-        f"{style.family_label(study, fine_tuned(study))} minus each other model on the same "
-        f"cases, the mean difference with its {confidence} confidence interval "
+        f"{minus(study)} on the same cases, each in the colour of the model that is subtracted: "
+        f"the mean difference with its {confidence} confidence interval "
         f"{captions.interval_scope(frames['paired'])} and p by the same test, uncorrected; grey where it is "
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
     if len(study.structures) > 1:
-        text += f" Mean: the mean over each case's {len(study.structures)} structures."
+        text += f" Mean over the structures: of each case's {len(study.structures)}."
     if captions.citation(frames, study):
         text += f" Bars: the means printed in {captions.citation(frames, study)}, for that paper's patients."
     return text
@@ -121,6 +125,14 @@ def draw(
     _frame(scores, differences, lines, study)
     style.legend_below(figure, _handles(study, published is not None), 5, columnspacing=1.6, handletextpad=0.5)
     return figure
+
+
+def minus(study: Study) -> str:
+    """Return what the right-hand side shows: the fine-tuned model minus the other one, or each of the others."""
+    tuned = fine_tuned(study)
+    others = [f for f in main_question(study) if f != tuned]
+    other = style.family_label(study, others[0]) if len(others) == 1 else "each other model"
+    return f"{style.family_label(study, tuned)} minus {other}"
 
 
 def shown_rows(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -170,9 +182,10 @@ def _printed(axes: Axes, y: float, structure: str, family: str, study: Study, pu
 
 
 def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Study) -> None:
-    """Draw the fine-tuned model's difference from each of the others, in the other one's colour."""
+    """Draw the fine-tuned model's difference from each of the others, in the other one's colour and row."""
     tuned = fine_tuned(study)
-    others = [f for f in main_question(study) if f != tuned]
+    names = main_question(study)
+    others = [f for f in names if f != tuned]
     here = paired[(paired["test_set"] == study.target) & (paired["n_train"] == study.sizes[-1])]
     here = style.in_both_directions(here)
     here = here[here["family_a"] == tuned]
@@ -180,7 +193,8 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
     places = [
         {"structure": structure, "family": other, "y": y}
         for line, structure in enumerate(lines)
-        for other, y in zip(others, _places(line, len(others)), strict=True)
+        for other, y in zip(names, _places(line, len(names)), strict=True)
+        if other != tuned
     ]
     rows = here.rename(columns={"family_b": "family"}).merge(pd.DataFrame(places))
     sns.pointplot(style.with_interval(rows, "difference"), x="difference", y="y", orient="y", native_scale=True,
@@ -196,7 +210,7 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
 
 
 def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> None:
-    labels = ["Mean" if s == POOLED else study.structures[s].label for s in lines]
+    labels = [MEAN_LABEL if s == POOLED else study.structures[s].label for s in lines]
     scores.set_yticks(range(len(lines)), labels)
     scores.set_ylim(len(lines) - 0.5, -0.5)
     for axes in (scores, differences):
@@ -212,7 +226,7 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
     scores.set_xlabel(f"{metric} (mean, {confidence})")
     differences.set_xlabel(f"Paired difference ({confidence})")
     scores.set_title("Scores")
-    differences.set_title(f"{style.family_label(study, fine_tuned(study))} minus each")
+    differences.set_title(fill(minus(study), TITLE_LETTERS))
 
 
 def _handles(study: Study, published: bool) -> list[Line2D]:

@@ -28,12 +28,12 @@ def figures(
         tests: of `differences.paired.paired`.
         crossover: of `learning_curves.crossing.crossovers`; the learning curves of its metric are drawn beside it.
     """
-    table = table.dropna(subset=metric)
     keys = {
         column: {name: f"{column}{i}" for i, name in enumerate(table[column].unique())}
         for column in ("family", "cohort", "structure")
-    }
-    labels = {column: {key: name for name, key in own.items()} for column, own in keys.items()}
+    }  # of all models, so that each has its colour by every metric
+    table = table.dropna(subset=metric)
+    labels = {column: {own[name]: name for name in table[column].unique()} for column, own in keys.items()}
     whole, tests, crossover = (_renamed(rows, keys) for rows in (table, tests, crossover))
     rows = compared(whole).assign(replicate=0)  # they are means over the replicates
     infinite = int(np.isinf(rows[metric]).sum())
@@ -47,12 +47,11 @@ def figures(
     for cohort, called in labels["cohort"].items():
         study = _study(rows, labels, metric, confidence, cohort)
         cases = rows.loc[rows["cohort"] == cohort, "case"].nunique()
-        shown = style.family_label(study, organs.fine_tuned(study))
         text = (
             f"{label} of {cases} cases of {called}, each a light point, mean with {confidence:.0%} confidence "
-            f"interval for other cases, not other trainings ({method(metric)}). Right: {shown} minus each other model "
-            "on the same cases, mean difference with "
-            f"{confidence:.0%} confidence interval and p, which is not corrected for several tests."
+            f"interval for other cases, not other trainings ({method(metric)}). Right: {organs.minus(study)} on the "
+            f"same cases, each in the colour of the model that is subtracted: mean difference with {confidence:.0%} "
+            "confidence interval and p, which is not corrected for several tests."
         )
         text += f" Models with training sizes: at n = {study.sizes[-1]}." if study.sizes[-1] else ""
         yield f"scores-{metric}-{called}", text + left, organs.draw(rows, tests, study)
@@ -88,7 +87,7 @@ def _curves(
             f"Left: mean {style.metric_label(metric)} of {own['patients'].max()} cases of {called} by number of "
             f"training cases; each point is a training. Lines: monotone fits; bands: their {share} bootstrap intervals "
             f"for {learning_curves.RESAMPLED[own['resampled'].iloc[0]]}. Dotted: models without training sizes. "
-            f"Right: {learning_curves.RIGHT.format(confidence=share)}."
+            f"Right: {learning_curves.RIGHT.format(what='model', confidence=share)}."
         )
         yield f"curves-{metric}-{called}", text, drawn
 
@@ -110,6 +109,11 @@ def _renamed(rows: pd.DataFrame, keys: Labels) -> pd.DataFrame:
     return rows
 
 
+def _colour(family: str) -> str:
+    """Return the colour of a family by its number among all, so that it has the same one by every metric."""
+    return style.OKABE_ITO[int(family.removeprefix("family")) % len(style.OKABE_ITO)]
+
+
 def _study(rows: pd.DataFrame, labels: Labels, metric: str, confidence: float, target: str) -> Study:
     """Return as much of a study as the figures read; that it is trained on the target is said nowhere."""
     sized = set(rows.loc[rows["n_train"] > 0, "family"])
@@ -129,7 +133,11 @@ def _study(rows: pd.DataFrame, labels: Labels, metric: str, confidence: float, t
         "cohorts": cohorts,
         "network": {"per_structure": False, "initial": {"weights": "random"}},
         "splits": {"seed": 0, "validation": 0.1},
-        "figures": {"order": list(strategies), "structures": list(labels["structure"]), "colours": {}},
+        "figures": {
+            "order": list(strategies),
+            "structures": list(labels["structure"]),
+            "colours": {name: _colour(name) for name in strategies},
+        },
         "selection": None,
     })  # fmt: skip
     # any metric, not only those that a study can choose

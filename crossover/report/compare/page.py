@@ -13,7 +13,7 @@ from crossover.report.formats import interval, number, p_value, signed
 from crossover.report.prose import environment
 from crossover.report.table_layout import across
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import of_cohorts
+from crossover.statistics.scores.metrics_table import of_cohorts, pooled_in_words
 from crossover.statistics.scores.scales import KNOWN, method
 
 ABOUT = {
@@ -75,7 +75,7 @@ def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
         "metric": style.metric_label(metric),
         "better": better,
         "method": method(metric),
-        "corrected": next((text for text in section.pairs["corrected_over"].dropna() if text), ""),
+        "corrected": "; ".join(_corrected(section.pairs)),
         "counting": COUNTING[summary[summary["metric"] == metric]["about"].eq(MODELS).any()],
         "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
         "pairs": pairs_layout(section.pairs),
@@ -85,9 +85,15 @@ def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
     }
 
 
+def _corrected(pairs: pd.DataFrame) -> list[str]:
+    """Return what was corrected together on each test set, in words; nothing of a single difference."""
+    rows = of_cohorts(pairs)
+    return [text for text in rows.loc[rows["tests"] > 1, "corrected_over"].unique() if text]
+
+
 def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return as text every difference with its interval and p values."""
-    pairs = of_cohorts(pairs)
+    pairs = pooled_in_words(of_cohorts(pairs))
     table = pd.DataFrame({
         "Test set": pairs["test_set"],
         "Structure": pairs["structure"],
@@ -118,7 +124,7 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
             f"{row.test_set}, cases": str(row.cases),
         }
 
-    rows = of_cohorts(summary[summary["metric"] == metric])
+    rows = pooled_in_words(of_cohorts(summary[summary["metric"] == metric]))
     table = across(rows, ["family", "n_train", "structure"], cells)
     table["n_train"] = [str(n) if n else "" for n in table["n_train"]]
     heads = {"family": "Model", "n_train": "n", "structure": "Structure"}
@@ -128,6 +134,7 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
 def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
     """Return as text the rank of every model, and in how many bootstrap samples it has this rank."""
     rows = of_cohorts(ranking).sort_values(["test_set", "structure", "n_train", "rank"], kind="stable")
+    rows = pooled_in_words(rows)
     ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
     table = pd.DataFrame({
         "Test set": rows["test_set"],
@@ -143,7 +150,7 @@ def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
 
 def missing_layout(missing: pd.DataFrame) -> pd.DataFrame:
     """Return as text the cases that each model has no prediction for; no rows where none is missing."""
-    rows = missing[missing["missing"] > 0]
+    rows = pooled_in_words(missing[missing["missing"] > 0])
     table = pd.DataFrame({
         "Test set": rows["test_set"],
         "Model": rows["family"],

@@ -1,6 +1,7 @@
 """`crossover compare`: from scores of any tool to tables, tests, figures and a page."""
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,14 @@ from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import POOLED, TableError, compared, of_cohorts
+from crossover.statistics.scores.metrics_table import (
+    ALL_SETS_NAME,
+    POOLED,
+    TableError,
+    compared,
+    of_cohorts,
+    pooled_in_words,
+)
 from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
@@ -41,6 +49,7 @@ class ScoreComparison:
         ranking: of `differences.ranking.ranking`.
         crossover: of `learning_curves.crossing.crossovers`, by the first metric that goes from 0 to 1.
         notes: what was read, understood and filled in, a sentence each.
+        again: the arguments by which `crossover design` reads the same scores; none where it can't.
     """
 
     table: pd.DataFrame
@@ -50,6 +59,7 @@ class ScoreComparison:
     ranking: pd.DataFrame
     crossover: pd.DataFrame
     notes: list[str]
+    again: list[str]
 
 
 def comparison(
@@ -92,15 +102,19 @@ def comparison(
     all_notes = [_read_as(read), *of_patients(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
     all_notes += _unranked(pairs, ranked)
-    return ScoreComparison(table, summary, pairs, counts(read, gone), ranked, _crossover(table, several), all_notes)
+    options = [*(f"--column={text}" for text in columns), *(["--missing=exclude"] if missing == "exclude" else [])]
+    again = [] if structures else [*sources, *options]  # that command gives structures no other names
+    crossed = _crossover(table, several)
+    return ScoreComparison(table, summary, pairs, counts(read, gone), ranked, crossed, all_notes, again)
 
 
 def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[str]:
     """Return notes of the metrics and test sets in which models are compared and not ranked."""
     out = []
     for metric in filter(ordered, pairs):
-        there = set(ranked.loc[ranked["metric"] == metric, "test_set"])
-        without = [name for name in of_cohorts(pairs[metric])["test_set"].unique() if name not in there]
+        there = set(pooled_in_words(ranked[ranked["metric"] == metric])["test_set"])
+        compared_on = pooled_in_words(of_cohorts(pairs[metric]))["test_set"].unique()
+        without = [name for name in compared_on if name not in there]
         if without:
             out.append(f"{metric}: no ranking on {', '.join(without)}, where no case has a score of every model")
     return out
@@ -113,7 +127,7 @@ def _sizes(table: pd.DataFrame) -> str:
 
 
 def write(found: ScoreComparison, out: Path) -> str:
-    """Write tables, figures and page to a folder; says what was written."""
+    """Write tables, figures and page to a folder, without the tables that have no rows; says what was written."""
     from crossover.analyses.figures.style import save
     from crossover.report.compare.figures import figures
     from crossover.report.compare.page import MetricSection, render
@@ -122,9 +136,12 @@ def write(found: ScoreComparison, out: Path) -> str:
     whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
     whole.insert(0, "metric", whole.pop("metric"))
     tables = {SUMMARY: found.summary, PAIRS: whole, RANKING: found.ranking, CROSSOVER: found.crossover}
-    for name, table in tables.items():
-        of_cohorts(table).to_csv(out / name, index=False)
-    found.missing.to_csv(out / MISSING, index=False)
+    tables = {name: of_cohorts(table) for name, table in tables.items()} | {MISSING: found.missing}
+    written = [name for name, table in tables.items() if len(table)]
+    for name in tables:
+        (out / name).unlink(missing_ok=True)  # of a comparison before this one
+    for name in written:
+        tables[name].to_csv(out / name, index=False)
     sections, used = [], set[str]()
     for metric, own in found.pairs.items():
         pictures = []
@@ -135,7 +152,7 @@ def write(found: ScoreComparison, out: Path) -> str:
         sections.append(MetricSection(metric, own, ranked, pictures))
     page = render(answers(found), found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
-    return f"{out / PAGE}: {', '.join([*tables, MISSING])}, {counted(len(used), 'figure')}"
+    return f"{out / PAGE}: {', '.join(written)}, {counted(len(used), 'figure')}"
 
 
 def answers(found: ScoreComparison) -> list[str]:
@@ -145,9 +162,11 @@ def answers(found: ScoreComparison) -> list[str]:
     """
     (metric, pairs), *others = found.pairs.items()
     lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
-    said = [_answer(row, metric) for row in _whole_first(of_cohorts(pairs))]
+    rows = _whole_first(of_cohorts(pairs))
+    said = [_answer(row, metric) for row in rows]
     lines += _first(said, f"differences by {metric}", PAIRS)
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
+    lines += _would_tell(found, metric, [row for row in rows if not _verdict(row, metric)[0]])
     if any(note.endswith(AS_WORST) for note in found.notes):
         lines.append(
             "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
@@ -156,8 +175,24 @@ def answers(found: ScoreComparison) -> list[str]:
 
 
 def _whole_first(table: pd.DataFrame) -> list[Any]:
-    """Return a table's rows, those of all structures together first."""
-    return [*table[table["structure"] == POOLED].itertuples(), *table[table["structure"] != POOLED].itertuples()]
+    """Return a table's rows in words, those of all structures together first."""
+    whole = table["structure"] == POOLED
+    return list(pooled_in_words(pd.concat([table[whole], table[~whole]])).itertuples())
+
+
+def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -> list[str]:
+    """Return a sentence with the command that plans a study which would tell the first undecided pair apart."""
+    if not undecided or not found.again:
+        return []
+    row = undecided[0]
+    words = ["crossover", "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
+    words += ["--size", str(row.n_train)] if row.n_train else []
+    several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
+    words += ["--test-set", row.test_set] if several else []
+    return [
+        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by D, "
+        f"the smallest difference that matters to you: {shlex.join(words)} --difference D"
+    ]
 
 
 def _crossings(rows: list[Any]) -> list[str]:

@@ -34,12 +34,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from crossover.core.wording import counted
 from crossover.statistics.differences.sign_patterns import exact_p
 from crossover.statistics.estimates.chance import DECIMALS, Effect, Spread
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, effect_of
 from crossover.statistics.estimates.resampling import mean_of
 from crossover.statistics.scores.intervals import clip_to_scale, half_width, of_differences
-from crossover.statistics.scores.metrics_table import POOLED, by_test_set, tested, with_runs
+from crossover.statistics.scores.metrics_table import POOLED, by_test_set, pooled_in_words, tested, with_runs
 from crossover.statistics.scores.scales import scale
 
 PAIRED = [
@@ -143,8 +144,11 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
     main = known if main is None else list(main)
     order = list(dict.fromkeys([*main, *known]))
     out = by_test_set(table, lambda rows: _of_test_set(rows, metric, alpha, main, order))[PAIRED]
-    named = out["tests"].astype(str) + " tests on " + out["test_set"] + ": " + out["corrected_over"]
-    out["corrected_over"] = named.where(out["tests"] > 0, "")
+    on = pooled_in_words(out)["test_set"]
+    named = [
+        f"{counted(n, 'test')} on {set_}: {text}" for n, set_, text in zip(out["tests"], on, out["corrected_over"])
+    ]
+    out["corrected_over"] = np.where(out["tests"] > 0, named, "")
     out["ci_low"], out["ci_high"] = clip_to_scale(out["ci_low"], out["ci_high"], of_differences(scale(metric)))
     return out
 
@@ -360,8 +364,8 @@ def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray) -> None
     matrix = np.column_stack([pairs[i].differences for i in asked])
     families = len({*own["family_a"], *own["family_b"]})
     sizes = ", ".join(str(n) for n in sorted(own["n_train"].unique()))
-    text = f"structures {own['structure'].nunique()}, families {families}"
-    text += f", n {sizes}" if own["n_train"].any() else ""  # 0 where models have no sizes
+    text = f"the pairs of {families} models on {counted(own['structure'].nunique(), 'structure')}"
+    text += f" at n = {sizes}" if own["n_train"].any() else ""  # 0 where models have no sizes
     corrected = {
         "p_holm": holm(own["p"].to_numpy(float)),
         "p_holm_asymptotic": holm(own["p_wilcoxon_asymptotic"].to_numpy(float)),

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crossover.core.terminal import Table
-from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
 from crossover.statistics.scores.scales import scale
 from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, draw_components
 from crossover.statistics.study_planning.planning import (
@@ -154,7 +154,7 @@ def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:
 
 
 def _named(structure: object) -> str:
-    return "average over the structures" if structure == POOLED else str(structure)
+    return MEAN_NAME if structure == POOLED else str(structure)
 
 
 def _grid(own: pd.DataFrame) -> Table:

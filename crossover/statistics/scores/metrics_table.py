@@ -29,6 +29,8 @@ SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
 TEXT = ("model", "family", "strategy", "level", "cohort", "patient", "case", "structure")
 POOLED = "all"
 """The test set of all cohorts together, and the structure that is the mean of all."""
+MEAN_NAME, ALL_SETS_NAME = "mean over the structures", "all test sets"
+"""What pages, figures and the terminal call these two."""
 WITHOUT_TRAINING = " (n = 0)"
 """What the name of a family of sizes ends with where it was trained on no labelled case."""
 
@@ -159,6 +161,12 @@ def of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
     """Leave out the rows of all cohorts where there is one cohort."""
     one = table["test_set"].nunique() == 2
     return table[table["test_set"] != POOLED] if one else table
+
+
+def pooled_in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which `POOLED` reads as what it is: in `test_set` all test sets, in `structure` the mean."""
+    words = {"test_set": ALL_SETS_NAME, "structure": MEAN_NAME}
+    return table.assign(**{c: table[c].replace({POOLED: name}) for c, name in words.items() if c in table})
 
 
 def tested(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from itertools import product
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import at_size, first_values
+from crossover.statistics.papers.audit.paired_t import rarity
 from crossover.statistics.papers.audit.scores import cases_of, least_correlation, no_sd, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import (
     NOT,
@@ -176,9 +177,11 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
         readings.append(Interpretation(f"{on}independent groups", p))
         if p.low > said.p_below and correlation <= 1:
             # A difference of the same cases varies less, the more their scores go together.
+            needed = max(correlation, 0)
             readings.append(Interpretation(
-                f"{on}the same cases, with a correlation of the scores of {max(correlation, 0):.2f} or more",
-                Interval(0, said.p_below),
+                f"{on}the same cases, with a correlation of the scores of {needed:.2f} or more"
+                f"{rarity(needed, sample[2])}",
+                Interval(0, said.p_below), shown=p,
             ))  # fmt: skip
         ends = "p is " + " to ".join(dict.fromkeys((f"{p.low:.2g}", f"{p.high:.2g}")))
         enough = (

@@ -33,6 +33,8 @@ CHECK = "paired t test"
 CORRELATED = "scores of the two models that correlate with"
 USUAL = 0.9
 """The correlation of two models' scores above which a p follows only under that reading, which is then told."""
+RARE = 0.001
+"""The probability of a correlation by chance below which only that it is below is told."""
 
 
 def paired_t(published: Published) -> list[AuditRow]:
@@ -103,13 +105,9 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
         p = Interval(0.0, p.high)
     given = implied_correlation(difference, s, r, p, n)
     most_often = usual_correlations(n)
-    ends = most_often
-    if not given or given.high < most_often.low:
-        ends = Interval(-1.0, 1.0)
-    elif given.low > most_often.high:
-        ends = Interval(given.low, 1.0)
-    found, usual = (p_of_difference(difference, spreads(s, r, of.low, of.high), n) for of in (ends, most_often))
-    verdict, reading, note = _verdict(given, most_often, usual)
+    ends = most_often if given else Interval(-1.0, 1.0)  # not those that the p needs: they give it by themselves
+    found = p_of_difference(difference, spreads(s, r, ends.low, ends.high), n)
+    verdict, reading, note = _verdict(given, most_often, n)
     if given is None and p.low > found.high:
         note = "A p corrected for several comparisons may be larger: where the paper says so, write `corrected: true`"
     return AuditRow(
@@ -119,20 +117,37 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     )  # fmt: skip
 
 
-def _verdict(given: Interval | None, most_often: Interval, usual: Interval) -> tuple[Verdict, str, str]:
-    """Return the verdict, its reading and a note, from the correlations that give a p, the usual ones, and p there."""
+def _verdict(given: Interval | None, most_often: Interval, n: int) -> tuple[Verdict, str, str]:
+    """Return the verdict, its reading and a note, from the correlations that give a p, the usual ones and the cases."""
     if given is None:
         return NOT, "", ""
     if given.low > most_often.high or given.high < most_often.low:
-        at = f"{most_often.low:.2f} to {most_often.high:.2f}"
-        note = f"A correlation of {at} gives a p of {usual.low:.2g} to {usual.high:.2g}"
-        return READING, unusual_correlation(given, most_often), note
+        note = f"The p recomputed is that of a correlation of {most_often.low:.2f} to {most_often.high:.2f}"
+        return READING, unusual_correlation(given, most_often, n), note
     return FOLLOWS, "", f"The p needs {CORRELATED} {given.low:.2f} or more" if given.low > 0 else ""
 
 
-def unusual_correlation(given: Interval, usual: Interval) -> str:
-    """Return the reading of correlations that are all above the usual ones, or all below them."""
-    return f"{CORRELATED} {f'{given.low:.2f} or more' if given.low > usual.high else f'{given.high:.2f} or less'}"
+def unusual_correlation(given: Interval, usual: Interval, n: int) -> str:
+    """Return the reading of correlations on n cases that are all above the usual ones, or all below them."""
+    if given.low > usual.high:
+        return f"{CORRELATED} {given.low:.2f} or more{rarity(given.low, n)}"
+    return f"{CORRELATED} {given.high:.2f} or less{rarity(-given.high, n, 0.0)}"
+
+
+def rarity(least: float, n: int, true: float = USUAL) -> str:
+    """Say how rarely n cases show a correlation of `least` or more where the true one is `true`, by Fisher's z.
+
+    Returns:
+        Words to follow the correlation; "" where it isn't above the true one, or of three cases or fewer.
+    """
+    from scipy import stats
+
+    if least <= true or n <= 3:
+        return ""
+    z = (math.inf if least >= 1 else math.atanh(least)) - math.atanh(true)
+    chance = float(stats.norm.sf(z * math.sqrt(n - 3)))
+    told = f"of {chance:.2g}" if chance >= RARE else f"below {RARE:g}"
+    return f" (where the true correlation is {true:g}, {n} cases show this with a probability {told})"
 
 
 def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Published) -> str:

@@ -191,7 +191,7 @@ def _entry(own: pd.DataFrame) -> Text:
 def _source(row: pd.Series, ordered: bool) -> str:
     """Return what a printed number is compared with, and what that gives; of an ordering the two are the same."""
     source = f", compared with {row['follows_from']}" if row["follows_from"] else ""
-    anything = row["check"] == PAIRED_T and span(row["low"], row["high"]) == "0 to 1"
+    anything = span(row["low"], row["high"]) == "0 to 1"
     if pd.isna(row["low"]) or ordered or anything:
         return source
     return f"{source}, {'which gives' if source else 'where recomputing gives'} {span(row['low'], row['high'])}"

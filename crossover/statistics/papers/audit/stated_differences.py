@@ -98,7 +98,7 @@ def _of_spreads(
     readings = [Interpretation("", spreads(one, two, usual.low, usual.high))]
     if gap(own, "equals", readings[0].value):
         given = correlations(one, two, own)
-        name = unusual_correlation(given, usual) if given else "any correlation"
+        name = unusual_correlation(given, usual, n) if given else "any correlation"
         readings.append(Interpretation(name, spreads(one, two, -1.0, 1.0)))
     yield judged(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),

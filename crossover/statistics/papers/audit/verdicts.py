@@ -27,6 +27,8 @@ class Interpretation:
 
     name: str
     value: Interval
+    shown: Interval | None = None
+    """What is shown as recomputed, where `value` is only what the reading assumes."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def judged(
     gaps = [gap(value, relation, r.value) for r in readings]
     holds = [r for r, g in zip(readings, gaps) if g == 0]
     nearest = min(range(len(readings)), key=lambda k: gaps[k])
-    shown = (holds or [readings[nearest]])[0].value
+    first = (holds or [readings[nearest]])[0]
+    shown = first.shown or first.value
     verdict: Verdict = FOLLOWS
     reading, off_by = "", math.nan
     if not holds:
