@@ -15,6 +15,7 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
 from crossover.report.table_layout import table
+from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import (
     ALL_DATA,
@@ -83,8 +84,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
     rows = main_rows(summary, study)
     rows = rows[rows["metric"].eq(metric) & rows["structure"].eq(structure)]
     here = rows[rows["test_set"] == study.target].set_index(["family", "n_train"])
-    tests = tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)]
-    tests = tests[tests["question"].str.startswith("models")]
+    tests = of_models(tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)])
 
     def p(family: str, n: int) -> float:
         pair = (here.at[(name, n), "model"] for name in (family, scratch))

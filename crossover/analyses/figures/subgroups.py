@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, several_sizes
+from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import completed
@@ -161,7 +162,7 @@ def _select(
     metric = study.statistics.metric
     rows = main_rows(here(summary), study)
     # both comparisons share pairs of models; only the one over all models includes the references
-    tests = here(tukey)[here(tukey)["question"].str.startswith("models")]
+    tests = of_models(here(tukey))
     if published is None:
         printed = pd.DataFrame(columns=["family", "n_train", "mean", "ci_low", "ci_high"])
     else:
