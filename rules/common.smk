@@ -358,14 +358,6 @@ def described(analysis: Registered, output: str) -> Any:
     return report(path, caption="caption.rst", category="{study}", subcategory=analysis.kind, labels=name)
 
 
-def declared_by(study: str, kind: str) -> list[str]:
-    """Return the modules of a study's analyses of a kind.
-
-    They say how the rows of statistics are named, or hold the captions of figures.
-    """
-    return [analysis.source for analysis in registry.of_study(STUDIES[study], kind)]
-
-
 def stages_of_study(wildcards: Wildcards) -> list[str]:
     """Return the manifests of all jobs that train for the wildcards' study."""
     batches = PLANS[wildcards.study].batches

@@ -19,7 +19,7 @@ rule values:
     resources:
         **scheduler_resources("values"),
     params:
-        code=lambda w: code("values", *declared_by(w.study, "statistics")),
+        code=lambda w: code("values", *(a.source for a in registry.of_study(STUDIES[w.study], "statistics"))),
         cfg=lambda w: canonical(parameters.result_settings(STUDIES[w.study])),
     shell:
         'python -I -S "$CROSSOVER_JOB" tables values --code {params.code:q} --cfg {params.cfg:q} '
@@ -29,7 +29,7 @@ rule values:
 REPORT_PAGE = [f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js", "prose")]
 
 
-CAPTIONS = sorted({source for study in STUDIES for source in declared_by(study, "figures")})
+CAPTIONS = sorted({a.source for study in STUDIES.values() for a in registry.of_study(study) if a.declared.title})
 
 
 rule report:

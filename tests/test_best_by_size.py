@@ -20,13 +20,15 @@ from crossover.report.crossover_section import crossovers_found
 from crossover.report.formats import bound, quoted
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import strategy_label
+from crossover.statistics.differences.repeated import pairwise
 from crossover.statistics.estimates.chance import METHODS, MODELS
-from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CROSSES, NONE, crossovers
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
-from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED, check_metrics
 from crossover.study.chains import ALL_DATA, BASELINE, ONE_SOURCE, TWICE, TWO_SOURCES
 from crossover.study.config import load_study
 from crossover.study.families import trained_part
+from tests.tables import simulated_metrics
 
 STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [4, 16, 64]})
 ORGANS = load_study("headneck", "demo")
@@ -118,6 +120,30 @@ def test_what_a_wrong_choice_costs_is_the_furthest_limit_of_what_is_left():
     ], "nothing is left to choose with 4"
     assert cost_of_choice(of(pairwise=table.assign(p=0.001))) == []
     assert cost_of_choice(of(pairwise=two(0.2, 0.8, 0.3).assign(ci_low=np.nan, ci_high=np.nan))) == []
+
+
+def by_metric(study, metric: str):
+    return study.model_copy(update={"statistics": study.statistics.model_copy(update={"metric": metric})})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_distance_that_mirrors_a_score_names_the_same_winners(seed):
+    """Of the same trainings: a distance that is 30 mm for a score of 0, and 0 for one of 1."""
+    scores = simulated_metrics(sizes=(4, 16, 64), cases={"uterus": 10}, folds=0, replicates=3, seed=seed)
+    scores = scores.assign(draw=scores["replicate"], hd95_mm=30 * (1 - scores["dsc"]))
+    table, found = check_metrics(scores), {}
+    for metric in ("dsc", "hd95_mm"):
+        own = {"pairwise": pairwise(table, metric, 0.05, None), "crossover": crossovers(table, metric, 0.95, 0.05)}
+        found[metric] = of(by_metric(STUDY, metric), **own)
+    one, other = (found[metric].frame("pairwise") for metric in ("dsc", "hd95_mm"))
+    assert other["difference"].tolist() == pytest.approx((-30 * one["difference"]).tolist())
+    assert other["p"].tolist() == pytest.approx(one["p"].tolist())
+    score, distance = found.values()
+    assert best_by_size(score, "tumour") == best_by_size(distance, "tumour")
+    assert answer_in_short(score) == answer_in_short(distance) != []
+    assert crossovers_found(score) == crossovers_found(distance)
+    assert any(choice.beaten for choice in best_by_size(distance, "tumour").values()), "the tables decide something"
 
 
 @pytest.mark.parametrize(("limit", "text"), [(0.0301, "0.04"), (0.03, "0.03"), (0.07, "0.07"), (0.0, "0.00")])

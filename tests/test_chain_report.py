@@ -25,6 +25,7 @@ from crossover.analyses.tables.sources import sources_table
 from crossover.core.incremental import records_of
 from crossover.report.answers import from_chains
 from crossover.report.chain_tables import (
+    NONE,
     cohorts_layout,
     judged,
     kinds_layout,
@@ -378,6 +379,16 @@ def test_the_papers_gains_stand_beside_ours(study, frames):
     expected = judged(row.to_frame().T)["text"].item()
     assert table["Here, mean (CI)"].tolist() == [expected, ""]  # one of two sources isn't the kind
     assert stated_gains(StudyResults(study, frames, {})).empty
+
+
+def test_a_gain_that_is_stated_in_a_metric_that_we_do_not_compare_stands_alone(study, frames):
+    about = {"test_set": "north", "families": ["east_north", "south_north"], "over": "north", "gain": 0.025,
+             "recomputed": 0.0253, "where": "here"}  # fmt: skip
+    stated = pd.DataFrame([about | {"metric": metric} for metric in ("dsc", "iou", "nsd", "AUC")])
+    table = stated_gains(StudyResults(study, frames | {"published_gains": stated}, {}))
+    assert table["Published"].tolist() == ["+2.5"] * 4
+    assert [bool(cell) for cell in table["Here, mean (CI)"]] == [True, True, False, False]
+    assert table["Verdict"].tolist()[2:] == [NONE, NONE]
 
 
 # ---- what the run began with

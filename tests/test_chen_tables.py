@@ -246,6 +246,10 @@ def test_findings_follow_the_tables(frames, study):
     worse = frames["structures"].assign(difference=-frames["structures"]["difference"])
     said = sentences(frames | {"structures": worse}, study)
     assert "than Model_T for 0 of 12 structures" in said and "in favour of Model_T" in said
+    distance = study.statistics.model_copy(update={"metric": "hd95_mm"})
+    said = sentences(frames | {"structures": worse}, study.model_copy(update={"statistics": distance}))
+    assert "Model_ST had a lower mean HD95 (mm) than Model_T for 12 of 12 structures" in said
+    assert "in favour of" not in said
 
 
 def test_time_saved_is_said_with_its_cause(frames, study):

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,12 +14,14 @@ import yaml
 from crossover import networks
 from crossover.analyses import registry
 from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
+from crossover.evaluation.metrics import COLUMNS
 from crossover.execution.preflight import check
+from crossover.statistics.scores.scales import KNOWN, SHARE, direction
 from crossover.study import parameters
 from crossover.study.config import SCALES, data_of, load_settings, load_studies, load_study, read_study_file
 from crossover.study.plan import plan
 from crossover.study.schema import Study
-from crossover.study.sections import Attribute
+from crossover.study.sections import Attribute, DistanceMetric, ShareMetric
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
@@ -168,6 +171,24 @@ def test_all_findings_are_told_at_once(tmp_path: Path):
     places = ["recipe.loss", "recipe.optimizer", "cohorts.uterus.test", "statistics.metric"]
     message = refusal(changed(tmp_path, *[put(place, "wrong") for place in places]))
     assert all(place in message for place in places)
+
+
+def test_a_study_is_compared_by_a_score_or_a_distance_of_which_one_side_is_better():
+    scores, distances = get_args(ShareMetric), get_args(DistanceMetric)
+    assert {KNOWN[m].scale for m in scores} == {SHARE} and {direction(m) for m in scores} == {1}
+    assert all(KNOWN[m].is_distance for m in distances) and {direction(m) for m in distances} == {-1}
+    left = {m for m in KNOWN if m in COLUMNS} - {*scores, *distances}
+    assert left == {"volume_error_percent", "lesions_false"}, "neither side is better; no value is the worst"
+
+
+def test_chains_are_not_compared_by_a_distance(tmp_path: Path):
+    assert not load_study("uterus", "demo").chained
+    config = changed(tmp_path, put("statistics.metric", "hd95_mm"))
+    assert load_study("uterus", "demo", config).statistics.metric == "hd95_mm"
+    values = load_study("prostate", "demo").model_dump(mode="json")
+    values["statistics"]["metric"] = "assd_mm"
+    with pytest.raises(ValueError, match="chains of trainings are compared in percentage points: give one of dsc, iou"):
+        Study.model_validate(values)
 
 
 def test_a_mistake_in_another_scale_is_found_too(tmp_path: Path):

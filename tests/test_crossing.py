@@ -281,6 +281,31 @@ def test_cases_needed_of_one_draw_say_that_other_draws_are_not_counted():
     assert (one["replicates"] == 1).all() and one["statement"].str.contains("this draw of the labelled cases").all()
 
 
+@pytest.mark.parametrize("curves", [OTHER, NOT_CROSSING["parallel"], TWICE["two crossings"]])
+def test_who_is_ahead_by_a_distance_is_who_is_by_the_score_that_it_mirrors(curves):
+    whole = {**curves, "pretrained": lambda n: 0.55 + 0 * n}
+    table = table_of(simulated_panel(whole, SURE, 1))
+    table.loc[table["family"] == "pretrained", "n_train"] = 0
+    table = check_metrics(table.drop_duplicates(["family", "n_train", "replicate", "cohort", "case"]))
+    table["hd95_mm"] = 30 * (1 - table["dsc"])
+    scores, distances = (crossovers(table, m, 0.95, 0.05, draws=300) for m in ("dsc", "hd95_mm"))
+    assert len(scores) and set(scores["verdict"]) != {OPEN}
+    pd.testing.assert_frame_equal(distances.assign(metric="dsc"), scores)
+
+
+def test_cases_needed_for_a_distance_reach_down_to_it():
+    curves = {"scratch": power(0.85, 1.39, 0.5), "transfer": lambda n: 0.62 + 0 * n}
+    table = check_metrics(table_of(simulated_panel(curves, SURE, 1)))
+    table["hd95_mm"] = 30 * (1 - table["dsc"])
+    out = cases_needed(table, "hd95_mm", 0.95, draws=300)
+    out = out[out["test_set"] == "uterus"].set_index(["family", "target"])
+    row, same = out.loc[("scratch", 12)], cases_needed(table, "dsc", 0.95, draws=300)
+    same = same[(same["family"] == "scratch") & (same["target"] == 0.6) & (same["test_set"] == "uterus")].iloc[0]
+    assert (row["n"], row["ci_low"], row["ci_high"]) == pytest.approx((same["n"], same["ci_low"], same["ci_high"]))
+    assert row["statement"].startswith(f"scratch needs {np.ceil(row['n']):.0f} cases for 12 mm (95% CI ")
+    assert out.loc[("transfer", 20), "n"] == 0 and out.loc[("transfer", 10), "n"] == np.inf
+
+
 def test_families_of_other_sizes_are_compared_where_they_meet():
     panel = simulated_panel(OTHER, SURE, 1)
     table = table_of(panel)

@@ -130,12 +130,26 @@ def test_kfold_models_beside_others_and_families_without_sizes_have_no_curve():
     assert power_columns.isna().all(), "three sizes are too few for three parameters"
 
 
-def test_one_size_gives_an_empty_table_and_a_worse_metric_is_refused():
+def test_one_size_gives_an_empty_table_and_a_metric_without_a_better_side_is_refused():
     table = check_metrics(simulated_metrics(sizes=(4,)))
     assert list(learning_curves(table, "dsc", 0.95)) == CURVES
     assert not len(learning_curves(table, "dsc", 0.95))
-    for worse in ("hd95_mm", "assd_mm", "volume_error_percent"):
-        with pytest.raises(ValueError, match=f"{worse}: .* higher values are better"):
-            learning_curves(table.assign(**{worse: 1.0}), worse, 0.95)
+    neither = "volume_error_percent"
+    with pytest.raises(ValueError, match=f"{neither}: .* higher or whose lower values are better"):
+        learning_curves(table.assign(**{neither: 1.0}), neither, 0.95)
     with pytest.raises(ValueError, match="no metric 'nothing'"):
         learning_curves(table, "nothing", 0.95)
+
+
+def test_curves_of_a_distance_are_those_of_a_score_upside_down():
+    """Of the same data: a distance that is 30 mm for a score of 0, and 0 for one of 1."""
+    table = check_metrics(table_of(simulated_panel(TWO, Design(patients=10, replicates=2), 3)))
+    table["hd95_mm"] = 30 * (1 - table["dsc"])
+    scores, distances = (learning_curves(table, metric, 0.95, draws=200) for metric in ("dsc", "hd95_mm"))
+    ends = {"ci_low": "ci_high", "ci_high": "ci_low", "fit_low": "fit_high", "fit_high": "fit_low"}
+    for name in ("mean", "fitted_monotone", "fitted_power", *ends):
+        assert distances[ends.get(name, name)].tolist() == pytest.approx((30 * (1 - scores[name])).tolist()), name
+    for name in ("r2_monotone", "r2_power", "power_c", "resampled"):
+        assert distances[name].tolist() == pytest.approx(scores[name].tolist())
+    falls = distances.groupby(["test_set", "family"])["fitted_monotone"].diff().dropna()
+    assert (falls <= 0).all() and (falls < 0).any()

@@ -51,6 +51,15 @@ def test_each_family_is_drawn_with_its_intervals(pairwise):
         assert (low, high) == pytest.approx((7, 15))
 
 
+def test_distances_are_drawn_in_mm_and_the_caption_says_which_are_better(pairwise):
+    study = STUDY.model_copy(update={"statistics": STUDY.statistics.model_copy(update={"metric": "hd95_mm"})})
+    (axes,) = differences.draw(pairwise, study).axes
+    assert axes.containers[0].lines[0].get_ydata() == pytest.approx([0.1, 0.1])
+    assert axes.get_ylabel() == "Difference in HD95 (mm)"
+    assert caption("differences", {"pairwise": pairwise}, study)[1].endswith("Below 0 is better.")
+    assert "Below 0" not in caption("differences", {"pairwise": pairwise}, STUDY)[1]
+
+
 def test_it_belongs_to_studies_with_sizes_and_a_baseline(pairwise):
     figure = find("figures", "differences")
     assert figure.applies(STUDY) and not figure.applies(load_study("prostate", "smoke"))

@@ -565,6 +565,33 @@ def test_findings_follow_the_tables(study, frames):
     answer = from_scores(summary, tukey, study, structure)
     best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
     assert best == [style.family_label(study, shelf)] * len(study.sizes)
+    distances = summary[summary["metric"] == "dsc"].assign(metric="hd95_mm")
+    distances.loc[distances["family"] == scratch, "mean"] = 0.01
+    answer = from_scores(distances, tukey, of_distances(study), structure)
+    best = [row[answer.summary.head.index("Lowest mean")] for row in answer.summary.rows]
+    assert best == [style.family_label(study, scratch)] * len(study.sizes)
+
+
+def of_distances(study: Study) -> Study:
+    """The study, by HD95."""
+    how = study.statistics.model_copy(update={"metric": "hd95_mm"})
+    return study.model_copy(update={"statistics": how})
+
+
+def test_the_axis_of_a_distance_begins_at_0_and_holds_all_values(repeated):
+    study, metrics = of_distances(repeated[0]), repeated[1]
+    far = 1 + 3.0 * metrics["cohort"].eq(list(study.cohorts)[-1])
+    metrics = metrics.assign(hd95_mm=40 * far * (1 - metrics["dsc"]))
+    structure = next(iter(study.structures))
+    figure = performance.draw(metrics, study, structure)
+    low, high = figure.axes[0].get_ylim()
+    assert low == 0 and high > max(c.get_offsets()[:, 1].max() for c in figure.axes[0].collections) > 1
+    summary = simulated_summary(metrics[metrics["replicate"] == 0], study)
+    figure = subgroups.draw(summary, simulated_tests(metrics, study)[1], study, structure, metrics)
+    curves = figure.axes[::2]
+    assert len({axes.get_ylim() for axes in curves}) == 1, "panels whose labels stand at the first alone"
+    drawn = summary[(summary["metric"] == "hd95_mm") & summary["family"].isin(compared(study))]
+    assert curves[0].get_ylim()[0] == 0 and curves[0].get_ylim()[1] >= drawn["mean"].max()
 
 
 # ---- replicates

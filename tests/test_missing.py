@@ -292,3 +292,11 @@ def test_failures_are_cases_with_a_dsc_below_a_tenth():
     assert (share["a", "dsc"], share["b", "dsc"]) == (0.5, 0) and np.isnan(share["a", "hd95_mm"])
     shown = failures_layout(summary[summary["metric"] == "dsc"], load_study("uterus", "demo"))
     assert shown.values.tolist() == [["test", "liver", "a", "50%"]]
+
+
+def test_a_table_that_is_refused_is_named_once(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("model,case\na,c1\n")
+    with pytest.raises(TableError) as refused:
+        read_completed(path, "worst")
+    assert all(line.count(str(path)) == 1 for line in str(refused.value).splitlines())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.statistics.differences.comparisons import compare
+from crossover.statistics.differences.comparisons import compare, of_models
 from crossover.statistics.differences.mixed import families_gain_alike
 from crossover.statistics.differences.paired import holm, paired
 from crossover.statistics.differences.repeated import (
@@ -77,8 +77,7 @@ def test_holm_is_over_the_study_and_counts_one_cohort_once(pairs):
 
 @pytest.mark.slow
 def test_tukey_stands_beside_whichever_model_comes_first(table, theirs, pairs):
-    tukey = theirs[1]
-    tukey = tukey[tukey["question"].str.startswith("models")]
+    tukey = of_models(theirs[1])
     known = {(r.test_set, r.question, frozenset((r.a, r.b))): r.p for r in tukey.itertuples()}
     found = {(r.test_set, r.question, frozenset((r.a, r.b))): r.p_theirs for r in pairs.itertuples()}
     assert found == pytest.approx(known)

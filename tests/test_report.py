@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crossover.analyses import registry, tables
 from crossover.core.provenance import record_path
 from crossover.report import page, study_tables
 from crossover.report.agreement_section import agreement_section
@@ -376,6 +377,53 @@ def test_the_tables_of_a_page_follow_from_its_frames_whatever_it_compares():
     assert study_tables.of_appendix(results(anova=anova.iloc[:0])) == []
 
 
+AGES = '''"""Ages of the patients."""
+
+from crossover.analyses.analysis import Analysis
+
+ANALYSIS = Analysis(title="Ages", part="{part}", writes={{"tables/{name}.csv": ("family",)}})
+
+
+def make(given, study):
+    return {{}}
+
+
+def caption(frames, study):
+    return f"In years, of {{len(frames['{name}'])}} groups."
+'''
+
+
+@pytest.fixture
+def one_file(tmp_path, monkeypatch):
+    """Write a table's one file, as the only analysis that there is; return it by the part that it names."""
+
+    def write(part: str) -> registry.Registered:
+        name = f"ages_{part}"
+        (tmp_path / "tables").mkdir(exist_ok=True)
+        (tmp_path / f"tables/{name}.py").write_text(AGES.format(part=part, name=name))
+        registry.analyses.cache_clear()
+        return registry.find("tables", name)
+
+    monkeypatch.setattr(registry, "PLACE", tmp_path)
+    monkeypatch.setattr(tables, "__path__", [str(tmp_path / "tables")])
+    yield write
+    registry.analyses.cache_clear()
+
+
+@pytest.mark.parametrize("part", ["results", "paper", "appendix"])
+def test_a_new_table_needs_its_own_file_alone_to_stand_in_the_report(one_file, part):
+    new = one_file(part)
+    ages = pd.DataFrame({"family": ["scratch", "source"], "mean_age": [52.25, 49.5]})
+    for study, place in ((STUDY, part), (STUDY.model_copy(update={"paper": None}), part.replace("paper", "appendix"))):
+        assert f"tables/{new.name}.csv" in registry.tables_of(study)
+        made = page.study_page(results(study, **{new.name: ages}))
+        [shown] = getattr(made, place).tables
+        assert (shown.title, shown.note, shown.source) == ("Ages", "In years, of 2 groups.", new.name)
+        assert shown.table.head == ["Family", "Mean age"] and shown.table.rows[0] == ["UT-only", "52.25"]
+        assert sum(len(getattr(made, other).tables) for other in ("results", "paper", "checks", "appendix")) == 1
+    assert not getattr(page.study_page(results(**{new.name: ages.iloc[:0]})), part).tables
+
+
 def test_a_table_leaves_out_columns_without_text():
     frame = pd.DataFrame({"structure": ["tumour"], "p": [np.nan], "n_train": [32]})
     assert table(frame, STUDY).head == ["n"]
@@ -384,9 +432,17 @@ def test_a_table_leaves_out_columns_without_text():
 def test_every_entry_of_the_prose_is_used_and_every_used_one_is_there():
     folder = Path(page.__file__).parent
     code = "".join(path.read_text() for path in folder.glob("*.py"))
-    entries = set(re.findall(r"^## (\w+)$", (folder / "prose.j2").read_text(), re.MULTILINE))
+    entries = re.findall(r"^## (\w+)$", (folder / "prose.j2").read_text(), re.MULTILINE)
     used = re.findall(r'(?:statements\([\w.\s]+,\s*|TableKind\(\s*)"(\w+)"', code)
-    assert {*used, *ENTRIES.values()} == entries
+    assert {*used, *ENTRIES.values()} == set(entries)
+    assert len(set(entries)) == len(entries), "of two with one name, the first would never be said"
+
+
+def test_predictions_that_a_model_lacks_have_their_table():
+    row = {"test_set": "uterus", "structure": "tumour", "family": "scratch", "n_train": 32, "cases": 4}
+    lacking = pd.DataFrame([row | {"common": 3, "missing": 1, "named": "case_7"}])
+    [shown] = study_tables.of_appendix(results(missing=lacking))
+    assert shown.title == "Missing predictions" and "case_7" in cells(shown.table)
 
 
 # ---- provenance records

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from crossover.statistics.differences.comparisons import compare, honest_differences, one_way
+from crossover.statistics.differences.comparisons import compare, honest_differences, models_at, of_models, one_way
 from crossover.statistics.differences.stability import stability
 from crossover.statistics.estimates.agreement import agreement, check_radiomics, intraclass, read_radiomics
 from crossover.statistics.estimates.summary import summarise
@@ -237,6 +237,8 @@ def test_the_questions_follow_from_the_table():
     assert asked == {"models at n=2": 6, "levels at n=2": 3, "models at n=8": 6, "levels at n=8": 3}
     assert set(anova["test_set"]) == {"cervix", "uterus", ALL}
     assert len(tukey) == 3 * 2 * (15 + 3)
+    asked = tukey["question"].value_counts().to_dict()
+    assert of_models(tukey)["question"].value_counts().to_dict() == {models_at(n): asked[models_at(n)] for n in (2, 8)}
     assert tukey["a"].iloc[0] == "pretrained" and tukey["b"].iloc[0] == "scratch-n2"
     row = anova.query("test_set == 'uterus' and question == 'levels at n=8'").iloc[0]
     test = table[table["fold"].isna() & (table["cohort"] == "uterus") & (table["n_train"] == 8)]

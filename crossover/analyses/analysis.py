@@ -26,8 +26,8 @@ class Analysis:
     """The declaration of a statistic, table or figure: `ANALYSIS` of its module.
 
     The module also has `make(given, study)`, which returns the tables by the names of their files or a
-    `matplotlib.figure.Figure`, and for a figure `caption(frames, study)`, its text with the numbers of a run. The
-    declaration is read without running the module, so it may use only this class and what `predicates` has.
+    `matplotlib.figure.Figure`, and where it has a title `caption(frames, study)`, its text with the numbers of a run.
+    The declaration is read without running the module, so it may use only this class and what `predicates` has.
 
     Attributes:
         reads: tables under results/<study>; those that a study doesn't make are left out.
@@ -37,9 +37,11 @@ class Analysis:
         applies: predicates on a study's design, all of which must hold.
         writes: table under results/<study> -> the columns that name its rows, whose other columns that are numbers
             become values by name; none for the papers' tables. A figure writes figures/<name>.svg, .png and .pdf.
-        title: of a figure's caption.
-        part: of the page in which a figure stands; without a paper its figures stand in the appendix.
-        order: the place among the figures, or the statistics, in the report; the last by default.
+        title: of a figure's caption; or of the first table that it writes, which then stands in the report as it is
+            (others stand there where `report.study_tables` lists them).
+        part: of the page in which that figure or table stands; without a paper what is of the paper stands in the
+            appendix.
+        order: the place among the figures, statistics or tables in the report; the last by default.
     """
 
     reads: Sequence[str] = ()

@@ -18,12 +18,8 @@ def sized(study: Study) -> bool:
 
 
 def chained(study: Study) -> bool:
-    """Return whether chains of trainings are compared.
-
-    They are where every strategy takes all patients (the study has no sizes), or is trained once for each
-    fold.
-    """
-    return not study.sizes or study.folded
+    """Return whether chains of trainings are compared."""
+    return study.chained
 
 
 def several_sizes(study: Study) -> bool:

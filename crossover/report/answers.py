@@ -15,7 +15,9 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
 from crossover.report.table_layout import table
+from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.scales import direction
 from crossover.study.chains import (
     ALL_DATA,
     BASELINE,
@@ -77,14 +79,14 @@ def answers(results: StudyResults) -> Iterator[Answer]:
 def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, structure: str) -> Answer:
     """Compare each strategy with training from scratch at each size, by Tukey's test; and references.
 
-    The table has for each size the family with the highest mean on the target's test cases, and Tukey's p.
+    The table has for each size the family with the best mean on the target's test cases, and Tukey's p.
     """
     metric, scratch = study.statistics.metric, baseline(study)
+    best_mean = "Highest mean" if direction(metric) > 0 else "Lowest mean"
     rows = main_rows(summary, study)
     rows = rows[rows["metric"].eq(metric) & rows["structure"].eq(structure)]
     here = rows[rows["test_set"] == study.target].set_index(["family", "n_train"])
-    tests = tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)]
-    tests = tests[tests["question"].str.startswith("models")]
+    tests = of_models(tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)])
 
     def p(family: str, n: int) -> float:
         pair = (here.at[(name, n), "model"] for name in (family, scratch))
@@ -99,8 +101,8 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
         if sized.empty:
             continue
         every = here[(at == n) | (at == 0)].droplevel("n_train")
-        best, score = every["mean"].idxmax(), style.metric_label(metric)
-        line = {"n": str(n), "Highest mean": style.family_label(study, best)}
+        best, score = (direction(metric) * every["mean"]).idxmax(), style.metric_label(metric)
+        line = {"n": str(n), best_mean: style.family_label(study, best)}
         line[f"{score} (CI)"] = _mean(every.loc[best])
         if scratch is not None and scratch in sized.index:
             label = style.family_label(study, scratch)
@@ -128,7 +130,7 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
     Args:
         structures: of `analyses.tables.structures`.
 
-    The table has for each pair and size in how many structures the first is higher, and how many p < alpha; of
+    The table has for each pair and size in how many structures the first is better, and how many p < alpha; of
     one structure its difference and p values instead of the counts.
     """
     largest, single = study.sizes[-1], len(study.structures) == 1
@@ -139,7 +141,8 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
     def labels(*families: str) -> list[str]:
         return [strategy_label(study, family) for family in families]
 
-    pairs, lines = [], []
+    pairs, lines, sign = [], [], direction(study.statistics.metric)
+    better_mean = "Higher mean" if sign > 0 else "Lower mean"
     for a, b in pairs_of(study):
         for n, own in tests[tests["a"].eq(a) & tests["b"].eq(b)].groupby("n_train", sort=False):
             found, (first, *_) = _tests(own, study), own.to_dict("records")
@@ -149,7 +152,7 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
                 pairs.append((*map(quoted, labels(a, b)), own, difference, ours))
             line = {"n": str(n), "Models": " vs. ".join(labels(a, b))}
             line |= {"Difference (CI)": difference} if single else {
-                "Structures": str(len(own)), "Higher mean": str((own["difference"] > 0).sum())
+                "Structures": str(len(own)), better_mean: str((sign * own["difference"] > 0).sum())
             }  # fmt: skip
             of = "p" if single else f"p < {study.statistics.alpha:g}"
             lines.append(line | {f"{of}, {test}": text for test, text in found.items()})

@@ -1,6 +1,6 @@
 """Which way to train is best at each number of labelled cases, from the verdicts on pairs: the answer of a study.
 
-At a size a family is beaten where another one's mean on the same test cases of the target is higher and p < alpha
+At a size a family is beaten where another one's mean on the same test cases of the target is better and p < alpha
 (`differences.paired`, `differences.repeated`), or where the verdict on their crossover says so: below the interval of
 n* the one is ahead, above it the other (`learning_curves.crossing`). What isn't beaten is what the data leave to choose
 from. Every size and pair is judged for itself, as crossovers are; `rests_on` counts what Holm's correction leaves.
@@ -19,6 +19,7 @@ from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE, stays_ahead
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
+from crossover.statistics.scores.scales import direction
 from crossover.study.families import Family, baseline, families, main_question, trained_part
 from crossover.study.schema import Study
 
@@ -81,17 +82,21 @@ def _ahead(rows: pd.DataFrame, family: str) -> float:
 
 
 def _pairs(results: StudyResults, *structures: str) -> pd.DataFrame:
-    """Return the main question's pairs of structures, or of their mean, on the target's test cases."""
+    """Return the main question's pairs of structures, or of their mean, on the target's test cases.
+
+    Their `difference` is above 0 where the first family is better, whatever the metric.
+    """
     name, asked = "paired" if structures == (POOLED,) else "pairwise", main_question(results.study)
     rows = results.frame(
         name, "test_set", "structure", "n_train", "family_a", "family_b", "difference", "p", "about", *CI
     )
     here = rows["test_set"].eq(results.study.target) & rows["structure"].isin(structures)
-    return rows[here & rows["family_a"].isin(asked) & rows["family_b"].isin(asked)]
+    better = direction(results.study.statistics.metric) * rows["difference"]
+    return rows.assign(difference=better)[here & rows["family_a"].isin(asked) & rows["family_b"].isin(asked)]
 
 
 def _worse(rows: pd.DataFrame) -> list[str]:
-    """Return the family of the lower mean of each pair."""
+    """Return the family of the worse mean of each pair."""
     return [r.family_a if r.difference < 0 else r.family_b for r in rows.itertuples()]
 
 

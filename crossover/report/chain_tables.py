@@ -17,6 +17,7 @@ from crossover.report.formats import (
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import folds_layout
 from crossover.report.table_layout import across
+from crossover.statistics.papers.published import printed_metric
 from crossover.study.chains import BASELINE, Chain, chains, kinds
 from crossover.study.families import at_largest
 from crossover.study.plan import plan
@@ -239,8 +240,14 @@ def own_folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _own_gain(results: StudyResults, stated: Any) -> dict[str, str]:
-    """Return our mean gain of the chains that a statement names, on the slices that the study scores."""
-    metric = next(m for m in scored(results.study) if m.startswith(stated.metric))
+    """Return our mean gain of the chains that a statement names, on the slices that the study scores.
+
+    Its cells are empty where we have no gain in this metric, or not of all of these chains.
+    """
+    own = results.study.statistics.metric
+    slices = own.removeprefix(printed_metric(pd.Series([own])).item())
+    there = set(results.frames["gains"]["metric"])
+    metric = stated.metric + slices if stated.metric + slices in there else stated.metric
     gains, contrasts = (
         frame[frame["metric"].eq(metric) & frame["target"].eq(stated.test_set)]
         for frame in (results.frames["gains"], results.frames["contrasts"])

@@ -104,7 +104,9 @@ def _missing(stage: Stage, models: list[Model], failed: list[str], study: Study,
         style.architecture_label(stage.cell[0]),
         style.encoder_label(stage.cell[1]),
     )
-    [said] = statements(study, "missing", cell=cell, fold=stage.fold, whole=whole, partly=partly)
+    [said] = statements(
+        study, "missing_without_training", cell=cell, fold=stage.fold, whole=whole, partly=partly,
+    )  # fmt: skip
     return said
 
 

@@ -141,10 +141,7 @@ def study_page(results: StudyResults) -> StudyPage:
     sections = [section for make in SECTIONS if (section := make(results))]
     pictures = _pictures(results, sections)
     named = {section.figure for section in sections}
-    tables = {
-        "results": study_tables.of_results(results), "paper": study_tables.of_paper(results),
-        "checks": [], "appendix": study_tables.of_appendix(results),
-    }  # fmt: skip
+    tables = study_tables.of_page(results) | {"checks": []}
     parts = {
         name: PagePart(
             [p for p in pictures if p.name not in named and registry.part(p.name, study) == name],

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from crossover.analyses.figures import style
 from crossover.core.wording import counted
 from crossover.report import formats
-from crossover.statistics.scores.scales import method
+from crossover.statistics.scores.scales import direction, method
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
@@ -30,12 +30,13 @@ def statements(study: Study, entry: str, **facts: Any) -> list[str]:
     """Return what an entry of `prose.j2` says of these facts, one text for each of its "- " items.
 
     Entries also see the study, the labels of its metric (`metric`) and of its target (`target`), its
-    significance level (`alpha`) and its confidence as "95%".
+    significance level (`alpha`), its confidence as "95%", and the metric's `direction` (`scales.direction`).
     """
     settings = study.statistics
     text = _entries()[entry].render(
         study=study, metric=style.metric_label(settings.metric), alpha=f"{settings.alpha:g}",
-        target=style.test_set_label(study, study.target), confidence=f"{settings.confidence:.0%}", **facts,
+        target=style.test_set_label(study, study.target), confidence=f"{settings.confidence:.0%}",
+        direction=direction(settings.metric), **facts,
     )  # fmt: skip
     items = re.split(r"^\s*- ", text, flags=re.MULTILINE)
     return [_joined(item) for item in items[1:]]

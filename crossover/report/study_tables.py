@@ -1,10 +1,27 @@
-"""Which tables a study's page has, whatever the study compares: each stands where the run has what it shows."""
+"""Which tables a study's page has, whatever the study compares: each stands where the run has what it shows.
 
+A table that is shown as its analysis writes it has its title, text and place in that analysis' module. Listed here are
+those of which a page shows something else: chosen rows or columns, text in other cells, or several tables of one frame.
+"""
+
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
+from crossover.analyses import registry
+from crossover.analyses.analysis import Part
 from crossover.report import chain_tables as chains
 from crossover.report import score_tables as scores
 from crossover.report.results import StudyResults, TableKind, TitledTable, titled_tables
+from crossover.report.table_layout import table
+
+
+def of_page(results: StudyResults) -> dict[str, list[TitledTable]]:
+    """Return the tables of each part of a study's page: those listed below, then those that analyses declare."""
+    listed: dict[Part, list[TitledTable]] = {
+        "results": of_results(results), "paper": of_paper(results), "appendix": of_appendix(results),
+    }  # fmt: skip
+    return {part: [*own, *_declared(results, part)] for part, own in listed.items()}
 
 
 def of_results(results: StudyResults) -> list[TitledTable]:
@@ -52,3 +69,14 @@ def of_appendix(results: StudyResults) -> list[TitledTable]:
         TableKind("validation", "validation", chains.validation_layout),
         TableKind("stability", "stability" if chained else "", chains.own_folds_layout),
     ])  # fmt: skip
+
+
+def _declared(results: StudyResults, part: Part) -> Iterator[TitledTable]:
+    """Yield the tables that analyses place in this part by a title, in the order that they declare."""
+    study = results.study
+    for analysis in registry.of_study(study, "statistics", "tables"):
+        said, name = analysis.declared, Path(analysis.outputs[0]).stem
+        place = "appendix" if said.part == "paper" and study.paper is None else said.part
+        if said.title and place == part and len(rows := results.frame(name)):
+            note = analysis.module().caption(results.frames, study)
+            yield TitledTable(said.title, note, table(rows, study), name)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from crossover import networks
 from crossover.core.file_names import equal_ignoring_case
 from crossover.study import backends
-from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays, Strategy
+from crossover.study.sections import (
+    MOST_ROWS,
+    SELECTED,
+    DistanceMetric,
+    Network,
+    Overlays,
+    ShareMetric,
+    Strategy,
+)
 
 if TYPE_CHECKING:
     from crossover.study.schema import Study
@@ -32,6 +40,9 @@ def _about_evaluation(study: Study) -> Iterator[str]:
     of = study.evaluation.nsd_tolerance_mm
     if isinstance(of, dict) and set(of) != set(study.structures):
         yield f"evaluation.nsd_tolerance_mm: give one for each structure: {', '.join(study.structures)}"
+    if study.chained and study.statistics.metric in get_args(DistanceMetric):
+        valid = ", ".join(get_args(ShareMetric))
+        yield f"statistics.metric: chains of trainings are compared in percentage points: give one of {valid}"
 
 
 def _about_attributes(study: Study) -> Iterator[str]:

@@ -118,6 +118,14 @@ class Study(ConfigSection):
         return self.splits.validation == "fold"
 
     @property
+    def chained(self) -> bool:
+        """Whether chains of trainings are compared.
+
+        They are where every strategy takes all patients (the study has no sizes), or is trained once for each fold.
+        """
+        return not self.sizes or self.folded
+
+    @property
     def overlays(self) -> Overlays:
         """What the figure of overlays shows.
 

@@ -566,14 +566,19 @@ class Radiomics(ConfigSection):
     """The form of the intraclass correlation (McGraw and Wong 1996) between manual and predicted masks."""
 
 
+ShareMetric = Literal[
+    "dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices",
+    "lesion_f1", "lesion_sensitivity",
+]  # fmt: skip
+DistanceMetric = Literal["hd95_mm", "assd_mm"]
+
+
 class Statistics(ConfigSection):
     """The settings with which models are compared."""
 
-    metric: Literal[
-        "dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices",
-        "lesion_f1", "lesion_sensitivity",
-    ]  # fmt: skip
-    """The metric by which models are compared: one of the metrics in metrics.csv for which higher values are better."""
+    metric: Literal[ShareMetric, DistanceMetric]
+    """The metric by which models are compared: one of the metrics in metrics.csv from 0 to 1, of which higher values
+    are better, or a distance in mm, of which lower ones are. A study of chains needs one from 0 to 1."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     """The confidence level of the intervals."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]

@@ -2,8 +2,8 @@
 
 Drawn: a panel for each structure; for each family of the main question the mean difference from training from
 scratch on the same test cases of the target, with its bootstrap interval, by number of training patients. In
-percentage points of the metric, which has no unit; each panel has a scale of its own. Above 0 the family is better
-than training from scratch.
+percentage points of a metric from 0 to 1, and in the unit of another; each panel has a scale of its own. Above 0 the
+family is better than training from scratch; of a distance, below 0.
 """
 
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import fine_tuned_and_scratch, several_sizes
+from crossover.statistics.scores.scales import SHARE, direction, scale
 from crossover.study.families import baseline, main_question
 from crossover.study.schema import Study
 
@@ -43,6 +44,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
         f"{captions.target(study)} test cases, with its {1 - study.statistics.alpha:.0%} interval "
         f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
+        f"{'' if direction(study.statistics.metric) > 0 else ' Below 0 is better.'}"
         f"{' Each structure has a scale of its own.' if rows['structure'].nunique() > 1 else ''}"
     )
 
@@ -54,7 +56,7 @@ def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
         pairwise: of `differences.repeated.pairwise`.
 
     Returns:
-        structure, family, n_train, cases, difference, ci_low, ci_high, about: on the target's test cases, from -1 to 1.
+        structure, family, n_train, cases, difference, ci_low, ci_high, about: on the target's test cases.
     """
     scratch = baseline(study)
     rows = style.in_both_directions(pairwise[pairwise["test_set"] == study.target])
@@ -87,7 +89,8 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
         _panel(axes, rows[rows["structure"] == structure], families, study)
         axes.set_title(study.structures[structure].label)
     for axes in panels[:, 0]:
-        axes.set_ylabel(f"Difference in {captions.metric(study)}\n(percentage points)")
+        unit = "" if _factor(study) == 1 else "\n(percentage points)"
+        axes.set_ylabel(f"Difference in {captions.metric(study)}{unit}")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     style.legend_below(figure, handles, 4, labels=labels)
     return figure
@@ -98,8 +101,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) ->
     span = np.log2(study.sizes[-1] / study.sizes[0])
     for i, family in enumerate(families):
         own = rows[rows["family"] == family]
-        middle = 100 * own["difference"]
-        ends = middle - 100 * own["ci_low"], 100 * own["ci_high"] - middle
+        middle, low, high = (_factor(study) * own[name] for name in ("difference", "ci_low", "ci_high"))
+        ends = middle - low, high - middle
         shift = 2 ** ((i - (len(families) - 1) / 2) * OFFSET * span)
         axes.errorbar(
             own["n_train"] * shift, middle, [end.clip(lower=0) for end in ends], markersize=4,
@@ -110,6 +113,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) ->
     style.size_axis(axes, study.sizes)
     axes.set_xlabel(f"{captions.target(study)} training patients")
     axes.grid(axis="y")
+
+
+def _factor(study: Study) -> int:
+    """Return 100 for percentage points of a metric from 0 to 1, else 1."""
+    return 100 if scale(study.statistics.metric) == SHARE else 1
 
 
 def _scratch(study: Study) -> str:

@@ -134,7 +134,7 @@ def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
     for boundary in range(1, len(groups)):
         axes.axvline(boundary - 0.5, color=style.RULE, linewidth=0.5)
     axes.set_xlim(-0.5, len(groups) - 0.5)
-    axes.set_ylim(-0.02, 1.02)
+    style.score_axis(axes, study, 0.02)
     axes.grid(axis="y")
     label = study.cohorts[study.target].label
     axes.set_xlabel(f"Training patients of the target cohort ({label})")

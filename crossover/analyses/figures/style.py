@@ -250,6 +250,17 @@ def in_both_directions(pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([pairs, turned])
 
 
+def score_axis(axes: Axes, study: Study, beyond: float = 0.0) -> None:
+    """Let the vertical axis hold the scale of the study's metric: from 0 to 1, of a distance from 0.
+
+    Args:
+        axes: with all that is drawn.
+        beyond: what is shown beyond the ends of a scale from 0 to 1.
+    """
+    lowest, highest = scale(study.statistics.metric)
+    axes.set_ylim(*((lowest, None) if np.isinf(highest) else (lowest - beyond, highest + beyond)))
+
+
 def size_axis(axes: Axes, sizes: Sequence[int]) -> None:
     """Scale the horizontal axis to numbers of training patients (log2), with a tick at each size."""
     axes.set_xscale("log", base=2)

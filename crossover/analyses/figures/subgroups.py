@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, several_sizes
+from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import completed
@@ -122,12 +123,15 @@ def draw(
     ratios = [48, ROW_MM * max(len(_pairs(study)), 1)]
     figure = into or style.new_figure(lines * (sum(ratios) + 12) + 14)
     grid = figure.add_gridspec(2 * lines, columns, height_ratios=ratios * lines)
+    curves: Axes | None = None
     for i, test_set in enumerate(sets):
         line, column = divmod(i, columns)
         tables = _select(test_set, structure, study, summary, tukey, metrics, published)
-        curves = figure.add_subplot(grid[2 * line, column])
+        curves = figure.add_subplot(grid[2 * line, column], sharey=curves)
         marks = figure.add_subplot(grid[2 * line + 1, column], sharex=curves)
         _cell(curves, marks, tables, study, first=column == 0)
+    if curves:
+        style.score_axis(curves, study)
     hollow = published is not None and len(published) > 0
     title = f"Tukey: * #  p < {study.statistics.alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown"
     style.legend_below(figure, _handles(study, hollow), title=title, title_fontproperties=FontProperties(size=7))
@@ -161,7 +165,7 @@ def _select(
     metric = study.statistics.metric
     rows = main_rows(here(summary), study)
     # both comparisons share pairs of models; only the one over all models includes the references
-    tests = here(tukey)[here(tukey)["question"].str.startswith("models")]
+    tests = of_models(here(tukey))
     if published is None:
         printed = pd.DataFrame(columns=["family", "n_train", "mean", "ci_low", "ci_high"])
     else:
@@ -181,7 +185,6 @@ def _cell(axes: Axes, marks: Axes, tables: Tables, study: Study, first: bool) ->
     _curves(axes, tables, study)
     cases = tables.summary["cases"].max() if len(tables.summary) else 0
     axes.set_title(f"{style.test_set_label(study, tables.test_set)} (n = {int(cases)})")
-    axes.set_ylim(0, 1)
     axes.grid(axis="y")
     axes.set_xlim(-0.5, len(study.sizes) - 0.5)
     axes.set_xticks(range(len(study.sizes)), [str(n) for n in study.sizes])

@@ -57,7 +57,7 @@ def figures(
         yield f"scores-{metric}-{called}", text + left, organs.draw(rows, tests, study)
     if rows["n_train"].gt(0).sum() == 0 or rows.loc[rows["n_train"] > 0, "n_train"].nunique() < 2:
         return
-    if scale(metric) != SHARE:  # that figure's axis is from 0 to 1
+    if scale(metric) != SHARE:  # a distance to an empty mask may be infinite, and has no place on that figure's axis
         return
     study = _study(rows, labels, metric, confidence, next(iter(labels["cohort"])))
     for structure, called in labels["structure"].items():

@@ -28,7 +28,7 @@ from crossover.statistics.scores.metrics_table import (
 from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
-from crossover.statistics.scores.scales import KNOWN, SHARE, ordered, scale
+from crossover.statistics.scores.scales import KNOWN, SHARE, direction, scale
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
@@ -111,7 +111,7 @@ def comparison(
 def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[str]:
     """Return notes of the metrics and test sets in which models are compared and not ranked."""
     out = []
-    for metric in filter(ordered, pairs):
+    for metric in filter(direction, pairs):
         there = set(pooled_in_words(ranked[ranked["metric"] == metric])["test_set"])
         compared_on = pooled_in_words(of_cohorts(pairs[metric]))["test_set"].unique()
         without = [name for name in compared_on if name not in there]
@@ -237,7 +237,7 @@ def _counted(rows: Sequence[Any], metric: str) -> str:
 def _verdict(row: Any, metric: str) -> tuple[str, str]:
     """Return the better model; "" and why, where it can't be told."""
     known = KNOWN.get(metric)
-    sign = {"higher": 1, "lower": -1}.get(known.better if known else "", 0)
+    sign = direction(metric)
     if not (math.isfinite(row.ci_low) and math.isfinite(row.ci_high)):
         return "", "no interval, so which is better can't be told"
     if row.ci_low <= 0 <= row.ci_high:
@@ -255,7 +255,7 @@ def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     from crossover.statistics.learning_curves.crossing import CROSSOVER as COLUMNS
     from crossover.statistics.learning_curves.crossing import crossovers
 
-    metric = next((m for m in metrics if m in KNOWN and scale(m) == SHARE and KNOWN[m].better == "higher"), None)
+    metric = next((m for m in metrics if m in KNOWN and scale(m) == SHARE), None)
     sizes = table[table["n_train"] > 0].groupby("family")["n_train"].nunique()
     if metric is None or not (sizes > 1).any():
         return pd.DataFrame(columns=COLUMNS)

@@ -146,17 +146,27 @@ def degenerate(groups: Groups) -> bool:
     return few or all(np.ptp(values) == 0 for values in groups.values())
 
 
+def models_at(n: int) -> str:
+    """Return the question that compares all families of a size and those without one (`compare`)."""
+    return f"models at n={n}"
+
+
+def of_models(tests: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of tests, with `question` and `n_train`, whose question is `models_at` their size."""
+    return tests[tests["question"] == tests["n_train"].map(models_at)]
+
+
 def questions(part: pd.DataFrame) -> Iterator[tuple[str, int, list[str]]]:
     """Yield (question, size, families) of one test set and structure; see `compare`."""
     models = part[["family", "strategy", "level", "n_train"]].drop_duplicates()
-    for n in sorted(set(models["n_train"]) - {0}) or [0]:
+    for n in map(int, sorted(set(models["n_train"]) - {0}) or [0]):
         here = models[models["n_train"].isin([0, n])]
         levels = here[(here["n_train"] == n) & (here["level"] != "")]
         several = levels.groupby("strategy")["level"].transform("nunique") > 1
-        for name, asked in (("models", here), ("levels", levels[several])):
+        for question, asked in ((models_at(n), here), (f"levels at n={n}", levels[several])):
             families = list(dict.fromkeys(asked["family"]))
             if len(families) > 1:
-                yield f"{name} at n={n}", int(n), families
+                yield question, n, families
 
 
 def _groups(part: pd.DataFrame, families: list[str], n: int, metric: str) -> Groups:

@@ -35,6 +35,7 @@ import pandas as pd
 from scipy import stats
 
 from crossover.core.wording import counted
+from crossover.statistics.differences.comparisons import models_at
 from crossover.statistics.differences.sign_patterns import exact_p
 from crossover.statistics.estimates.chance import DECIMALS, Effect, Spread
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, effect_of
@@ -301,7 +302,7 @@ def _pairs(
         here = sorted((k for k in models if k[1] in (0, n)), key=lambda k: order.index(k[0]))
         for b, a in combinations(here, 2):
             if n in (a[1], b[1]):
-                place = {"structure": structure, "question": f"models at n={n}", "n_train": n}
+                place = {"structure": structure, "question": models_at(n), "n_train": n}
                 place |= {"a": models[a], "b": models[b], "family_a": a[0], "family_b": b[0]}
                 (first, of_a), (second, of_b) = (scores.of((*k, structure)) for k in (a, b))
                 yield _Pair(place, (first, second), (of_a, of_b), scores.strata, spread)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.scores.metrics_table import by_test_set, compared, metrics_of
-from crossover.statistics.scores.scales import KNOWN, ordered
+from crossover.statistics.scores.scales import direction
 
 RANKING = [
     "test_set", "structure", "n_train", "metric", "family", "cases", "mean",
@@ -121,7 +121,7 @@ def _rankings(
     The place is structure, n_train and metric; scores are (cases, families); cohorts are those of the cases.
     """
     asked = metrics_of(rows) if metrics is None else metrics
-    ranked = [m for m in asked if ordered(m)]
+    ranked = [m for m in asked if direction(m)]
     for structure, own in rows.groupby("structure", sort=False):
         for n, families in _sizes(own):
             wide = _wide(own, n, ranked)
@@ -134,7 +134,7 @@ def _rankings(
 
 def _samples(scores: pd.DataFrame, strata: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the ranks of the models, shape (models,), and over the samples, shape (DRAWS, models)."""
-    higher, values = KNOWN[metric].better == "higher", scores.to_numpy(float)
+    higher, values = direction(metric) > 0, scores.to_numpy(float)
     full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]
     return full, ranks(_means(values, _draws(tuple(strata))), higher)
 

@@ -145,7 +145,7 @@ def _of_test_set(rows: pd.DataFrame, metric: str, independent: bool) -> Iterator
     for structure, part in compared(rows).groupby("structure", sort=False):
         part = part.assign(unit=part["cohort"] + "/" + part["case"]).dropna(subset=metric)
         for question, n, families in comparisons.questions(part):
-            if question.startswith("models"):
+            if question == comparisons.models_at(n):
                 sizes = part[part["n_train"].isin([0, n])].groupby("family")["n_train"].first()
                 own = [scores.of((family, sizes[family], structure))[0] for family in families]
                 groups = [part[(part["family"] == f) & (part["n_train"] == sizes[f])][metric] for f in families]

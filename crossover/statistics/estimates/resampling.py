@@ -20,7 +20,7 @@ nested subsets each counts as one training, by the mean over its own (`metrics_t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -28,7 +28,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Spread, pooled_spread
 from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
-from crossover.statistics.scores.scales import KNOWN
+from crossover.statistics.scores.scales import KNOWN, SHARE, Scale, direction, scale
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
 """What a resample stands for, as the column `resampled` says."""
@@ -46,6 +46,7 @@ class Panel:
         scores: shape (families, K, trainings, cases), NaN where there is none.
         strata: each case's cohort by number, shape (cases,).
         unsized: so many families at the end have no sizes, and one score of a case at all of them.
+        scale: the lowest and highest value that a score can have.
     """
 
     families: list[str]
@@ -53,6 +54,7 @@ class Panel:
     scores: np.ndarray
     strata: np.ndarray
     unsized: int = 0
+    scale: Scale = SHARE
 
     @property
     def sized(self) -> int:
@@ -90,26 +92,36 @@ class Resampled:
 def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[tuple[str, str, Panel]]:
     """Yield (test set, structure, panel) of every test set and structure with a family of several sizes.
 
+    Higher scores of a panel are better: those of a metric whose lower values are have the other sign (`turned`).
+
     Args:
         table: of `metrics_table.check_metrics`.
-        metric: one whose higher values are better.
+        metric: one whose higher values are better, or one whose lower values are.
         unsized: whether the panels have the families without sizes too.
 
     Raises:
-        ValueError: the table has no such metric, or higher values of it are known not to be better.
+        ValueError: the table has no such metric, or neither its higher nor its lower values are better throughout.
     """
     if metric not in table:
         raise ValueError(f"the table has no metric {metric!r}")
-    if metric in KNOWN and KNOWN[metric].better != "higher":
-        raise ValueError(f"{metric}: a learning curve needs a metric whose higher values are better")
+    if metric in KNOWN and not direction(metric):
+        raise ValueError(f"{metric}: a learning curve needs a metric whose higher or whose lower values are better")
     table = tested(table)
+    ends = scale(metric)
+    if turned(metric):
+        table, ends = table.assign(**{metric: -table[metric]}), (-ends[1], -ends[0])
     for test_set, rows in test_sets(table).items():
         for structure, part in rows.groupby("structure", sort=False):
             sized = part[part["n_train"] > 0]
             sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
             if len(sized):
                 others = part[part["n_train"] == 0] if unsized else part[:0]
-                yield test_set, str(structure), panel(sized, metric, others)
+                yield test_set, str(structure), replace(panel(sized, metric, others), scale=ends)
+
+
+def turned(metric: str) -> bool:
+    """Return whether the scores of `panels` have the other sign than the metric, since its lower values are better."""
+    return direction(metric) < 0
 
 
 def panel(rows: pd.DataFrame, metric: str, unsized: pd.DataFrame | None = None) -> Panel:

@@ -22,9 +22,18 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import DECIMALS, Effect
 from crossover.statistics.estimates.effects import effect_of
-from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, draws_as_trainings, panels, resample
+from crossover.statistics.estimates.resampling import (
+    DRAWS,
+    Panel,
+    Resampled,
+    draws_as_trainings,
+    panels,
+    resample,
+    turned,
+)
 from crossover.statistics.learning_curves.curves import interval
 from crossover.statistics.learning_curves.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
+from crossover.statistics.scores.scales import Scale, unit
 
 CROSSES, CHANGES = "crosses", "leads change more than once"
 NONE, OPEN = "no crossover within the range", "can't tell"
@@ -40,6 +49,7 @@ NEEDED = [
     "n_smallest", "n_largest", "replicates", "statement",
 ]  # fmt: skip
 TARGETS = tuple(round(0.1 * i, 1) for i in range(1, 10))
+TARGETS_MM = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
 GRID = 65  # points of a power law's curve
 
 
@@ -54,7 +64,7 @@ def crossovers(
 
     Args:
         table: of `metrics_table.check_metrics`.
-        metric: one whose higher values are better.
+        metric: one whose higher values are better, or one whose lower values are.
         confidence: of the interval of n*. alpha: of the verdicts.
         draws: the number of resamples.
 
@@ -67,7 +77,7 @@ def crossovers(
             fewest behind any mean of the two curves (of a model off the shelf its draws don't count).
 
     Raises:
-        ValueError: the table has no such metric, or lower values of it are better.
+        ValueError: the table has no such metric, or neither its higher nor its lower values are better throughout.
     """
     rows = []
     for test_set, structure, panel in panels(draws_as_trainings(table), metric, unsized=True):
@@ -121,7 +131,7 @@ def crossover(
     row = {
         "ahead": panel.families[first], "overtakes": panel.families[second], "verdict": OPEN,
         "n": at, "ci_low": low, "ci_high": high, "confidence": confidence, "form": MONOTONE,
-        "n_power": _by_power_law(means, n), "sizes": len(n), "n_smallest": int(n[0]),
+        "n_power": _by_power_law(means, n, panel.scale), "sizes": len(n), "n_smallest": int(n[0]),
         "n_largest": int(n[-1]), "patients": panel.patients[[first, second]][:, here].min(),
         "replicates": panel.trainings[counted][:, here].min(),
         "resampled": resampled.resampled, "off_the_shelf": shelf,
@@ -197,23 +207,24 @@ def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int
 
     Returns:
         One row with the columns `NEEDED` for each test set, structure, family with sizes and target of
-            `TARGETS` that lies between the lowest and highest mean of all families there. n is where the
-            monotone fit reaches the target for good; 0, inf and the interval are as in `crossovers`. `replicates`
-            are the fewest draws of the nested subsets behind any mean of the curve: the interval of one is of other
-            patients, and not of other labelled cases.
+            `TARGETS`, of a distance `TARGETS_MM`, that lies between the lowest and highest mean of all families there.
+            n is where the monotone fit reaches the target for good; 0, inf and the interval are as in `crossovers`.
+            `replicates` are the fewest draws of the nested subsets behind any mean of the curve: the interval of one
+            is of other patients, and not of other labelled cases.
 
     Raises:
         ValueError: see `crossovers`.
     """
     rows = []
+    sign, targets = -1 if turned(metric) else 1, TARGETS_MM if unit(metric) == "mm" else TARGETS
     for test_set, structure, panel in panels(draws_as_trainings(table), metric):
         found = resample(panel, draws)
         low, high = np.nanmin(found.means), np.nanmax(found.means)
-        for (f, family), target in _each(panel, [t for t in TARGETS if low <= t <= high]):
+        for (f, family), target in _each(panel, [t for t in targets if low <= sign * t <= high]):
             here = ~np.isnan(found.means[f])
             n = panel.sizes[here]
-            at = float(_stays(target - monotone(found.means[f, here]), n))
-            drawn = _stays(target - monotone(found.draws[:, f, here]), n)
+            at = float(_stays(sign * target - monotone(found.means[f, here]), n))
+            drawn = _stays(sign * target - monotone(found.draws[:, f, here]), n)
             bounds = _interval(drawn, n, confidence)
             row = {
                 "test_set": test_set, "structure": structure, "metric": metric, "family": family,
@@ -256,11 +267,11 @@ def _interval(roots: np.ndarray, n: np.ndarray, confidence: float) -> tuple[floa
     return float(ends[ends <= low].max()), float(ends[ends >= high].min())
 
 
-def _by_power_law(means: np.ndarray, n: np.ndarray) -> float:
+def _by_power_law(means: np.ndarray, n: np.ndarray, scale: Scale) -> float:
     if len(n) < FEWEST:
         return np.nan
     grid = np.geomspace(n[0], n[-1], GRID)
-    return float(_stays(_apart(power_curve(power_law(means, n), grid)), grid))
+    return float(_stays(_apart(power_curve(power_law(means, n, scale), grid)), grid))
 
 
 def _statement(row: dict) -> str:
@@ -300,7 +311,7 @@ def _needs(row: dict) -> str:
 
     low, high = cases(row["ci_low"]), cases(row["ci_high"])
     bounds = low if low == high else f"{low} to {high}"
-    text = f"{row['family']} needs {cases(row['n'])} cases for {row['target']:g}"
+    text = f"{row['family']} needs {cases(row['n'])} cases for {row['target']:g} {unit(row['metric'])}".rstrip()
     text = f"{text} ({row['confidence']:.0%} CI {bounds})"
     return text if row["replicates"] > 1 else f"{text} of this draw of the labelled cases; add {SECOND_DRAW}"
 

@@ -4,13 +4,14 @@ The intervals are of `resampling`, the two forms of `forms`. A study whose famil
 learning curves.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, panels, resample
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, panels, resample, turned
 from crossover.statistics.learning_curves.forms import FEWEST, monotone, power_curve, power_law
 from crossover.statistics.scores.intervals import clip_to_scale
-from crossover.statistics.scores.scales import Scale, scale
 
 CURVES = [
     "test_set", "structure", "family", "metric", "n_train", "mean", "ci_low", "ci_high", "confidence",
@@ -25,7 +26,7 @@ def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: 
 
     Args:
         table: of `metrics_table.check_metrics`.
-        metric: one whose higher values are better.
+        metric: one whose higher values are better, or one whose lower values are.
         confidence: of the intervals.
         draws: the number of resamples.
 
@@ -36,19 +37,20 @@ def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: 
             training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the
             SD of a mean by the chance of one training, the same for a test set and structure; NaN where it
             can't be estimated.
-        `fitted_monotone` is the isotonic regression with its interval `fit_low, fit_high`; `fitted_power` is
-            a - b n^(-c), NaN of fewer than four sizes. `residual_sd_*` is √(Σ residual² / sizes), `r2_*` 1 -
-            Σ residual² / Σ (mean - mean of the means)², both the same in all rows of a curve; R² is NaN where
-            nothing varies.
+        `fitted_monotone` is the isotonic regression, which never gets worse with n, with its interval `fit_low,
+            fit_high`; `fitted_power` is a - b n^(-c), NaN of fewer than four sizes. `residual_sd_*` is
+            √(Σ residual² / sizes), `r2_*` 1 - Σ residual² / Σ (mean - mean of the means)², both the same in all rows of
+            a curve; R² is NaN where nothing varies.
 
     Raises:
-        ValueError: the table has no such metric, or lower values of it are better.
+        ValueError: the table has no such metric, or neither its higher nor its lower values are better throughout.
     """
     frames = []
     for test_set, structure, panel in panels(table, metric):
         found = resample(panel, draws)
         for f, family in enumerate(panel.families):
-            rows = _curve(panel, found, f, confidence, scale(metric))
+            rows = _curve(panel, found, f, confidence)
+            rows = _turned(rows) if turned(metric) else rows
             place = {"test_set": test_set, "structure": structure, "family": family}
             frames.append(pd.DataFrame(place | {"metric": metric, "confidence": confidence} | rows))
     return pd.concat(frames)[CURVES].reset_index(drop=True) if frames else pd.DataFrame(columns=CURVES)
@@ -61,13 +63,13 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarr
     return ordered[outside], ordered[len(draws) - 1 - outside]
 
 
-def _curve(panel: Panel, found: Resampled, f: int, confidence: float, scale: Scale) -> dict[str, object]:
+def _curve(panel: Panel, found: Resampled, f: int, confidence: float) -> dict[str, Any]:
     here = ~np.isnan(found.means[f])
     n, means, draws = panel.sizes[here], found.means[f, here], found.draws[:, f, here]
-    low, high = clip_to_scale(*interval(draws, confidence), scale)
+    low, high = clip_to_scale(*interval(draws, confidence), panel.scale)
     rising = monotone(means)
-    fit_low, fit_high = clip_to_scale(*interval(monotone(draws), confidence), scale)
-    power = power_law(means, n) if len(n) >= FEWEST else np.full(3, np.nan)
+    fit_low, fit_high = clip_to_scale(*interval(monotone(draws), confidence), panel.scale)
+    power = power_law(means, n, panel.scale) if len(n) >= FEWEST else np.full(3, np.nan)
     fitted = power_curve(power, n)
     return {
         "n_train": n.astype(int), "mean": means, "ci_low": low, "ci_high": high,
@@ -77,6 +79,13 @@ def _curve(panel: Panel, found: Resampled, f: int, confidence: float, scale: Sca
         "fitted_power": fitted, **dict(zip(("power_a", "power_b", "power_c"), power, strict=True)),
         **_quality("monotone", means, rising), **_quality("power", means, fitted),
     }  # fmt: skip
+
+
+def _turned(rows: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of `_curve` with the metric's own sign."""
+    ends = {"ci_low": "ci_high", "ci_high": "ci_low", "fit_low": "fit_high", "fit_high": "fit_low"}
+    values = ("mean", "fitted_monotone", "fitted_power", "power_a", "power_b")
+    return rows | {name: 0 - rows[ends.get(name, name)] for name in (*ends, *values)}
 
 
 def _quality(form: str, means: np.ndarray, fitted: np.ndarray) -> dict[str, float]:

@@ -47,8 +47,9 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
         TableError: the table is not what `metrics_table.check_metrics` asks for, or predictions are missing
         and the policy is "error".
     """
+    read = read_metrics(path)
     try:
-        table, found = completed(read_metrics(path), policy)
+        table, found = completed(read, policy)
     except TableError as error:
         raise error.of(path) from None
     for note in notes(found, policy) if len(found) else ():

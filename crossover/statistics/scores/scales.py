@@ -41,6 +41,11 @@ class Metric:
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
     @property
+    def direction(self) -> int:
+        """1 where higher values are better, -1 where lower ones are, 0 where neither are throughout."""
+        return {"higher": 1, "lower": -1}.get(self.better, 0)
+
+    @property
     def is_distance(self) -> bool:
         """Whether the metric is a distance, which does not exist for an empty mask."""
         return self.unit == "mm"
@@ -103,9 +108,17 @@ def scale(metric: str) -> Scale:
     return KNOWN[metric].scale if metric in KNOWN else UNKNOWN
 
 
-def ordered(metric: str) -> bool:
-    """Return whether a metric is known and its higher values, or its lower ones, are better throughout."""
-    return metric in KNOWN and KNOWN[metric].better != "nearer to 0"
+def unit(metric: str) -> str:
+    """Return the unit of a metric, "mm" for a distance; "" where it has none or isn't known."""
+    return KNOWN[metric].unit if metric in KNOWN else ""
+
+
+def direction(metric: str) -> int:
+    """Return 1 where higher values of a metric are better, -1 where lower ones are; 0 where neither are, or none knows.
+
+    A difference times this is above 0 where the first is better.
+    """
+    return KNOWN[metric].direction if metric in KNOWN else 0
 
 
 def method(metric: str) -> str:
