@@ -1,5 +1,6 @@
 """A study that begins with a given model: a file of weights, or ImageNet's encoder."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,6 +118,19 @@ def test_a_model_needs_its_file_and_a_file_its_model(tmp_path: Path):
     assert plan(found).stages["transfer-n3"].initial == "model"
     with pytest.raises(ConfigError, match=r"gone.safetensors does not exist"):
         check_weights({"headneck": found})
+
+
+@pytest.mark.parametrize("channels, refused", [(["adc", "ct"], True), (["ct", "adc"], False), (["t2"], False)])
+def test_a_model_that_saw_the_channels_in_another_order_is_refused(tmp_path: Path, channels: list[str], refused: bool):
+    stage = tmp_path / "results/other/stages/source"
+    stage.mkdir(parents=True)
+    save_file(weights(), stage / "weights.safetensors")
+    (tmp_path / "results/other/params.json").write_text(json.dumps({"channels": channels}))
+    found = study(weights="model", file=str(stage / "weights.safetensors")).model_copy(
+        update={"channels": ["ct", "adc"]}
+    )
+    told = check_weights({"headneck": found}, dry=True)
+    assert ["give `channels` of the study this order: adc, ct" in line for line in told] == [True] * refused
 
 
 def test_a_strategy_from_scratch_does_not_begin_with_the_model_without_a_word(tmp_path: Path):

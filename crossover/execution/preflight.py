@@ -12,8 +12,9 @@ from crossover.core.locks import is_unfinished
 from crossover.core.provenance import read_record
 from crossover.execution.integrity import Checker, describe
 from crossover.study import parameters
-from crossover.study.initial_weights import missing, of_file
+from crossover.study.initial_weights import missing, of_file, trained_channels
 from crossover.study.schema import Study
+from crossover.study.sections import Initial
 from crossover.training.devices import VISIBLE
 
 FRAMEWORKS = {"torch": "PyTorch", "keras": "TensorFlow"}
@@ -65,9 +66,9 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
     for name, study in studies.items():
         for called in [None, *study.other_networks]:
             network = study.network_of(called)
-            if "model" in study.initials_of(called) and not of_file(network.initial)["sha256"]:
-                place = f"other_networks.{called}" if called else "network"
-                stopping.append(f"study {name}: {place}.initial.file: {network.initial.file} does not exist")
+            if "model" in study.initials_of(called):
+                place = f"study {name}: {f'other_networks.{called}' if called else 'network'}.initial.file"
+                stopping += [f"{place}: {network.initial.file} {wrong}" for wrong in _unusable(network.initial, study)]
         without = missing(study)
         if without and study.network.initial.otherwise == "stop":
             stopping += [
@@ -81,6 +82,17 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
     if stopping and not dry:
         raise ConfigError("\n".join(stopping))
     return notes + [f"A run would stop: {line}" for line in stopping]
+
+
+def _unusable(initial: Initial, study: Study) -> list[str]:
+    """Return why a study can't begin with a model's file: it is not there, or saw the channels in another order."""
+    if not of_file(initial)["sha256"]:
+        return ["does not exist"]
+    theirs, ours = trained_channels(initial), list(study.channels)
+    if theirs != ours and sorted(theirs) == sorted(ours):
+        order = ", ".join(theirs)
+        return [f"was trained on the channels in another order: give `channels` of the study this order: {order}"]
+    return []
 
 
 def _weights_remedy(study: str, encoders: list[str]) -> str:

@@ -11,14 +11,13 @@ from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.sources.pseudonyms import VARIABLE, pseudonym, secret, secret_file
 from crossover.study.draft import StartingModel
+from crossover.study.initial_weights import PARAMS
 from crossover.study.splits import read_splits
 
 IMAGENET = "imagenet"
 ENCODER = "timm-tf_efficientnet_lite0"
 """Its ImageNet weights come with the packages of the lock."""
 WEIGHTS = "weights.safetensors"
-PARAMS = "params.json"
-"""The settings of the study that trained a model, two folders above it in `results/`."""
 
 
 def model_of(source: str) -> StartingModel | None:

@@ -38,6 +38,16 @@ def of_file(settings: Initial) -> dict[str, str]:
     return {"weights": "model", "from": str(path), "sha256": unchanged_digest(path) if path.is_file() else "", **known}
 
 
+PARAMS = "params.json"
+"""The settings of the study that trained a model, two folders above the stage's in `results/`."""
+
+
+def trained_channels(settings: Initial) -> list[str]:
+    """Return the channels on which a model's file was trained, in their order, where its study's folder says them."""
+    stages = Path(settings.file or "").absolute().parent.parent
+    return (read_json_or_none(stages.parent / PARAMS) or {}).get("channels", [])
+
+
 def missing(study: Study) -> dict[str, str]:
     """Return encoder -> where its ImageNet weights were looked for.
 
