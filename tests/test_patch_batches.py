@@ -13,7 +13,7 @@ from crossover.core.configuration import ConfigError
 from crossover.core.files import write_json
 from crossover.imaging.settings import Normalisation
 from crossover.imaging.slices import to_case, to_network
-from crossover.imaging.volumes import on_grid, write_case
+from crossover.imaging.volumes import image_path, on_grid, read_grid, write, write_case
 from crossover.study.config import load_study
 from crossover.study.sections import Augmentation, Drawn, Patches
 from crossover.training.augmentation import Cut
@@ -203,6 +203,21 @@ def test_with_the_acquired_spacing_voxels_are_the_acquired_ones(size):
     first = grid.TransformPhysicalPointToContinuousIndex(own.GetOrigin())
     np.testing.assert_allclose(first, np.round(first), atol=1e-9)
     assert np.isin(sitk.GetArrayFromImage(own), to_network(own, grid)).all()
+
+
+@pytest.mark.parametrize("spacing", [0.7, 0.8, 0.9, 1.4, 2.3, 3.3])
+def test_a_spacing_that_its_file_rounds_is_the_acquired_one_too(tmp_path, spacing):
+    written = sitk.Image([12, 128, 20], sitk.sitkUInt8)
+    written.SetSpacing((1.0, spacing, spacing))
+    write(written, image_path(tmp_path, "mr"))
+    own = read_grid(image_path(tmp_path, "mr"))
+    assert own.GetSpacing()[2] != spacing
+    grid = volume_grid(own, Patches(size=(16, 128, 16), spacing_mm=(spacing, spacing, 1.0)))
+    assert grid.GetSize() == (16, 128, 20)
+    assert grid.GetSpacing() == own.GetSpacing()
+    assert own.TransformPhysicalPointToContinuousIndex(grid.GetOrigin()) == pytest.approx((-2, 0, 0))
+    everywhere = np.ones(grid.GetSize()[::-1], np.float32)
+    assert (to_case(everywhere, grid, own) == 1).all()
 
 
 @pytest.mark.parametrize("spacing", [(4.0, 3.0, 3.0), (5.0, 1.0, 2.2), (2.0, 1.5, 0.7)])
