@@ -18,6 +18,7 @@ from crossover.study.config import load_study
 from crossover.study.sections import Augmentation, Drawn, Patches
 from crossover.training.augmentation import Cut
 from crossover.training.backends.patches.batches import ANYWHERE, PatchBatches, margin
+from crossover.training.backends.patches.training import _Data
 from crossover.training.backends.patches.volumes import (
     ACQUIRED,
     IMAGES,
@@ -182,6 +183,12 @@ def test_moments_are_those_of_all_acquired_voxels(two):
     values = np.concatenate([two[0].images()[:-2].ravel(), two[1].images().ravel()]).astype(np.float64)
     found = moments(two)
     assert found.mean == pytest.approx([values.mean()]) and found.sd == pytest.approx([values.std()])
+
+
+def test_cases_to_validate_on_are_known_by_what_is_drawn_in_them(tmp_path):
+    box = (slice(0, 1),) * 3
+    held = [volume(tmp_path / "a", SIZE, [box, None]), volume(tmp_path / "b", SIZE, [None, None])]
+    assert _Data({}, [], held, None).drawn.tolist() == [[True, False], [False, False]]
 
 
 # ---- the network's voxels

@@ -370,8 +370,8 @@ class Recipe(ConfigSection):
     `crossover.training.activations`). float16 takes half the disk space."""
     retries: Literal[0, 1] = 0
     """How often a training that collapsed is repeated with another seed. A training has collapsed if its loss is not a
-    number, or if a structure has a DSC of 0 at every validation. Both trainings are recorded. If both collapsed, the
-    one with the higher validation DSC is kept."""
+    number, or if a structure has a DSC of 0 at every validation in the cases that have it. Both trainings are recorded.
+    If both collapsed, the one with the higher validation DSC is kept."""
     seed: int
     """The seed of the initial weights, the batches and the augmentation."""
 

@@ -41,6 +41,10 @@ class _Data(NamedTuple):
     validation: list[StoredCase]
     moments: Moments | None
 
+    @property
+    def drawn(self) -> np.ndarray:
+        return np.array([[len(of) > 0 for of in volume.places] for volume in self.validation])
+
 
 class PatchTrainer(Loop):
     """See `crossover.training.loop.Loop`."""
