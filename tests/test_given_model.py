@@ -16,6 +16,7 @@ from crossover.execution.preflight import check_weights
 from crossover.report.best_by_size import action
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
 from crossover.sources.pseudonyms import pseudonym
+from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.draft import draft
 from crossover.study.draft_names import FoundCohort
@@ -130,6 +131,21 @@ def test_beginning_with_a_model_is_fine_tuning_where_another_strategy_begins_at_
     both = Study.model_validate(values)
     assert (fine_tuned(both), baseline(both)) == ("transfer", "scratch")
     assert action(both, "transfer", main_question(both)) == "fine-tune"
+
+
+def test_one_job_may_begin_trainings_with_a_model_with_imagenet_and_at_random(tmp_path: Path):
+    values = study(weights="model", file=str(tmp_path / "model.safetensors"), otherwise="random").model_dump(
+        mode="json"
+    )
+    for kind in ("imagenet", "random"):
+        values["strategies"][kind] = {"label": kind, "chain": [{"train": {"center_b": "n"}, "initial": kind}]}
+    values["execution"]["stages_per_job"] = 100
+    found = Study.model_validate(values)
+    (batch,) = plan(found).batches.values()
+    initial = Initials(parameters.train(found, batch)["initial"], "")
+    begun = {stage.initial: initial.of(stage, found.network) for stage in batch.stages}
+    assert begun["model"]["weights"] == "model" and begun["random"] == {"weights": "random"}
+    assert "imagenet" in (begun["imagenet"]["weights"], begun["imagenet"].get("instead_of"))
 
 
 def test_training_twice_on_the_target_is_no_fine_tuning(tmp_path: Path):

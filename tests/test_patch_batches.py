@@ -186,8 +186,8 @@ def test_moments_are_those_of_all_acquired_voxels(two):
 
 
 def test_cases_to_validate_on_are_known_by_what_is_drawn_in_them(tmp_path):
-    box = (slice(0, 1),) * 3
-    held = [volume(tmp_path / "a", SIZE, [box, None]), volume(tmp_path / "b", SIZE, [None, None])]
+    box, none = (slice(0, 1),) * 3, (slice(0, 0),) * 3
+    held = [volume(tmp_path / "a", SIZE, [box, none]), volume(tmp_path / "b", SIZE, [none, none])]
     assert _Data({}, [], held, None).drawn.tolist() == [[True, False], [False, False]]
 
 

@@ -93,17 +93,16 @@ def network_of(study: Study, planned: Batch | Sequence[Model]) -> Network:
 def _initial(study: Study, batch: Batch) -> dict:
     """Return the initial weights that a job reads.
 
-    They are encoder -> the ImageNet weights at hand, where a stage begins with such, or "model" -> the
-    study's file.
+    They are encoder -> the ImageNet weights at hand, where a stage begins with such, and "model" -> the
+    study's file, where one begins with that.
     """
     kinds = {stage.initial for stage in batch.stages}
-    if "model" in kinds:
-        return {"model": of_file(network_of(study, batch).initial)}
-    if "imagenet" not in kinds:
-        return {}
-    cell = batch.stages[0].cell
-    encoders = [cell[1]] if cell else study.encoders  # any of which may be selected
-    return {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
+    found = {"model": of_file(network_of(study, batch).initial)} if "model" in kinds else {}
+    if "imagenet" in kinds:
+        cell = batch.stages[0].cell
+        encoders = [cell[1]] if cell else study.encoders  # any of which may be selected
+        found |= {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
+    return found
 
 
 def selection(study: Study) -> dict:
