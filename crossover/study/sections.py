@@ -488,7 +488,7 @@ class Step(ConfigSection):
     says."""
     levels: list[str] = []
     """The levels from which the network is fine-tuned, each in a training of its own; without levels, the whole network
-    is trained."""
+    is trained. A chain's first step has levels only if all that they freeze begins with trained weights."""
     initial: Literal["random", "imagenet", "model"] | None = None
     """The initial weights of a chain's first step, if they differ from those of the network."""
     recipe: StepRecipe = StepRecipe()
