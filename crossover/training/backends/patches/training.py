@@ -14,7 +14,7 @@ from crossover.evaluation.overlap import dice_of
 from crossover.networks import builder
 from crossover.study.backends import patches_of
 from crossover.study.plan import Stage
-from crossover.study.sections import PatchTraining, Recipe
+from crossover.study.sections import Network, PatchTraining, Recipe
 from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.backends import Job
@@ -124,12 +124,17 @@ class PatchTrainer(Loop):
 
     def _model(self, stage: Stage, structures: int) -> engines.Arrays | None:
         """See `Loop`; weights by MONAI's names are those of the same layers here."""
-        arrays = super()._model(stage, structures)
-        if arrays is None:
-            return None
-        from crossover.networks.torch.monai import names
+        given, channels = super()._model(stage, structures), len(self.settings.channels)
+        return given and by_own_names(given, self.settings.network, (*self._size(), channels), structures)
 
-        network = self.settings.network
-        shape = (*self._size(), len(self.settings.channels))
-        theirs = names(lambda: builder(network.architecture, "torch")(*shape, structures, **network.settings))
-        return {theirs.get(name, name): value for name, value in arrays.items()}
+
+def by_own_names(given: engines.Arrays, network: Network, shape: tuple[int, ...], structures: int) -> engines.Arrays:
+    """Return weights of a file by the names that the network has here, where they have MONAI's.
+
+    Args:
+        shape: of what the network sees: slices, rows, columns, channels.
+    """
+    from crossover.networks.torch.monai import names
+
+    theirs = names(lambda: builder(network.architecture, "torch")(*shape, structures, **network.settings))
+    return {theirs.get(name, name): value for name, value in given.items()}
