@@ -55,14 +55,18 @@ def splits(study: Study) -> dict:
     }
 
 
-def needed(study: Study) -> dict[str, int]:
-    """Return cohort -> fewest training patients that the study can do with.
+def split_checks(study: Study) -> dict:
+    """Return what the split is checked with: `needed`, and the structures. The split does not follow from it."""
+    return {"needed": needed(study), "structures": sorted(study.structures)}
 
-    The split is checked with it; it is no part of what the split follows from.
-    """
+
+def needed(study: Study) -> dict[str, int]:
+    """Return cohort -> fewest training patients that the study can do with; 0 where nothing is trained on a cohort."""
     k = study.splits.k_fold.k
     least = k if study.folded else 2
-    needed = dict.fromkeys(study.cohorts, least)
+    trained = {c for strategy in study.strategies.values() for step in strategy.chain for c in step.train}
+    trained.update(study.selection.train if study.selection else ())
+    needed = {cohort: least if cohort in trained else 0 for cohort in study.cohorts}
     for strategy in study.strategies.values():
         for cohort in (c for step in strategy.chain for c, size in step.train.items() if size == "n"):
             needed[cohort] = max(study.sizes[-1], least)
