@@ -204,6 +204,12 @@ def test_a_stage_of_another_name_but_the_same_key_is_not_trained_again(tmp_path)
     assert (made["steps"], made["same_as"], made["stage"]["name"]) == (7, "cell", "a-f0")
     assert (folder / "weights.safetensors").read_bytes() == b"weights"
     assert trainer._twin("another key") is None
+    copy = {p.name: {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in folder.iterdir()}
+    write_json(folder / "record.json", {"key": "k", "files": copy, **made})
+    again = tmp_path / "b-f0"
+    again.mkdir()
+    made = trainer.make(PLAN.stages["a-f0"], "k", again)
+    assert made["same_as"] == "cell", "a copy that comes first by name does not hide the original"
 
 
 def test_no_memory_left_fails_the_stage_with_what_to_try(tmp_path, monkeypatch):
