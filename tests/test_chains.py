@@ -1,5 +1,6 @@
 """Cross-validation, selection and chains: the plan of Touijer's study, and what its stages are made of."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -176,6 +177,19 @@ def test_validation_may_be_of_the_slices_with_the_structure_alone():
     assert mean_dsc(validation_dsc([guess[shown]], given, "structure_slices")) == 1.0
     whole = validation_dsc([guess[:1], guess[1:]], given, "volumes")
     assert mean_dsc(whole) == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
+
+
+def test_weights_are_chosen_at_the_studys_threshold(tmp_path):
+    """A network whose probabilities reach 0.4 finds all of it where 0.3 is enough, and nothing at 0.5."""
+    (batch, *_) = PLAN.batches.values()
+    assert parameters.train(STUDY, batch)["settings"]["threshold"] == STUDY.evaluation.threshold
+    data = SimpleNamespace(validation=replace(slices(), images=slices().masks.astype(np.float32)))
+    engine = SimpleNamespace(fixed=lambda: False, at_once=8, predict=lambda images: 0.4 * images)
+    for threshold, found in ((0.3, 1.0), (0.5, 0.0)):
+        settings = SimpleNamespace(recipe=STUDY.recipe, threshold=threshold)
+        trainer = Trainer(settings, None, None, tmp_path, tmp_path, 1)
+        with ExitStack() as stack:
+            assert trainer._validation(engine, data, "", stack)().tolist() == [[found], [found]]
 
 
 def test_standardised_training_slices_have_mean_0_and_sd_1():

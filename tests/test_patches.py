@@ -40,6 +40,7 @@ from monai.networks.nets.segresnet import SegResNet  # noqa: E402
 from monai.networks.nets.unet import UNet  # noqa: E402
 
 from crossover.networks.torch.recomputed import blocks, kept_bytes  # noqa: E402
+from crossover.training.backends.patches import windows  # noqa: E402
 from crossover.training.backends.patches.windows import probabilities  # noqa: E402
 from crossover.training.engines import torch as engine_of_torch  # noqa: E402
 
@@ -216,8 +217,8 @@ NETWORK = {
 }  # fmt: skip
 WINDOW = {"method": "window", "window": [-200, 200]}
 SETTINGS = {
-    "network": NETWORK, "recipe": RECIPE.model_dump(mode="json"), "validation": 0.5, "normalisation": WINDOW,
-    "channels": ["ct"],
+    "network": NETWORK, "recipe": RECIPE.model_dump(mode="json"), "validation": 0.5, "threshold": 0.5,
+    "normalisation": WINDOW, "channels": ["ct"],
 }  # fmt: skip
 SOURCE = Stage("source", (("s", None),), None, None, STRUCTURES, initial="random")
 CHILD = Stage("child", (("t", 2),), "source", "decoder", STRUCTURES, recipe=(("learning_rate", 0.001),))
@@ -353,6 +354,15 @@ def test_check_takes_a_file_by_monais_names_as_a_training_does(tmp_path):
     parts = list(declared("segresnet").parts)
     assert taken(study, asked, None, 2) == (parts, [])
     assert taken(study, asked, None, 1) == (parts[:-1], ["head"])
+
+
+@pytest.mark.parametrize("threshold, found", [(0.3, 1.0), (0.5, 0.0)])
+def test_weights_are_chosen_at_the_studys_threshold(tmp_path, monkeypatch, threshold, found):
+    made = stages_of(tmp_path, threshold=threshold)
+    masks = np.ones((*SHAPE, 2), np.uint8)
+    volume = SimpleNamespace(images=lambda: masks[..., :1], masks=lambda: masks)
+    monkeypatch.setattr(windows, "probabilities", lambda *given: np.full(masks.shape, 0.4))
+    assert made._dsc(None, volume, SimpleNamespace(moments=None)) == [found, found]
 
 
 def test_images_may_be_standardised_by_the_voxels_that_are_trained_on(tmp_path):

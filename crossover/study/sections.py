@@ -426,6 +426,8 @@ class Training(ConfigSection):
     network: Network
     recipe: Recipe
     validation: Fraction | Literal["fold"]
+    threshold: Fraction
+    """At which the validation DSC is computed: that of the masks."""
     size: tuple[int, int]
     standardise: bool
     """Whether slices are normalised by the training slices' mean and SD (see `Normalisation`)."""
@@ -438,6 +440,7 @@ class PatchTraining(ConfigSection):
     network: Network
     recipe: Recipe
     validation: Fraction | Literal["fold"]
+    threshold: Fraction
     normalisation: Normalisation
     channels: list[str]
 
@@ -543,7 +546,7 @@ class Evaluation(ConfigSection):
     """The conversion of predictions to masks, and the scoring of the masks."""
 
     threshold: Fraction
-    """The smallest probability at which a voxel belongs to the structure."""
+    """The smallest probability at which a voxel belongs to the structure, in masks and in the validation DSC."""
     nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
     """The tolerance of the NSD: one value for all structures, or one for each."""
 

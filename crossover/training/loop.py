@@ -355,7 +355,7 @@ class Trainer(Loop):
         scored = np.flatnonzero(scored_slices(slices, on))
         kept = Validation(engine, slices.images, scored, self.activations, name)
         stack.callback(kept.close)
-        return lambda: validation_dsc(kept.predict(), slices, on)
+        return lambda: validation_dsc(kept.predict(), slices, on, self.settings.threshold)
 
 
 def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) -> engines.Arrays:

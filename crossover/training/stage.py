@@ -263,13 +263,15 @@ def validation_dsc(
     probabilities: Iterable[np.ndarray],
     slices: SliceSet,
     on: Literal["volumes", "structure_slices"],
+    threshold: float = 0.5,
 ) -> np.ndarray:
-    """Return (cases, structures), the DSC on the network's grid at threshold 0.5.
+    """Return (cases, structures), the DSC on the network's grid.
 
     It is of the whole volume, or of its slices with the structure; NaN where a case has none of these.
 
     Args:
         probabilities: of the `scored_slices`, in order, of some slices after the other.
+        threshold: the smallest probability at which a pixel counts as predicted.
     """
     scored = np.flatnonzero(scored_slices(slices, on))
     cases, structures = slices.case.max() + 1, slices.masks.shape[-1]
@@ -279,7 +281,7 @@ def validation_dsc(
         own = scored[begin : begin + len(part)]
         begin += len(part)
         counts = slices.large[own] if on == "structure_slices" else np.ones((len(own), 1), bool)
-        drawn, predicted = slices.masks[own] > 0, part >= 0.5
+        drawn, predicted = slices.masks[own] > 0, part >= threshold
         for total, shown in zip(pixels, (drawn, predicted, drawn & predicted), strict=True):
             np.add.at(total, slices.case[own], counts * np.count_nonzero(shown, axis=(1, 2)))
     there = np.unique(slices.case)

@@ -107,7 +107,7 @@ class PatchTrainer(Loop):
         return lambda: np.array([self._dsc(engine, volume, data) for volume in data.validation])
 
     def _dsc(self, engine: engines.Engine, volume: StoredCase, data: _Data) -> list[float]:
-        """Return the DSC of each structure of a volume on the network's voxels, threshold 0.5.
+        """Return the DSC of each structure of a volume on the network's voxels.
 
         Raises:
             Collapsed: some probabilities are no number.
@@ -118,7 +118,7 @@ class PatchTrainer(Loop):
         found = probabilities(engine, data.moments.apply(images) if data.moments else images, self._patches)
         if not np.isfinite(found).all():
             raise Collapsed("some predictions are not finite numbers", LOWER_RATE)
-        drawn, predicted = volume.masks() > 0, found >= 0.5
+        drawn, predicted = volume.masks() > 0, found >= self.settings.threshold
         counts = (np.count_nonzero(mask, axis=(0, 1, 2)).tolist() for mask in (drawn, predicted, drawn & predicted))
         return [dice_of(*of) for of in zip(*counts, strict=True)]
 
