@@ -124,7 +124,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
     recipe = study.recipe.model_copy(update={"steps": (args.steps, args.steps), "validations": args.steps, "epochs": 1})
     settings = Training(
         network=network, recipe=recipe, validation=study.splits.validation,
-        size=study.preparation.slices.size, channels=study.channels,
+        threshold=study.evaluation.threshold, size=study.preparation.slices.size, channels=study.channels,
         standardise=study.preparation.slices.normalisation.method == "training",
     )  # fmt: skip
     trainer = Trainer(settings, SliceFiles(manifests), splits, Path("out"), Path("cache"), args.threads)

@@ -130,7 +130,7 @@ rule splits:
         code=code("splits"),
         cfg=lambda w: canonical(parameters.splits(STUDIES[w.study])),
         # with `input` among its arguments it is no reason to run again
-        checks=lambda w, input: canonical(parameters.needed(STUDIES[w.study])),
+        checks=lambda w, input: canonical(parameters.split_checks(STUDIES[w.study])),
     shell:
         'python -I -S "$CROSSOVER_JOB" tables splits --code {params.code:q} --cfg {params.cfg:q} '
         "--checks {params.checks:q} --patients {input.patients} --cases {input.cases} --out {output} --log {log} 2> {log}"

@@ -1,5 +1,6 @@
 """Cross-validation, selection and chains: the plan of Touijer's study, and what its stages are made of."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,6 +179,19 @@ def test_validation_may_be_of_the_slices_with_the_structure_alone():
     assert mean_dsc(whole) == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
 
 
+def test_weights_are_chosen_at_the_studys_threshold(tmp_path):
+    """A network whose probabilities reach 0.4 finds all of it where 0.3 is enough, and nothing at 0.5."""
+    (batch, *_) = PLAN.batches.values()
+    assert parameters.train(STUDY, batch)["settings"]["threshold"] == STUDY.evaluation.threshold
+    data = SimpleNamespace(validation=replace(slices(), images=slices().masks.astype(np.float32)))
+    engine = SimpleNamespace(fixed=lambda: False, at_once=8, predict=lambda images: 0.4 * images)
+    for threshold, found in ((0.3, 1.0), (0.5, 0.0)):
+        settings = SimpleNamespace(recipe=STUDY.recipe, threshold=threshold)
+        trainer = Trainer(settings, None, None, tmp_path, tmp_path, 1)
+        with ExitStack() as stack:
+            assert trainer._validation(engine, data, "", stack)().tolist() == [[found], [found]]
+
+
 def test_standardised_training_slices_have_mean_0_and_sd_1():
     given = slices()
     moments = Moments.of(given.images)
@@ -204,6 +218,12 @@ def test_a_stage_of_another_name_but_the_same_key_is_not_trained_again(tmp_path)
     assert (made["steps"], made["same_as"], made["stage"]["name"]) == (7, "cell", "a-f0")
     assert (folder / "weights.safetensors").read_bytes() == b"weights"
     assert trainer._twin("another key") is None
+    copy = {p.name: {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in folder.iterdir()}
+    write_json(folder / "record.json", {"key": "k", "files": copy, **made})
+    again = tmp_path / "b-f0"
+    again.mkdir()
+    made = trainer.make(PLAN.stages["a-f0"], "k", again)
+    assert made["same_as"] == "cell", "a copy that comes first by name does not hide the original"
 
 
 def test_no_memory_left_fails_the_stage_with_what_to_try(tmp_path, monkeypatch):

@@ -13,10 +13,12 @@ from safetensors.numpy import save_file
 from crossover.cli.own_data import _trained_before
 from crossover.core.configuration import ConfigError
 from crossover.core.files import write_json
+from crossover.execution import preflight
 from crossover.execution.preflight import check_weights
 from crossover.report.best_by_size import action
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
 from crossover.sources.pseudonyms import pseudonym
+from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.draft import draft
 from crossover.study.draft_names import FoundCohort
@@ -105,7 +107,7 @@ def test_the_file_of_a_run_is_the_one_that_it_began_with(tmp_path: Path):
 def study(**initial: str) -> Study:
     values = load_study("headneck", "smoke", CONFIG).model_dump(mode="json")
     values["network"]["initial"] = initial
-    chain = [{"train": {"center_b": "n"}, "initial": "model"}]
+    chain = [{"train": {"center_b": "n"}, "initial": initial["weights"]}]
     values["strategies"] = {"transfer": {"label": "Fine-tuned", "chain": chain}}
     values["figures"] = {}
     return Study.model_validate(values)
@@ -155,6 +157,52 @@ def test_beginning_with_a_model_is_fine_tuning_where_another_strategy_begins_at_
     both = Study.model_validate(values)
     assert (fine_tuned(both), baseline(both)) == ("transfer", "scratch")
     assert action(both, "transfer", main_question(both)) == "fine-tune"
+
+
+def test_one_job_may_begin_trainings_with_a_model_with_imagenet_and_at_random(tmp_path: Path):
+    values = study(weights="model", file=str(tmp_path / "model.safetensors"), otherwise="random").model_dump(
+        mode="json"
+    )
+    for kind in ("imagenet", "random"):
+        values["strategies"][kind] = {"label": kind, "chain": [{"train": {"center_b": "n"}, "initial": kind}]}
+    values["execution"]["stages_per_job"] = 100
+    found = Study.model_validate(values)
+    (batch,) = plan(found).batches.values()
+    initial = Initials(parameters.train(found, batch)["initial"], "")
+    begun = {stage.initial: initial.of(stage, found.network) for stage in batch.stages}
+    assert begun["model"]["weights"] == "model" and begun["random"] == {"weights": "random"}
+    assert "imagenet" in (begun["imagenet"]["weights"], begun["imagenet"].get("instead_of"))
+
+
+@pytest.mark.parametrize("initial, level, frozen", [
+    ("random", "decoder", "encoder"), ("random", "head", "encoder, decoder"), ("imagenet", "head", "decoder"),
+    ("imagenet", "decoder", None), ("model", "head", None),
+])  # fmt: skip
+def test_a_first_step_freezes_nothing_at_random(tmp_path: Path, initial: str, level: str, frozen: str | None):
+    values = study(weights="model", file=str(tmp_path / "model.safetensors")).model_dump(mode="json")
+    values["strategies"]["tuned"] = {
+        "label": "Tuned",
+        "chain": [{"train": {"center_b": "n"}, "initial": initial, "levels": [level]}],
+    }
+    if frozen is None:
+        assert plan(Study.model_validate(values)).stages[f"tuned-{level}-n3"].level == level
+    else:
+        with pytest.raises(
+            ValueError, match=rf"strategies.tuned: levels: {level} .* freezes {frozen}, which .*{initial}"
+        ):
+            Study.model_validate(values)
+
+
+def test_an_encoder_without_its_imagenet_weights_is_not_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Though it may begin at random where it is trained."""
+    values = study(weights="imagenet", otherwise="random").model_dump(mode="json")
+    step = {"train": {"center_b": "n"}, "initial": "imagenet"}
+    values["strategies"] = {"whole": {"label": "Whole", "chain": [step]}}
+    monkeypatch.setattr(preflight, "missing", lambda study: {"resnet18": "it is nowhere"})
+    assert "RANDOM" in check_weights({"headneck": Study.model_validate(values)})[0]
+    values["strategies"]["tuned"] = {"label": "Tuned", "chain": [step | {"levels": ["decoder"]}]}
+    with pytest.raises(ConfigError, match=r"resnet18: it is nowhere\n.*remove `levels` from the first step of tuned"):
+        check_weights({"headneck": Study.model_validate(values)})
 
 
 def test_training_twice_on_the_target_is_no_fine_tuning(tmp_path: Path):

@@ -338,3 +338,12 @@ def test_an_image_without_contrast_is_its_own_correction():
     image = volume(np.full((5, 16, 16), 40, np.float32))
     corrected = bias_field.divide(image, bias_field.estimate(image, 4, [5]))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(corrected), 40)
+
+
+def test_a_field_corrects_another_channel_that_counts_as_on_its_grid():
+    field = volume(np.full((5, 16, 16), 2, np.float32))
+    image = volume(np.full((5, 16, 16), 40, np.float32))
+    image.SetOrigin(np.add(field.GetOrigin(), (0.02, 0, 0)).tolist())
+    corrected = bias_field.divide(image, field)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(corrected), 20)
+    assert corrected.GetOrigin() == image.GetOrigin()

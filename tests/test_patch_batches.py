@@ -13,11 +13,12 @@ from crossover.core.configuration import ConfigError
 from crossover.core.files import write_json
 from crossover.imaging.settings import Normalisation
 from crossover.imaging.slices import to_case, to_network
-from crossover.imaging.volumes import on_grid, write_case
+from crossover.imaging.volumes import image_path, on_grid, read_grid, write, write_case
 from crossover.study.config import load_study
 from crossover.study.sections import Augmentation, Drawn, Patches
 from crossover.training.augmentation import Cut
 from crossover.training.backends.patches.batches import ANYWHERE, PatchBatches, margin
+from crossover.training.backends.patches.training import _Data
 from crossover.training.backends.patches.volumes import (
     ACQUIRED,
     IMAGES,
@@ -184,6 +185,12 @@ def test_moments_are_those_of_all_acquired_voxels(two):
     assert found.mean == pytest.approx([values.mean()]) and found.sd == pytest.approx([values.std()])
 
 
+def test_cases_to_validate_on_are_known_by_what_is_drawn_in_them(tmp_path):
+    box, none = (slice(0, 1),) * 3, (slice(0, 0),) * 3
+    held = [volume(tmp_path / "a", SIZE, [box, none]), volume(tmp_path / "b", SIZE, [none, none])]
+    assert _Data({}, [], held, None).drawn.tolist() == [[True, False], [False, False]]
+
+
 # ---- the network's voxels
 
 
@@ -203,6 +210,21 @@ def test_with_the_acquired_spacing_voxels_are_the_acquired_ones(size):
     first = grid.TransformPhysicalPointToContinuousIndex(own.GetOrigin())
     np.testing.assert_allclose(first, np.round(first), atol=1e-9)
     assert np.isin(sitk.GetArrayFromImage(own), to_network(own, grid)).all()
+
+
+@pytest.mark.parametrize("spacing", [0.7, 0.8, 0.9, 1.4, 2.3, 3.3])
+def test_a_spacing_that_its_file_rounds_is_the_acquired_one_too(tmp_path, spacing):
+    written = sitk.Image([12, 128, 20], sitk.sitkUInt8)
+    written.SetSpacing((1.0, spacing, spacing))
+    write(written, image_path(tmp_path, "mr"))
+    own = read_grid(image_path(tmp_path, "mr"))
+    assert own.GetSpacing()[2] != spacing
+    grid = volume_grid(own, Patches(size=(16, 128, 16), spacing_mm=(spacing, spacing, 1.0)))
+    assert grid.GetSize() == (16, 128, 20)
+    assert grid.GetSpacing() == own.GetSpacing()
+    assert own.TransformPhysicalPointToContinuousIndex(grid.GetOrigin()) == pytest.approx((-2, 0, 0))
+    everywhere = np.ones(grid.GetSize()[::-1], np.float32)
+    assert (to_case(everywhere, grid, own) == 1).all()
 
 
 @pytest.mark.parametrize("spacing", [(4.0, 3.0, 3.0), (5.0, 1.0, 2.2), (2.0, 1.5, 0.7)])

@@ -20,6 +20,7 @@ from crossover.core.files import file_digest, read_json
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import structure_path
 from crossover.networks import builder, declared
+from crossover.study.config import load_study
 from crossover.study.plan import Stage
 from crossover.study.sections import Augmentation, Device, Network, Patches, Recipe
 from crossover.training import backends, engines, stage
@@ -27,6 +28,7 @@ from crossover.training.backends.patches import volumes
 from crossover.training.failure import TrainingFailed
 from crossover.training.job import Initials
 from crossover.training.stage_files import Place
+from crossover.training.step_time import taken
 from tests.nnunet_trained import STRUCTURES, write_cases
 
 monai = pytest.importorskip("monai", reason="MONAI is not installed: pip install 'crossover[monai]'")
@@ -38,6 +40,7 @@ from monai.networks.nets.segresnet import SegResNet  # noqa: E402
 from monai.networks.nets.unet import UNet  # noqa: E402
 
 from crossover.networks.torch.recomputed import blocks, kept_bytes  # noqa: E402
+from crossover.training.backends.patches import windows  # noqa: E402
 from crossover.training.backends.patches.windows import probabilities  # noqa: E402
 from crossover.training.engines import torch as engine_of_torch  # noqa: E402
 
@@ -214,8 +217,8 @@ NETWORK = {
 }  # fmt: skip
 WINDOW = {"method": "window", "window": [-200, 200]}
 SETTINGS = {
-    "network": NETWORK, "recipe": RECIPE.model_dump(mode="json"), "validation": 0.5, "normalisation": WINDOW,
-    "channels": ["ct"],
+    "network": NETWORK, "recipe": RECIPE.model_dump(mode="json"), "validation": 0.5, "threshold": 0.5,
+    "normalisation": WINDOW, "channels": ["ct"],
 }  # fmt: skip
 SOURCE = Stage("source", (("s", None),), None, None, STRUCTURES, initial="random")
 CHILD = Stage("child", (("t", 2),), "source", "decoder", STRUCTURES, recipe=(("learning_rate", 0.001),))
@@ -338,6 +341,28 @@ def test_a_training_begins_with_the_weights_of_a_file_by_our_names_or_monais(tra
     wrong = {"model": about["model"] | {"sha256": file_digest(file)}}
     with pytest.raises(ValueError, match=r"do not fit .* network\.architecture"):
         stages_of(tmp_path, initial=Initials(wrong, "")).make(replace(SOURCE, initial="model"), "key", tmp_path)
+
+
+def test_check_takes_a_file_by_monais_names_as_a_training_does(tmp_path):
+    network = {"backend": "patches", "architecture": "segresnet", "engine": "torch", "settings": SMALL["segresnet"]}
+    study = load_study("headneck", "smoke").model_copy(update={"other_networks": {}})
+    file = tmp_path / "model.safetensors"
+    given = THEIRS["segresnet"](in_channels=len(study.channels), out_channels=2).state_dict()
+    save_file({name: value.numpy() for name, value in given.items()}, file)
+    initial = {"weights": "model", "file": str(file)}
+    asked = Network.model_validate(network | {"patches": PATCHES, "initial": initial})
+    parts = list(declared("segresnet").parts)
+    assert taken(study, asked, None, 2) == (parts, [])
+    assert taken(study, asked, None, 1) == (parts[:-1], ["head"])
+
+
+@pytest.mark.parametrize("threshold, found", [(0.3, 1.0), (0.5, 0.0)])
+def test_weights_are_chosen_at_the_studys_threshold(tmp_path, monkeypatch, threshold, found):
+    made = stages_of(tmp_path, threshold=threshold)
+    masks = np.ones((*SHAPE, 2), np.uint8)
+    volume = SimpleNamespace(images=lambda: masks[..., :1], masks=lambda: masks)
+    monkeypatch.setattr(windows, "probabilities", lambda *given: np.full(masks.shape, 0.4))
+    assert made._dsc(None, volume, SimpleNamespace(moments=None)) == [found, found]
 
 
 def test_images_may_be_standardised_by_the_voxels_that_are_trained_on(tmp_path):

@@ -1,11 +1,15 @@
 """A training that collapsed is done once more with another seed, where the study says so."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from crossover.study.config import load_study
 from crossover.study.plan import plan
+from crossover.training import engines, stage
+from crossover.training.batches import SliceSet
 from crossover.training.clock import Clock
 from crossover.training.failure import Collapsed, TrainingFailed
 from crossover.training.loop import Trainer
@@ -110,3 +114,50 @@ def test_of_two_that_collapsed_the_better_is_kept(tmp_path, monkeypatch):
         (seed, done, _, collapsed), tried = learn(tmp_path, monkeypatch, 1, *attempts)
         assert done is better and seed == tried[attempts.index(better)][0]
         assert len(collapsed) == 1 and collapsed[0]["seed"] != seed
+
+
+def validated(drawn: list[list[bool]], *scores: list[list[float]], structures: str = "ab") -> Trained:
+    """A history as `stage` writes it, of validations with these DSC (cases, structures)."""
+    history: list[dict] = []
+    of_each = dict(zip(structures, np.array(drawn).T))
+    for step, each in enumerate(scores, start=1):
+        stage._validate(history, step, 1.0, lambda each=each: np.array(each), Clock(), of_each)
+    return Trained({}, history, len(scores), len(scores), 0.0, {}, 0.0)
+
+
+def test_a_case_without_the_structure_hides_no_collapse():
+    """Whoever predicts nothing has a DSC of 1 there."""
+    done = validated([[True, True], [True, False]], [[0.4, 0.0], [0.6, 1.0]], [[0.5, 0.0], [0.5, 1.0]])
+    assert done.collapsed == "the validation DSC of b is 0 throughout"
+    assert done.history[0]["validation_dsc"] == 0.5 and done.history[0]["validation_dsc_b"] == 0.0
+    alone = validated([[True], [False]], [[0.0], [1.0]], structures="b")
+    assert alone.collapsed == "the validation DSC of b is 0 throughout" and alone.history[0]["validation_dsc"] == 0.5
+    assert not validated([[True], [False]], [[0.1], [0.0]], structures="b").collapsed
+    assert list(validated([[True]], [[0.1]], structures="b").history[0]) == ["step", "loss", "validation_dsc"]
+
+
+def test_a_false_pixel_in_cases_without_the_structure_is_no_collapse():
+    assert not validated([[False]], [[0.0]], [[0.0]], structures="b").collapsed
+
+
+def test_a_training_that_found_nothing_is_no_result_for_a_case_without_the_structure(tmp_path, monkeypatch):
+    with pytest.raises(TrainingFailed, match="nan at step 7"):
+        learn(tmp_path, monkeypatch, 1, validated([[True], [False]], [[0.0], [1.0]], structures="b"), NAN)
+
+
+def test_validation_cases_without_the_structure_are_told_before_the_training(tmp_path, monkeypatch, caplog):
+    trainer = Trainer(SimpleNamespace(recipe=STUDY.recipe, network=STUDY.network), None, None, tmp_path, tmp_path, 1)
+    data = SimpleNamespace(drawn=np.array([[True, False], [False, False]]))
+    monkeypatch.setattr(trainer, "_data", lambda *_: data)
+    monkeypatch.setattr(trainer, "engine", lambda structures: pytest.fail("the training begins"))
+    monkeypatch.setattr(engines, "module", lambda network: None)
+    with pytest.raises(pytest.fail.Exception):
+        trainer.train(replace(STAGE, structures=("cervix", "tumour")), "key", tmp_path)
+    assert "sees no tumour in the cases to validate on (2 cases)" in caplog.text
+
+
+def test_cases_are_known_by_whether_their_masks_have_a_pixel():
+    masks = np.zeros((3, 4, 4, 2), np.uint8)
+    masks[1, 0, 0, 0] = masks[2, 0, 0, 1] = 1
+    given = SliceSet(masks[..., :1], masks, np.array([0, 0, 3]), np.zeros((3, 2), bool))
+    assert given.drawn.tolist() == [[True, False], [False, True]]

@@ -185,6 +185,32 @@ def test_cases_whose_files_would_have_one_name_are_refused():
         divide(cases, asked(), {"site": 0.25, "site_b": 0.25})
 
 
+def test_cases_whose_predictions_of_two_structures_would_have_one_name_are_refused():
+    cases = cohort("site", [1] * 12)
+    cases.loc[cases.case == "site3-0", "case"] = "site4-0_left"
+    asks = cases, {"site": 3}, asked(), {"site": 2}, NO_IMAGES
+    wrong = (
+        "^case site4-0_left of cohort site and case site4-0 of cohort site: .*_site4-0_left_kidney: rename a structure$"
+    )
+    with pytest.raises(SplitError, match=wrong):
+        split(*asks, ["kidney", "left_kidney"])
+    assert len(split(*asks, ["kidney", "liver"]).case.unique()) == 12
+
+
+def test_a_cohort_on_which_nothing_is_trained_may_be_tested_whole():
+    values = copy.deepcopy(UTERUS)
+    values = merge(values, values.pop("scales")["demo"]) | {"scale": "demo"}
+    values["strategies"] = {"scratch": {"label": "Scratch", "chain": [{"train": {"uterus": "n"}}]}}
+    values["cohorts"]["cervix"]["test"], values["figures"] = 10, {}
+    study = Study.model_validate(merge(values, {"splits": {"k_fold": {"of": []}}}))
+    needed = parameters.needed(study)
+    assert needed["cervix"] == 0 and needed["uterus"] == study.sizes[-1]
+    table = split(cohort("cervix", [1] * 10), {"cervix": 10}, study.splits, needed, NO_IMAGES)
+    assert (table.part == "test").sum() == 10 == len(table)
+    with pytest.raises(SplitError, match=r"^cohort cervix: 9 patients of 10 to test \(cohorts.cervix.test\)$"):
+        split(cohort("cervix", [1] * 9), {"cervix": 10}, study.splits, needed, NO_IMAGES)
+
+
 BOTH = {"train": {"cervix": "all", "uterus": "n"}}
 
 

@@ -59,8 +59,8 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
             study says that this will do, and in a dry run those that a run would stop for.
 
     Raises:
-        ConfigError: weights are missing and a study says that nothing else will do; the message says what to
-            do.
+        ConfigError: weights are missing and a study says that nothing else will do, or freezes what would begin with
+            them; the message says what to do.
     """
     notes, stopping = [], []
     for name, study in studies.items():
@@ -69,11 +69,11 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
             if "model" in study.initials_of(called):
                 place = f"study {name}: {f'other_networks.{called}' if called else 'network'}.initial.file"
                 stopping += [f"{place}: {network.initial.file} {wrong}" for wrong in _unusable(network.initial, study)]
-        without = missing(study)
-        if without and study.network.initial.otherwise == "stop":
+        without, frozen = missing(study), _frozen_encoders(study)
+        if without and (study.network.initial.otherwise == "stop" or frozen):
             stopping += [
                 f"study {name}: no ImageNet weights of {encoder}: {because}" for encoder, because in without.items()
-            ] + [_weights_remedy(name, list(without))]
+            ] + [_weights_remedy(name, list(without), frozen)]
         else:
             notes += [
                 f"study {name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}"
@@ -95,11 +95,23 @@ def _unusable(initial: Initial, study: Study) -> list[str]:
     return []
 
 
-def _weights_remedy(study: str, encoders: list[str]) -> str:
+def _frozen_encoders(study: Study) -> list[str]:
+    """Return the strategies whose first step begins with ImageNet's weights and trains only a level of the network."""
+    first = {name: strategy.chain[0] for name, strategy in study.strategies.items() if strategy.network is None}
+    kind = study.network.initial.weights
+    return [name for name, step in first.items() if step.levels and (step.initial or kind) == "imagenet"]
+
+
+def _weights_remedy(study: str, encoders: list[str], frozen: list[str]) -> str:
+    else_ = (
+        f"remove `levels` from the first step of {', '.join(frozen)}, which would freeze an encoder at random,"
+        if frozen
+        else "set `network.initial.otherwise: random`"
+    )
     return (
         f"study {study}: download them once by `crossover weights {' '.join(encoders)}`; or name a folder with "
-        "<encoder>.safetensors (imagenet in config/config.yaml, or --config imagenet=<folder>); or set "
-        f"`network.initial.otherwise: random` in config/studies/{study}.yaml, which changes the study"
+        "<encoder>.safetensors (imagenet in config/config.yaml, or --config imagenet=<folder>); or "
+        f"{else_} in config/studies/{study}.yaml, which changes the study"
     )
 
 

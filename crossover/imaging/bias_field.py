@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 import SimpleITK as sitk
 
+from crossover.imaging.grids import reoriented
+
 Fit = Literal["bright", "tissue"]
 
 
@@ -52,8 +54,12 @@ def fitted_voxels(image: sitk.Image, fit: Fit) -> sitk.Image:
 
 
 def divide(image: sitk.Image, field: sitk.Image) -> sitk.Image:
-    """Return image / field, float32."""
-    return sitk.Divide(sitk.Cast(image, sitk.sitkFloat32), field)
+    """Return image / field, float32, on the image's grid; the field's may differ within the tolerance of `same_grid`.
+
+    Raises:
+        GeometryError: the two have other voxels; the message says how they differ.
+    """
+    return sitk.Divide(sitk.Cast(image, sitk.sitkFloat32), reoriented(field, image))
 
 
 def spread(field: sitk.Image) -> float:

@@ -31,7 +31,7 @@ class Normalisation(ConfigSection):
     """The normalisation of intensities.
 
     zscore: to mean 0 and SD 1 over the case or slice; window: from [low, high] to [0, 1], with clipping; training: with
-    the mean and SD over the slices that the stage is trained on, for every case.
+    the mean and SD over the slices with a structure that the stage is trained on, for every case.
     """
 
     method: Literal["zscore", "window", "training"]

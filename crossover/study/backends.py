@@ -69,6 +69,7 @@ def _slice_training(study: Study, network: Network) -> Training:
         network=network,
         recipe=study.recipe,
         validation=study.splits.validation,
+        threshold=study.evaluation.threshold,
         size=study.preparation.slices.size,
         standardise=study.preparation.slices.normalisation.method == "training",
         channels=study.channels,
@@ -141,6 +142,7 @@ def _patch_training(study: Study, network: Network) -> PatchTraining:
         network=network,
         recipe=_patch_recipe(study, network),
         validation=study.splits.validation,
+        threshold=study.evaluation.threshold,
         normalisation=study.preparation.slices.normalisation,
         channels=study.channels,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, get_args
 
@@ -159,6 +159,7 @@ def _about_one_network(study: Study, called: str | None, network: Network) -> It
     for strategy, level in ((n, v) for n, s in own.items() for v in s.levels):
         if level not in known:
             yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
+    yield from _frozen_at_random(own, network)
     initials = study.initials_of(called)
     if ("model" in initials) != (network.initial.file is not None):
         yield "network.initial.file: initial weights `model` need a file, which needs them, too: give both or neither"
@@ -171,6 +172,22 @@ def _about_one_network(study: Study, called: str | None, network: Network) -> It
             )
     if "imagenet" in initials and "encoder" not in network.settings:
         yield f"network.initial: {name} has no encoder with ImageNet weights"
+
+
+def _frozen_at_random(own: Mapping[str, Strategy], network: Network) -> Iterator[str]:
+    """Yield the first steps of a network's strategies that would freeze parts which nothing has trained."""
+    declared = networks.declared(network.architecture)
+    trained = {"random": set[str](), "imagenet": {"encoder"}, "model": set(declared.parts)}
+    for name, first in ((name, strategy.chain[0]) for name, strategy in own.items()):
+        initial = first.initial or network.initial.weights
+        for level in (level for level in first.levels if level in declared.levels):
+            frozen = [part for part in declared.frozen(level) if part not in trained[initial]]
+            if frozen:
+                yield (
+                    f"strategies.{name}: levels: {level} of its first step freezes {', '.join(frozen)}, which begins "
+                    f"at random with `initial: {initial}`: remove `levels` there, or begin with trained weights "
+                    "(network.initial)"
+                )
 
 
 def _about_figures(study: Study) -> Iterator[str]:

@@ -55,14 +55,18 @@ def splits(study: Study) -> dict:
     }
 
 
-def needed(study: Study) -> dict[str, int]:
-    """Return cohort -> fewest training patients that the study can do with.
+def split_checks(study: Study) -> dict:
+    """Return what the split is checked with: `needed`, and the structures. The split does not follow from it."""
+    return {"needed": needed(study), "structures": sorted(study.structures)}
 
-    The split is checked with it; it is no part of what the split follows from.
-    """
+
+def needed(study: Study) -> dict[str, int]:
+    """Return cohort -> fewest training patients that the study can do with; 0 where nothing is trained on a cohort."""
     k = study.splits.k_fold.k
     least = k if study.folded else 2
-    needed = dict.fromkeys(study.cohorts, least)
+    trained = {c for strategy in study.strategies.values() for step in strategy.chain for c in step.train}
+    trained.update(study.selection.train if study.selection else ())
+    needed = {cohort: least if cohort in trained else 0 for cohort in study.cohorts}
     for strategy in study.strategies.values():
         for cohort in (c for step in strategy.chain for c, size in step.train.items() if size == "n"):
             needed[cohort] = max(study.sizes[-1], least)
@@ -93,17 +97,16 @@ def network_of(study: Study, planned: Batch | Sequence[Model]) -> Network:
 def _initial(study: Study, batch: Batch) -> dict:
     """Return the initial weights that a job reads.
 
-    They are encoder -> the ImageNet weights at hand, where a stage begins with such, or "model" -> the
-    study's file.
+    They are encoder -> the ImageNet weights at hand, where a stage begins with such, and "model" -> the
+    study's file, where one begins with that.
     """
     kinds = {stage.initial for stage in batch.stages}
-    if "model" in kinds:
-        return {"model": of_file(network_of(study, batch).initial)}
-    if "imagenet" not in kinds:
-        return {}
-    cell = batch.stages[0].cell
-    encoders = [cell[1]] if cell else study.encoders  # any of which may be selected
-    return {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
+    found = {"model": of_file(network_of(study, batch).initial)} if "model" in kinds else {}
+    if "imagenet" in kinds:
+        cell = batch.stages[0].cell
+        encoders = [cell[1]] if cell else study.encoders  # any of which may be selected
+        found |= {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
+    return found
 
 
 def selection(study: Study) -> dict:

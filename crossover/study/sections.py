@@ -370,8 +370,8 @@ class Recipe(ConfigSection):
     `crossover.training.activations`). float16 takes half the disk space."""
     retries: Literal[0, 1] = 0
     """How often a training that collapsed is repeated with another seed. A training has collapsed if its loss is not a
-    number, or if a structure has a DSC of 0 at every validation. Both trainings are recorded. If both collapsed, the
-    one with the higher validation DSC is kept."""
+    number, or if a structure has a DSC of 0 at every validation in the cases that have it. Both trainings are recorded.
+    If both collapsed, the one with the higher validation DSC is kept."""
     seed: int
     """The seed of the initial weights, the batches and the augmentation."""
 
@@ -426,6 +426,8 @@ class Training(ConfigSection):
     network: Network
     recipe: Recipe
     validation: Fraction | Literal["fold"]
+    threshold: Fraction
+    """At which the validation DSC is computed: that of the masks."""
     size: tuple[int, int]
     standardise: bool
     """Whether slices are normalised by the training slices' mean and SD (see `Normalisation`)."""
@@ -438,6 +440,7 @@ class PatchTraining(ConfigSection):
     network: Network
     recipe: Recipe
     validation: Fraction | Literal["fold"]
+    threshold: Fraction
     normalisation: Normalisation
     channels: list[str]
 
@@ -488,7 +491,7 @@ class Step(ConfigSection):
     says."""
     levels: list[str] = []
     """The levels from which the network is fine-tuned, each in a training of its own; without levels, the whole network
-    is trained."""
+    is trained. A chain's first step has levels only if all that they freeze begins with trained weights."""
     initial: Literal["random", "imagenet", "model"] | None = None
     """The initial weights of a chain's first step, if they differ from those of the network."""
     recipe: StepRecipe = StepRecipe()
@@ -543,7 +546,7 @@ class Evaluation(ConfigSection):
     """The conversion of predictions to masks, and the scoring of the masks."""
 
     threshold: Fraction
-    """The smallest probability at which a voxel belongs to the structure."""
+    """The smallest probability at which a voxel belongs to the structure, in masks and in the validation DSC."""
     nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
     """The tolerance of the NSD: one value for all structures, or one for each."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ def split(
     settings: Splits,
     needed: dict[str, int],
     images: pd.DataFrame,
+    structures: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Split every cohort of a study.
 
@@ -44,6 +45,7 @@ def split(
         settings: how patients are divided, and how often.
         needed: cohort -> fewest training patients that its study can do with.
         images: columns cohort, case, channel and image, a digest of the image's values.
+        structures: that are predicted, a file each.
 
     Returns:
         One row for each case (and replicate, for training cases) with the `COLUMNS`: `part` is "test" or
@@ -53,9 +55,9 @@ def split(
 
     Raises:
         SplitError: for a patient or an image in two cohorts, too few patients, or a size beyond the training
-            set, or cases of one name.
+            set, or cases whose files would have one name.
     """
-    findings = [*_findings(cases, tests, needed), *_copies(images)]
+    findings = [*_findings(cases, tests, needed, structures), *_copies(images)]
     if findings:
         raise SplitError("\n".join(findings))
     rows = []
@@ -166,22 +168,30 @@ def tested_patients(test: float, patients: int) -> int:
     return round(test * patients) if test < 1 else int(test)
 
 
-def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, int]) -> list[str]:
+def _findings(
+    cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, int], structures: Sequence[str]
+) -> list[str]:
     findings = shared({cohort: own.patient for cohort, own in cases.groupby("cohort")})
-    findings += _of_one_name(cases)
+    findings += _of_one_name(cases, structures)
     for cohort, test in tests.items():
         findings += too_few(cohort, cases[cases.cohort == cohort].patient.nunique(), test, needed[cohort])
     return findings
 
 
-def _of_one_name(cases: pd.DataFrame) -> list[str]:
-    """Return messages about cases whose files would have one name: "b_1" of cohort "site" and "1" of "site_b"."""
-    names = cases.cohort + "_" + cases.case
+def _of_one_name(cases: pd.DataFrame, structures: Sequence[str]) -> list[str]:
+    """Return messages about cases some of whose predictions would be in one file.
+
+    They are "b_1" of cohort "site" and "1" of "site_b"; and, of a kidney and a left_kidney, "1_left" and "1" of one.
+    """
+    of: dict[str, list[tuple[str, str]]] = {}
+    for cohort, case in zip(cases.cohort, cases.case, strict=True):
+        for ending in structures or [""]:
+            of.setdefault("_".join(filter(None, (cohort, case, ending))), []).append((cohort, case))
+    one_name = {tuple(held): name for name, held in of.items() if len(held) > 1}
     return [
-        f"case {' and case '.join(own.case + ' of cohort ' + own.cohort)}: their files would have one name, {name}: "
-        "rename a cohort"
-        for name, own in cases.groupby(names)
-        if len(own) > 1
+        f"case {' and case '.join(f'{case} of cohort {cohort}' for cohort, case in held)}: their files would have one "
+        f"name, {name}: rename a {'structure' if len({cohort for cohort, _ in held}) == 1 else 'cohort'}"
+        for held, name in one_name.items()
     ]
 
 
@@ -220,6 +230,8 @@ def too_few(cohort: str, patients: int, test: float, needed: int) -> list[str]:
             f"cohort {cohort}: {patients} patients leave {train} for training after the test set of {n_test}; "
             f"{needed} are needed (cohorts.{cohort}.test, sizes); {_would_do(patients, needed)}"
         )
+    elif test > patients:
+        findings.append(f"cohort {cohort}: {counted(patients, 'patient')} of {test:g} to test (cohorts.{cohort}.test)")
     return findings
 
 

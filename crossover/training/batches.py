@@ -52,9 +52,18 @@ class SliceSet:
     @property
     def background(self) -> np.ndarray:
         """SliceFiles without a pixel of any structure."""
+        return ~np.any(self._shown, axis=1)
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """(cases, structures) whether a case has a pixel of a structure."""
+        shown = self._shown
+        return np.array([shown[self.case == case].any(axis=0) for case in np.unique(self.case)])
+
+    @property
+    def _shown(self) -> np.ndarray:
         # in memory, `masks` is an array
-        shown = np.any(np.asarray(self.masks), axis=(1, 2)) if self.shown is None else self.shown
-        return ~np.any(shown, axis=1)
+        return np.any(np.asarray(self.masks), axis=(1, 2)) if self.shown is None else self.shown
 
     def standardised(self, moments: Moments) -> SliceSet:
         """Return the set with images that are standardised as they are read."""

@@ -156,11 +156,12 @@ class Stages:
         return self.train(stage, key, folder)
 
     def _twin(self, key: str) -> dict | None:
-        """Return the facts of a finished stage with this key."""
+        """Return the facts of a finished stage with this key, which is no copy itself."""
         for path in sorted(self.out.glob(f"*/{incremental.RECORD}")):
             if incremental.is_current(path.parent, key):
                 facts = {k: v for k, v in read_json(path).items() if k not in incremental.OWN}
-                return facts if "same_as" not in facts else None
+                if "same_as" not in facts:
+                    return facts
         return None
 
     def forget(self, stage: str) -> None:

@@ -32,7 +32,7 @@ from crossover.training.devices import processor
 from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.inputs import Validation, inputs
 from crossover.training.job import Initials, Stages, seed_of
-from crossover.training.stage import Trained, planned_steps, scored_slices, train, validation_dsc
+from crossover.training.stage import Trained, found_of, planned_steps, scored_slices, train, validation_dsc
 from crossover.training.stage_files import HISTORY, WEIGHTS, SliceFiles, places
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,10 @@ class Data(Protocol):
     def moments(self) -> Moments | None:
         """By what its images were standardised."""
 
+    @property
+    def drawn(self) -> np.ndarray:
+        """(cases, structures) bool, whether a structure is drawn in a case to validate on."""
+
 
 class _Attempt(NamedTuple):
     """A training: its seed, what shows that it has collapsed ("" for none), and what came of it at its end."""
@@ -64,6 +68,11 @@ class _Attempt(NamedTuple):
     def dsc(self) -> float:
         """The best validation DSC; -1 where the training did not come to its end."""
         return self.done.best_dsc if self.done else -1.0
+
+    @property
+    def found(self) -> bool:
+        """Whether it came to its end and found anything of a structure."""
+        return self.done is not None and any(found_of(self.done.history).values())
 
 
 class Loop(Stages):
@@ -157,6 +166,12 @@ class Loop(Stages):
         start, clock = perf_counter(), Clock()
         with clock("load"):
             data = self._data(stage, key)
+        if lacking := [s for s, there in zip(stage.structures, data.drawn.T, strict=True) if not there.any()]:
+            log.warning(
+                "the network sees no %s in the cases to validate on (%s): its weights are chosen by how little it "
+                "finds there; take more patients (sizes), or a larger share to validate on (splits.validation)",
+                " and no ".join(lacking), counted(len(data.drawn), "case"),
+            )  # fmt: skip
         with clock("import"):
             engines.module(self.settings.network)
         with clock("build"):
@@ -203,7 +218,7 @@ class Loop(Stages):
                 )
             except Collapsed as error:
                 tried.append(_Attempt(seed, error.happened))
-                if number == recipe.retries and not any(own.dsc > 0 for own in tried):
+                if number == recipe.retries and not any(own.found for own in tried):
                     raise
                 continue
             tried.append(_Attempt(seed, done.collapsed, done, counts))
@@ -224,6 +239,7 @@ class Loop(Stages):
     ) -> tuple[Trained, dict | None]:  # fmt: skip
         with clock("build"):
             self._begin(engine, stage, recipe, seed)
+        drawn = dict(zip(stage.structures, data.drawn.T, strict=True))
         begins_trained = stage.parent is not None or stage.initial == "model"
         batches = self._batches(data, recipe, seed)
         name = self._activations(engine, stage, data.moments) if engine.fixed() else ""
@@ -233,7 +249,7 @@ class Loop(Stages):
                 steps = planned_steps(recipe, batches.epoch_steps)
                 given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
                 validate = self._validation(engine, data, name, stack)
-            done = train(engine, given, validate, recipe, checkpoint, clock, watch, begins_trained, stage.structures)
+            done = train(engine, given, validate, recipe, checkpoint, clock, watch, begins_trained, drawn)
         return done, given.counts if name else None
 
     def _begin(self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int) -> None:
@@ -262,6 +278,10 @@ class _Data(NamedTuple):
     validation: SliceSet
     moments: Moments | None
     versions: Versions | Cuts
+
+    @property
+    def drawn(self) -> np.ndarray:
+        return self.validation.drawn
 
 
 class Trainer(Loop):
@@ -337,7 +357,7 @@ class Trainer(Loop):
         scored = np.flatnonzero(scored_slices(slices, on))
         kept = Validation(engine, slices.images, scored, self.activations, name)
         stack.callback(kept.close)
-        return lambda: validation_dsc(kept.predict(), slices, on)
+        return lambda: validation_dsc(kept.predict(), slices, on, self.settings.threshold)
 
 
 def fitting(

@@ -6,11 +6,12 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import numpy as np
@@ -45,8 +46,9 @@ Watch = Callable[[int, int, float, float], None]
 class Trained:
     """The best weights by validation DSC, and the history.
 
-    The history has step (0 is before the first), loss, validation_dsc, and of several structures the mean DSC of each,
-    `OF_EACH` and its name (missing where no case is scored for it).
+    The history has step (0 is before the first), loss and validation_dsc. Beside it is the mean DSC of each structure
+    over the cases in which it is drawn, `OF_EACH` and its name (missing where it is in none), unless the only structure
+    is drawn in all cases.
 
     `seconds` is the time spent in optimisation steps ("step", the first of an attempt apart, since it may
     trace the network: "first_step"), in the frozen part ("frozen": computed and written, on a GPU only begun),
@@ -69,13 +71,25 @@ class Trained:
 
         It has where no validation after step 0 found anything of a structure. The weights that the training began with
         don't count: a fine-tuning that finds nothing has collapsed though it keeps them, with the score that they have.
+        Nor do cases without the structure, whose DSC is 1 where nothing is found.
         """
-        scores = pd.DataFrame([h for h in self.history if h["step"]]).filter(like=DSC)
-        never = [column for column in scores if scores[column].notna().any() and not (scores[column] > 0).any()]
+        found = found_of(self.history)
+        never = [column for column, ever in found.items() if not ever]
         if not never:
             return ""
         lost = " and ".join(column.removeprefix(OF_EACH) for column in never)
-        return f"the validation DSC{'' if DSC in never else f' of {lost}'} is 0 throughout"
+        nothing = not any(h[DSC] > 0 for h in self.history if h["step"])
+        return f"the validation DSC{'' if nothing else f' of {lost}'} is 0 throughout"
+
+
+def found_of(history: Sequence[dict]) -> dict[str, bool]:
+    """Return of each structure's column of a history whether a validation after step 0 found anything of it.
+
+    It is `DSC` where the structures have no columns of their own. A structure that no case has is not among them.
+    """
+    scores = pd.DataFrame([h for h in history if h["step"]]).filter(like=DSC)
+    own = scores.drop(columns=DSC) if len(scores.columns) > 1 else scores
+    return {column: bool((own[column] > 0).any()) for column in own if own[column].notna().any()}
 
 
 def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
@@ -140,7 +154,7 @@ def train(
     clock: Clock,
     watch: Watch = lambda *_: None,
     trained_before: bool = False,
-    structures: Sequence[str] = (),
+    drawn: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Trained:
     """Train a stage that the engine has begun to its end, from `checkpoint` where that exists.
 
@@ -150,7 +164,7 @@ def train(
             them ends with a lower validation DSC.
         validate: gives the validation DSC of the engine's present weights: (cases, structures), NaN where it is not
             scored.
-        structures: their names, in the order of the masks; where there are several, the history tells of each.
+        drawn: of each structure, in the order of the masks, whether it is drawn in a case: (cases,) bool.
         checkpoint: a file kept there while training; whoever has put the result in a safe place removes it.
             What resumes from it, after a kill at any moment, gives the same weights and history as an unbroken
             run.
@@ -162,7 +176,7 @@ def train(
     checks = validation_steps(recipe, steps)
     course, best, before = _resume(engine, checkpoint, clock, steps)
     if trained_before and not course.history:
-        _validate(course.history, 0, None, validate, clock, structures)
+        _validate(course.history, 0, None, validate, clock, drawn)
         best = engine.weights()
     begun, losses, saving = course.step, list[Loss](course.losses), _Saving()
     for step in range(begun, steps):
@@ -173,7 +187,7 @@ def train(
             with clock("step"):  # a device may still be at work on them
                 loss = float(np.mean(_finite(losses, step + 1)))
             losses = []
-            if _validate(course.history, step + 1, loss, validate, clock, structures):
+            if _validate(course.history, step + 1, loss, validate, clock, drawn):
                 best = engine.weights()
             _report_validation(course.history, steps, watch)
         if saving.due() and step + 1 < steps:
@@ -186,14 +200,16 @@ def train(
 
 def _validate(
     history: list[dict], step: int, loss: float | None, validate: Callable[[], np.ndarray], clock: Clock,
-    structures: Sequence[str],
+    drawn: Mapping[str, np.ndarray],
 ) -> bool:  # fmt: skip
     """Add a validation to the history; return whether no earlier one has a higher DSC."""
     with clock("validation" if history else "first_validation"):
         scores = validate()
     row = {"step": step, "loss": loss, DSC: mean_dsc(scores)}
-    for name, own in zip(structures, scores.T, strict=True) if len(structures) > 1 else ():
-        row[OF_EACH + name] = None if np.isnan(own).all() else mean_dsc(own)
+    if len(drawn) > 1 or not all(there.all() for there in drawn.values()):
+        for (name, there), own in zip(drawn.items(), scores.T, strict=True):
+            scored = there & ~np.isnan(own)
+            row[OF_EACH + name] = mean_dsc(own[scored]) if scored.any() else None
     history.append(row)
     return step == _best(history)[0]
 
@@ -227,12 +243,13 @@ def _report_validation(history: list[dict], steps: int, watch: Watch) -> None:
     step, loss, score = (history[-1][key] for key in ("step", "loss", DSC))
     log.info("step %d of %d: loss %.4f, validation DSC %.3f", step, steps, loss, score)
     watch(step, steps, loss, score)
-    learnt = any(h[DSC] > 0 for h in history)
+    found = found_of(history)
+    learnt = any(found.values()) or not found
     learnt |= any(h["loss"] < history[0]["loss"] for h in history[1:])
     if not learnt and len(history) >= FEWEST_VALIDATIONS and step >= steps / 2:
         raise Collapsed(
             f"nothing was learnt in {step} steps: the loss never fell below its first "
-            f"{history[0]['loss']:.4f}, and the validation DSC is 0 throughout",
+            f"{history[0]['loss']:.4f}, and no validation found anything of a structure",
             "another recipe.learning_rate, and check that masks lie on their images",
         )
 
@@ -246,13 +263,15 @@ def validation_dsc(
     probabilities: Iterable[np.ndarray],
     slices: SliceSet,
     on: Literal["volumes", "structure_slices"],
+    threshold: float = 0.5,
 ) -> np.ndarray:
-    """Return (cases, structures), the DSC on the network's grid at threshold 0.5.
+    """Return (cases, structures), the DSC on the network's grid.
 
     It is of the whole volume, or of its slices with the structure; NaN where a case has none of these.
 
     Args:
         probabilities: of the `scored_slices`, in order, of some slices after the other.
+        threshold: the smallest probability at which a pixel counts as predicted.
     """
     scored = np.flatnonzero(scored_slices(slices, on))
     cases, structures = slices.case.max() + 1, slices.masks.shape[-1]
@@ -262,7 +281,7 @@ def validation_dsc(
         own = scored[begin : begin + len(part)]
         begin += len(part)
         counts = slices.large[own] if on == "structure_slices" else np.ones((len(own), 1), bool)
-        drawn, predicted = slices.masks[own] > 0, part >= 0.5
+        drawn, predicted = slices.masks[own] > 0, part >= threshold
         for total, shown in zip(pixels, (drawn, predicted, drawn & predicted), strict=True):
             np.add.at(total, slices.case[own], counts * np.count_nonzero(shown, axis=(1, 2)))
     there = np.unique(slices.case)

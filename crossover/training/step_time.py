@@ -12,11 +12,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from crossover import networks
 from crossover.core.configuration import ConfigError
 from crossover.study import backends
 from crossover.study.schema import Study
 from crossover.study.sections import Network, Recipe
 from crossover.training import engines
+from crossover.training.backends.patches.training import by_own_names
 from crossover.training.loop import fitting
 from crossover.training.network_output import check_output, named
 
@@ -151,11 +153,15 @@ def taken(study: Study, network: Network, level: str | None, structures: int) ->
         ConfigError: the file can't be read, or does not fit the network.
     """
     size, recipe = _seen(study, network)
-    engine = engines.create(network, (*size, len(study.channels)), structures, study.execution.threads)
+    shape = (*size, len(study.channels))
+    engine = engines.create(network, shape, structures, study.execution.threads)
     engine.start(recipe, 0, None, level)
     own = engine.weights()
     try:
-        given = fitting(load_file(str(network.initial.file)), own, engine.frozen())
+        given = load_file(str(network.initial.file))
+        if networks.declared(network.architecture).dimensions == 3:
+            given = by_own_names(given, network, shape, structures)
+        given = fitting(given, own, engine.frozen())
     except (OSError, SafetensorError, ValueError) as error:
         raise ConfigError(f"{network.initial.file}: {error}") from error
     whole = {name.split(".")[0] for name in given}

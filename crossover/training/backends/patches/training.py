@@ -14,7 +14,7 @@ from crossover.evaluation.overlap import dice_of
 from crossover.networks import builder
 from crossover.study.backends import patches_of
 from crossover.study.plan import Stage
-from crossover.study.sections import PatchTraining, Recipe
+from crossover.study.sections import Network, PatchTraining, Recipe
 from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.backends import Job
@@ -40,6 +40,10 @@ class _Data(NamedTuple):
     training: list[StoredCase]
     validation: list[StoredCase]
     moments: Moments | None
+
+    @property
+    def drawn(self) -> np.ndarray:
+        return np.array([[len(of) > 0 for of in volume.places] for volume in self.validation])
 
 
 class PatchTrainer(Loop):
@@ -103,7 +107,7 @@ class PatchTrainer(Loop):
         return lambda: np.array([self._dsc(engine, volume, data) for volume in data.validation])
 
     def _dsc(self, engine: engines.Engine, volume: StoredCase, data: _Data) -> list[float]:
-        """Return the DSC of each structure of a volume on the network's voxels, threshold 0.5.
+        """Return the DSC of each structure of a volume on the network's voxels.
 
         Raises:
             Collapsed: some probabilities are no number.
@@ -114,18 +118,23 @@ class PatchTrainer(Loop):
         found = probabilities(engine, data.moments.apply(images) if data.moments else images, self._patches)
         if not np.isfinite(found).all():
             raise Collapsed("some predictions are not finite numbers", LOWER_RATE)
-        drawn, predicted = volume.masks() > 0, found >= 0.5
+        drawn, predicted = volume.masks() > 0, found >= self.settings.threshold
         counts = (np.count_nonzero(mask, axis=(0, 1, 2)).tolist() for mask in (drawn, predicted, drawn & predicted))
         return [dice_of(*of) for of in zip(*counts, strict=True)]
 
     def _model(self, stage: Stage, structures: int) -> engines.Arrays | None:
         """See `Loop`; weights by MONAI's names are those of the same layers here."""
-        arrays = super()._model(stage, structures)
-        if arrays is None:
-            return None
-        from crossover.networks.torch.monai import names
+        given, channels = super()._model(stage, structures), len(self.settings.channels)
+        return given and by_own_names(given, self.settings.network, (*self._size(), channels), structures)
 
-        network = self.settings.network
-        shape = (*self._size(), len(self.settings.channels))
-        theirs = names(lambda: builder(network.architecture, "torch")(*shape, structures, **network.settings))
-        return {theirs.get(name, name): value for name, value in arrays.items()}
+
+def by_own_names(given: engines.Arrays, network: Network, shape: tuple[int, ...], structures: int) -> engines.Arrays:
+    """Return weights of a file by the names that the network has here, where they have MONAI's.
+
+    Args:
+        shape: of what the network sees: slices, rows, columns, channels.
+    """
+    from crossover.networks.torch.monai import names
+
+    theirs = names(lambda: builder(network.architecture, "torch")(*shape, structures, **network.settings))
+    return {theirs.get(name, name): value for name, value in given.items()}

@@ -31,12 +31,13 @@ def volume_grid(own: sitk.Image, patches: Patches) -> sitk.Image:
     Args:
         own: any image on the case's grid.
     """
-    spacing = np.array(patches.spacing_mm[::-1])
-    size, acquired = np.array(own.GetSize()), np.array(own.GetSpacing())
-    covering = np.ceil(size * acquired / spacing - 1e-6).astype(int)
-    voxels = np.maximum(covering, patches.size[::-1])
-    first = (size - 1) / 2 - (voxels - 1) / 2 * spacing / acquired  # as an index of the case's
-    first = np.where(np.isclose(spacing, acquired), np.floor(first), first)
+    asked, size, acquired = np.array(patches.spacing_mm[::-1]), np.array(own.GetSize()), np.array(own.GetSpacing())
+    kept = np.isclose(asked, acquired)  # files hold spacings in float32: 0.7 is read as 0.69999999
+    spacing = np.where(kept, acquired, asked)
+    step = spacing / acquired
+    voxels = np.maximum(np.ceil(size / step - 1e-3).astype(int), patches.size[::-1])
+    first = (size - 1) / 2 - (voxels - 1) / 2 * step  # as an index of the case's
+    first = np.where(kept, np.floor(first), first)
     grid = sitk.Image([int(n) for n in voxels], sitk.sitkUInt8)
     grid.SetSpacing(spacing.tolist())
     grid.SetDirection(own.GetDirection())
