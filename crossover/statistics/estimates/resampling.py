@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.estimates.chance import Spread, pooled_spread
-from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
+from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_all_structures, with_runs
 from crossover.statistics.scores.scales import KNOWN
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
@@ -181,7 +181,8 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
     keys = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case"]
     keys = [key for key in keys if key in rows]
     if rows.duplicated(keys).any():
-        rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
+        whole = with_all_structures(rows)
+        rows = whole.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
     trained = with_runs(rows)
     model = ["family", "n_train"]
     repeated = trained[trained.groupby(model, sort=False)["run"].transform("nunique") > 1]
