@@ -5,8 +5,8 @@ Both are tested on the same patients.
 A family of a chain has a model for each fold, all tested on the same cases of the target. A case's score
 under a family is its mean over the models, so that the patients remain the units. Beside it stands the
 score of the one model whose *validation* DSC is best, which is what Touijer 2024 reports; which model that
-is never depends on a test case. Where cases have several structures, a case's score is their mean, under each training that
-has all of them (`metrics_table.with_all_structures`).
+is never depends on a test case. Where cases have several structures, a case's score is their mean, under each training
+that has all of them (`metrics_table.with_all_structures`).
 
 A mean difference has two intervals. `ci_low, ci_high` is Student's over the cases' differences, as if
 these were the only models that such a training could give. `ci_wide_low, ci_wide_high` is for other patients

@@ -336,8 +336,8 @@ def _mean_over(pairs: list[_Pair], side: int) -> tuple[np.ndarray, list[str]]:
     scores, counted = np.stack(tables), np.stack([pair.both for pair in pairs])[..., None]
     lacking = (counted & np.isnan(scores)).any(0)
     means = np.where(lacking, np.nan, mean_of(np.where(counted, scores, np.nan), 0))
-    trained = ~np.isnan(means).all(0)
-    return means[:, trained], [run for run, there in zip(runs, trained, strict=True) if there]
+    trained = np.flatnonzero((~np.isnan(means)).any(0))
+    return means[:, trained], [runs[i] for i in trained]
 
 
 def _row(pair: _Pair, alpha: float) -> dict:

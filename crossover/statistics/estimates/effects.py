@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.chance import Effect, Spread, effect, pooled_spread
+from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.resampling import mean_of, study_spread
 from crossover.statistics.scores.intervals import from_unbounded, to_unbounded
 from crossover.statistics.scores.metrics_table import mean_by_place
@@ -78,9 +78,8 @@ def contrasted(
     """Return the scores that a weighted sum of models' means is estimated from, their weights, and the spread.
 
     Trainings without any score don't count. A model that lacks a case in one of the others counts by each case's
-    mean over its trainings, as one training. Where no model counts as several, the spread between trainings is
-    `spread`, or else that over the cases which a model has in all of its trainings. Several folds are paired, since
-    the models of a fold are trained on the same patients: then there is one array, of the weighted sums.
+    mean over its trainings, as one training. Several folds are paired, since the models of a fold are trained on the
+    same patients: then there is one array, of the weighted sums.
 
     Args:
         models: shape (cases, trainings) each, finite or NaN, with at least one score of every case.
@@ -88,17 +87,18 @@ def contrasted(
         weights: of the models' means.
         spread: returns the spread between trainings; it is called where every model counts as one training.
     """
-    trained = [~np.isnan(m).all(0) for m in models]
-    models = [m[:, there] for m, there in zip(models, trained, strict=True)]
-    names = [[run for run, kept in zip(own, there, strict=True) if kept] for own, there in zip(runs, trained)]
-    whole = [m[~np.isnan(m).any(1)] for m in models]
-    complete = [m if len(own) == len(m) else mean_of(m, 1)[:, None] for m, own in zip(models, whole, strict=True)]
-    known = None
-    if all(m.shape[1] == 1 for m in complete):
-        known = spread() or pooled_spread([own for own in whole if len(own)])
-    folded = all(m.shape[1] == len(own) > 1 for m, own in zip(complete, names, strict=True))
-    if folded and all(own == names[0] for own in names) and not any(run.endswith("/") for run in names[0]):
-        return [np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)], [1.0], known
+    complete, names = [], []
+    for model, own in zip(models, runs, strict=True):
+        there = ~np.isnan(model).all(0)
+        model = model if there.all() else model[:, there]
+        complete.append(mean_of(model, 1)[:, None] if np.isnan(model).any() else model)
+        names.append([run for run, kept in zip(own, there, strict=True) if kept])
+    known = spread() if all(m.shape[1] == 1 for m in complete) else None
+    several = all(m.shape[1] == len(own) > 1 for m, own in zip(complete, names, strict=True))
+    folded = not any(run.endswith("/") for run in names[0])
+    if several and folded and all(own == names[0] for own in names):
+        paired = np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)
+        return [paired], [1.0], known
     return complete, weights, known
 
 
