@@ -345,6 +345,17 @@ def test_scores_are_means_over_folds_with_their_spread(study, of, scores):
     assert (found["folds"], found["cases"], found["kind"]) == (5, 4, "all data")
 
 
+def test_a_training_that_lost_a_structure_has_no_mean_over_the_structures(study, of, validated):
+    """The scores of the structure that was left counted for it."""
+    table = check_metrics(chain_metrics(study))
+    other = table.assign(structure="bladder", **{METRIC: table[METRIC] / 2})
+    lost = table["family"].eq(of[0].family) & table["fold"].eq(1)
+    both = pd.concat([table, other[~lost]])
+    found = ChainScores(both, validated).of(of[0], of[0].targets[0], METRIC)
+    whole = ChainScores(table, validated).of(of[0], of[0].targets[0], METRIC)
+    pd.testing.assert_frame_equal(found, 0.75 * whole.drop(columns="0/1"))
+
+
 def test_a_model_without_a_validation_score_is_named(study, of, validated):
     scores = scored(study, validated[validated["model"] != "east-f2"])
     with pytest.raises(ValueError, match=r"no validation score of east-f2$"):

@@ -1,6 +1,7 @@
 """Effects with their chance of patients and trainings, against closed forms and a known truth."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ from crossover.statistics.estimates.chance import (
     effect,
     pooled_spread,
 )
-from crossover.statistics.estimates.effects import mean_interval
+from crossover.statistics.estimates.effects import effect_of, mean_interval
+from crossover.statistics.estimates.resampling import study_spread
 from crossover.statistics.scores.scales import SHARE
 
 
@@ -93,6 +95,35 @@ def test_a_spread_of_the_study_stands_in_for_models_that_were_trained_once():
     assert known.about == METHODS
     assert known.training_se == pytest.approx(np.sqrt(2) * 0.02)
     assert known.p() > alone.p()
+
+
+def test_models_that_lack_scores_are_no_paired_folds():
+    """Each counts as one training, with the spread of the study in both."""
+    scores = np.random.default_rng(3).normal(0.7, 0.1, (2, 20, 3))
+    scores[:, 0, 0] = np.nan
+    folds = ["0/0", "0/1", "0/2"]
+    for models, runs in ((scores, folds), (scores[..., 1:2], folds[1:2])):
+        found = effect_of(models, [runs, runs], [1, -1], np.zeros(20), lambda: Spread(0.02**2, 10))
+        assert found.training_se == pytest.approx(np.sqrt(2) * 0.02) and found.trainings == 1
+
+
+def test_a_training_without_any_score_does_not_count():
+    scores = np.random.default_rng(3).normal(0.7, 0.1, (2, 20, 3))
+    lost = np.where([True, False, True], scores[1], np.nan)
+    runs = [["0/", "1/", "2/"]] * 2
+    found = effect_of([scores[0], lost], runs, [1, -1], np.zeros(20), lambda: None)
+    assert found == effect([scores[0], scores[1][:, ::2]], [1, -1])
+
+
+def test_the_spread_over_structures_is_of_trainings_that_have_all_of_them():
+    """The trainings do not differ; one lacks the worse structure."""
+    rows = pd.DataFrame([
+        {"family": "a", "n_train": 5, "replicate": r, "fold": pd.NA, "cohort": "x", "case": f"c{c}", "structure": s,
+         "dsc": dsc}
+        for r in range(3) for c in range(4) for s, dsc in (("liver", 0.9), ("kidney", 0.5))
+        if (r, s) != (2, "kidney")
+    ])  # fmt: skip
+    assert study_spread(rows, "dsc") == Spread(pytest.approx(0, abs=1e-30), 1)
 
 
 def test_the_pooled_spread_weighs_models_by_their_degrees_of_freedom():

@@ -305,6 +305,41 @@ def test_the_chance_of_training_of_one_effect_of_all_structures_is_not_that_of_t
     assert low(True, combine="all") == pytest.approx(low(True, structures=["all"]))
 
 
+def lost_kidney(families: list[str]) -> pd.DataFrame:
+    """Families a and b, as good as each other, of three trainings; these lost that of the kidney in the last."""
+    rng, ease = np.random.default_rng(0), np.random.default_rng(1).normal(0, 0.03, 12)
+    rows = [
+        {"model": f"{family}-n13-{structure}-r{r}", "family": family, "strategy": family, "level": "", "n_train": 13,
+         "replicate": r, "fold": None, "cohort": "uterus", "case": f"c{c}", "structure": structure,
+         "dsc": mean + ease[c] + rng.normal(0, 0.01), "iou": 0.5, "hd95_mm": 1.0, "nsd": 0.5}
+        for family in "ab" for r in range(3) for structure, mean in (("liver", 0.9), ("kidney", 0.5))
+        for c in range(12) if (structure, r) != ("kidney", 2) or family not in families
+    ]  # fmt: skip
+    return check_metrics(pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize("families", [["b"], ["a", "b"]])
+def test_a_training_counts_for_a_claim_where_it_has_all_that_is_compared(families):
+    """Scores that it lacks counted as 0."""
+    table = lost_kidney(families)
+    whole = table[(table["replicate"] < 2) | ~table["family"].isin(families)]
+    pairs = [{"test_set": "uterus", "a": ["a"], "b": ["b"]}]
+    numbers = ["effect", "ci_low", "ci_high", "p"]
+    for how in ({"combine": "all"}, {"structures": ["all"]}):
+        asked = claim("better", pairs=pairs, sizes=[13], **how)
+        found, expected = (judge(asked, {"metrics": own})[numbers].astype(float) for own in (table, whole))
+        assert found.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-9)
+        assert abs(found["effect"]) < 0.01
+
+
+def test_a_claim_about_all_structures_needs_a_training_that_has_all():
+    table = lost_kidney(["a", "b"])
+    table = table[(table["replicate"] == 2) | ((table["replicate"] == 0) & (table["structure"] == "kidney"))]
+    pairs = [{"test_set": "uterus", "a": ["a"], "b": ["b"]}]
+    found = judge(claim("better", pairs=pairs, sizes=[13], combine="all"), {"metrics": table})
+    assert found["verdict"] == NOT_RUN and "no training with scores of all" in found["because"]
+
+
 def test_iccs_are_those_of_the_table_and_their_differences():
     table = check_radiomics(simulated_radiomics())
     icc = agreement(table, "ICC(A,1)", 0.95).query("test_set == 'uterus'")

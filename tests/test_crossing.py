@@ -189,6 +189,46 @@ def test_few_patients_leave_it_open():
     assert row["statement"].endswith("(95% CI below 5 to beyond 256)")
 
 
+def holed(curves: dict, design: Design, seed: int) -> Panel:
+    """Of each model one draw lacks a score of the first case, as a metric without a value for an empty prediction."""
+    panel = simulated_panel(curves, design, seed)
+    panel.scores[:, :, 1, 0] = np.nan
+    return panel
+
+
+def test_a_missing_score_of_each_model_hides_no_chance_of_trainings():
+    """Then patients alone decided: of equal families 21 of 60 tables had a verdict."""
+    equal, design = NOT_CROSSING["equal"], Design(patients=30, replicates=2, luck=0.05, noise=0.03, sizes=(5, 13, 26))
+    panels = [holed(equal, design, seed) for seed in range(12)]
+    verdicts = [crossover(panel, resample(panel, 100), (0, 1), 0.95, 0.05)["verdict"] for panel in panels]
+    assert verdicts.count(OPEN) >= 11
+    sure = holed(OTHER, SURE, 1)
+    assert crossover(sure, resample(sure, 100), (0, 1), 0.95, 0.05)["verdict"] == CROSSES
+
+
+def test_draws_that_were_tested_on_other_cases_tell_nothing_of_their_chance():
+    panel = simulated_panel(OTHER, SURE, 1)
+    panel.scores[:, :, 0, ::2] = panel.scores[:, :, 1, 1::2] = np.nan
+    row = crossover(panel, resample(panel, 100), (0, 1), 0.95, 0.05)
+    assert row["verdict"] == OPEN and row["replicates"] == 2
+
+
+def test_a_family_trained_once_takes_no_trainings_from_the_others():
+    """Then other trainings did not count for the others either, and leads changed more than once by their chance."""
+    equal, design = NOT_CROSSING["equal"], Design(replicates=3, luck=0.06, sizes=(5, 26, 256))
+    verdicts = []
+    for seed in range(12):
+        two = simulated_panel(equal, design, seed)
+        once = np.full_like(two.scores[:1], np.nan)
+        once[:, :, :1] = simulated_panel(equal, replace(design, replicates=1), seed).scores[:1]
+        three = Panel([*two.families, "once"], two.sizes, np.concatenate([two.scores, once]), two.strata)
+        found, expected = resample(three, 400), resample(two, 400)
+        assert (found.resampled, found.training_sd) == (expected.resampled, pytest.approx(expected.training_sd))
+        assert found.draws[:, :2].std(0) == pytest.approx(expected.draws.std(0), rel=0.4)
+        verdicts.append(crossover(three, found, (0, 1), 0.95, 0.05)["verdict"])
+    assert verdicts.count(OPEN) >= 11
+
+
 @pytest.mark.parametrize("design", [Design(patients=1, replicates=2), SURE])
 def test_nothing_is_claimed_of_one_patient_or_of_curves_that_are_one(design):
     panel = simulated_panel(OTHER, design, 1)

@@ -215,6 +215,36 @@ def test_one_draw_and_one_training_of_each_draw_count_by_training(trainings):
     pd.testing.assert_frame_equal(paired(drawn, "dsc", 0.05), paired(table, "dsc", 0.05), check_exact=True)
 
 
+def of_structures(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> pd.Series:
+    """The comparison of the means over structures; scores of cases x trainings, NaN where a training was lost."""
+    parts = [trained(np.nan_to_num(a[s]), np.nan_to_num(b[s])).assign(structure=s) for s in a]
+    parts = [own.assign(model=own["model"] + f"-{own['structure'].iloc[0]}") for own in parts]
+    found = paired(check_metrics(pd.concat(parts)).query("dsc > 0"), "dsc", 0.05)
+    return found.query("test_set == 'here' and structure == 'all'").squeeze()
+
+
+def test_a_mean_over_structures_is_of_trainings_that_have_all_of_them():
+    """Of two equal families one lost a training of the worse structure: the other structure alone counted for it."""
+    cases = np.linspace(-0.05, 0.05, 12)[:, None] + 0.002 * np.sin(np.arange(36).reshape(12, 3))
+    liver, kidney = cases + [0.90, 0.91, 0.89], cases + [0.50, 0.49, 0.51]
+    here = np.where([True, True, False], 1, np.nan)  # the third training was lost
+    counted = ["cases", "trainings", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "about"]
+    both = {"liver": liver, "kidney": kidney}
+    found = of_structures(both, {"liver": liver, "kidney": kidney * here})
+    expected = of_structures(both, {"liver": liver * here, "kidney": kidney * here})
+    pd.testing.assert_series_equal(found[counted], expected[counted], rtol=1e-12)
+    assert found["trainings"] == 2 and found["mean_a"] == pytest.approx(((liver + kidney) / 2)[:, :2].mean())
+
+
+def test_a_case_counts_by_the_trainings_that_have_all_of_its_structures():
+    """One score of the worse structure is missing in one training, as that of an empty prediction."""
+    liver, kidney = np.full((6, 2), 0.9) + 0.01 * np.arange(6)[:, None], np.full((6, 2), 0.5)
+    holed = kidney.copy()
+    holed[0, 1] = np.nan
+    found = of_structures({"liver": liver, "kidney": kidney}, {"liver": liver, "kidney": holed})
+    assert found["difference"] == pytest.approx(0, abs=1e-12) and found["cases"] == 6
+
+
 @pytest.mark.parametrize("trainings", [1, 3])
 @pytest.mark.slow
 def test_the_interval_has_zero_where_p_is_large(trainings):

@@ -154,6 +154,20 @@ def test_no_baseline_no_savings():
     assert list(savings(times(), None).columns) == SAVINGS
 
 
+def test_a_replicate_without_one_of_the_structures_has_no_sum():
+    """Half of each structure's time is saved, and all of the kidney's, whose second training was lost."""
+    records, models = [], []
+    for structure, replicate in [("liver", 0), ("spleen", 0), ("kidney", 0), ("liver", 1), ("spleen", 1)]:
+        for family, seconds in (("target", 100.0), ("tuned", 0.0 if structure == "kidney" else 50.0)):
+            name = f"{family}-{structure}-r{replicate}"
+            records.append(record(name, "source" if family == "tuned" else None, seconds=seconds))
+            records[-1]["stage"] |= {"structures": [structure], "replicate": replicate}
+            models.append(model(name, family, 5))
+    whole = savings(training_times(records, models), "target").query("structure == 'all'")
+    assert whole["replicate"].tolist() == [0]
+    assert whole["saved_percent"].tolist() == [pytest.approx(200 / 3)]
+
+
 def test_structures_add_up_and_survive_the_file(tmp_path):
     study = chen_study(organs=3)
     table = training_times(chen_records(study), plan(study).models.values())

@@ -5,7 +5,8 @@ Both are tested on the same patients.
 A family of a chain has a model for each fold, all tested on the same cases of the target. A case's score
 under a family is its mean over the models, so that the patients remain the units. Beside it stands the
 score of the one model whose *validation* DSC is best, which is what Touijer 2024 reports; which model that
-is never depends on a test case. Where cases have several structures, a case's score is their mean.
+is never depends on a test case. Where cases have several structures, a case's score is their mean, under each training
+that has all of them (`metrics_table.with_all_structures`).
 
 A mean difference has two intervals. `ci_low, ci_high` is Student's over the cases' differences, as if
 these were the only models that such a training could give. `ci_wide_low, ci_wide_high` is for other patients
@@ -23,7 +24,7 @@ import pandas as pd
 from crossover.statistics.differences.paired import describe, holm
 from crossover.statistics.estimates.chance import DECIMALS, METHODS, Effect, combined, effect
 from crossover.statistics.scores.intervals import clip_to_scale, mean_interval, of_differences
-from crossover.statistics.scores.metrics_table import POOLED, with_runs
+from crossover.statistics.scores.metrics_table import POOLED, with_all_structures, with_runs
 from crossover.statistics.scores.scales import SHARE
 from crossover.study.chains import BASELINE, ONE_SOURCE, Chain, baseline, comparable, kinds
 
@@ -65,12 +66,12 @@ class ChainScores:
     def __init__(self, metrics: pd.DataFrame, validation: pd.DataFrame, primary: str = METRICS[0]) -> None:
         self.metrics = [m for m in dict.fromkeys((*METRICS, primary)) if m in metrics]
         metrics = with_runs(metrics)
-        means = metrics.groupby(["family", "cohort", "case", "run"])[self.metrics].mean()
-        self._tables = {
-            (*place, metric): own.droplevel([0, 1]).dropna(axis=1, how="all").dropna(how="all")
-            for metric in self.metrics
-            for place, own in means[metric].unstack("run").groupby(level=[0, 1])
-        }
+        self._tables = {}
+        for metric in self.metrics:
+            whole = with_all_structures(metrics.dropna(subset=metric))
+            means = whole.groupby(["family", "cohort", "case", "run"])[metric].mean().unstack("run")
+            for (family, cohort), own in means.groupby(level=[0, 1]):
+                self._tables[family, cohort, metric] = own.droplevel([0, 1]).dropna(axis=1, how="all")
         models = metrics.drop_duplicates("model")[["model", "family", "run", "fold"]]
         self._validation = models.merge(validation[["model", "validation_dsc"]], "left", "model")
         self._best = functools.cache(self._best_of)

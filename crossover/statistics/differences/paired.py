@@ -125,7 +125,8 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
 
         Where a test set has several structures, rows of structure "all" compare the main families by
         each case's mean over the structures; they are not among the corrected ones. A pair that lacks a
-        structure which other main families have gets no such row: its mean would be of something else.
+        structure which other main families have gets no such row: its mean would be of something else. For the same
+        reason a case's mean is of the trainings that have all of its structures, and `trainings` counts these.
 
         An infinite score (a distance to an empty mask) is the largest of all in ranks and medians; then there
         is no mean difference, interval, p, t test or dz.
@@ -322,19 +323,26 @@ def _over_structures(pairs: list[_Pair], main: list[str], spread: Known) -> list
     for own in groups.values():
         if len(own) < len(structures):
             continue
-        runs = [sorted({run for pair in own for run in pair.runs[side]}) for side in (0, 1)]
-        a, b = (mean_of(np.stack([_columns(pair, side, runs[side]) for pair in own]), 0) for side in (0, 1))
+        (a, of_a), (b, of_b) = (_mean_over(own, side) for side in (0, 1))
         first = own[0].place
         # a model of one structure can't name the comparison over all: the families do
         place = first | {"structure": POOLED, "a": first["family_a"], "b": first["family_b"]}
-        out.append(_Pair(place, (a, b), (runs[0], runs[1]), own[0].strata, spread))
+        out.append(_Pair(place, (a, b), (of_a, of_b), own[0].strata, spread))
     return out
 
 
-def _columns(pair: _Pair, side: int, runs: list[str]) -> np.ndarray:
-    """Return the scores of one side by these trainings, of the cases that both have a value for."""
-    own = pd.DataFrame(pair.scores[side], columns=pair.runs[side]).reindex(columns=runs)
-    return np.where(pair.both[:, None], own.to_numpy(float), np.nan)
+def _mean_over(pairs: list[_Pair], side: int) -> tuple[np.ndarray, list[str]]:
+    """Return one side's scores by each case's mean over the structures that both have, and the names of its trainings.
+
+    A training that lacks one of these structures of a case has no mean of it; one without any mean is left out.
+    """
+    runs = sorted({run for pair in pairs for run in pair.runs[side]})
+    tables = [pd.DataFrame(pair.scores[side], columns=pair.runs[side]).reindex(columns=runs) for pair in pairs]
+    scores, counted = np.stack(tables), np.stack([pair.both for pair in pairs])[..., None]
+    lacking = (counted & np.isnan(scores)).any(0)
+    means = np.where(lacking, np.nan, mean_of(np.where(counted, scores, np.nan), 0))
+    trained = np.flatnonzero((~np.isnan(means)).any(0))
+    return means[:, trained], [runs[i] for i in trained]
 
 
 def _row(pair: _Pair, alpha: float) -> dict:

@@ -77,21 +77,26 @@ def contrasted(
 ) -> tuple[list[np.ndarray], Sequence[float], Spread | None]:
     """Return the scores that a weighted sum of models' means is estimated from, their weights, and the spread.
 
-    A model that lacks a case in some training counts by each case's mean over its trainings. Folds are
-    paired, since the models of a fold are trained on the same patients: then there is one array, of the
-    weighted sums.
+    Trainings without any score don't count. A model that lacks a case in one of the others counts by each case's
+    mean over its trainings, as one training. Several folds are paired, since the models of a fold are trained on the
+    same patients: then there is one array, of the weighted sums.
 
     Args:
         models: shape (cases, trainings) each, finite or NaN, with at least one score of every case.
         runs: the names of each model's trainings.
         weights: of the models' means.
-        spread: returns the spread between trainings; it is called where every model has one training only.
+        spread: returns the spread between trainings; it is called where every model counts as one training.
     """
-    complete = [m if not np.isnan(m).any() else mean_of(m, 1)[:, None] for m in models]
+    complete, names = [], []
+    for model, own in zip(models, runs, strict=True):
+        there = ~np.isnan(model).all(0)
+        model = model if there.all() else model[:, there]
+        complete.append(mean_of(model, 1)[:, None] if np.isnan(model).any() else model)
+        names.append([run for run, kept in zip(own, there, strict=True) if kept])
     known = spread() if all(m.shape[1] == 1 for m in complete) else None
-    whole = all(m.shape[1] == len(names) for m, names in zip(complete, runs, strict=True))
-    folded = all(not run.endswith("/") for run in runs[0])
-    if whole and folded and all(list(names) == list(runs[0]) for names in runs):
+    several = all(m.shape[1] == len(own) > 1 for m, own in zip(complete, names, strict=True))
+    folded = not any(run.endswith("/") for run in names[0])
+    if several and folded and all(own == names[0] for own in names):
         paired = np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)
         return [paired], [1.0], known
     return complete, weights, known

@@ -6,11 +6,12 @@ deviations, each times √(ν / χ²(ν)), drawn anew, which gives it Student's 
 
 * Patients, resampled with replacement inside each cohort (Efron 1979); times √(n / (n - 1)), since a resample
   of n spreads less than n new patients; ν = patients - cohorts.
-* Trainings, where every family has two or more at every size: the residuals of the replicates about their
-  mean, resampled from those of all families at that size; times √(R / (R - 1)); ν = all of them - families.
-  A model that belongs to no size is the same at all of them, and so is its deviation; one training of it will do.
-* Trainings, where some family has one: how far its means stray from a smooth curve says how much a mean
-  hangs on its one training. Of every family the residual about 1, log2 n and 1 / n is taken; what the
+* Trainings, where some family has two or more: the residuals of the replicates about their mean, over the cases that
+  all of them have, resampled from those of all families at that size, or at all sizes where none has two at that
+  one; times √(R / (R - 1)); ν = all of them - families. A model trained once has one of these, too. One that
+  belongs to no size is the same at all of them, and so is its deviation.
+* Trainings, where all families with sizes were trained once: how far means stray from a smooth curve says how much a
+  mean hangs on its one training. Of every family the residual about 1, log2 n and 1 / n is taken; what the
   patients make of it is subtracted; the rest, pooled over families and sizes, is a variance, drawn anew for
   each mean. ν = residuals - what was fitted. Luck that neighbouring sizes share is not seen by this.
   With three sizes or fewer nothing can be said of trainings: then the resamples are of patients only.
@@ -19,6 +20,7 @@ Replicates and folds are both trainings; the folds count only where a family has
 nested subsets each counts as one training, by the mean over its own (`metrics_table.with_runs`).
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.estimates.chance import Spread, pooled_spread
-from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
+from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_all_structures, with_runs
 from crossover.statistics.scores.scales import KNOWN, SHARE, Scale, direction, scale
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
@@ -75,6 +77,19 @@ class Panel:
     def trainings(self) -> np.ndarray:
         """The number of trainings with a value, shape (families, K)."""
         return (~np.isnan(self.scores)).any(3).sum(2)
+
+    @functools.cached_property
+    def apart(self) -> np.ndarray:
+        """Each training's mean minus that of its model's trainings, shape (families, K, trainings).
+
+        It is over the cases which all trainings of the model have; NaN of a model with fewer than two trainings, or
+        without such cases.
+        """
+        missing = np.isnan(self.scores)
+        lacking = (missing & ~missing.all(3, keepdims=True)).any(2, keepdims=True)
+        runs = mean_of(np.where(lacking, np.nan, self.scores), 3)
+        runs[self.trainings < 2] = np.nan
+        return runs - mean_of(runs, 2)[..., None]
 
 
 @dataclass(frozen=True)
@@ -165,8 +180,7 @@ def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
     rng = np.random.default_rng(seed)
     means = panel.means
     deviations = _of_patients(panel, draws, rng)
-    here = ~np.isnan(means[: panel.sized])
-    if (panel.trainings[: panel.sized][here] > 1).all():
+    if not np.isnan(panel.apart[: panel.sized]).all():
         training = _same_at_all_sizes(panel, _of_replicates(panel, draws, rng))
         sd = _sd_of_replicates(panel)
         return Resampled(panel, means, means + deviations + training, REPLICATES, sd)
@@ -187,13 +201,15 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
         metric: the scores' column.
 
     Returns:
-        The spread pooled over the models with several trainings on complete cases; where there is none, from
+        The spread pooled over the models with several trainings on complete cases, and over structures of the
+            trainings that have all of them (`metrics_table.with_all_structures`); where there is none, from
             the roughness of the means over the sizes (`roughness`); None where neither can be computed.
     """
     keys = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case"]
     keys = [key for key in keys if key in rows]
     if rows.duplicated(keys).any():
-        rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
+        whole = with_all_structures(rows)
+        rows = whole.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
     trained = with_runs(rows)
     model = ["family", "n_train"]
     repeated = trained[trained.groupby(model, sort=False)["run"].transform("nunique") > 1]
@@ -234,14 +250,16 @@ def _of_patients(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _of_replicates(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
-    runs = mean_of(panel.scores, 3)  # (families, K, trainings)
-    count = panel.trainings
-    apart = (runs - mean_of(runs, 2)[..., None]) * np.sqrt(count / np.maximum(count - 1, 1))[..., None]
+    count, apart = panel.trainings, panel.apart
+    several = ~np.isnan(apart).all(2)
+    apart = apart * np.sqrt(count / np.maximum(count - 1, 1))[..., None]
     out = np.full((draws, *count.shape), np.nan)
     for k in range(len(panel.sizes)):
-        several = count[:, k] > 1
-        pool = apart[several, k][~np.isnan(apart[several, k])]
-        scale = _student(len(pool) - several.sum(), draws, rng)
+        pooled = several & (np.arange(len(panel.sizes)) == k)
+        if not pooled[: panel.sized].any():
+            pooled[: panel.sized] = several[: panel.sized]
+        pool = apart[pooled][~np.isnan(apart[pooled])]
+        scale = _student(len(pool) - pooled.sum(), draws, rng)
         for f in np.flatnonzero(count[:, k]):
             out[:, f, k] = rng.choice(pool, (draws, count[f, k])).mean(1) * scale
     return out
@@ -254,9 +272,9 @@ def _same_at_all_sizes(panel: Panel, deviations: np.ndarray) -> np.ndarray:
 
 def _sd_of_replicates(panel: Panel) -> float:
     """Return the SD of one training's mean about its family's at that size, pooled."""
-    runs = mean_of(panel.scores[: panel.sized], 3)
-    squares = np.nansum((runs - mean_of(runs, 2)[..., None]) ** 2)
-    return float(np.sqrt(squares / np.maximum(panel.trainings[: panel.sized] - 1, 0).sum()))
+    apart = panel.apart[: panel.sized]
+    known = ~np.isnan(apart)
+    return float(np.sqrt(np.nansum(apart**2) / (known.sum() - known.any(2).sum())))
 
 
 def roughness(panel: Panel) -> Spread | None:

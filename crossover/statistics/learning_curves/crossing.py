@@ -20,10 +20,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.chance import DECIMALS, Effect
-from crossover.statistics.estimates.effects import effect_of
+from crossover.statistics.estimates.chance import DECIMALS, METHODS, Effect, effect
 from crossover.statistics.estimates.resampling import (
     DRAWS,
+    REPLICATES,
     Panel,
     Resampled,
     draws_as_trainings,
@@ -138,7 +138,7 @@ def crossover(
     }  # fmt: skip
     if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
-        if not lacking(row):
+        if not lacking(row) and resampled.resampled == REPLICATES:
             difference, sizes = partial(_difference, panel, first, second), here.tolist()
             row["verdict"] = _verdict(difference, sizes, leads(_apart(means), _apart(draws), alpha), at, alpha)
         row["ci_low"], row["ci_high"] = _within(row["verdict"], at, (low, high), n)
@@ -151,13 +151,17 @@ def lacking(row: Mapping) -> str:
     return " and ".join(what for what, is_so in lacks.items() if is_so)
 
 
-def _difference(panel: Panel, first: int, second: int, k: int) -> Effect:
-    """Estimate the first family's mean minus the second's at size k, on the cases that both have."""
+def _difference(panel: Panel, first: int, second: int, k: int) -> Effect | None:
+    """Estimate the first family's mean minus the second's at size k, on the cases that all trainings of both have.
+
+    None without such cases. A mean of some of a case's trainings would tell nothing of how trainings differ.
+    """
     scores = panel.scores[[first, second], k]
-    both = (~np.isnan(scores)).any(1).all(0)
-    models = [own[~np.isnan(own).all(1)][:, both].T for own in scores]
-    runs = [[f"{run}/" for run in range(model.shape[1])] for model in models]
-    return effect_of(models, runs, (1, -1), panel.strata[both], lambda: None)
+    models = [own[~np.isnan(own).all(1)].T for own in scores]  # (cases, trainings) each
+    both = ~np.isnan(np.hstack(models)).any(1)
+    if not both.any():
+        return None
+    return effect([model[both] for model in models], (1, -1), panel.strata[both])
 
 
 def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
@@ -178,16 +182,24 @@ def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
     return [int(s) for i, s in enumerate(signs) if i == 0 or s != signs[i - 1]]
 
 
-def _verdict(difference: Callable[[int], Effect], sizes: list[int], signs: list[int], at: float, alpha: float) -> str:
+def _verdict(
+    difference: Callable[[int], Effect | None], sizes: list[int], signs: list[int], at: float, alpha: float
+) -> str:
     """Return the verdict on the differences at all sizes, first minus second; only those that decide are estimated."""
     if len(signs) > 2:
         return CHANGES
     if 0 < at < np.inf:
-        at_ends = difference(sizes[0]).p_above(0) <= alpha and difference(sizes[-1]).p_below(0) <= alpha
+        at_ends = _ahead(difference(sizes[0]), 1, alpha) and _ahead(difference(sizes[-1]), -1, alpha)
         return CROSSES if at_ends else OPEN
-    above = at == np.inf
-    sure = all((found.p_above(0) if above else found.p_below(0)) <= alpha for found in map(difference, sizes))
-    return NONE if sure else OPEN
+    first = 1 if at == np.inf else -1
+    return NONE if all(_ahead(difference(k), first, alpha) for k in sizes) else OPEN
+
+
+def _ahead(found: Effect | None, sign: int, alpha: float) -> bool:
+    """Return whether a difference has this sign beyond the chance of patients and of trainings."""
+    if found is None or found.about != METHODS:
+        return False
+    return (found.p_above(0) if sign > 0 else found.p_below(0)) <= alpha
 
 
 def _within(verdict: str, at: float, interval: tuple[float, float], n: np.ndarray) -> tuple[float, float]:

@@ -33,8 +33,8 @@ def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: 
     Returns:
         One row for each test set, structure, family of several sizes and size. `mean` is over `patients` of
             each one's mean over `replicates`, with its interval from resamples of what `resampled` says:
-            "patients and replicates"; "patients and roughness" or "patients", where some family has one
-            training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the
+            "patients and replicates"; "patients and roughness" or "patients", where all families with sizes were
+            trained once. All intervals are up to the ends of the metric's scale. `training_sd` is the
             SD of a mean by the chance of one training, the same for a test set and structure; NaN where it
             can't be estimated.
         `fitted_monotone` is the isotonic regression, which never gets worse with n, with its interval `fit_low,

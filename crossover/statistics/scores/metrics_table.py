@@ -194,6 +194,21 @@ def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
 
 
+def with_all_structures(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table by which a training's mean over the structures of a case can be computed.
+
+    A training that lacks a structure of a case, which another training of the same model has, has no mean over the
+    case's structures: what is left would be the mean of something else.
+
+    Args:
+        table: of `tested`, with one row for each training, case and structure that has a score.
+    """
+    case = ["family", "n_train", "cohort", "case"]
+    training = [*case, *(c for c in ("replicate", "draw", "fold") if c in table)]
+    own = table.groupby(training, dropna=False, sort=False)["structure"].transform("nunique")
+    return table[own == table.groupby(case, sort=False)["structure"].transform("nunique")]
+
+
 def mean_by_place(values: np.ndarray, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Return an array with the mean of the values of each place in it; NaN where there is none.
 

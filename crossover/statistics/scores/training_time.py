@@ -98,7 +98,7 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
     Returns:
         The columns `SAVINGS`, one row for each structure, size, replicate and family whose stage has a parent or begins
         with given weights that the one from scratch doesn't begin with, and where there are several structures one of
-        structure "all" with their sums.
+        structure "all" with their sums, if the replicate has all of them.
         `*_s` of a part are the seconds that it saved (negative: it cost more), `cheaper_steps_percent`
         and `anything_else_percent` their shares of `saved_s`, NaN where nothing was saved or lost.
         Stages before the last one that train on the target, as those of gradual unfreezing, are added to it;
@@ -222,14 +222,16 @@ def _decomposed(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _overall(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return sums over the structures, where a family has several."""
+    """Return sums over the structures, where a family has several, of the replicates that have all of them."""
     if pairs.empty:
         return pairs
     numbers = [*_ADDED, *(f"{name}_scratch" for name in _ADDED), *_CAUSES, "saved_s", "source_s"]
     how = {name: lambda v: v.sum(skipna=False) for name in [*numbers, "structures", "stages"]}
     groups = pairs.groupby(["family", "n_train", "replicate"], sort=False)
     sums = groups.agg({**how, **dict.fromkeys(_FLAGS, "all"), "device": "first"}).reset_index()
-    return sums[sums["structures"] > 1].assign(structure=POOLED)
+    trained = pairs.groupby(["family", "n_train"])["structure"].nunique()
+    needed = trained.loc[pd.MultiIndex.from_frame(sums[["family", "n_train"]])].to_numpy()
+    return sums[(needed > 1) & (sums["structures"] == needed)].assign(structure=POOLED)
 
 
 def _shares(table: pd.DataFrame) -> pd.DataFrame:

@@ -160,33 +160,37 @@ class _Side(NamedTuple):
 def _effect(places: Sequence[Sequence[_Side]], scores: RunScores) -> Effect:
     """Return an effect over places; a case counts by its mean over the places on whose test set it is.
 
-    Folds are paired, since the models of a fold are trained on the same patients.
+    A training of a model counts for a case where it has all places and structures of it: else what is left would be
+    the mean of something else. Folds are paired, since the models of a fold are trained on the same patients.
 
     Raises:
-        Missing: no case is scored under all models of a place.
+        Missing: no case is scored under all models of a place, or none by a training that has all of them.
     """
-    sums: dict[tuple[str, int], pd.DataFrame] = {}
-    shares: dict[tuple[str, int], pd.Series] = {}
+    parts: dict[tuple[str, int], list[pd.DataFrame]] = {}
+    shares: dict[tuple[str, int], list[pd.Series]] = {}
     counted = []
     for sides in places:
         tables = [scores.of(*side.place) for side in sides]
         shared = functools.reduce(lambda a, b: a.intersection(b), (t.index for t in tables))
         counted.append(pd.Series(1.0, shared))
         for side, table in zip(sides, tables, strict=True):
-            own = table.loc[shared]
-            own = own if own.notna().all(axis=None) else own.mean(axis=1).to_frame("mean")
-            weight = pd.Series(abs(side.weight), shared)
-            key = (side.family, side.n)
-            for kept, new in ((sums, side.weight * own), (shares, weight)):
-                new = new.groupby(level=KEYS).sum()
-                kept[key] = kept[key].add(new, fill_value=0) if key in kept else new
-    counts = pd.concat(counted).groupby(level=KEYS).sum()
-    if counts.empty:
+            parts.setdefault(side.place[:2], []).append(side.weight * table.loc[shared])
+            shares.setdefault(side.place[:2], []).append(pd.Series(abs(side.weight), shared))
+    if any(own.empty for own in counted):
         raise Missing("no case is scored under both models")
-    weights = [(share.reindex(counts.index, fill_value=0) / counts).mean() for share in shares.values()]
+    counts = pd.concat(counted).groupby(level=KEYS).sum()
+    sums = [pd.concat(own).sort_index(axis=1).groupby(level=KEYS).sum(skipna=False) for own in parts.values()]
+    for own in sums:
+        counts = counts.drop(own.index[own.isna().all(axis=1)], errors="ignore")
+    if not all(own.index.droplevel("structure").isin(counts.index).any() for own in counted):
+        raise Missing("a model has no training with scores of all places and structures that are compared together")
+    weights = [
+        (pd.concat(own).groupby(level=KEYS).sum().reindex(counts.index, fill_value=0) / counts).mean()
+        for own in shares.values()
+    ]
     models = [
         own.reindex(counts.index, fill_value=0).div(counts, axis=0) / weight
-        for own, weight in zip(sums.values(), weights, strict=True)
+        for own, weight in zip(sums, weights, strict=True)
     ]
     at = [side for sides in places for side in sides]
     test_sets, structures = ({getattr(side, name) for side in at} for name in ("test_set", "structure"))
