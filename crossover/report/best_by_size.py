@@ -136,9 +136,14 @@ def rests_on(results: StudyResults) -> list[str]:
     study = results.study
     pairs, alpha = _pairs(results, *study.structures), study.statistics.alpha
     found = pairs[pairs["p"] < alpha]
-    averaged = (_pairs(results, POOLED)["p"] < alpha).sum() if len(study.structures) > 1 else 0
-    of_each = {"left": found["significant"].sum(), "tests": found["tests"].max()} if len(found) else {}
-    return statements(study, "answer_rests_on", found=len(found), averaged=averaged, **of_each)
+    whole = _pairs(results, POOLED) if len(study.structures) > 1 else pairs[:0]
+    averaged = whole[whole["p"] < alpha]
+    facts = {"found": len(found), "averaged": len(averaged)}
+    if len(found):
+        facts |= {"left": found["significant"].sum(), "tests": found["tests"].max()}
+    if len(averaged):
+        facts |= {"averaged_left": (averaged["p_holm"] < alpha).sum(), "averaged_tests": averaged["tests"].max()}
+    return statements(study, "answer_rests_on", **facts)
 
 
 def cost_of_choice(results: StudyResults) -> list[str]:

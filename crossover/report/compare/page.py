@@ -75,7 +75,7 @@ def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
         "metric": style.metric_label(metric),
         "better": better,
         "method": method(metric),
-        "corrected": next((text for text in section.pairs["corrected_over"].dropna() if text), ""),
+        "corrected": "; ".join(filter(None, of_cohorts(section.pairs)["corrected_over"].dropna().unique())),
         "counting": COUNTING[summary[summary["metric"] == metric]["about"].eq(MODELS).any()],
         "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
         "pairs": pairs_layout(section.pairs),
