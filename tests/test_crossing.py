@@ -29,6 +29,7 @@ from crossover.statistics.learning_curves.crossing import (
     crossovers,
     lacking,
     leads,
+    size_text,
 )
 from crossover.statistics.scores.metrics_table import check_metrics
 from tests.simulated import (
@@ -67,9 +68,8 @@ def test_a_crossover_is_found_and_said():
     assert (row["ahead"], row["overtakes"], row["verdict"]) == (TRANSFER, SCRATCH, CROSSES)
     assert row["ci_low"] <= true <= row["ci_high"]
     assert row["n"] == pytest.approx(true, rel=0.1)
-    assert row["statement"] == (
-        f"scratch overtakes transfer-L1 at n = {row['n']:.0f} (95% CI {row['ci_low']:.0f} to {row['ci_high']:.0f})"
-    )
+    said = f"scratch overtakes transfer-L1 at n = {np.ceil(row['n']):.0f} "
+    assert row["statement"] == f"{said}(95% CI {row['ci_low']:.0f} to {row['ci_high']:.0f})"
     assert (row["n_smallest"], row["n_largest"], row["sizes"]) == (5, 256, 6)
 
 
@@ -159,7 +159,7 @@ def test_from_how_many_cases_training_beats_a_model_off_the_shelf(models):
     true = 2 ** (3.0 + np.log(0.6 / 0.2) / 0.8)  # where 0.8 / (1 + exp(-0.8 (log2 n - 3))) is 0.6
     assert row["verdict"] == CROSSES and row["ci_low"] <= true <= row["ci_high"]
     assert row["n"] == pytest.approx(true, rel=0.15)
-    assert row["statement"].startswith(f"with {row['n']:.0f} cases or more scratch is ahead of ")
+    assert row["statement"].startswith(f"with {np.ceil(row['n']):.0f} cases or more scratch is ahead of ")
     assert row["statement"].endswith("; with 5, pretrained is")
 
 
@@ -179,6 +179,13 @@ def test_a_model_off_the_shelf_has_the_same_luck_at_all_sizes():
     drawn = resample(replace(panel, unsized=1), 50).draws
     assert np.ptp(drawn[:, 2] - panel.means[2], axis=1).max() < 1e-12
     assert np.ptp(drawn[:, 1] - panel.means[1], axis=1).min() > 0
+
+
+def test_a_crossover_between_two_sizes_is_rounded_up():
+    """Below n* the other one is ahead: with 3 cases and n* 3.43 nothing has been overtaken yet."""
+    row = {"n_smallest": 3, "n_largest": 50}
+    texts = [size_text(n, row) for n in (3.43, 2 ** np.log2(8.0) + 1e-9, 0.0, np.inf)]
+    assert texts == ["4", "8", "below 3", "beyond 50"]
 
 
 def test_few_patients_leave_it_open():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
@@ -60,7 +61,7 @@ def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
     told = [text.get_text() for text in figure.axes[1].texts]
     crossing = pairs[pairs["verdict"] == "crosses"]
     assert len(told) == 5
-    assert [t for t in told if t.startswith("n = ")] == [f"n = {n:.0f}" for n in crossing["n"]]
+    assert [t for t in told if t.startswith("n = ")] == [f"n = {np.ceil(n):.0f}" for n in crossing["n"]]
     assert "none in the range" in told
 
 

@@ -18,6 +18,7 @@ from crossover.statistics.learning_curves.crossing import (
     lacking,
     size_text,
     stays_ahead,
+    whole_cases,
 )
 from crossover.study.families import baseline, families, fine_tuned, main_question
 from crossover.study.schema import Study
@@ -163,7 +164,6 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cases(n: float, row: Any) -> str:
-    """Return a number of cases, rounded up: 12.3 of them are 13."""
     if n == 0:
         return f"≤ {row.n_smallest}"
-    return f"> {row.n_largest}" if n == np.inf else f"{np.ceil(n):.0f}"
+    return f"> {row.n_largest}" if n == np.inf else whole_cases(n)

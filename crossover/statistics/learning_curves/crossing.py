@@ -291,12 +291,12 @@ def stays_ahead(row: Mapping) -> tuple[str, str]:
 
 
 def _needs(row: dict) -> str:
-    """Return a row as a sentence; cases are whole, so that 12.3 of them are 13."""
+    """Return a row as a sentence."""
 
     def cases(n: float) -> str:
         if n == 0:
             return f"{row['n_smallest']} or fewer"
-        return f"more than {row['n_largest']}" if n == np.inf else f"{np.ceil(n):.0f}"
+        return f"more than {row['n_largest']}" if n == np.inf else whole_cases(n)
 
     low, high = cases(row["ci_low"]), cases(row["ci_high"])
     bounds = low if low == high else f"{low} to {high}"
@@ -321,4 +321,9 @@ def size_text(n: float, row: dict) -> str:
         return "none"
     if n == 0:
         return f"below {row['n_smallest']}"
-    return f"beyond {row['n_largest']}" if n == np.inf else f"{n:.0f}"
+    return f"beyond {row['n_largest']}" if n == np.inf else whole_cases(n)
+
+
+def whole_cases(n: float) -> str:
+    """Return an n in words; cases are whole, so that 12.3 of them are 13, and 8 but for rounding are 8."""
+    return f"{np.ceil(np.round(n, 6)):.0f}"
