@@ -518,6 +518,11 @@ class Strategy(ConfigSection):
         """Whether a step trains on as many cases as a size says."""
         return any(n == "n" for step in self.chain for n in step.train.values())
 
+    def label_at(self, level: str) -> str:
+        """Return the label of the family at a level, "" for none: with the level, where it lacks that, as "TL (L1)"."""
+        said = len(self.levels) == 1 and level.casefold() in self.label.casefold().split()
+        return f"{self.label} ({level})" if level and not said else self.label
+
 
 class Selection(ConfigSection):
     """The choice of the network by cross-validation.
