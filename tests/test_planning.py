@@ -436,6 +436,22 @@ def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
     assert planning.statement(row | {"reached": 0.29}).endswith("with an assurance of 29% only")
 
 
+@pytest.mark.parametrize(
+    ("sizes", "trainings", "why"),
+    [
+        ((5, 13, 26), (1,), "one draw of the labelled cases gives no verdict; ask for 2 trainings or more"),
+        ((5, 26), (2, 3), "two sizes don't tell what the curves do between them; add a size between first"),
+    ],
+)
+def test_what_no_plan_can_settle_is_neither_settled_nor_planned(sizes, trainings, why):
+    close = {SCRATCH: power(0.80, 0.60, 0.4), TRANSFER: power(0.80, 0.58, 0.4)}
+    table = check_metrics(table_of(simulated_panel(close, Design(patients=8, replicates=2, sizes=sizes), 1)))
+    rows, notes = design(table, Question(difference=0.1, rules=Rules(trainings=trainings)))
+    [said] = rows.loc[rows["question"].eq(CROSSOVER), "statement"]
+    assert said.startswith("no plan settles whether ") and said.endswith(why)
+    assert not any("the pilot itself settles" in note for note in notes)
+
+
 def test_one_test_case_is_no_lack_of_trainings():
     scores = simulated_panel(dict.fromkeys((TRANSFER, SCRATCH), power(0.8, 0.6, 0.4)), Design(), 0)
     one = replace(scores, scores=scores.scores[..., :1], strata=scores.strata[:1])
