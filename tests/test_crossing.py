@@ -31,7 +31,10 @@ from crossover.statistics.learning_curves.crossing import (
     leads,
     size_text,
 )
+from crossover.statistics.learning_curves.curves import learning_curves
 from crossover.statistics.scores.metrics_table import check_metrics
+from crossover.statistics.study_planning.planning import NEXT, SCORE
+from crossover.statistics.study_planning.plans import Question, design
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,
@@ -194,6 +197,21 @@ def test_few_patients_leave_it_open():
     assert (row["ci_low"], row["ci_high"]) == (0, np.inf)
     assert row["statement"].startswith("can't tell whether ")
     assert row["statement"].endswith("(95% CI below 5 to beyond 256)")
+
+
+def test_one_test_case_gives_no_interval_and_says_why():
+    """Its resamples would be of trainings alone, whose interval would be of no width for other patients."""
+    table = check_metrics(table_of(simulated_panel(OTHER, Design(patients=1, replicates=2), 1)))
+    why = "one test case of a cohort doesn't tell how much another one differs"
+    needed = cases_needed(table, "dsc", 0.95, draws=50)
+    assert needed[["ci_low", "ci_high"]].isna().all(axis=None) and needed["n"].notna().all()
+    assert needed["statement"].str.match(f"can't tell how many cases .* needs for 0.\\d: {why}$").all()
+    curves = learning_curves(table, "dsc", 0.95, draws=50)
+    assert curves[["ci_low", "ci_high", "fit_low", "fit_high"]].isna().all(axis=None) and curves["mean"].notna().all()
+    rows, _ = design(table, Question(reach=0.6))
+    told = rows[rows["question"].isin([SCORE, NEXT])]
+    assert len(told) == 4 and told["ci_low"].isna().all() and told["statement"].str.endswith(why).all()
+    assert crossovers(table, "dsc", 0.95, 0.05, draws=50)["statement"].str.endswith("; add a second test case").all()
 
 
 @pytest.mark.parametrize("design", [Design(patients=1, replicates=2), SURE])

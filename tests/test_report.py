@@ -211,6 +211,7 @@ def test_cases_needed_stand_in_a_row_for_each_score():
         (0.6, "scratch", 12.3, 5.2, np.inf),
         (0.6, "transfer-L1", 0.0, 0.0, 8.0),
         (0.7, "scratch", np.inf, np.inf, np.inf),
+        (0.7, "transfer-L1", 12.3, np.nan, np.nan),  # of one test case
     ]
     needed = pd.DataFrame([
         {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "family": f, "target": t, "n": n,
@@ -224,7 +225,7 @@ def test_cases_needed_stand_in_a_row_for_each_score():
     assert table.head[0] == "DSC" and set(table.head[1:]) == {"UT-only", "TL (L1)"}
     by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     assert by_head[0]["UT-only"] == "13 (6 to > 51)" and by_head[0]["TL (L1)"] == "≤ 5 (≤ 5 to 8)"
-    assert by_head[1] == {"DSC": "0.7", "UT-only": "> 51", "TL (L1)": ""}
+    assert by_head[1] == {"DSC": "0.7", "UT-only": "> 51", "TL (L1)": "13"}
 
 
 # ---- tests side by side

@@ -144,7 +144,8 @@ def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
     def cells(row: Any) -> dict[str, str]:
         n, low, high = (_cases(end, row) for end in (row.n, row.ci_low, row.ci_high))
         between = f" ({low if low == high else f'{low} to {high}'})"
-        return {style.family_label(study, row.family): n + ("" if n == low == high else between)}
+        alone = n == low == high or np.isnan(row.ci_low)  # of one test case there is no interval
+        return {style.family_label(study, row.family): n + ("" if alone else between)}
 
     out = across(rows, ["structure", "target"], cells)
     place = pd.Categorical(out["structure"], list(study.structures), ordered=True)

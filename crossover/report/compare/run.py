@@ -102,7 +102,7 @@ def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[s
         there = set(ranked.loc[ranked["metric"] == metric, "test_set"])
         without = [name for name in of_cohorts(pairs[metric])["test_set"].unique() if name not in there]
         if without:
-            out.append(f"{metric}: no ranking on {', '.join(without)}, where no case has a score of every model")
+            out.append(f"{metric}: no ranking on {', '.join(without)}, where no two cases have a score of every model")
     return out
 
 

@@ -17,6 +17,7 @@ from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
 from crossover.statistics.estimates.resampling import Panel, Resampled
 from crossover.statistics.learning_curves.crossing import OPEN, SECOND_DRAW, SIZE_BETWEEN, crossover
+from crossover.statistics.learning_curves.curves import ONE_CASE, several_cases
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
 from crossover.statistics.study_planning.assurance import (
     MOST,
@@ -33,12 +34,11 @@ DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next c
 """What is asked, as the column `question` says."""
 ONE_DRAW = "of this draw"
 """What a learning curve is about whose sizes were drawn once (the column `about`): other draws may lie higher."""
-FEW_CASES = "one test case of a cohort doesn't tell how much another one differs"
 TWO_SIZES = "two sizes don't tell what the curves do between them"
 ONE_DRAW_EACH = "one draw of the labelled cases gives no verdict"
 UNKNOWN = "nothing tells how much another training differs"
 ADVICE = {
-    FEW_CASES: "test on more patients first",
+    ONE_CASE: "test on more patients first",
     TWO_SIZES: f"add {SIZE_BETWEEN} first",
     ONE_DRAW_EACH: "ask for 2 trainings or more",
     UNKNOWN: "train on a second draw of the subsets first",
@@ -155,7 +155,7 @@ def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: 
     pilot = crossing_pilot(panel, resampled, pair)
     several = [trainings for trainings in rules.trainings if trainings > 1]
     why = {
-        FEW_CASES: len(panel.strata) - len(np.unique(panel.strata)) < 1,
+        ONE_CASE: not several_cases(panel),
         TWO_SIZES: row["sizes"] < 3,
         ONE_DRAW_EACH: not several,
         UNKNOWN: pilot is None,
@@ -174,7 +174,8 @@ def scores_reached(resampled: Resampled, place: dict, target: float, rules: Rule
     """Return the labelled cases from which each family has a score; hours are of cases beyond its largest size."""
     rows = []
     for f, curve in _curves(resampled):
-        n, low, high = curve.reaches(target, rules.confidence, rules.assurance)
+        told = curve.refused != ONE_CASE
+        n, low, high = curve.reaches(target, rules.confidence, rules.assurance) if told else (np.nan, np.nan, np.nan)
         more = max(n - curve.sizes[-1], 0)
         rows.append(
             _of_curve(SCORE, place, resampled.panel.families[f], curve, rules)
@@ -286,6 +287,8 @@ def _plan(row: dict, with_: str, what: str) -> str:
 def _reaches(row: dict) -> str:
     """Return what a family needs for a score, with how the curve goes on said where that matters."""
     largest = row["n_train"]
+    if row["refused"] == ONE_CASE:
+        return f"with how many labelled cases {row['a']} reaches {row['target']:g} can't be told: {ONE_CASE}"
     if np.isinf(row["cases"]):
         farthest = largest if row["refused"] else FARTHEST * largest
         why = f", and its curve is not continued: {row['refused']}" if row["refused"] else ""
