@@ -24,6 +24,7 @@ from crossover.report.crossover_section import crossover_section, crossover_sent
 from crossover.report.failures_section import failures_in_short, failures_section
 from crossover.report.overview import found as found_of
 from crossover.report.overview import how_sure, is_not, overview, patients_tested
+from crossover.report.prose import statements
 from crossover.report.provenance_note import ProvenanceNote, provenance_note
 from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable, table
@@ -226,6 +227,15 @@ def test_cases_needed_stand_in_a_row_for_each_score():
     by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     assert by_head[0]["UT-only"] == "13 (6 to > 51)" and by_head[0]["TL (L1)"] == "≤ 5 (≤ 5 to 8)"
     assert by_head[1] == {"DSC": "0.7", "UT-only": "> 51", "TL (L1)": "13"}
+
+
+def test_intervals_that_belong_to_tests_have_the_level_of_the_tests():
+    """They exclude 0 where p < alpha, whatever the confidence of the other intervals is."""
+    other = STUDY.statistics.model_copy(update={"confidence": 0.9, "alpha": 0.01})
+    study = STUDY.model_copy(update={"statistics": other})
+    for entry in ("tukey", "paired_comparisons"):
+        _, note = statements(study, entry, shown=pairs())
+        assert "99%" in note and "90%" not in note
 
 
 # ---- tests side by side

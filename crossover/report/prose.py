@@ -30,12 +30,13 @@ def statements(study: Study, entry: str, **facts: Any) -> list[str]:
     """Return what an entry of `prose.j2` says of these facts, one text for each of its "- " items.
 
     Entries also see the study, the labels of its metric (`metric`) and of its target (`target`), its
-    significance level (`alpha`) and its confidence as "95%".
+    significance level (`alpha`), its confidence as "95%", and so the level of intervals that belong to tests.
     """
     settings = study.statistics
     text = _entries()[entry].render(
         study=study, metric=style.metric_label(settings.metric), alpha=f"{settings.alpha:g}",
-        target=style.test_set_label(study, study.target), confidence=f"{settings.confidence:.0%}", **facts,
+        target=style.test_set_label(study, study.target), confidence=f"{settings.confidence:.0%}",
+        test_interval=settings.test_interval, **facts,
     )  # fmt: skip
     items = re.split(r"^\s*- ", text, flags=re.MULTILINE)
     return [_joined(item) for item in items[1:]]

@@ -580,12 +580,17 @@ class Statistics(ConfigSection):
     ]  # fmt: skip
     """The metric by which models are compared: one of the metrics in metrics.csv for which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    """The confidence level of the intervals."""
+    """The confidence level of the intervals of single models, learning curves and crossovers."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
-    """The significance level of the tests."""
+    """The significance level of the tests. Intervals of differences belong to them and have the level 1 - alpha."""
     missing: Literal["worst", "exclude", "error"] = "worst"
     """How missing predictions are treated: worst scores them with the worst value of each metric, exclude leaves their
     cases out for all models, and error stops the run."""
+
+    @property
+    def test_interval(self) -> str:
+        """The level of the intervals that belong to tests, 1 - alpha, as "95%"."""
+        return f"{100 - 100 * self.alpha:g}%"
 
     @model_validator(mode="before")
     @classmethod
