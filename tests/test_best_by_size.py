@@ -178,6 +178,18 @@ def test_what_correction_leaves_is_told():
     assert rests_on(of(pairwise=two(0.2, 0.8, 0.3))) == []
 
 
+def test_what_rests_on_the_verdict_on_a_crossover_alone_is_told():
+    """Its tests are one-sided at alpha, so that p may be up to twice that, and counts in no correction."""
+    stays = crossing(NONE, np.inf, np.inf, np.inf)
+    [alone] = rests_on(of(pairwise=two(0.08, 0.08, 0.08).assign(difference=0.1), crossover=stays))
+    assert alone == (
+        "3 times a strategy is ruled out at a size by the verdict on a crossover alone, whose tests are one-sided at "
+        "0.05 and not corrected; the p of the difference there is not below 0.05: take it as a hint."
+    )
+    _, rest = rests_on(of(pairwise=two(0.01, 0.01, 0.08).assign(difference=0.1), crossover=stays))
+    assert rest.startswith("1 time a strategy")
+
+
 def organs(*ps: float, pooled: float) -> StudyResults:
     """The p of fine-tuned minus from scratch at 8 cases, of each organ and of their mean."""
     by_organ = [pairs(ORGANS, (8, "transfer", "scratch", 0.1, p), structure=s)
