@@ -112,6 +112,16 @@ def test_what_counts_as_settled_is_what_the_test_calls_significant(df_1, df_2):
         assert Effect(at, ses[0], df_1, ses[1], df_2, 10, 2).p() == pytest.approx(0.05, abs=2e-4)
 
 
+@pytest.mark.parametrize("df_1, df_2", [(60, 1), (1, 60), (15, 1), (60, 2)])
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.001])
+def test_a_small_alpha_with_one_degree_of_freedom_has_its_critical_values(df_1, df_2, alpha):
+    """They grow from 2.7 to 64 at 0.01, by more than double between two of the first angles."""
+    critical = planner._critical(df_1, df_2, alpha)
+    for angle in np.linspace(0, np.pi / 2, planner.KNOTS)[1:-1:4]:
+        p = Effect(float(critical(angle)), np.cos(angle), df_1, np.sin(angle), df_2, 10, 2).p()
+        assert p == pytest.approx(alpha, rel=1e-3)
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     cases=st.integers(4, 300), trainings=st.integers(2, 12), difference=st.floats(0.01, 0.1),
