@@ -16,7 +16,7 @@ from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
 from crossover.statistics.estimates.resampling import Panel, Resampled
-from crossover.statistics.learning_curves.crossing import OPEN, SECOND_DRAW, SIZE_BETWEEN, crossover
+from crossover.statistics.learning_curves.crossing import OPEN, SECOND_DRAW, SIZE_BETWEEN, crossover, lacking
 from crossover.statistics.learning_curves.curves import ONE_CASE, several_cases
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
 from crossover.statistics.study_planning.assurance import (
@@ -156,7 +156,7 @@ def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: 
     several = [trainings for trainings in rules.trainings if trainings > 1]
     why = {
         ONE_CASE: not several_cases(panel),
-        TWO_SIZES: row["sizes"] < 3,
+        TWO_SIZES: SIZE_BETWEEN in lacking(row),
         ONE_DRAW_EACH: not several,
         UNKNOWN: pilot is None,
     }
