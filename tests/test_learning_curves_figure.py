@@ -86,7 +86,7 @@ def test_the_caption_says_how_sure(frames):
     assert "40 Uterus test cases" in text and "2 trainings of each" in text
     assert "other patients and other trainings" in text
     row = frames["crossover"].query("ahead == 'transfer-L1' and overtakes == 'scratch'").iloc[0]
-    assert f"UT-only over TL (L1) at n = {row['n']:.0f}" in text
+    assert f"UT-only over TL (L1) at n = {np.ceil(row['n']):.0f}" in text
     none = frames | {"crossover": frames["crossover"].assign(verdict="can't tell")}
     assert caption("learning_curves", none, STUDY)[1].endswith("No crossover is beyond chance.")
 
