@@ -163,8 +163,8 @@ def test_which_forms_give_a_printed_p():
 
 def paired_paper(*p: str, cases: int = 10, **more):
     a, b = ({"family": f, "n_train": 0} for f in "ab")
-    tests = [{"structure": f"s{k}", "a": a, "b": b, "test_set": "t", "metric": "dsc", "p": Printed(x), "where": "T",
-              "test": "wilcoxon"}
+    tests = [{"structure": f"s{k}", "a": a, "b": b, "test_set": "t", "metric": "dsc", "where": "T",
+              "p": Printed(x.removeprefix("< ")), "p_below": x.startswith("<"), "test": "wilcoxon"}
              for k, x in enumerate(p)]  # fmt: skip
     sets = {"t": {"cases": cases, "where": "T"}}
     return paired_tests(paper(paired=tests, test_sets=sets, alpha=Printed("0.05"), **more))
@@ -187,6 +187,13 @@ def test_corrections_for_the_number_of_tests():
     assert few.verdict == FOLLOWS
     many = only(paired_paper(*["0.005"] * 11, "0.200"), "Number of p")
     assert many.verdict == READING and "leaves 0 of them, that of Benjamini & Hochberg 11" in many.note
+
+
+def test_p_below_alpha_is_below_alpha_and_corrections_leave_what_it_may_be():
+    """Holm's first threshold is 0.01: five p below 0.05 are all below it, or none of them."""
+    found = only(paired_paper(*["< 0.05"] * 5), "Number of p")
+    assert found.printed == "5 of 5" and "leaves 0 to 5 of them, that of Benjamini & Hochberg 5;" in found.note
+    assert only(paired_paper("< 0.05", "0.05"), "Number of p").printed == "1 of 2"
 
 
 def test_a_statement_of_every_case_needs_the_p_of_every_case():

@@ -204,18 +204,31 @@ def test_what_correction_leaves_is_told():
     assert rests_on(of(pairwise=two(0.2, 0.8, 0.3))) == []
 
 
+def test_what_rests_on_the_verdict_on_a_crossover_alone_is_told():
+    """Its tests are one-sided at alpha, so that p may be up to twice that, and counts in no correction."""
+    stays = crossing(NONE, np.inf, np.inf, np.inf)
+    [alone] = rests_on(of(pairwise=two(0.08, 0.08, 0.08).assign(difference=0.1), crossover=stays))
+    assert alone == (
+        "3 times a strategy is ruled out at a size by the verdict on a crossover alone, whose tests are one-sided at "
+        "0.05 and not corrected; the p of the difference there is not below 0.05: take it as a hint."
+    )
+    _, rest = rests_on(of(pairwise=two(0.01, 0.01, 0.08).assign(difference=0.1), crossover=stays))
+    assert rest.startswith("1 time a strategy")
+
+
 def organs(*ps: float, pooled: float) -> StudyResults:
     """The p of fine-tuned minus from scratch at 8 cases, of each organ and of their mean."""
     by_organ = [pairs(ORGANS, (8, "transfer", "scratch", 0.1, p), structure=s)
                 for s, p in zip(ORGANS.structures, ps, strict=True)]  # fmt: skip
-    mean = pairs(ORGANS, (8, "transfer", "scratch", 0.1, pooled), structure=POOLED)
+    mean = pairs(ORGANS, (8, "transfer", "scratch", 0.1, pooled), structure=POOLED).assign(p_holm=3 * pooled, tests=3)
     return of(ORGANS, pairwise=pd.concat(by_organ), paired=mean)
 
 
-def test_differences_of_the_mean_over_structures_are_told_as_uncorrected():
-    assert rests_on(organs(0.5, 0.5, 0.5, 0.5, pooled=0.01)) == [
-        "1 difference with p < 0.05 is of the mean over the structures, which is not corrected: take it as a hint."
-    ]
+def test_differences_of_the_mean_over_structures_are_corrected_among_themselves():
+    said = "Of 1 difference with p < 0.05 in the mean over the structures {} after Holm's correction over these 3 "
+    said += "comparisons{}."
+    assert rests_on(organs(0.5, 0.5, 0.5, 0.5, pooled=0.01)) == [said.format("1 remains", "")]
+    assert rests_on(organs(0.5, 0.5, 0.5, 0.5, pooled=0.02)) == [said.format("none remains", ": take it as a hint")]
     assert len(rests_on(organs(0.01, 0.5, 0.5, 0.5, pooled=0.01))) == 2
     assert len(rests_on(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4))) == 1
 

@@ -663,7 +663,7 @@ def test_a_summarys_name_tells_the_size_and_training_and_so_where_curves_cross(t
     assert (row["verdict"], row["ahead"], row["overtakes"]) == ("crosses", "tuned", "scratch")
     assert 10 < row["n"] < 40 and row["replicates"] == 2
     page = (tmp_path / "out/index.html").read_text()
-    answer = f"dsc, test, label 1: scratch overtakes tuned at n = {row['n']:.0f} (95% CI 10 to 40)"
+    answer = f"dsc, test, label 1: scratch overtakes tuned at n = {np.ceil(row['n']):.0f} (95% CI 10 to 40)"
     assert answer in found.output and answer in page
     assert page.index(answer) < page.index("What was read")
 

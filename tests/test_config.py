@@ -162,6 +162,22 @@ def test_names_that_files_can_not_be_told_apart_by_are_named(tmp_path: Path):
     assert "at most 60 characters" in refusal(long)
 
 
+def test_labels_that_tables_can_not_be_told_apart_by_are_named_with_both_places(tmp_path: Path):
+    said = "{}.label and {}.label: {!r} is that of both"
+    labels = {"strategies.aggregated.label": "UT-only", "cohorts.cervix.label": "Uterus"}
+    for place, label in labels.items():
+        kind, name, _ = place.split(".")
+        twin = next(other for other, own in UTERUS[kind].items() if own["label"] == label)
+        places = sorted([f"{kind}.{name}", f"{kind}.{twin}"], key=[f"{kind}.{n}" for n in UTERUS[kind]].index)
+        assert said.format(*places, label) in refusal(changed(tmp_path, put(place, label)))
+    level = changed(tmp_path, put("strategies.aggregated.label", "TL (L1)"))
+    assert said.format("strategies.transfer", "strategies.aggregated", "TL (L1)") in refusal(level)
+    twins = changed(tmp_path, lambda v: v["structures"].update(other=dict(v["structures"]["tumour"])))
+    assert said.format("structures.tumour", "structures.other", UTERUS["structures"]["tumour"]["label"]) in refusal(
+        twins
+    )
+
+
 def test_a_missing_key_is_named_with_its_place(tmp_path: Path):
     message = refusal(changed(tmp_path, lambda v: v["recipe"].pop("loss")))
     assert "recipe.loss: Field required" in message

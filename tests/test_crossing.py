@@ -29,8 +29,12 @@ from crossover.statistics.learning_curves.crossing import (
     crossovers,
     lacking,
     leads,
+    size_text,
 )
+from crossover.statistics.learning_curves.curves import learning_curves
 from crossover.statistics.scores.metrics_table import check_metrics
+from crossover.statistics.study_planning.planning import NEXT, SCORE
+from crossover.statistics.study_planning.plans import Question, design
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,
@@ -67,9 +71,8 @@ def test_a_crossover_is_found_and_said():
     assert (row["ahead"], row["overtakes"], row["verdict"]) == (TRANSFER, SCRATCH, CROSSES)
     assert row["ci_low"] <= true <= row["ci_high"]
     assert row["n"] == pytest.approx(true, rel=0.1)
-    assert row["statement"] == (
-        f"scratch overtakes transfer-L1 at n = {row['n']:.0f} (95% CI {row['ci_low']:.0f} to {row['ci_high']:.0f})"
-    )
+    said = f"scratch overtakes transfer-L1 at n = {np.ceil(row['n']):.0f} "
+    assert row["statement"] == f"{said}(95% CI {row['ci_low']:.0f} to {row['ci_high']:.0f})"
     assert (row["n_smallest"], row["n_largest"], row["sizes"]) == (5, 256, 6)
 
 
@@ -159,7 +162,7 @@ def test_from_how_many_cases_training_beats_a_model_off_the_shelf(models):
     true = 2 ** (3.0 + np.log(0.6 / 0.2) / 0.8)  # where 0.8 / (1 + exp(-0.8 (log2 n - 3))) is 0.6
     assert row["verdict"] == CROSSES and row["ci_low"] <= true <= row["ci_high"]
     assert row["n"] == pytest.approx(true, rel=0.15)
-    assert row["statement"].startswith(f"with {row['n']:.0f} cases or more scratch is ahead of ")
+    assert row["statement"].startswith(f"with {np.ceil(row['n']):.0f} cases or more scratch is ahead of ")
     assert row["statement"].endswith("; with 5, pretrained is")
 
 
@@ -179,6 +182,13 @@ def test_a_model_off_the_shelf_has_the_same_luck_at_all_sizes():
     drawn = resample(replace(panel, unsized=1), 50).draws
     assert np.ptp(drawn[:, 2] - panel.means[2], axis=1).max() < 1e-12
     assert np.ptp(drawn[:, 1] - panel.means[1], axis=1).min() > 0
+
+
+def test_a_crossover_between_two_sizes_is_rounded_up():
+    """Below n* the other one is ahead: with 3 cases and n* 3.43 nothing has been overtaken yet."""
+    row = {"n_smallest": 3, "n_largest": 50}
+    texts = [size_text(n, row) for n in (3.43, 2 ** np.log2(8.0) + 1e-9, 0.0, np.inf)]
+    assert texts == ["4", "8", "below 3", "beyond 50"]
 
 
 def test_few_patients_leave_it_open():
@@ -227,6 +237,21 @@ def test_a_family_trained_once_takes_no_trainings_from_the_others():
         assert found.draws[:, :2].std(0) == pytest.approx(expected.draws.std(0), rel=0.4)
         verdicts.append(crossover(three, found, (0, 1), 0.95, 0.05)["verdict"])
     assert verdicts.count(OPEN) >= 11
+
+
+def test_one_test_case_gives_no_interval_and_says_why():
+    """Its resamples would be of trainings alone, whose interval would be of no width for other patients."""
+    table = check_metrics(table_of(simulated_panel(OTHER, Design(patients=1, replicates=2), 1)))
+    why = "one test case of a cohort doesn't tell how much another one differs"
+    needed = cases_needed(table, "dsc", 0.95, draws=50)
+    assert needed[["ci_low", "ci_high"]].isna().all(axis=None) and needed["n"].notna().all()
+    assert needed["statement"].str.match(f"can't tell how many cases .* needs for 0.\\d: {why}$").all()
+    curves = learning_curves(table, "dsc", 0.95, draws=50)
+    assert curves[["ci_low", "ci_high", "fit_low", "fit_high"]].isna().all(axis=None) and curves["mean"].notna().all()
+    rows, _ = design(table, Question(reach=0.6))
+    told = rows[rows["question"].isin([SCORE, NEXT])]
+    assert len(told) == 4 and told["ci_low"].isna().all() and told["statement"].str.endswith(why).all()
+    assert crossovers(table, "dsc", 0.95, 0.05, draws=50)["statement"].str.endswith("; add a second test case").all()
 
 
 @pytest.mark.parametrize("design", [Design(patients=1, replicates=2), SURE])

@@ -673,6 +673,15 @@ def test_cohorts_whose_channels_have_other_names_share_the_only_one_of_its_modal
     ]
 
 
+def test_folders_of_one_name_and_structures_of_one_label_are_told_apart(tmp_path: Path, clone: Path):
+    a, b = (hospital(tmp_path / site / "scans", "CT", ["first", "second"]) for site in ("North", "South"))
+    made = new("mine", "--source", a, "--target", b, "--structures", "lung_l=first,l_lung=second")
+    assert made.exit_code == 0, made.output
+    drafted = study_of(clone)
+    assert [cohort["label"] for cohort in drafted["cohorts"].values()] == ["scans (source)", "scans (target)"]
+    assert [structure["label"] for structure in drafted["structures"].values()] == ["lung_l", "l_lung"]
+
+
 def test_a_study_says_no_number_of_patients_which_more_patients_would_make_wrong(tmp_path: Path, clone: Path):
     a, b = hospital(tmp_path / "North", "CT", ["gland"]), hospital(tmp_path / "South", "CT", ["gland"])
     assert new("mine", "--source", a, "--target", b).exit_code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
@@ -60,7 +61,7 @@ def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
     told = [text.get_text() for text in figure.axes[1].texts]
     crossing = pairs[pairs["verdict"] == "crosses"]
     assert len(told) == 5
-    assert [t for t in told if t.startswith("n = ")] == [f"n = {n:.0f}" for n in crossing["n"]]
+    assert [t for t in told if t.startswith("n = ")] == [f"n = {np.ceil(n):.0f}" for n in crossing["n"]]
     assert "none in the range" in told
 
 
@@ -85,7 +86,7 @@ def test_the_caption_says_how_sure(frames):
     assert "40 Uterus test cases" in text and "2 trainings of each" in text
     assert "other patients and other trainings" in text
     row = frames["crossover"].query("ahead == 'transfer-L1' and overtakes == 'scratch'").iloc[0]
-    assert f"UT-only over TL (L1) at n = {row['n']:.0f}" in text
+    assert f"UT-only over TL (L1) at n = {np.ceil(row['n']):.0f}" in text
     none = frames | {"crossover": frames["crossover"].assign(verdict="can't tell")}
     assert caption("learning_curves", none, STUDY)[1].endswith("No crossover is beyond chance.")
 

@@ -349,15 +349,17 @@ def test_questions_and_order_of_pairs():
 def test_only_the_main_question_is_corrected_all_of_it_together():
     table = check_metrics(simulated_metrics(sizes=(2, 8), folds=0, structures=("left", "right"), cases={"x": 8}))
     found = paired(table, "dsc", 0.05, ["pretrained", "scratch", "transfer-L1"])
-    here = found[(found["test_set"] == "x") & (found["tests"] > 0)]
+    here = found[(found["test_set"] == "x") & (found["tests"] > 0) & (found["structure"] != "all")]
     assert len(here) == 2 * 2 * 3 and set(here["tests"]) == {12}
     assert set(here["corrected_over"]) == {"12 tests on x: the pairs of 3 models on 2 structures at n = 2, 8"}
     assert here["p_holm"].to_numpy() == pytest.approx(holm(here["p"].to_numpy()))
     assert here["p_westfall_young"].notna().all()
     beside = found[(found["test_set"] == "x") & (found["tests"] == 0)]
     assert beside["p_holm"].isna().all() and beside["p_westfall_young"].isna().all()
-    pooled = beside[beside["structure"] == "all"]
+    pooled = found[(found["test_set"] == "x") & (found["structure"] == "all")]
     assert len(pooled) == 2 * 3  # the main families only
+    assert pooled["p_holm"].to_numpy() == pytest.approx(holm(pooled["p"].to_numpy())), "among themselves"
+    assert set(pooled["corrected_over"]) == {"6 tests on x: means over the structures, families 3, n 2, 8"}
     row = pooled[(pooled["n_train"] == 8) & (pooled["family_b"] == "scratch")].iloc[0]
     means = table.groupby(["model", "case"])["dsc"].mean()
     expected = means["transfer-L1-n8"] - means["scratch-n8"]

@@ -145,7 +145,7 @@ def test_a_study_that_one_job_holds_is_one_job_for_each_network():
 
 def test_a_step_of_a_chain_may_have_a_recipe_of_its_own(paper: Plan):
     gentle = {"learning_rate": 0.0001, "warmup": 0.1}
-    own = copy.deepcopy(UTERUS["strategies"]["transfer"])
+    own = copy.deepcopy(UTERUS["strategies"]["transfer"]) | {"label": "Gentle"}
     own["chain"][1]["recipe"] = gentle
     p = plan(study(strategies={"gentle": own}))
     assert {k: v for k, v in p.stages.items() if "gentle" not in k} == paper.stages

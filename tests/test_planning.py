@@ -112,6 +112,16 @@ def test_what_counts_as_settled_is_what_the_test_calls_significant(df_1, df_2):
         assert Effect(at, ses[0], df_1, ses[1], df_2, 10, 2).p() == pytest.approx(0.05, abs=2e-4)
 
 
+@pytest.mark.parametrize("df_1, df_2", [(60, 1), (1, 60), (15, 1), (60, 2)])
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.001])
+def test_a_small_alpha_with_one_degree_of_freedom_has_its_critical_values(df_1, df_2, alpha):
+    """They grow from 2.7 to 64 at 0.01, by more than double between two of the first angles."""
+    critical = planner._critical(df_1, df_2, alpha)
+    for angle in np.linspace(0, np.pi / 2, planner.KNOTS)[1:-1:4]:
+        p = Effect(float(critical(angle)), np.cos(angle), df_1, np.sin(angle), df_2, 10, 2).p()
+        assert p == pytest.approx(alpha, rel=1e-3)
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     cases=st.integers(4, 300), trainings=st.integers(2, 12), difference=st.floats(0.01, 0.1),
@@ -434,6 +444,22 @@ def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
     }  # fmt: skip
     assert planning.statement(row).endswith("with an assurance of 79% only")
     assert planning.statement(row | {"reached": 0.29}).endswith("with an assurance of 29% only")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "trainings", "why"),
+    [
+        ((5, 13, 26), (1,), "one draw of the labelled cases gives no verdict; ask for 2 trainings or more"),
+        ((5, 26), (2, 3), "two sizes don't tell what the curves do between them; add a size between first"),
+    ],
+)
+def test_what_no_plan_can_settle_is_neither_settled_nor_planned(sizes, trainings, why):
+    close = {SCRATCH: power(0.80, 0.60, 0.4), TRANSFER: power(0.80, 0.58, 0.4)}
+    table = check_metrics(table_of(simulated_panel(close, Design(patients=8, replicates=2, sizes=sizes), 1)))
+    rows, notes = design(table, Question(difference=0.1, rules=Rules(trainings=trainings)))
+    [said] = rows.loc[rows["question"].eq(CROSSOVER), "statement"]
+    assert said.startswith("no plan settles whether ") and said.endswith(why)
+    assert not any("the pilot itself settles" in note for note in notes)
 
 
 def test_one_test_case_is_no_lack_of_trainings():

@@ -47,6 +47,12 @@ def test_models_that_differ_by_a_constant_keep_their_ranks():
     assert found["mean"]["a"] == pytest.approx(0.6 + EASE.mean()) and found["cases"]["a"] == 20
 
 
+def test_one_case_ranks_nothing():
+    """Each bootstrap sample would be this case again, and every rank certain."""
+    assert ranked(table(a=np.array([0.5]), b=np.array([0.6]))).empty
+    assert len(ranked(table(a=np.array([0.5, 0.4]), b=np.array([0.6, 0.3])))) == 2
+
+
 def test_two_models_by_turns_are_first_in_half_the_samples():
     swap = np.resize([0.01, -0.01], 20)
     found = ranked(table(a=0.5 + swap, b=0.5 - swap + 1e-6))

@@ -25,6 +25,7 @@ from crossover.report.crossover_section import crossover_section, crossover_sent
 from crossover.report.failures_section import failures_in_short, failures_section
 from crossover.report.overview import found as found_of
 from crossover.report.overview import how_sure, is_not, overview, patients_tested
+from crossover.report.prose import statements
 from crossover.report.provenance_note import ProvenanceNote, provenance_note
 from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable, table
@@ -126,15 +127,15 @@ def test_sizes_that_stand_for_the_papers_are_told():
     ("table", "said"),
     [
         (crossover(CROSSES, 23.4, 12, 51),
-         "UT-only overtakes “TL (L1)” at n = 23 labelled cases (95% CI 12 to 51); with 5, “TL (L1)” is ahead."),
+         "UT-only overtakes “TL (L1)” at n = 24 labelled cases (95% CI 12 to 51); with 5, “TL (L1)” is ahead."),
         (crossover(CROSSES, 23.4, 12, np.inf),
-         "UT-only overtakes “TL (L1)” at n = 23 labelled cases (95% CI 12 to beyond 51); with 5, “TL (L1)” is ahead."),
+         "UT-only overtakes “TL (L1)” at n = 24 labelled cases (95% CI 12 to beyond 51); with 5, “TL (L1)” is ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
          "No crossover at the sizes from n = 5 to 51: “TL (L1)” is ahead of UT-only at each."),
         (crossover(NONE, 0.0, 0.0, 0.0),
          "No crossover at the sizes from n = 5 to 51: UT-only is ahead of “TL (L1)” at each."),
         (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
-         "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with 5, "
+         "With 24 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with 5, "
          "Pretrained is."),
         (crossover(CANT, 0.0, 0.0, np.inf),
          "Whether UT-only overtakes “TL (L1)” can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
@@ -165,7 +166,7 @@ def test_what_a_verdict_on_a_crossover_needs_is_said_once():
             "splits.replicates.draws) and a "
             "size between: the estimates are of these trainings."
         )
-        assert "the estimate is 23 (95% CI 5 to 51)." in said[1] and "beyond chance." not in said
+        assert "the estimate is 24 (95% CI 5 to 51)." in said[1] and "beyond chance." not in said
     told = crossover_sentences(results(crossover=pd.concat([once, once.assign(replicates=2)])))
     assert told[0] == "No crossover is beyond chance."
 
@@ -175,7 +176,7 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     open_ = crossover(CANT, 9.0, 0.0, np.inf, overtakes="aggregated")
     none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
     both = crossover_sentences(results(crossover=pd.concat([found, open_])))
-    assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]
+    assert "at n = 24" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
     assert said[1].startswith("Whether UT-only overtakes “TL (L1)”") and "8 to beyond 51" in said[1]
@@ -214,6 +215,7 @@ def test_cases_needed_stand_in_a_row_for_each_score():
         (0.6, "scratch", 12.3, 5.2, np.inf),
         (0.6, "transfer-L1", 0.0, 0.0, 8.0),
         (0.7, "scratch", np.inf, np.inf, np.inf),
+        (0.7, "transfer-L1", 12.3, np.nan, np.nan),  # of one test case
     ]
     needed = pd.DataFrame([
         {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "family": f, "target": t, "n": n,
@@ -227,7 +229,16 @@ def test_cases_needed_stand_in_a_row_for_each_score():
     assert table.head[0] == "DSC" and set(table.head[1:]) == {"UT-only", "TL (L1)"}
     by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     assert by_head[0]["UT-only"] == "13 (6 to > 51)" and by_head[0]["TL (L1)"] == "≤ 5 (≤ 5 to 8)"
-    assert by_head[1] == {"DSC": "0.7", "UT-only": "> 51", "TL (L1)": ""}
+    assert by_head[1] == {"DSC": "0.7", "UT-only": "> 51", "TL (L1)": "13"}
+
+
+def test_intervals_that_belong_to_tests_have_the_level_of_the_tests():
+    """They exclude 0 where p < alpha, whatever the confidence of the other intervals is."""
+    other = STUDY.statistics.model_copy(update={"confidence": 0.9, "alpha": 0.01})
+    study = STUDY.model_copy(update={"statistics": other})
+    for entry in ("tukey", "paired_comparisons"):
+        _, note = statements(study, entry, shown=pairs())
+        assert "99%" in note and "90%" not in note
 
 
 # ---- tests side by side
@@ -318,7 +329,7 @@ def test_the_first_page_follows_the_tables():
                   pairwise=pairs(), failed=failed)  # fmt: skip
     found, sure, isnt = said(found_of(one, answers)), said(how_sure(one)), said(is_not(one, "a meaning"))
     assert found == "With 32 labelled cases, fine-tune from L1."
-    assert "1 holds" in sure and "1 can't be told" in sure and "at n = 23" in sure
+    assert "1 holds" in sure and "1 can't be told" in sure and "at n = 24" in sure
     assert STUDY.data in isnt and "Scale demo, a meaning." in isnt
     assert "Tested on 4 patients: 2 of Cervix and 2 of Uterus." in sure and patients_tested(one) == 4
     assert "1 training failed" in sure and "trained once" in sure

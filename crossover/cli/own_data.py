@@ -207,11 +207,14 @@ def _written(
     for cohort, of in asked.items():
         if of.column == "group" and (apart := found[cohort].about_apart(paths[cohort])):
             raise ValueError("\n".join(apart))
+    labels = {cohort: of.value or paths[cohort].resolve().name for cohort, of in asked.items()}
+    if len({*labels.values()}) < len(labels):  # as of site_a/images and site_b/images
+        labels = {cohort: f"{label} ({cohort})" for cohort, label in labels.items()}
     cohorts = {
         cohort: FoundCohort(
             paths[cohort],
             found[cohort].of_patients_with(of.column, of.value) if of.column else found[cohort],
-            of.value or paths[cohort].resolve().name,
+            labels[cohort],
         )
         for cohort, of in asked.items()
     }

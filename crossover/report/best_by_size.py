@@ -3,7 +3,8 @@
 At a size a family is beaten where another one's mean on the same test cases of the target is better and p < alpha
 (`differences.paired`, `differences.repeated`), or where the verdict on their crossover says so: below the interval of
 n* the one is ahead, above it the other (`learning_curves.crossing`). What isn't beaten is what the data leave to choose
-from. Every size and pair is judged for itself, as crossovers are; `rests_on` counts what Holm's correction leaves.
+from. Every size and pair is judged for itself, as crossovers are; `rests_on` counts what Holm's correction leaves, and
+what is beaten by the one-sided tests of a verdict on a crossover alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,11 +35,13 @@ class Choice:
 
     Attributes:
         ahead: family -> the mean of its differences from the others there, by which they are named.
+        by_crossover: how many are beaten by verdicts on crossovers alone.
     """
 
     best: tuple[str, ...]
     beaten: tuple[str, ...] = ()
     ahead: Mapping[str, float] = field(default_factory=dict, compare=False)
+    by_crossover: int = field(default=0, compare=False)
 
 
 MOST_NAMED = 6
@@ -61,12 +64,13 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
         rows = pairs[_at(pairs, n)]
         there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
         decided = [row for row in crossings if {row["ahead"], row["overtakes"]} <= set(there)]
-        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *left_behind(decided, n)}
+        by_p = set(_worse(rows[rows["p"] < study.statistics.alpha]))
+        worse = by_p | set(left_behind(decided, n))
         ahead = {f: _ahead(rows, f) for f in there}
         best = tuple(f for f in there if f not in worse)
         # of verdicts that contradict each other, so that nothing is left, none is taken
         beaten = tuple(f for f in there if f in worse) if best else ()
-        out[n] = Choice(best or tuple(there), beaten, ahead)
+        out[n] = Choice(best or tuple(there), beaten, ahead, len({*beaten} - by_p))
     return out
 
 
@@ -137,13 +141,19 @@ def _lacking(study: Study, choices: Choices) -> list[str]:
 
 
 def rests_on(results: StudyResults) -> list[str]:
-    """Say what is left of the differences behind the answer after correction for the number of comparisons."""
+    """Say what is left of the differences behind the answer after correction, and what rests on crossovers alone."""
     study = results.study
     pairs, alpha = _pairs(results, *study.structures), study.statistics.alpha
     found = pairs[pairs["p"] < alpha]
-    averaged = (_pairs(results, POOLED)["p"] < alpha).sum() if len(study.structures) > 1 else 0
-    of_each = {"left": found["significant"].sum(), "tests": found["tests"].max()} if len(found) else {}
-    return statements(study, "answer_rests_on", found=len(found), averaged=averaged, **of_each)
+    whole = _pairs(results, POOLED) if len(study.structures) > 1 else pairs[:0]
+    averaged = whole[whole["p"] < alpha]
+    choices = [choice for own in _by_structure(results).values() for choice in own.values()]
+    facts = {"found": len(found), "averaged": len(averaged), "crossed": sum(c.by_crossover for c in choices)}
+    if len(found):
+        facts |= {"left": found["significant"].sum(), "tests": found["tests"].max()}
+    if len(averaged):
+        facts |= {"averaged_left": (averaged["p_holm"] < alpha).sum(), "averaged_tests": averaged["tests"].max()}
+    return statements(study, "answer_rests_on", **facts)
 
 
 def cost_of_choice(results: StudyResults) -> list[str]:

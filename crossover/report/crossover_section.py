@@ -19,6 +19,7 @@ from crossover.statistics.learning_curves.crossing import (
     lacking,
     size_text,
     stays_ahead,
+    whole_cases,
 )
 from crossover.study.families import baseline, families, fine_tuned, main_question
 from crossover.study.schema import Study
@@ -144,7 +145,8 @@ def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
     def cells(row: Any) -> dict[str, str]:
         n, low, high = (_cases(end, row) for end in (row.n, row.ci_low, row.ci_high))
         between = f" ({low if low == high else f'{low} to {high}'})"
-        return {style.family_label(study, row.family): n + ("" if n == low == high else between)}
+        alone = n == low == high or np.isnan(row.ci_low)  # of one test case there is no interval
+        return {style.family_label(study, row.family): n + ("" if alone else between)}
 
     out = across(rows, ["structure", "target"], cells)
     place = pd.Categorical(out["structure"], list(study.structures), ordered=True)
@@ -164,7 +166,6 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cases(n: float, row: Any) -> str:
-    """Return a number of cases, rounded up: 12.3 of them are 13."""
     if n == 0:
         return f"≤ {row.n_smallest}"
-    return f"> {row.n_largest}" if n == np.inf else f"{np.ceil(n):.0f}"
+    return f"> {row.n_largest}" if n == np.inf else whole_cases(n)

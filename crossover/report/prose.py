@@ -30,13 +30,14 @@ def statements(study: Study, entry: str, **facts: Any) -> list[str]:
     """Return what an entry of `prose.j2` says of these facts, one text for each of its "- " items.
 
     Entries also see the study, the labels of its metric (`metric`) and of its target (`target`), its
-    significance level (`alpha`), its confidence as "95%", and the metric's `direction` (`scales.direction`).
+    significance level (`alpha`), its confidence as "95%", the level of intervals that belong to tests
+    (`test_interval`), and the metric's `direction` (`scales.direction`).
     """
     settings = study.statistics
     text = _entries()[entry].render(
         study=study, metric=style.metric_label(settings.metric), alpha=f"{settings.alpha:g}",
         target=style.test_set_label(study, study.target), confidence=f"{settings.confidence:.0%}",
-        direction=direction(settings.metric), **facts,
+        test_interval=settings.test_interval, direction=direction(settings.metric), **facts,
     )  # fmt: skip
     items = re.split(r"^\s*- ", text, flags=re.MULTILINE)
     return [_joined(item) for item in items[1:]]

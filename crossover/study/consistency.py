@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING, get_args
 
 from crossover import networks
@@ -28,12 +28,28 @@ def findings(study: Study) -> Iterator[str]:
     for place in ("cohorts", "channels", "structures", "strategies"):
         for names in equal_ignoring_case(getattr(study, place)):
             yield f"{place}: {', '.join(names)} differ only in case, but are used in file names: rename all but one"
+    yield from _about_labels(study)
     yield from _about_attributes(study)
     yield from _about_design(study)
     yield from _about_channels(study)
     yield from _about_network(study)
     yield from _about_figures(study)
     yield from _about_evaluation(study)
+
+
+def _about_labels(study: Study) -> Iterator[str]:
+    """Yield the labels that several things have: tables tell them apart by labels, and would show one of them only."""
+    yield from _equal({f"cohorts.{name}": {cohort.label} for name, cohort in study.cohorts.items()})
+    yield from _equal({f"structures.{name}": {structure.label} for name, structure in study.structures.items()})
+    strategies = study.strategies.items()
+    yield from _equal({f"strategies.{n}": {s.label_at(level) for level in _levels_of(s)} for n, s in strategies})
+
+
+def _equal(labels: Mapping[str, set[str]]) -> Iterator[str]:
+    for (first, own), (second, other) in combinations(labels.items(), 2):
+        if both := ", ".join(map(repr, sorted(own & other))):
+            of_both = f"{first}.label and {second}.label: {both} is that of both"
+            yield f"{of_both}, but tables and figures tell them apart by their labels: change one"
 
 
 def _about_evaluation(study: Study) -> Iterator[str]:
@@ -229,5 +245,9 @@ def _unknown_families(study: Study, place: str, families: Iterable[str]) -> Iter
 
 def _families_of(name: str, strategy: Strategy) -> set[str]:
     """Return a strategy's name, and those of its families: the name with a level of each step that has levels."""
-    levels = product(*(step.levels for step in strategy.chain if step.levels))
-    return {name, *("-".join([name, *each]) for each in levels)}
+    return {name, *(f"{name}-{level}" for level in _levels_of(strategy) if level)}
+
+
+def _levels_of(strategy: Strategy) -> list[str]:
+    """Return the levels of a strategy's families, those of several steps joined; "" alone where no step has any."""
+    return ["-".join(each) for each in product(*(step.levels for step in strategy.chain if step.levels))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,10 @@ def _values(
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
         **_series(cohorts, images),
-        "structures": {n: _structure(n, own, cohorts) for n, own in drawn.names.items()},
+        "structures": {
+            n: {"label": label} | _called(own, cohorts)
+            for (n, own), label in zip(drawn.names.items(), _labels(drawn.names), strict=True)
+        },
         **_design(name, kinds, sizes, cohorts["source"].label if "source" in cohorts else "", model),
     }
     if _is_ct(kinds, images) and kinds[0].values and not kinds[0].hu:
@@ -289,11 +292,16 @@ def _allowed(found: Inventory, names: Sequence[str]) -> list[str]:
     return sorted(code for code in codes if code.replace("-", "").isalpha() and "-" in code)
 
 
-def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, FoundCohort]) -> dict[str, Any]:
-    label = _label(name)
+def _called(own: Mapping[str, str], cohorts: Mapping[str, FoundCohort]) -> dict[str, Any]:
     rules = [g.structure(own[c]).rule for c, g in cohorts.items() if g.found.dicom]
     names = list(dict.fromkeys(n for rule in rules for n in rule.get("names", [])))
-    return {"label": label} | ({"names": names} if names else {})
+    return {"names": names} if names else {}
+
+
+def _labels(names: Iterable[str]) -> list[str]:
+    """Return the labels of structures: their names where two would have the same one, as `lung_l` and `l_lung`."""
+    labels = {name: _label(name) for name in names}
+    return [label if [*labels.values()].count(label) == 1 else name for name, label in labels.items()]
 
 
 def _label(name: str) -> str:

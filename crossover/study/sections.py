@@ -521,6 +521,11 @@ class Strategy(ConfigSection):
         """Whether a step trains on as many cases as a size says."""
         return any(n == "n" for step in self.chain for n in step.train.values())
 
+    def label_at(self, level: str) -> str:
+        """Return the label of the family at a level, "" for none: with the level, where it lacks that, as "TL (L1)"."""
+        said = len(self.levels) == 1 and level.casefold() in self.label.casefold().split()
+        return f"{self.label} ({level})" if level and not said else self.label
+
 
 class Selection(ConfigSection):
     """The choice of the network by cross-validation.
@@ -583,12 +588,17 @@ class Statistics(ConfigSection):
     """The metric by which models are compared: one of the metrics in metrics.csv from 0 to 1, of which higher values
     are better, or a distance in mm, of which lower ones are. A study of chains needs one from 0 to 1."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    """The confidence level of the intervals."""
+    """The confidence level of the intervals of single models, learning curves and crossovers."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
-    """The significance level of the tests."""
+    """The significance level of the tests. Intervals of differences belong to them and have the level 1 - alpha."""
     missing: Literal["worst", "exclude", "error"] = "worst"
     """How missing predictions are treated: worst scores them with the worst value of each metric, exclude leaves their
     cases out for all models, and error stops the run."""
+
+    @property
+    def test_interval(self) -> str:
+        """The level of the intervals that belong to tests, 1 - alpha, as "95%"."""
+        return f"{100 - 100 * self.alpha:g}%"
 
     @model_validator(mode="before")
     @classmethod

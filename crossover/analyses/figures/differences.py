@@ -42,7 +42,7 @@ def caption(frames: Frames, study: Study) -> str:
     cases = int(rows["cases"].max()) if len(rows) else 0
     return (
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
-        f"{captions.target(study)} test cases, with its {1 - study.statistics.alpha:.0%} interval "
+        f"{captions.target(study)} test cases, with its {study.statistics.test_interval} interval "
         f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
         f"{'' if direction(study.statistics.metric) > 0 else ' Below 0 is better.'}"
         f"{' Each structure has a scale of its own.' if rows['structure'].nunique() > 1 else ''}"

@@ -57,14 +57,13 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    confidence = f"{study.statistics.confidence:.0%}"
     unit = "folds" if study.folded else "trainings"
     return (
         f"Mean difference in {captions.metric(study)} from the baseline of each target (grey bar: its mean), on the "
         f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over its family's {unit}. "
-        f"Thick: the {confidence} interval for other patients; thin: the interval for other patients and other "
-        f"trainings. Hollow: the difference between the two models of the best {captions.best_run(study)}."
-        f"{_attributes(study)}"
+        f"Thick: the {study.statistics.test_interval} interval for other patients; thin: the interval for other "
+        "patients and other trainings. Hollow: the difference between the two models of the best "
+        f"{captions.best_run(study)}.{_attributes(study)}"
     )
 
 

@@ -18,7 +18,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS
-from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, whole_cases
 from crossover.statistics.scores.metrics_table import tested
 from crossover.statistics.scores.missing import completed
 from crossover.study.families import families, references
@@ -90,7 +90,7 @@ def caption(frames: Frames, study: Study) -> str:
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
-        f"n = {r.n:.0f}{_of(r.structure, study)}" for r in found.itertuples()
+        f"n = {whole_cases(r.n)}{_of(r.structure, study)}" for r in found.itertuples()
     ]  # fmt: skip
     changes = shown_pairs(pairs[pairs["verdict"] == CHANGES], study)
     sentences += [
@@ -227,8 +227,8 @@ def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study)
             sure = row.verdict == CROSSES
             axes.plot(row.n, y, marker=style.family_marker(study, row.overtakes), markersize=5.5,
                       color=colour if sure else "white", markeredgecolor=colour, zorder=4)  # fmt: skip
-        unsure = f"can't tell ({row.n:.0f})" if estimated else "can't tell"
-        sure_text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range", CHANGES: "more than one"}
+        unsure = f"can't tell ({whole_cases(row.n)})" if estimated else "can't tell"
+        sure_text = {CROSSES: f"n = {whole_cases(row.n)}", NONE: "none in the range", CHANGES: "more than one"}
         text = sure_text.get(row.verdict, unsure)
         axes.text(1.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
     names = [

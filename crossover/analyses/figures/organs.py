@@ -75,7 +75,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"light point; "
         f"{sized} trained on {study.sizes[-1]} {captions.target(study)} patients. Right: "
         f"{minus(study)} on the same cases, each in the colour of the model that is subtracted: "
-        f"the mean difference with its {confidence} confidence interval "
+        f"the mean difference with its {study.statistics.test_interval} confidence interval "
         f"{captions.interval_scope(frames['paired'])} and p by the same test, uncorrected; grey where it is "
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
@@ -224,7 +224,7 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
     metric = style.metric_label(study.statistics.metric)
     confidence = f"{study.statistics.confidence:.0%} CI"
     scores.set_xlabel(f"{metric} (mean, {confidence})")
-    differences.set_xlabel(f"Paired difference ({confidence})")
+    differences.set_xlabel(f"Paired difference ({study.statistics.test_interval} CI)")
     scores.set_title("Scores")
     differences.set_title(fill(minus(study), TITLE_LETTERS))
 

@@ -401,13 +401,9 @@ def family_line(study: Study, family: str) -> tuple:
 
 
 def family_label(study: Study, family: str) -> str:
-    """Return the strategy's label, with a level that it lacks, as "TL (L1)"; another tool's model keeps its name."""
+    """Return the strategy's label at the family's level (`Strategy.label_at`); another tool's model keeps its name."""
     known = families(study).get(family)
-    if known is None:
-        return family
-    strategy, level = study.strategies[known.strategy], known.level or ""
-    said = len(strategy.levels) == 1 and level.casefold() in strategy.label.casefold().split()
-    return f"{strategy.label} ({level})" if level and not said else strategy.label
+    return family if known is None else study.strategies[known.strategy].label_at(known.level or "")
 
 
 def test_sets(study: Study) -> list[str]:

@@ -116,7 +116,7 @@ def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[s
         compared_on = pooled_in_words(of_cohorts(pairs[metric]))["test_set"].unique()
         without = [name for name in compared_on if name not in there]
         if without:
-            out.append(f"{metric}: no ranking on {', '.join(without)}, where no case has a score of every model")
+            out.append(f"{metric}: no ranking on {', '.join(without)}, where no two cases have a score of every model")
     return out
 
 

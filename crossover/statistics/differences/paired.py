@@ -124,7 +124,7 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
         uses that the same cases are behind all of them. Other rows have none of the three.
 
         Where a test set has several structures, rows of structure "all" compare the main families by
-        each case's mean over the structures; they are not among the corrected ones. A pair that lacks a
+        each case's mean over the structures; they are corrected among themselves. A pair that lacks a
         structure which other main families have gets no such row: its mean would be of something else. For the same
         reason a case's mean is of the trainings that have all of its structures, and `trainings` counts these.
 
@@ -289,7 +289,9 @@ def _of_test_set(rows: pd.DataFrame, metric: str, alpha: float, main: list[str],
         pairs += _over_structures(pairs, main, spreads.of(None))
     table = pd.DataFrame([_row(pair, alpha) for pair in pairs]).reindex(columns=PAIRED)
     asked = table["family_a"].isin(main) & table["family_b"].isin(main)
+    table["tests"], table["corrected_over"] = 0, ""
     _correct(table, pairs, np.flatnonzero(asked[:single]))
+    _correct(table, pairs, np.arange(single, len(pairs)))
     return table
 
 
@@ -365,15 +367,15 @@ def _row(pair: _Pair, alpha: float) -> dict:
 
 def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray) -> None:
     """Fill in the corrected p values of the rows `asked`, and what was corrected together, in place."""
-    table["tests"] = 0
-    table["corrected_over"] = ""
     if not len(asked):
         return
     own = table.iloc[asked]
     matrix = np.column_stack([pairs[i].differences for i in asked])
     families = len({*own["family_a"], *own["family_b"]})
     sizes = ", ".join(str(n) for n in sorted(own["n_train"].unique()))
-    text = f"the pairs of {families} models on {counted(own['structure'].nunique(), 'structure')}"
+    whole = own["structure"].iloc[0] == POOLED
+    on = "their means over the structures" if whole else counted(own["structure"].nunique(), "structure")
+    text = f"the pairs of {families} models on {on}"
     text += f" at n = {sizes}" if own["n_train"].any() else ""  # 0 where models have no sizes
     corrected = {
         "p_holm": holm(own["p"].to_numpy(float)),

@@ -32,11 +32,12 @@ def ranking(table: pd.DataFrame, confidence: float, metrics: Sequence[str] | Non
         metrics: by default those of the table that are known. One without a direction has no ranking.
 
     Returns:
-        One row for each family of a size, and those without sizes beside them, where there are two or more: with the
-        columns `RANKING`. `cases` are those that all have a value for; `rank` is that of the mean, with the interval
-        that holds the share `confidence` of the bootstrap samples' ranks; `first` is the share of samples in which the
-        family has rank 1, alone or with others. Kendall's tau-b of the samples' rankings with the full one (1: the
-        same; -1: reversed) has its mean and interval, the same in all rows of a ranking; NaN where all means are equal.
+        One row for each family of a size, and those without sizes beside them, where there are two or more and a cohort
+        has two cases or more: with the columns `RANKING`. `cases` are those that all have a value for; `rank` is that
+        of the mean, with the interval that holds the share `confidence` of the bootstrap samples' ranks; `first` is the
+        share of samples in which the family has rank 1, alone or with others. Kendall's tau-b of the samples' rankings
+        with the full one (1: the same; -1: reversed) has its mean and interval, the same in all rows of a ranking; NaN
+        where all means are equal.
     """
 
     def of_test_set(rows: pd.DataFrame) -> pd.DataFrame:
@@ -127,8 +128,8 @@ def _rankings(
             wide = _wide(own, n, ranked)
             for metric in ranked:
                 scores = wide[metric][families].dropna(axis=1, how="all").dropna()  # the cases that all of them have
-                if len(scores) and scores.shape[1] > 1:
-                    strata = scores.index.get_level_values("cohort").to_numpy()
+                strata = scores.index.get_level_values("cohort").to_numpy()
+                if len(strata) > len(set(strata)) and scores.shape[1] > 1:  # of one case every sample is the same
                     yield {"structure": structure, "n_train": n, "metric": metric}, scores, strata
 
 

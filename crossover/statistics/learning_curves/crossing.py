@@ -31,7 +31,7 @@ from crossover.statistics.estimates.resampling import (
     resample,
     turned,
 )
-from crossover.statistics.learning_curves.curves import interval
+from crossover.statistics.learning_curves.curves import ONE_CASE, interval, several_cases
 from crossover.statistics.learning_curves.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
 from crossover.statistics.scores.scales import Scale, unit
 
@@ -39,6 +39,7 @@ CROSSES, CHANGES = "crosses", "leads change more than once"
 NONE, OPEN = "no crossover within the range", "can't tell"
 SECOND_DRAW = "trainings on a second draw of the labelled cases (in a study: splits.replicates.draws)"
 SIZE_BETWEEN = "a size between"
+SECOND_CASE = "a second test case"
 CROSSOVER = [
     "test_set", "structure", "metric", "ahead", "overtakes", "verdict", "n", "ci_low", "ci_high",
     "confidence", "form", "n_power", "sizes", "n_smallest", "n_largest", "patients", "replicates",
@@ -136,7 +137,7 @@ def crossover(
         "replicates": panel.trainings[counted][:, here].min(),
         "resampled": resampled.resampled, "off_the_shelf": shelf,
     }  # fmt: skip
-    if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
+    if several_cases(panel) and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
         if not lacking(row) and resampled.resampled == REPLICATES:
             difference, sizes = partial(_difference, panel, first, second), here.tolist()
@@ -147,7 +148,7 @@ def crossover(
 
 def lacking(row: Mapping) -> str:
     """Return what a study must add before a row of the table can have a verdict; "" where nothing is lacking."""
-    lacks = {SECOND_DRAW: row["replicates"] < 2, SIZE_BETWEEN: row["sizes"] < 3}
+    lacks = {SECOND_DRAW: row["replicates"] < 2, SIZE_BETWEEN: row["sizes"] < 3, SECOND_CASE: row["patients"] < 2}
     return " and ".join(what for what, is_so in lacks.items() if is_so)
 
 
@@ -222,7 +223,8 @@ def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int
             `TARGETS`, of a distance `TARGETS_MM`, that lies between the lowest and highest mean of all families there.
             n is where the monotone fit reaches the target for good; 0, inf and the interval are as in `crossovers`.
             `replicates` are the fewest draws of the nested subsets behind any mean of the curve: the interval of one
-            is of other patients, and not of other labelled cases.
+            is of other patients, and not of other labelled cases. There is no interval where no cohort has two test
+            cases.
 
     Raises:
         ValueError: see `crossovers`.
@@ -237,7 +239,7 @@ def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int
             n = panel.sizes[here]
             at = float(_stays(sign * target - monotone(found.means[f, here]), n))
             drawn = _stays(sign * target - monotone(found.draws[:, f, here]), n)
-            bounds = _interval(drawn, n, confidence)
+            bounds = _interval(drawn, n, confidence) if several_cases(panel) else (np.nan, np.nan)
             row = {
                 "test_set": test_set, "structure": structure, "metric": metric, "family": family,
                 "target": target, "n": at, "ci_low": bounds[0], "ci_high": bounds[1],
@@ -314,13 +316,15 @@ def stays_ahead(row: Mapping) -> tuple[str, str]:
 
 
 def _needs(row: dict) -> str:
-    """Return a row as a sentence; cases are whole, so that 12.3 of them are 13."""
+    """Return a row as a sentence."""
 
     def cases(n: float) -> str:
         if n == 0:
             return f"{row['n_smallest']} or fewer"
-        return f"more than {row['n_largest']}" if n == np.inf else f"{np.ceil(n):.0f}"
+        return f"more than {row['n_largest']}" if n == np.inf else whole_cases(n)
 
+    if np.isnan(row["ci_low"]):
+        return f"can't tell how many cases {row['family']} needs for {row['target']:g}: {ONE_CASE}"
     low, high = cases(row["ci_low"]), cases(row["ci_high"])
     bounds = low if low == high else f"{low} to {high}"
     text = f"{row['family']} needs {cases(row['n'])} cases for {row['target']:g} {unit(row['metric'])}".rstrip()
@@ -344,4 +348,9 @@ def size_text(n: float, row: dict) -> str:
         return "none"
     if n == 0:
         return f"below {row['n_smallest']}"
-    return f"beyond {row['n_largest']}" if n == np.inf else f"{n:.0f}"
+    return f"beyond {row['n_largest']}" if n == np.inf else whole_cases(n)
+
+
+def whole_cases(n: float) -> str:
+    """Return an n in words; cases are whole, so that 12.3 of them are 13, and 8 but for rounding are 8."""
+    return f"{np.ceil(np.round(n, 6)):.0f}"

@@ -21,6 +21,10 @@ CURVES = [
 ]  # fmt: skip
 
 
+ONE_CASE = "one test case of a cohort doesn't tell how much another one differs"
+"""Why there is no interval where no cohort has two test cases."""
+
+
 def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
     """Return the learning curves of a table of scores, with the columns `CURVES`.
 
@@ -34,7 +38,8 @@ def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: 
         One row for each test set, structure, family of several sizes and size. `mean` is over `patients` of
             each one's mean over `replicates`, with its interval from resamples of what `resampled` says:
             "patients and replicates"; "patients and roughness" or "patients", where all families with sizes were
-            trained once. All intervals are up to the ends of the metric's scale. `training_sd` is the
+            trained once. All intervals are up to the ends of the metric's scale; there are none where no cohort has two
+            test cases. `training_sd` is the
             SD of a mean by the chance of one training, the same for a test set and structure; NaN where it
             can't be estimated.
         `fitted_monotone` is the isotonic regression, which never gets worse with n, with its interval `fit_low,
@@ -63,12 +68,19 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarr
     return ordered[outside], ordered[len(draws) - 1 - outside]
 
 
+def several_cases(panel: Panel) -> bool:
+    """Return whether a cohort has two test cases or more, without which nothing tells how much cases differ."""
+    return len(panel.strata) > len(np.unique(panel.strata))
+
+
 def _curve(panel: Panel, found: Resampled, f: int, confidence: float) -> dict[str, Any]:
     here = ~np.isnan(found.means[f])
     n, means, draws = panel.sizes[here], found.means[f, here], found.draws[:, f, here]
     low, high = clip_to_scale(*interval(draws, confidence), panel.scale)
     rising = monotone(means)
     fit_low, fit_high = clip_to_scale(*interval(monotone(draws), confidence), panel.scale)
+    if not several_cases(panel):
+        low, high, fit_low, fit_high = np.full((4, len(n)), np.nan)
     power = power_law(means, n, panel.scale) if len(n) >= FEWEST else np.full(3, np.nan)
     fitted = power_curve(power, n)
     return {

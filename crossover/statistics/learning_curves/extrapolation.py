@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossover.statistics.estimates.resampling import PATIENTS, Resampled
-from crossover.statistics.learning_curves.curves import interval
+from crossover.statistics.learning_curves.curves import ONE_CASE, interval, several_cases
 from crossover.statistics.learning_curves.forms import FEWEST, interpolate, monotone, power_curve, power_law
 
 FARTHEST = 2
@@ -50,7 +50,7 @@ class Curve:
         self.sizes = found.panel.sizes[here]
         self.trainings = int(found.panel.trainings[family, here].min())
         self.means, self.draws = found.means[family, here], found.draws[:, family, here]
-        self.refused = self._refused(found.resampled)
+        self.refused = self._refused(found)
         if not self.refused:
             self._laws = power_law(self.draws, self.sizes)
             self._law = power_law(self.means, self.sizes)
@@ -60,10 +60,12 @@ class Curve:
         """The largest n up to which the curve is continued."""
         return int(self.sizes[-1] * (1 if self.refused else FARTHEST))
 
-    def _refused(self, resampled: str) -> str:
+    def _refused(self, found: Resampled) -> str:
+        if not several_cases(found.panel):
+            return ONE_CASE
         if len(self.sizes) < FEWEST:
             return f"it has fewer than {FEWEST} sizes"
-        if resampled == PATIENTS:
+        if found.resampled == PATIENTS:
             return "nothing tells how much another training differs"
         x = np.log2(self.sizes)
         last, before = ((self.draws[:, i] - self.draws[:, i - 1]) / (x[i] - x[i - 1]) for i in (-1, -2))

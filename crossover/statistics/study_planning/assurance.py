@@ -231,12 +231,16 @@ def _over_df(df: float, uniform: np.ndarray) -> np.ndarray | float:
 def _critical(df_1: float, df_2: float, alpha: float) -> interpolate.CubicSpline:
     """Return critical values of `chance.behrens_fisher`.
 
-    They are a function of the angle whose tangent is the second weight over the first.
+    They are a function of the angle whose tangent is the second weight over the first. Each is at least the larger of
+    the weighted critical values of the two variables and, by Bonferroni's bound, at most the sum of those at half of
+    alpha, which are up to twice as large.
     """
     angles = np.linspace(0, np.pi / 2, KNOTS)
-    values = [-special.stdtrit(df_1, alpha / 2)]
+    alone = [-special.stdtrit(df, alpha / 2) for df in (df_1, df_2)]
+    values = alone[:1]
     for angle in angles[1:]:  # at the last, a right angle, the cosine isn't quite 0, which is less than the tolerance
-        above = functools.partial(behrens_fisher, first=np.cos(angle), second=np.sin(angle), df_1=df_1, df_2=df_2)
-        lower, upper = values[-1] / 2, 2 * values[-1]
-        values.append(optimize.brentq(lambda t, p=above: p(t) - alpha / 2, lower, upper, xtol=1e-5))
+        first, second = np.cos(angle), np.sin(angle)
+        above = functools.partial(behrens_fisher, first=first, second=second, df_1=df_1, df_2=df_2)
+        around = np.hypot(first * alone[0], second * alone[1])
+        values.append(optimize.brentq(lambda t, p=above: p(t) - alpha / 2, around / 2, 3 * around, xtol=1e-5))
     return interpolate.CubicSpline(angles, values)

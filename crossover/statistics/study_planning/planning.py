@@ -16,7 +16,8 @@ from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
 from crossover.statistics.estimates.resampling import Panel, Resampled
-from crossover.statistics.learning_curves.crossing import OPEN, SECOND_DRAW, crossover
+from crossover.statistics.learning_curves.crossing import OPEN, SECOND_DRAW, SIZE_BETWEEN, crossover, lacking
+from crossover.statistics.learning_curves.curves import ONE_CASE, several_cases
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
 from crossover.statistics.study_planning.assurance import (
     MOST,
@@ -33,7 +34,16 @@ DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next c
 """What is asked, as the column `question` says."""
 ONE_DRAW = "of this draw"
 """What a learning curve is about whose sizes were drawn once (the column `about`): other draws may lie higher."""
-FEW_CASES = "one test case of a cohort doesn't tell how much another one differs"
+TWO_SIZES = "two sizes don't tell what the curves do between them"
+ONE_DRAW_EACH = "one draw of the labelled cases gives no verdict"
+UNKNOWN = "nothing tells how much another training differs"
+ADVICE = {
+    ONE_CASE: "test on more patients first",
+    TWO_SIZES: f"add {SIZE_BETWEEN} first",
+    ONE_DRAW_EACH: "ask for 2 trainings or more",
+    UNKNOWN: "train on a second draw of the subsets first",
+}
+"""Why no plan settles a crossover, and what to do about it."""
 PLANNING = [
     "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
     "trainings", "per_draw", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low",
@@ -128,8 +138,8 @@ def reaches_assurance(row: dict) -> bool:
 def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
     """Return the test cases that settle the crossover of a pair at its sizes.
 
-    There is a row for each number of trainings from 2, and none where the pilot's own verdict settles it
-    already.
+    There is a row for each number of trainings from 2, or one that says why there is no plan; none where the pilot's
+    own verdict settles it already.
     """
     row = crossover(panel, resampled, pair, rules.confidence, rules.alpha)
     if not row or row["verdict"] != OPEN:
@@ -143,12 +153,17 @@ def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: 
     }
     place |= {"assurance": rules.assurance}
     pilot = crossing_pilot(panel, resampled, pair)
-    if pilot is None:
-        few = len(panel.strata) - len(np.unique(panel.strata)) < 1
-        why = FEW_CASES if few else "nothing tells how much another training differs"
-        return [place | {"refused": why}]
+    several = [trainings for trainings in rules.trainings if trainings > 1]
+    why = {
+        ONE_CASE: not several_cases(panel),
+        TWO_SIZES: SIZE_BETWEEN in lacking(row),
+        ONE_DRAW_EACH: not several,
+        UNKNOWN: pilot is None,
+    }
+    if pilot is None or any(why.values()):
+        return [place | {"refused": next(text for text, is_so in why.items() if is_so)}]
     rows = []
-    for trainings in (t for t in rules.trainings if t > 1):
+    for trainings in several:
         cases, reached = cases_that_settle(pilot, trainings, rules.assurance, rules.confidence, rules.alpha)
         row = place | {"trainings": trainings, "cases": cases, "reached": reached}
         rows.append(row | {"hours": rules.hours(cases if reaches_assurance(row) else None)})
@@ -159,7 +174,8 @@ def scores_reached(resampled: Resampled, place: dict, target: float, rules: Rule
     """Return the labelled cases from which each family has a score; hours are of cases beyond its largest size."""
     rows = []
     for f, curve in _curves(resampled):
-        n, low, high = curve.reaches(target, rules.confidence, rules.assurance)
+        told = curve.refused != ONE_CASE
+        n, low, high = curve.reaches(target, rules.confidence, rules.assurance) if told else (np.nan, np.nan, np.nan)
         more = max(n - curve.sizes[-1], 0)
         rows.append(
             _of_curve(SCORE, place, resampled.panel.families[f], curve, rules)
@@ -255,8 +271,7 @@ def _settles(row: dict) -> str:
 def _settles_crossover(row: dict) -> str:
     what = f"whether {row['b']} overtakes {row['a']}"
     if row["refused"]:
-        advice = "test on more patients" if row["refused"] == FEW_CASES else "train on a second draw of the subsets"
-        return f"no plan settles {what}: {row['refused']}; {advice} first"
+        return f"no plan settles {what}: {row['refused']}; {ADVICE[row['refused']]}"
     draws = f" with {row['trainings']:.0f} draws of the subsets, each trained {_times(row['per_draw'])},"
     return _plan(row, draws, f"{what} at the same sizes")
 
@@ -272,6 +287,8 @@ def _plan(row: dict, with_: str, what: str) -> str:
 def _reaches(row: dict) -> str:
     """Return what a family needs for a score, with how the curve goes on said where that matters."""
     largest = row["n_train"]
+    if row["refused"] == ONE_CASE:
+        return f"with how many labelled cases {row['a']} reaches {row['target']:g} can't be told: {ONE_CASE}"
     if np.isinf(row["cases"]):
         farthest = largest if row["refused"] else FARTHEST * largest
         why = f", and its curve is not continued: {row['refused']}" if row["refused"] else ""

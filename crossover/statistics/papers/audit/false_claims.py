@@ -24,7 +24,7 @@ from crossover.statistics.papers.audit.lookup import Key, at_size, first_values,
 from crossover.statistics.papers.audit.orderings import StatedOrder, claim_of
 from crossover.statistics.papers.audit.paired_t import implied_correlation, usual_correlations
 from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
-from crossover.statistics.papers.audit.verdicts import p_interval, p_text, places
+from crossover.statistics.papers.audit.verdicts import p_interval, p_is_below, p_text, places
 from crossover.statistics.papers.printed import Ordering, PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
@@ -124,7 +124,7 @@ def no_claims(published: Published) -> list[PairedTest]:
 
 def _significant(test: PairedTest, published: Published) -> bool:
     alpha = ALPHA if published.alpha is None else published.alpha
-    return test.p < alpha or (test.p_below and test.p <= alpha)
+    return p_is_below(test.p, test.p_below, alpha)
 
 
 def _chance(better: Value, worse: Value, published: Published, scores: pd.DataFrame | None) -> _Chance | None:

@@ -19,6 +19,7 @@ from crossover.statistics.papers.audit.verdicts import (
     Interpretation,
     judged,
     p_interval,
+    p_is_below,
     p_text,
     unchecked,
 )
@@ -135,23 +136,39 @@ def _one_form(tests: list[PairedTest], n: int) -> AuditRow:
 
 
 def _number(tests: list[PairedTest], n: int, alpha: float) -> AuditRow:
-    """Return how many are called significant, and how many are where their number is corrected for."""
-    p = sorted(float(test.p) for test in tests)
-    m = len(p)
-    alone = sum(x < alpha for x in p)
-    holm = next((k for k, x in enumerate(p) if x > alpha / (m - k)), m)
-    discovery = max((k + 1 for k, x in enumerate(p) if x <= alpha * (k + 1) / m), default=0)
+    """Return how many are called significant, and how many are where their number is corrected for.
+
+    Of a p that is printed as "< 0.05" the corrections may leave as many as of p = 0.05, or as of p = 0.
+    """
+    highest = sorted(float(test.p) for test in tests)
+    lowest = sorted(0.0 if test.p_below else float(test.p) for test in tests)
+    m = len(tests)
+    alone = sum(p_is_below(test.p, test.p_below, alpha) for test in tests)
+    holm, discovery = (Interval(left(highest, alpha), left(lowest, alpha)) for left in (_holm, _discovery))
     smallest = min(one.p for one in attainable(n) if one.form == FORMS[0])
     return judged(
         CHECK, f"Number of p values of {tests[0].test_set} below {alpha}", tests[0].where,
         f"{alone} of {m}", f"{m} tests", exactly(alone), [
             Interpretation("each test by itself", exactly(alone)),
-            Interpretation("the family-wise error controlled (Holm)", exactly(holm)),
-            Interpretation("the false discovery rate controlled (Benjamini & Hochberg)", exactly(discovery)),
+            Interpretation("the family-wise error controlled (Holm)", holm),
+            Interpretation("the false discovery rate controlled (Benjamini & Hochberg)", discovery),
         ],
-        note=f"Holm's correction leaves {holm} of them, that of Benjamini & Hochberg {discovery}; Holm's first "
-        f"threshold is {alpha / m:.5f}, and the smallest exact p of {n} cases is {smallest:.5f}",
+        note=f"Holm's correction leaves {_span(holm)} of them, that of Benjamini & Hochberg {_span(discovery)}; "
+        f"Holm's first threshold is {alpha / m:.5f}, and the smallest exact p of {n} cases is {smallest:.5f}",
     )  # fmt: skip
+
+
+def _holm(p: list[float], alpha: float) -> int:
+    return next((k for k, x in enumerate(p) if x > alpha / (len(p) - k)), len(p))
+
+
+def _discovery(p: list[float], alpha: float) -> int:
+    return max((k + 1 for k, x in enumerate(p) if x <= alpha * (k + 1) / len(p)), default=0)
+
+
+def _span(count: Interval) -> str:
+    ends = f"{count.low:.0f} to {count.high:.0f}"
+    return ends if count.low < count.high else f"{count.low:.0f}"
 
 
 def _improvement(said: Improvement, tests: list[PairedTest], published: Published) -> AuditRow:

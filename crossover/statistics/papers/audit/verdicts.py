@@ -110,6 +110,11 @@ def p_interval(p: Printed, below: bool) -> Interval:
     return Interval(0.0, float(p)) if below else unrounded(p).clipped(0, 1)
 
 
+def p_is_below(p: Printed, below: bool, alpha: float) -> bool:
+    """Return whether a printed p is below alpha; "p < 0.05" is, at 0.05."""
+    return p < alpha or (below and p <= alpha)
+
+
 def p_text(p: Printed, below: bool) -> str:
     """Return a p value as it is printed."""
     return f"< {p.text}" if below else p.text

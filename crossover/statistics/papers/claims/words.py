@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from crossover.statistics.learning_curves.crossing import whole_cases
+
 
 def effect(row: Mapping[str, Any]) -> str:
     """Return an effect in words: "+0.07 (+0.01, +0.13) difference of DSC", with its interval where it has one."""
@@ -21,7 +23,7 @@ def effect(row: Mapping[str, Any]) -> str:
 
 
 def _cases(n: float) -> str:
-    return "below the sizes" if n == 0 else "beyond the sizes" if math.isinf(n) else f"{n:.0f}"
+    return "below the sizes" if n == 0 else "beyond the sizes" if math.isinf(n) else whole_cases(n)
 
 
 def p(value: float) -> str:
