@@ -182,7 +182,7 @@ def crossovers(statement: Crossover, study: Study, side: int) -> pd.DataFrame:
         {"test_set": statement.test_set, "structure": structure, "metric": statement.metric,
          "ahead": statement.ahead, "overtakes": statement.overtakes,
          **dict(zip(("verdict", "n", "ci_low", "ci_high"), found, strict=True)), "statement": "words",
-         "replicates": 2, "sizes": 6}
+         "patients": 20, "replicates": 2, "sizes": 6}
         for structure in study.structures
     ]  # fmt: skip
     return pd.DataFrame(rows)

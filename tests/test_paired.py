@@ -359,7 +359,9 @@ def test_only_the_main_question_is_corrected_all_of_it_together():
     pooled = found[(found["test_set"] == "x") & (found["structure"] == "all")]
     assert len(pooled) == 2 * 3  # the main families only
     assert pooled["p_holm"].to_numpy() == pytest.approx(holm(pooled["p"].to_numpy())), "among themselves"
-    assert set(pooled["corrected_over"]) == {"6 tests on x: means over the structures, families 3, n 2, 8"}
+    assert set(pooled["corrected_over"]) == {
+        "6 tests on x: the pairs of 3 models on their means over the structures at n = 2, 8"
+    }
     row = pooled[(pooled["n_train"] == 8) & (pooled["family_b"] == "scratch")].iloc[0]
     means = table.groupby(["model", "case"])["dsc"].mean()
     expected = means["transfer-L1-n8"] - means["scratch-n8"]
