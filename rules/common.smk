@@ -131,7 +131,8 @@ def without_constraints(pattern: object) -> str:
 
 def asks_for_gpu(rule: str) -> bool:
     """Return whether the run's profile or command line asks for a GPU for each job of a rule (`--set-resources`)."""
-    return bool({"gpu", "gres"} & set(workflow.resource_settings.overwrite_resources.get(rule, {})))
+    asked = workflow.resource_settings.overwrite_resources.get(rule, {})
+    return any(str(getattr(asked[name], "raw", asked[name])) != "0" for name in ("gpu", "gres") if name in asked)
 
 
 def scheduler_resources(rule: str) -> dict[str, Callable]:

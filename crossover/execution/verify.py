@@ -152,7 +152,10 @@ def check_tracked() -> Check:
     told = json.loads(done.stdout)
     changed, committed = told.get("uncommitted", {}), told.get("committed", {})
     differing = {path: kind for kind in DIFFERS for path in changed.get(kind, ())}
-    listed = [*told.get("unchanged", ()), *differing, *(path for kind in committed.values() for path in kind)]
+    differing |= {renamed["old"]: "deleted" for renamed in changed.get("renamed", ())}
+    renamed_before = [renamed["new"] for renamed in committed.get("renamed", ())]
+    new = [*committed.get("added", ()), *committed.get("modified", ()), *renamed_before]
+    listed = [*told.get("unchanged", ()), *differing, *new]
     pulled = {path for path in listed if not path.endswith("/")} - {*told.get("not_in_cache", ())}
     findings = [FileProblem(path, *DIFFERS[kind]) for path, kind in differing.items() if path in pulled]
     return Check(name, len(pulled), findings)

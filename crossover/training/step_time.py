@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from crossover import networks
 from crossover.core.configuration import ConfigError
 from crossover.study import backends
+from crossover.study.initial_weights import of_file
 from crossover.study.schema import Study
 from crossover.study.sections import Network, Recipe
 from crossover.training import engines
@@ -161,7 +162,9 @@ def taken(study: Study, network: Network, level: str | None, structures: int) ->
         given = load_file(str(network.initial.file))
         if networks.declared(network.architecture).dimensions == 3:
             given = by_own_names(given, network, shape, structures)
-        given = fitting(given, own, engine.frozen())
+        trained = of_file(network.initial).get("structures")
+        others = trained != ", ".join(study.structures) if trained and structures == len(study.structures) else False
+        given = fitting(given, own, engine.frozen(), others)
     except (OSError, SafetensorError, ValueError) as error:
         raise ConfigError(f"{network.initial.file}: {error}") from error
     whole = {name.split(".")[0] for name in given}

@@ -20,7 +20,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
-from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
+from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, with_all_structures
 from crossover.statistics.scores.missing import completed
 from crossover.statistics.scores.patients import patients_of
 from crossover.study.families import (
@@ -108,15 +108,14 @@ def draw(
     scores, differences = figure.subplots(1, 2, width_ratios=[1.75, 1], sharey=True)
     cases = []
     for line, structure in enumerate(lines):
-        own = rows if structure == POOLED else rows[rows["structure"] == structure]
+        own = with_all_structures(rows) if structure == POOLED else rows[rows["structure"] == structure]
+        points = with_all_structures(each) if structure == POOLED else each[each["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
             values = own[own["family"] == family].groupby(["cohort", "case"])
             if structure == POOLED and values["structure"].nunique().ne(len(study.structures)).any():
                 continue  # a mean over other structures than the others'
             cases.append(values[metric].mean().dropna().reset_index().assign(y=y, family=family))
-            of_family = each[each["family"] == family]
-            if structure != POOLED:
-                of_family = of_family[of_family["structure"] == structure]
+            of_family = points[points["family"] == family]
             beside = y + 0.3 * min(SPREAD, 1 / len(names))
             style.replicate_points(scores, replicate_means(of_family, metric), beside, family, study)
             _printed(scores, y, structure, family, study, published)

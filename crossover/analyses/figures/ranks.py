@@ -68,7 +68,7 @@ def draw(ranking: pd.DataFrame, shares: pd.DataFrame, study: Study) -> Figure:
     ranking, shares = drawn_rows(ranking, study), drawn_rows(shares, study)
     structures = [s for s in study.structures if s in set(ranking["structure"])]
     if not structures:
-        return style.figure_of_text("No two models were tested on the same cases, two or more.")
+        return style.figure_of_text("No two models have two or more test cases in common.")
     mean = (shares["rank"] * shares["share"]).groupby(shares["family"]).sum()
     order = list((mean / shares.groupby("family")["structure"].nunique()).sort_values(kind="stable").index)
     columns = min(COLUMNS, len(structures))

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted
@@ -166,7 +167,8 @@ def answers(found: ScoreComparison) -> list[str]:
     said = [_answer(row, metric) for row in rows]
     lines += _first(said, f"differences by {metric}", PAIRS)
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
-    lines += _would_tell(found, metric, [row for row in rows if not _verdict(row, metric)[0]])
+    known = [row for row in rows if direction(metric) and np.isfinite([row.ci_low, row.ci_high]).all()]
+    lines += _would_tell(found, metric, [row for row in known if not _verdict(row, metric)[0]])
     if any(note.endswith(AS_WORST) for note in found.notes):
         lines.append(
             "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"

@@ -326,6 +326,8 @@ def _over_structures(pairs: list[_Pair], main: list[str], spread: Known) -> list
         if len(own) < len(structures):
             continue
         (a, of_a), (b, of_b) = (_mean_over(own, side) for side in (0, 1))
+        if not (of_a and of_b):  # no training has all structures of a case
+            continue
         first = own[0].place
         # a model of one structure can't name the comparison over all: the families do
         place = first | {"structure": POOLED, "a": first["family_a"], "b": first["family_b"]}

@@ -189,7 +189,10 @@ class CrossoverTrainer(nnUNetTrainer):
         ]
 
     def found_nothing(self) -> bool:
-        """Return whether the pseudo Dice was 0 in every epoch in whose validation patches a structure was drawn."""
+        """Return whether the pseudo Dice was 0 in every epoch in which nnU-Net knows it.
+
+        It does not where the validation patches hold no structure and none was predicted.
+        """
         scores = [float(score) for score in self.logger.get_value("mean_fg_dice", step=None)]
         known = [score for score in scores if not math.isnan(score)]
         return bool(known) and max(known) == 0
