@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -260,9 +260,8 @@ class Loop(Stages):
         if arrays := self.initial.arrays(stage, self.settings.network, channels):
             engine.begin_from(arrays)
         if arrays := self._model(stage, len(stage.structures)):
-            weights, structures = engine.weights(), ", ".join(stage.structures)
-            about = self.initial.of(stage, self.settings.network) or {}
-            others = about.get("structures", structures) != structures
+            weights = engine.weights()
+            others = trained_for_others(self.initial.of(stage, self.settings.network) or {}, stage.structures)
             own = fitting(arrays, weights, engine.frozen(), others)
             if own.keys() == arrays.keys() == weights.keys():
                 engine.start(recipe, seed, arrays, stage.level)
@@ -358,6 +357,16 @@ class Trainer(Loop):
         kept = Validation(engine, slices.images, scored, self.activations, name)
         stack.callback(kept.close)
         return lambda: validation_dsc(kept.predict(), slices, on, self.settings.threshold)
+
+
+def trained_for_others(about: Mapping[str, str], structures: Iterable[str]) -> bool:
+    """Return whether a file's weights were trained for other structures, as far as is known.
+
+    Args:
+        about: of the file, as `crossover.study.initial_weights.of_file` has it.
+    """
+    own = ", ".join(structures)
+    return about.get("structures", own) != own
 
 
 def fitting(

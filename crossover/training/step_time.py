@@ -20,7 +20,7 @@ from crossover.study.schema import Study
 from crossover.study.sections import Network, Recipe
 from crossover.training import engines
 from crossover.training.backends.patches.training import by_own_names
-from crossover.training.loop import fitting
+from crossover.training.loop import fitting, trained_for_others
 from crossover.training.network_output import check_output, named
 
 CPU = "CPU"
@@ -162,8 +162,8 @@ def taken(study: Study, network: Network, level: str | None, structures: int) ->
         given = load_file(str(network.initial.file))
         if networks.declared(network.architecture).dimensions == 3:
             given = by_own_names(given, network, shape, structures)
-        trained = of_file(network.initial).get("structures")
-        others = trained != ", ".join(study.structures) if trained and structures == len(study.structures) else False
+        whole_study = structures == len(study.structures)  # else a network for each structure
+        others = whole_study and trained_for_others(of_file(network.initial), study.structures)
         given = fitting(given, own, engine.frozen(), others)
     except (OSError, SafetensorError, ValueError) as error:
         raise ConfigError(f"{network.initial.file}: {error}") from error
