@@ -1,10 +1,10 @@
 """The same real patients through this library's nnU-Net backend and through nnU-Net's own commands.
 
-    .venv/bin/python -m benchmarks.nnunet_peer FOLDER [--n 20] [--epochs 5] [--memory 0.2] [--trainings 1]
-        [--threads 2] [--out OUT]
+    .venv/bin/python -m benchmarks.nnunet_peer FOLDER [--configuration 2d] [--n 20] [--epochs 5] [--memory 0.2]
+        [--spacing 5.5] [--trainings 1] [--threads 2] [--out OUT]
 
 FOLDER is what `config/studies/headneck_nnunet.yaml` takes as DATA. Trainings of center B's n patients from random
-weights, with nnU-Net's 2D configuration, for a few epochs of its 250 iterations and 50 of validation, in two ways:
+weights, with one of nnU-Net's configurations, for a few epochs of its 250 iterations and 50 of validation, in two ways:
 
 - by the workflow, as a study of that one strategy, up to `metrics.csv`;
 - as its users do it: `crossover export nnunet`, nnUNetv2_plan_and_preprocess, nnUNetv2_train with
@@ -54,6 +54,11 @@ ENTRIES = {
 }
 """nnU-Net's commands, called by their entry points: beside a torch without CUDA its own torchvision can't be imported,
 as nnU-Net does it, before `smp` has mended that."""
+UNREAD = (
+    "from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as t; "
+    "t.perform_actual_validation = lambda *_: None"
+)
+"""Leaves out nnUNetv2_train's validation of whole volumes."""
 
 
 def study(given: argparse.Namespace) -> dict:
@@ -64,7 +69,14 @@ def study(given: argparse.Namespace) -> dict:
     del values["cohorts"]["center_a"]  # nnU-Net would plan with its patients too
     values["strategies"] = {MODEL: values["strategies"][MODEL]}
     values["figures"] = {"order": [MODEL], "structures": [*values["structures"]]}
-    network = {"gpu_memory_target_in_gb": given.memory, "disable_tta": True, "trainer": {"num_epochs": given.epochs}}
+    network = {
+        "configuration": given.configuration,
+        "gpu_memory_target_in_gb": given.memory,
+        "disable_tta": True,
+        "trainer": {"num_epochs": given.epochs},
+    }
+    if given.spacing:
+        network["overwrite_target_spacing"] = [given.spacing] * 3
     values["other_networks"] = {"nnunet": values["other_networks"]["nnunet"] | network}
     values["recipe"] = {"retries": 0}  # as nnU-Net has none
     values["splits"] |= {"replicates": {"draws": 1, "trainings": given.trainings}}
@@ -85,7 +97,7 @@ def run(words: list, folder: Path, **variables: str) -> tuple[float, float]:
 def command(name: str, *arguments: object) -> list:
     """Return the call of one of nnU-Net's commands."""
     module, entry = ENTRIES[name]
-    code = f"from crossover.networks.torch import smp; from {module} import {entry} as run; run()"
+    code = f"from crossover.networks.torch import smp; {UNREAD}; from {module} import {entry} as run; run()"
     return [sys.executable, "-c", code, *arguments]
 
 
@@ -127,17 +139,19 @@ def by_commands(folder: Path, given: argparse.Namespace) -> tuple[pd.DataFrame, 
     def step(name: str, *words) -> None:
         done.append(["nnU-Net's commands", name, *run(command(*words), folder, **variables)])
 
-    planning = ["-d", "601", "-c", "2d", "-gpu_memory_target", given.memory, "-overwrite_plans_name", "nnUNetPlans"]
+    planning = ["-d", "601", "-c", given.configuration, "-gpu_memory_target", given.memory]
+    planning += ["-overwrite_target_spacing", *[given.spacing] * 3] if given.spacing else []
+    planning += ["-overwrite_plans_name", "nnUNetPlans"]
     step("plan and preprocess", "nnUNetv2_plan_and_preprocess", *planning)
     shutil.copy(raw / "splits_final.json", places["nnUNet_preprocessed"] / DATASET)
     scores = []
     for replicate in range(given.trainings):
         variables["nnUNet_results"] = str(places["nnUNet_results"] / str(replicate))
-        step("train", "nnUNetv2_train", "601", "2d", fold, "-tr", trained, "-device", "cpu")
+        step("train", "nnUNetv2_train", "601", given.configuration, fold, "-tr", trained, "-device", "cpu")
         (log,) = Path(variables["nnUNet_results"]).rglob("training_log*.txt")
         done.append(["nnU-Net's commands", "an epoch", seconds_of_epochs(log), None])
         masks, table = folder / f"peer_{replicate}", folder / f"peer_{replicate}.csv"
-        words = ["-i", raw / "imagesTs", "-o", masks, "-d", "601", "-c", "2d", "-f", fold]
+        words = ["-i", raw / "imagesTs", "-o", masks, "-d", "601", "-c", given.configuration, "-f", fold]
         step("predict", "nnUNetv2_predict", *words, "-tr", trained, "--disable_tta", "-device", "cpu")
         words = ["--study", STUDY, "--scale", "paper", "--trained-on", raw / "splits_final.json", "--fold", fold]
         run([crossover, "score", masks, *words, "--out", table], folder)
@@ -164,11 +178,13 @@ def differences(folder: Path, theirs: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--configuration", choices=["2d", "3d_fullres", "3d_lowres"], default="2d")
     parser.add_argument("--n", type=int, default=20)
     parser.add_argument(
         "--epochs", type=int, default=5, help="1, 5, 10, 20, 50 and others of which nnU-Net has a trainer"
     )
     parser.add_argument("--memory", type=float, default=0.2, help="GB for which nnU-Net plans")
+    parser.add_argument("--spacing", type=float, help="mm, along all axes, to which nnU-Net resamples")
     parser.add_argument("--trainings", type=int, default=1, help="by each way, on the same patients")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each training of the study")
     parser.add_argument("--out", type=Path, help="an empty folder, kept")

@@ -32,6 +32,7 @@ STRUCTURES = ("bright", "dark")
 NETWORK = {
     "backend": "nnunet",
     "configuration": "2d",
+    "overwrite_target_spacing": [4.0, 2.0, 2.0],
     "trainer": {"num_epochs": 3, "num_iterations_per_epoch": 2, "num_val_iterations_per_epoch": 1},
 }
 SETTINGS = {

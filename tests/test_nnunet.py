@@ -56,6 +56,7 @@ def test_a_stage_leaves_weights_a_history_and_a_record(trained: Path):
     assert own["steps"] == own["best_step"] == 6 and 0 <= own["best_validation_dsc"] <= 1
     assert own["parameters"]["total"] == own["parameters"]["trained"]
     assert own["plan"]["of"] == "source" and own["plan"]["normalisation"] == ["CTNormalization"]
+    assert own["plan"]["spacing"] == [2.0, 2.0]  # of the rows and columns, 1.5 mm in the images
     assert own["patients"] == {"train": 1, "validation": 1}
     assert own["inference"] == {"mirroring_axes": [0, 1], "tile_step_size": 0.5}
 

@@ -60,8 +60,8 @@ def _planned_anew(root: Path, dataset: str, network: Network, threads: int) -> d
     extractor = DatasetFingerprintExtractor(dataset, threads)
     extractor.show_progress_bar = False
     extractor.run(overwrite_existing=True)
-    target = network.gpu_memory_target_in_gb
-    planner(dataset, **({"gpu_memory_target_in_gb": target} if target else {})).plan_experiment()
+    given = {name: getattr(network, name) for name in ("gpu_memory_target_in_gb", "overwrite_target_spacing")}
+    planner(dataset, **{name: value for name, value in given.items() if value is not None}).plan_experiment()
     return read_json(root / "preprocessed" / dataset / f"{identifier}.json")
 
 
