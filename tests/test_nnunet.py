@@ -254,16 +254,16 @@ def test_mirroring_is_that_of_nnunets_own_trainers(patch: tuple[int, ...], mirro
 
 
 @pytest.mark.parametrize("patch", [(16, 16), (4, 16, 16)])
-def test_windows_of_several_slices_at_once_give_nnunets_own_logits(patch: tuple[int, ...]):
+def test_several_windows_at_once_give_nnunets_own_logits(patch: tuple[int, ...]):
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    from crossover.training.backends.nnunet.windows import SlicesPredictor
+    from crossover.training.backends.nnunet.windows import BatchPredictor
 
     torch.manual_seed(0)
     convolution = (torch.nn.Conv2d if len(patch) == 2 else torch.nn.Conv3d)(1, 3, 3, padding=1)
     volume, got, most = torch.randn(1, 7, 23, 30), [], []
-    for kind in (nnUNetPredictor, SlicesPredictor):
+    for kind in (nnUNetPredictor, BatchPredictor):
         predictor = kind(device=torch.device("cpu"), allow_tqdm=False, perform_everything_on_device=False)
         sizes: list[int] = []
         network = torch.nn.Sequential(convolution, torch.nn.PReLU())
@@ -274,7 +274,7 @@ def test_windows_of_several_slices_at_once_give_nnunets_own_logits(patch: tuple[
         got.append(predictor.predict_sliding_window_return_logits(volume).float())
         most.append(max(sizes))
     assert torch.allclose(*got, atol=2e-3) and got[0].std() > 0.1  # nnU-Net sums half-precision numbers
-    assert most == [1, 3 if len(patch) == 2 else 1]
+    assert most == [1, 3]
 
 
 # ---- what a training begins with

@@ -78,7 +78,7 @@ class Loaded:
         from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
         from crossover.training.backends.nnunet.checkpoints import load_weights
-        from crossover.training.backends.nnunet.windows import SlicesPredictor
+        from crossover.training.backends.nnunet.windows import BatchPredictor
 
         torch.set_num_threads(threads)
         self._threads, self._dataset = threads, read_json(stage / DATASET)
@@ -89,7 +89,7 @@ class Loaded:
         network = nnUNetTrainer.build_network_architecture(plans, settings, channels, heads, False)
         load_weights(network, stage / WEIGHTS)
         step, axes, where = inference.tile_step_size, inference.mirroring_axes, device()
-        self._predictor = SlicesPredictor(tile_step_size=step, device=where, allow_tqdm=False)
+        self._predictor = BatchPredictor(tile_step_size=step, device=where, allow_tqdm=False)
         network.to(where).eval()
         mirrored = None if axes is None else tuple(axes)  # none of `network.disable_tta`
         state = [network.state_dict()]
