@@ -91,6 +91,12 @@ def test_the_caption_says_how_sure(frames):
     assert caption("learning_curves", none, STUDY)[1].endswith("No crossover is beyond chance.")
 
 
+def test_the_caption_of_curves_without_intervals_names_no_bands(frames):
+    curves = frames["learning_curves"].assign(fit_low=np.nan, fit_high=np.nan, patients=1)
+    _, text = caption("learning_curves", frames | {"learning_curves": curves}, STUDY)
+    assert "band" not in text and "without intervals, which need several test cases" in text
+
+
 @pytest.mark.slow
 def test_the_same_tables_give_the_same_files(frames, figure, tmp_path):
     with only("svg"):

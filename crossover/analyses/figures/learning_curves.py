@@ -83,9 +83,8 @@ def caption(frames: Frames, study: Study) -> str:
         f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} "
         f"{captions.target(study)} test cases by number of {captions.target(study)} training "
         f"patients; each point is a training, {several} of each family and size. "
-        f"Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
-        f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
-        f"bands that overlap may still differ.{dotted} Right: {RIGHT.format(what='family', confidence=confidence)}."
+        f"Lines: monotone fits{_bands(curves, confidence)}.{dotted} "
+        f"Right: {RIGHT.format(what='family', confidence=confidence)}."
     )
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [
@@ -98,6 +97,16 @@ def caption(frames: Frames, study: Study) -> str:
         f"more than once{_of(r.structure, study)}" for r in changes.itertuples()
     ]  # fmt: skip
     return f"{text} {'; '.join(sentences) or 'No crossover is beyond chance'}."
+
+
+def _bands(curves: pd.DataFrame, confidence: str) -> str:
+    if curves["fit_low"].isna().all():
+        return ", without intervals, which need several test cases"
+    what = RESAMPLED[curves["resampled"].iloc[0]]
+    return (
+        f"; bands: their {confidence} bootstrap intervals for {what}; since all families are tested on the same "
+        "patients, bands that overlap may still differ"
+    )
 
 
 def _trainings(metrics: pd.DataFrame, study: Study) -> pd.Series:
