@@ -13,6 +13,7 @@
   the subsets would tell, and how often such studies do (`succeed`). The second curve is shifted evenly, by 0.15 at
   most, so that true curves are as likely at one distance as at another, which a plan takes them to be; and by 0.04 at
   most, where all true curves cross.
+* distances: the same of distances in mm, whose differences between patients multiply and are skewed.
 * crossings: such pilots are planned from, for the fewest of 3, 5 or 10 draws; shifts by 0.15 at most. `planned for` is
   the mean assurance of the plans.
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -33,7 +35,7 @@ from crossover.statistics.learning_curves.crossing import OPEN, crossover
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
 from crossover.statistics.study_planning.assurance import draw_components, fewest_cases, pilot_of
 from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot, share_settled
-from tests.simulated import CROSSING, SCRATCH, TRANSFER, Design, logistic, power, simulated_panel
+from tests.simulated import CROSSING, SCRATCH, TRANSFER, Design, logistic, power, simulated_panel, skewed_distances
 
 ASSURANCE, ALPHA, CONFIDENCE = 0.8, 0.05, 0.95
 BAND = (0.75, 0.85)
@@ -191,15 +193,15 @@ def curves(simulations: int, quick: bool) -> Iterator[dict]:
             }  # fmt: skip
 
 
-def assured(simulations: int, quick: bool) -> Iterator[dict]:
+def assured(simulations: int, quick: bool, made: Callable[..., Panel] = simulated_panel) -> Iterator[dict]:
     """Yield a row for each pair of curves and range of shifts; pilots of 32 patients and two draws of the subsets."""
     for most in (WIDE, NARROW):
         for name in list(CROSSING)[: 1 if quick else None]:
             promised, succeeded = [], []
-            for seed, true, (panel, means) in _open_pilots(name, most, simulations // 5):
+            for seed, true, (panel, means) in _open_pilots(name, most, simulations // 5, made):
                 pilot = crossing_pilot(panel, means, (0, 1))
                 promised.append(share_settled(pilot, FIXED.patients, FIXED.replicates, CONFIDENCE, ALPHA, studies=50))
-                succeeded.append(np.mean([_told(true, FIXED, STUDIES * seed + s) for s in range(STUDIES)]))
+                succeeded.append(np.mean([_told(true, FIXED, STUDIES * seed + s, made) for s in range(STUDIES)]))
             error = np.std(np.subtract(succeeded, promised)) / np.sqrt(len(promised))
             yield {
                 "curves": name, "shifted by up to": most, "pilots": len(promised),
@@ -229,25 +231,30 @@ def crossings(simulations: int, quick: bool) -> Iterator[dict]:
         }  # fmt: skip
 
 
-def _open_pilots(name: str, most: float, pilots: int) -> Iterator[tuple[int, dict, tuple[Panel, Resampled]]]:
+def _open_pilots(
+    name: str, most: float, pilots: int, made: Callable[..., Panel] = simulated_panel
+) -> Iterator[tuple[int, dict, tuple[Panel, Resampled]]]:
     """(seed, true curves, pilot) of those pilots that can't tell whether the two cross."""
     pair = CROSSING[name]
     for seed in range(pilots):
         shift = np.random.default_rng(seed).uniform(-most, most)
         true = {TRANSFER: pair[TRANSFER], SCRATCH: lambda n, by=shift: pair[SCRATCH](n) + by}
-        panel = simulated_panel(true, Design(patients=32, replicates=2), seed)
+        panel = made(true, Design(patients=32, replicates=2), seed)
         means = resample(panel, 400, seed)
         if crossover(panel, means, (0, 1), CONFIDENCE, ALPHA)["verdict"] == OPEN:
             yield seed, true, (panel, means)
 
 
-def _told(true: dict, design: Design, seed: int) -> bool:
+def _told(true: dict, design: Design, seed: int, made: Callable[..., Panel] = simulated_panel) -> bool:
     """Whether a study tells whether the two cross."""
-    made = simulated_panel(true, design, 10_000 + seed)
-    return crossover(made, resample(made, 400, seed), (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN
+    panel = made(true, design, 10_000 + seed)
+    return crossover(panel, resample(panel, 400, seed), (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN
 
 
-PARTS = {"differences": differences, "found": found, "curves": curves, "assured": assured, "crossings": crossings}
+PARTS = {
+    "differences": differences, "found": found, "curves": curves, "assured": assured,
+    "distances": partial(assured, made=skewed_distances), "crossings": crossings,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -119,6 +119,23 @@ def simulated_panel(curves: Mapping[str, Curve], design: Design, seed: int) -> P
     return Panel(list(curves), n, scores, np.zeros(patients, int))
 
 
+def skewed_distances(curves: Mapping[str, Curve], design: Design, seed: int) -> Panel:
+    """Distances, 30 mm where a curve is 0, with the other sign: what differs between them multiplies, and is skewed.
+
+    Patients, trainings and the rest have factors with SDs of about 0.5, 0.08 and 0.3, and a mean of 1.
+    """
+    rng, n = np.random.default_rng(seed), np.array(design.sizes, float)
+    families, runs, patients = len(curves), design.replicates, design.patients
+    means = 30 * (1 - np.array([curve(n) for curve in curves.values()]))[:, :, None, None]
+
+    def factors(sd: float, *shape: int) -> np.ndarray:
+        return np.exp(rng.normal(-(sd**2) / 2, sd, shape))
+
+    scores = means * factors(0.5, patients) * factors(0.08, families, len(n), runs, 1)
+    scores = scores * factors(0.3, families, len(n), runs, patients)
+    return Panel(list(curves), n, -scores, np.zeros(patients, int), scale=(-np.inf, 0.0))
+
+
 def _of_a_pool(design: Design, families: int, rng: np.random.Generator) -> np.ndarray:
     """What the patients of each nested subset add to a mean: the mean of what each of them adds, for each family."""
     each = rng.normal(0, design.taught * np.sqrt(design.sizes[0]), (families, 1, design.pool))

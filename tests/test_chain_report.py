@@ -23,10 +23,11 @@ from crossover.analyses.tables.cohorts import cohorts_table
 from crossover.analyses.tables.networks import grid_table
 from crossover.analyses.tables.sources import sources_table
 from crossover.core.incremental import records_of
-from crossover.report.answers import from_chains
+from crossover.report.answers import chains_in_short, chains_picture, from_chains
 from crossover.report.chain_tables import (
     NONE,
     cohorts_layout,
+    gains_layout,
     judged,
     kinds_layout,
     networks_layout,
@@ -36,6 +37,7 @@ from crossover.report.chain_tables import (
 from crossover.report.formats import points
 from crossover.report.page import StudyResults, render
 from crossover.report.run_facts import initial_weights, notices, run_facts
+from crossover.report.study_tables import of_page
 from crossover.report.table_layout import table
 from crossover.statistics.differences.chains import (
     METRICS,
@@ -95,14 +97,14 @@ def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str,
     tried = {"cross_validation": cross_validation(records, chosen.cells)} if chosen else {}
     return tried | of_chains(study, metrics, records) | {
         "metrics": metrics, "splits": chain_splits(study), "summary": summarise(metrics, 0.95),
-        "stability": stability(metrics, METRIC),
+        "stability": stability(metrics, study.statistics.metric),
     }  # fmt: skip
 
 
 def of_chains(study: Study, metrics: pd.DataFrame, records: list[dict]) -> dict[str, pd.DataFrame]:
     """The tables of chains alone."""
     validated = validation(records, plan(study).models.values())
-    scores, of = ChainScores(metrics, validated), chains(study)
+    scores, of = ChainScores(metrics, validated, study.statistics.metric), chains(study)
     attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     return {
         "validation": validated, "chains": chain_scores(scores, of, 0.95),
@@ -301,8 +303,8 @@ def test_without_a_result_over_all_targets_each_is_named(study):
     assert "Two sources instead of one:" not in text and "A source of higher" not in text
 
 
-def verdict(row: dict[str, float]) -> str:
-    return judged(pd.DataFrame([row | {"difference": 0.02}]))["verdict"].item()
+def verdict(row: dict[str, float], metric: str = METRIC) -> str:
+    return judged(pd.DataFrame([row | {"difference": 0.02, "metric": metric}]))["verdict"].item()
 
 
 def test_the_verdict_uses_the_wide_interval_where_there_is_one():
@@ -326,8 +328,81 @@ def test_how_optimistic_the_best_fold_is(study, frames):
     apart = own["best_fold_gain"] - own["gain"]
     other = (np.sign(own["best_fold_gain"]) != np.sign(own["gain"])).sum()
     text = said(frames, study)
-    assert f"by {points(apart.min())} to {points(apart.max())}" in text
+    assert f"by {points(apart.min(), METRIC)} to {points(apart.max(), METRIC)}" in text
     assert f"the other sign in {other} of 18 comparisons" in text
+
+
+# ---- by a distance
+
+DISTANCE = "hd95_mm"
+"""Of the simulated tables: 20 mm times 1 - DSC."""
+
+
+@pytest.fixture(scope="module")
+def by_distance(study) -> Study:
+    return Study.of(
+        study.model_dump(mode="json") | {"statistics": {**study.statistics.model_dump(), "metric": DISTANCE}}
+    )
+
+
+@pytest.fixture(scope="module")
+def distances(by_distance) -> dict[str, pd.DataFrame]:
+    return made(by_distance)
+
+
+def test_a_study_of_chains_by_a_distance_has_the_same_winners(study, frames, by_distance, distances):
+    of = {"dsc": (StudyResults(study, frames, {}), METRIC), "mm": (StudyResults(by_distance, distances, {}), DISTANCE)}
+    assert chains_in_short(of["dsc"][0]) == chains_in_short(of["mm"][0])
+    pictures = [chains_picture(results) for results, _ in of.values()]
+    colours = [[[cell.colour for cell in cells] for _, cells in picture.rows] for picture in pictures]
+    assert colours[0] == colours[1] and any(map(any, colours[0]))
+    for name in ("gains", "contrasts", "attributes"):
+        one, other = (judged(r.frames[name].query("metric == @metric")) for r, metric in of.values())
+        assert one["verdict"].tolist() == other["verdict"].tolist()
+        assert one["p"].to_numpy() == pytest.approx(other["p"].to_numpy())
+        assert one["low"].to_numpy() == pytest.approx(-other["high"].to_numpy() / 20)
+    layouts = [gains_layout(r.frames["gains"].query("metric == @metric"), r.study) for r, metric in of.values()]
+    for column in ("target", "trained_before", "improved", "worsened"):
+        assert layouts[0][column].tolist() == layouts[1][column].tolist()
+    shown = [examples.chosen_rows(r.frames["metrics"], r.frames["chains"], r.study) for r, _ in of.values()]
+    assert [[m[:2] for m in row.models] for row in shown[0]] == [[m[:2] for m in row.models] for row in shown[1]]
+
+
+def test_a_distance_stands_in_mm_and_never_in_per_cent(by_distance, distances):
+    frames = distances | {"sources": sources_table(distances["chains"], None, by_distance)}
+    results = StudyResults(by_distance, frames, {})
+    own = [t for part in of_page(results).values() for t in part if "HD95" in t.title or "Every chain" in t.title]
+    assert [t.title.split(" (")[0] for t in own] == [
+        "HD95", "Differences from the baseline in HD95", "Every chain on every cohort",
+    ]  # fmt: skip
+    answer, picture = from_chains(results), chains_picture(results)
+    said = [*answer.sentences, picture.title, picture.note, gains.caption(frames, by_distance)]
+    said += [t.note for t in own] + [t.title for t in own]
+    for text in said:
+        assert "percentage point" not in text and "per cent" not in text, text
+        assert not re.search(r"\d%", text.replace("95% ", "")), text
+    assert any("Differences below are in mm, and below 0 is better." in text for text in said)
+    assert any("on the same test cases, in mm (below 0 is better)" in text for text in said)
+    row = frames["gains"].query("metric == @DISTANCE").iloc[0]
+    cells = own[1].table.rows[0]
+    assert (
+        cells[own[1].table.head.index("Difference")]
+        == points(row["gain"], DISTANCE)
+        == f"{row['gain']:+.2f}".replace("-", "−")
+    )
+    scored = frames["chains"].query("metric == @DISTANCE").set_index(["target", "family"])["mean"]
+    assert f"{scored['north', 'north']:.2f}" in answer.sentences[0] and 2 < scored.min() < scored.max() < 8
+
+
+def test_figures_of_a_distance_are_in_mm(by_distance, distances):
+    figure = gains.draw(distances["gains"], distances["chains"], by_distance)
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "Difference in HD95 (mm)"
+    row = distances["chains"].query("metric == @DISTANCE and family == 'north'").iloc[0]
+    assert any(f"baseline {row['mean']:.2f}, 6 test cases" == t.get_text() for t in axes.texts)
+    assert "lowest mean" in examples.caption(distances, by_distance)
+    assert examples.score_text(4.123, by_distance) == "4.12 mm"
+    assert gains.caption(distances, by_distance).count("Below 0 is better.") == 1
 
 
 def test_a_control_against_the_same_weights_says_nothing(study):
@@ -346,7 +421,8 @@ def test_trainings_are_called_folds_only_where_they_are(study, frames):
 
 
 def test_differences_are_points_with_a_sign():
-    assert [points(v) for v in (0.0312, -0.0004, -0.004, np.nan)] == ["+3.1", "0.0", "−0.4", ""]
+    assert [points(v, "dsc") for v in (0.0312, -0.0004, -0.004, np.nan)] == ["+3.1", "0.0", "−0.4", ""]
+    assert [points(v, "hd95_mm") for v in (0.312, -0.0004, -0.404, np.nan)] == ["+0.31", "0.00", "−0.40", ""]
 
 
 def test_kinds_stand_against_each_other_on_every_target(study, frames):

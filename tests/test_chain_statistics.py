@@ -499,3 +499,45 @@ def test_chains_that_were_not_tested_on_their_target_are_left_out(study, of, val
     assert set(chain_scores(scores, of, 0.95)["target"]) == {"north", "south"}
     assert "east" not in set(contrasts(scores, of, 0.05)["target"])
     assert not len(scores.of(replace(of[0], family="unknown"), "north", METRIC))
+
+
+# ---- by a distance
+
+
+def test_a_distance_that_mirrors_a_score_gives_the_same_tests_in_mm(study, of, validated):
+    metrics = check_metrics(chain_metrics(study))  # the distance is 20 mm times 1 - DSC
+    found = ChainScores(metrics, validated, "hd95_mm")
+    attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
+    tables = gains(found, of, 0.05), contrasts(found, of, 0.05), attribute_contrasts(found, of, attributes, 0.05)
+    for table, value in zip(tables, ("gain", "difference", "difference"), strict=True):
+        dsc, mm = (table[table["metric"] == metric].reset_index() for metric in (METRIC, "hd95_mm"))
+        assert mm[value].to_numpy() == pytest.approx(-20 * dsc[value].to_numpy())
+        for low, high in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
+            assert mm[low].to_numpy() == pytest.approx(-20 * dsc[high].to_numpy(), nan_ok=True)
+        assert mm["p"].to_numpy() == pytest.approx(dsc["p"].to_numpy())
+        assert mm["improved"].tolist() == dsc["worsened"].tolist()
+    mm = tables[0].query("metric == 'hd95_mm'")
+    assert (mm["ci_wide_high"] > 1).any() and (mm["ci_wide_low"] < -1).any(), "not cut to the scale of a score"
+    own = chain_scores(found, of, 0.95).query("metric == 'hd95_mm'")
+    cases = [found.of(next(c for c in of if c.family == r.family), r.target, "hd95_mm").mean(axis=1)
+             for r in own.itertuples()]  # fmt: skip
+    half = [stats.t.ppf(0.975, len(c) - 1) * c.std() / np.sqrt(len(c)) for c in cases]
+    factor = np.exp(half / own["mean"])
+    assert own["ci_low"].to_numpy() == pytest.approx((own["mean"] / factor).to_numpy())
+    assert own["ci_high"].to_numpy() == pytest.approx((own["mean"] * factor).to_numpy())
+
+
+def test_of_infinite_distances_there_is_no_mean_difference_and_the_signs_still_count(study, of, validated):
+    metrics = check_metrics(chain_metrics(study))
+    north = metrics["cohort"].eq("north")
+    lost = north & metrics["case"].eq("north-000")  # under every model; and another one under the baseline alone
+    lost |= north & metrics["case"].eq("north-001") & metrics["family"].eq("north")
+    metrics.loc[lost, "hd95_mm"] = np.inf
+    found = ChainScores(metrics, validated, "hd95_mm")
+    table = gains(found, of, 0.05).query("metric == 'hd95_mm'").set_index(["target", "family"])
+    own = table.loc["north", "east_north"]
+    assert own["cases"] == 6 and own["improved"] + own["worsened"] == 5 and own["worsened"] >= 1
+    assert own[["gain", "ci_low", "ci_wide_low", "p", "cohen_dz"]].isna().all() and own["p_wilcoxon_exact"] > 0
+    assert table.loc["south", ["gain", "p"]].notna().all(axis=None)
+    means = chain_scores(found, of, 0.95).query("metric == 'hd95_mm' and target == 'north'")
+    assert np.isinf(means["mean"]).all() and means["ci_low"].isna().all()

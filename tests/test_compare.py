@@ -668,6 +668,41 @@ def test_a_summarys_name_tells_the_size_and_training_and_so_where_curves_cross(t
     assert page.index(answer) < page.index("What was read")
 
 
+def by_distance(folder: Path, infinite: str = "") -> Path:
+    """The models of `of_sizes` by DSC and by a distance that mirrors it, 30 mm for 0; infinite for one case."""
+    table = comparison(of_sizes(folder, 2), ["dsc"]).table
+    table["hd95_mm"] = (30 * (1 - table["dsc"])).mask(table["case"] == infinite, np.inf)
+    columns = ["model", "family", "n_train", "replicate", "case", "structure", "dsc", "hd95_mm"]
+    table[columns].to_csv(folder / "mm.csv", index=False)
+    return folder / "mm.csv"
+
+
+@pytest.mark.slow
+def test_curves_cross_by_a_distance_where_they_do_by_the_score_that_it_mirrors(tmp_path, only_svg):
+    path = by_distance(tmp_path)
+    told = {metric: comparison([str(path)], [metric]) for metric in ("dsc", "hd95_mm")}
+    dsc, mm = (found.crossover for found in told.values())
+    assert set(mm["metric"]) == {"hd95_mm"} and (mm["verdict"] == "crosses").any()
+    pd.testing.assert_frame_equal(mm.assign(metric="dsc"), dsc, check_exact=False)
+    said = [next(line for line in answers(found) if "overtakes" in line) for found in told.values()]
+    assert said[0].replace("dsc", "hd95_mm") == said[1]
+    drawn = {name: figure for name, _, figure in figures(told["hd95_mm"].table, told["hd95_mm"].pairs["hd95_mm"], mm,
+                                                         "hd95_mm", 0.95)}  # fmt: skip
+    assert {"curves-hd95_mm-test", "sizes-hd95_mm-label 1"} <= set(drawn)
+    left = drawn["curves-hd95_mm-test"].axes[0]
+    assert left.get_ylabel() == "HD95 (mm)" and left.get_ylim()[1] > 10
+    assert set(comparison([str(path)]).crossover["metric"]) == {"dsc"}, "the first metric"
+
+
+def test_by_infinite_distances_no_curves_cross_and_the_next_metric_is_taken(tmp_path):
+    case = comparison(of_sizes(tmp_path, 2), ["dsc"]).table["case"].iloc[0]
+    path = by_distance(tmp_path, case)
+    for asked, by in ((["hd95_mm"], set()), (["hd95_mm", "dsc"], {"dsc"})):
+        found = comparison([str(path)], asked)
+        assert set(found.crossover["metric"]) == by
+        assert any(note.startswith("hd95_mm: no learning curves and no crossover by it") for note in found.notes)
+
+
 def test_seeds_in_names_are_trainings_of_one_draw_and_settle_no_crossover(tmp_path):
     seeds = [source.replace("-r", "-s", 1) for source in of_sizes(tmp_path, 2)]
     found = comparison(seeds, ["dsc"])

@@ -197,14 +197,13 @@ def test_a_study_is_compared_by_a_score_or_a_distance_of_which_one_side_is_bette
     assert left == {"volume_error_percent", "lesions_false"}, "neither side is better; no value is the worst"
 
 
-def test_chains_are_not_compared_by_a_distance(tmp_path: Path):
-    assert not load_study("uterus", "demo").chained
+def test_any_study_may_be_compared_by_a_distance(tmp_path: Path):
     config = changed(tmp_path, put("statistics.metric", "hd95_mm"))
     assert load_study("uterus", "demo", config).statistics.metric == "hd95_mm"
     values = load_study("prostate", "demo").model_dump(mode="json")
     values["statistics"]["metric"] = "assd_mm"
-    with pytest.raises(ValueError, match="chains of trainings are compared in percentage points: give one of dsc, iou"):
-        Study.model_validate(values)
+    chained = Study.model_validate(values)
+    assert chained.chained and chained.statistics.metric == "assd_mm"
 
 
 def test_a_mistake_in_another_scale_is_found_too(tmp_path: Path):

@@ -296,6 +296,37 @@ def test_a_plan_from_draws_that_were_trained_several_times_asks_for_as_many(scor
 
 
 @pytest.mark.slow
+def test_a_plan_by_a_distance_is_that_by_the_score_that_it_mirrors(scores, planned):
+    rules = Rules(trainings=(1, 5), minutes=30)
+    mirrored = scores.assign(hd95_mm=30 * (1 - scores["dsc"]))
+    table, notes = design(mirrored, Question("hd95_mm", difference=3, reach=12, rules=rules))
+    for column in ("question", "a", "b", "trainings", "cases", "reached", "hours", "refused", "about"):
+        assert table[column].tolist() == pytest.approx(planned[column].tolist(), nan_ok=True), column
+    crossing = table[table["question"] == CROSSOVER].iloc[0]
+    assert crossing["cases"] > 0 and crossing["reached"] > 0 and not notes
+    mm, dsc = (t[t["question"].eq(NEXT) & t["refused"].eq("")] for t in (table, planned))
+    assert mm["estimate"].to_numpy() == pytest.approx(30 * (1 - dsc["estimate"].to_numpy()), abs=0.02)
+    assert (mm["ci_low"] < mm["estimate"]).all() and (mm["gain_low"] < mm["gain"]).all() and (mm["gain"] < 0).all()
+    said = table.set_index("question")["statement"]
+    assert (
+        said[DIFFERENCE]
+        .iloc[1]
+        .endswith(
+            f"settle a difference of 3 mm between transfer-L1 and scratch at n = 51 "
+            f"with an assurance of 80% ({table['hours'].iloc[1]:.1f} hours of annotation)"
+        )
+    )
+    assert all(" 12 mm with " in text for text in said[SCORE])
+    assert any(" mm, an extrapolation (95% interval " in text and "a change of -" in text for text in said[NEXT])
+
+
+def test_of_a_metric_with_no_better_side_nothing_but_a_difference_is_planned(scores):
+    table, notes = design(scores.assign(age=scores["dsc"]), Question("age", difference=0.1))
+    assert set(table["question"]) == {DIFFERENCE}
+    assert any(note.startswith("age: none of the crossover, --reach and --next") for note in notes)
+
+
+@pytest.mark.slow
 def test_hours_of_cases_that_are_there_already_cost_nothing(planned):
     score = planned[planned["question"] == SCORE].set_index("a")
     inside = score[score["cases"] <= 51]
@@ -438,8 +469,8 @@ def test_without_two_models_those_that_are_there_are_listed(tmp_path):
 
 def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
     row = {
-        "question": DIFFERENCE, "difference": 0.03, "given": True, "a": "scratch", "b": "tuned", "n_train": 80,
-        "about": "methods", "refused": "", "trainings": 3.0, "per_draw": 1, "cases": 1000, "hours": None,
+        "question": DIFFERENCE, "metric": "dsc", "difference": 0.03, "given": True, "a": "scratch", "b": "tuned",
+        "n_train": 80, "about": "methods", "refused": "", "trainings": 3.0, "per_draw": 1, "cases": 1000, "hours": None,
         "assurance": 0.8, "reached": 0.7964,
     }  # fmt: skip
     assert planning.statement(row).endswith("with an assurance of 79% only")

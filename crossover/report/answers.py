@@ -9,7 +9,7 @@ from crossover.analyses.figures import style
 from crossover.analyses.figures.captions import best_run
 from crossover.analyses.figures.subgroups import tukey_p
 from crossover.report.best_by_size import AnswerTable, Cell
-from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
+from crossover.report.chain_tables import NOT_SUPPORTED, SUPPORTED, judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value, points, quoted
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
@@ -201,10 +201,10 @@ def chains_in_short(results: StudyResults) -> list[str]:
     """Return which kinds of chains are better than what they stand against, which are worse, which can't be told."""
     contrasts = results.frame("contrasts", "metric", "a", "b", "target")
     contrasts = of_metric(contrasts, results.study)
-    sides: dict[str, list[str]] = {"higher": [], "lower": [], "open": []}
+    sides: dict[str, list[str]] = {"better": [], "worse": [], "open": []}
     for pair, text in KINDS.items():
         for row in _overall(contrasts, *pair, results.study).itertuples() if len(contrasts) else ():
-            side = "higher" if row.low > 0 else "lower" if row.high < 0 else "open"
+            side = {SUPPORTED: "better", NOT_SUPPORTED: "worse"}.get(row.verdict, "open")
             sides[side].append(text[:1].lower() + text[1:] + row.where)
     return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
 
@@ -225,8 +225,8 @@ def chains_picture(results: StudyResults) -> AnswerTable | None:
 
 
 def _difference(row: pd.Series) -> Cell:
-    colour = BETTER if row.low > 0 else WORSE if row.high < 0 else ""
-    return Cell(points(row.difference), 1, colour, style.readable_on(colour) if colour else "")
+    colour = {SUPPORTED: BETTER, NOT_SUPPORTED: WORSE}.get(row.verdict, "")
+    return Cell(points(row.difference, row.metric), 1, colour, style.readable_on(colour) if colour else "")
 
 
 def _at_home(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
-"""Tables about chains of trainings, as text: scores in per cent, differences in percentage points."""
+"""Tables about chains of trainings, as text: scores and differences in the units of `scales.shown`."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from crossover.report.formats import (
     interval,
     percent,
     points,
+    score,
     spread,
 )
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import folds_layout
 from crossover.report.table_layout import across
 from crossover.statistics.papers.published import printed_metric
+from crossover.statistics.scores.scales import direction
 from crossover.study.chains import BASELINE, Chain, chains, kinds
 from crossover.study.families import at_largest
 from crossover.study.plan import plan
@@ -40,17 +43,19 @@ def scored(study: Study) -> list[str]:
 
 
 def judged(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of differences with a column `verdict`: whether each is above 0.
+    """Return the rows of a table of differences with a column `verdict`: whether each is for the better.
 
-    It is "supported" or "not supported" where the interval says so; an interval with 0 in it, or none, can't
-    tell. The interval (`low`, `high`) is that for other patients and trainings; where each model was trained
-    once, that for other patients, since nothing says what another training would give.
+    That is above 0, or below 0 for a metric whose lower values are better. It is "supported" or "not supported" where
+    the interval says so; an interval with 0 in it, or none, can't tell. The interval (`low`, `high`) is that for other
+    patients and trainings; where each model was trained once, that for other patients, since nothing says what another
+    training would give.
     """
     low, high = (rows[f"ci_wide_{end}"].where(rows["folds"] > 1, rows[f"ci_{end}"]) for end in ("low", "high"))
-    verdict = np.select([low > 0, high < 0], [SUPPORTED, NOT_SUPPORTED], OPEN)
+    above, below, falling = low > 0, high < 0, rows["metric"].map(direction).eq(-1)
+    verdict = np.select([above.mask(falling, below), below.mask(falling, above)], [SUPPORTED, NOT_SUPPORTED], OPEN)
     value = rows["difference" if "difference" in rows else "gain"]
-    ends = zip(value, low, high, strict=True)
-    text = [interval(*row, points) for row in ends]
+    ends = zip(value, low, high, rows["metric"], strict=True)
+    text = [interval(apart, least, most, partial(points, metric=metric)) for apart, least, most, metric in ends]
     return rows.assign(low=low, high=high, verdict=verdict, text=text)
 
 
@@ -96,7 +101,7 @@ def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def sources_layout(sources: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the text of one metric's rows of `analyses.tables.sources`: sources down, targets across, in per cent.
+    """Return the text of one metric's rows of `analyses.tables.sources`: sources down, targets across.
 
     Columns: Trained before, and for each target "Site A, best fold" ("91.4"), "Site A, mean (CI)" and
     "Site A, published". Targets that a chain doesn't end on have a dash.
@@ -105,13 +110,14 @@ def sources_layout(sources: pd.DataFrame, study: Study) -> pd.DataFrame:
     places = [(chain.label, chain.family, target) for chain in _by_sources(study)
               for target in targets if target in chain.targets]  # fmt: skip
     rows = pd.DataFrame(places, columns=["trained_before", "family", "target"])
+    metric = sources["metric"].iloc[0]
 
     def cells(row: Any) -> dict[str, str]:
         label = study.cohorts[row.target].label
         return {
-            f"{label}, best fold": percent(row.best_fold_mean),
-            f"{label}, mean (CI)": interval(row.mean, row.ci_low, row.ci_high, percent),
-            f"{label}, published": percent(row.published, 2),
+            f"{label}, best fold": score(row.best_fold_mean, metric),
+            f"{label}, mean (CI)": interval(row.mean, row.ci_low, row.ci_high, partial(score, metric=metric)),
+            f"{label}, published": score(row.published, metric, 2),
         }
 
     out = across(rows.merge(sources, "left", ["family", "target"]), ["trained_before"], cells)
@@ -134,7 +140,7 @@ def stated_gains(results: StudyResults) -> pd.DataFrame:
     study = results.study
     return pd.DataFrame([
         {"Statement": f"{study.cohorts[stated.test_set].label} gains, {style.metric_label(stated.metric)}",
-         "Published": points(stated.gain), "From its table": points(stated.recomputed),
+         "Published": points(stated.gain, stated.metric), "From its table": points(stated.recomputed, stated.metric),
          **_own_gain(results, stated)}
         for stated in results.frame("published_gains").itertuples()
     ])  # fmt: skip
@@ -145,14 +151,19 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
 
     def between(side: str) -> list[str]:
         ends = zip(gains[f"{side}_low"], gains[f"{side}_high"], strict=True)
-        return ["" if pd.isna(low) else f"({points(low)}, {points(high)})" for low, high in ends]
+        return ["" if pd.isna(low) else f"({points(low, metric)}, {points(high, metric)})" for low, high in ends]
 
+    metric = gains["metric"].iloc[0]
+    better, worse = ("improved", "worsened")[:: direction(metric)]
     rows = gains.assign(
         target=[style.test_set_label(study, target) for target in gains["target"]],
         trained_before=_labels(gains["family"], study), ci=between("ci"), ci_wide=between("ci_wide"),
+        improved=gains[better], worsened=gains[worse],
+        **{name: [points(gain, metric) for gain in gains[name]] for name in ("gain", "best_fold_gain")},
     )  # fmt: skip
-    return rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
+    shown = rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
                  "p", "p_wilcoxon_exact", "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain"]]  # fmt: skip
+    return shown if direction(metric) > 0 else shown.rename(columns={"gain": "difference"})
 
 
 def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -185,7 +196,7 @@ def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study
 
 
 def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return every family's mean score on every cohort's test cases, in per cent.
+    """Return every family's mean score on every cohort's test cases.
 
     In brackets those of cohorts that it was not trained on last. With sizes, at the largest; with several structures,
     the mean of these.
@@ -195,7 +206,7 @@ def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
     for chain in chains(study):
         row = {"Trained before": chain.label, "Target": chain.together}
         for cohort, about in study.cohorts.items():
-            text = percent(means.get((chain.family, cohort)))
+            text = score(means.get((chain.family, cohort)), study.statistics.metric)
             row[about.label] = f"[{text}]" if text and cohort not in chain.targets else text
         rows.append(row)
     return pd.DataFrame(rows)
@@ -259,7 +270,7 @@ def _own_gain(results: StudyResults, stated: Any) -> dict[str, str]:
         return dict(zip(heads, ("", "", NONE), strict=True))
     row = judged(same).iloc[0]
     verdict = row["verdict"] if pd.notna(row["low"]) else NONE
-    cells = (points(own["best_fold_gain"].mean()), row["text"], verdict)
+    cells = (points(own["best_fold_gain"].mean(), metric), row["text"], verdict)
     return dict(zip(heads, cells, strict=True))
 
 

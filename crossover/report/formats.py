@@ -6,14 +6,16 @@ from functools import wraps
 
 import pandas as pd
 
+from crossover.statistics.scores.scales import shown
+
 
 def _of_known(write: Callable[..., str]) -> Callable[..., str]:
     """Let a format give "" for a missing value, and "−" where Python writes a hyphen."""
 
     @wraps(write)
-    def written(value: object, *more: object) -> str:
+    def written(value: object, *more: object, **named: object) -> str:
         missing = value is None or pd.isna(value)
-        return "" if missing else write(value, *more).replace("-", "−")
+        return "" if missing else write(value, *more, **named).replace("-", "−")
 
     return written
 
@@ -56,10 +58,17 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 @_of_known
-def points(value: float) -> str:
-    """Format a difference of scores from 0 to 1 in percentage points: "+3.1", "−0.4", "0.0"."""
-    text = f"{100 * value:+.1f}"
-    return "0.0" if float(text) == 0 else text
+def score(value: float, metric: str, digits: int | None = None) -> str:
+    """Format a value of a metric, without its unit: "89.3" for a DSC of 0.893, "4.12" for a distance in mm."""
+    return shown(metric).text(value, digits)
+
+
+@_of_known
+def points(value: float, metric: str) -> str:
+    """Format a difference of values of a metric, without its unit: "+3.1", "0.0" points of a DSC, "−0.41" mm."""
+    as_shown = shown(metric)
+    text = f"{as_shown.factor * value:+.{as_shown.decimals}f}"
+    return text[1:] if float(text) == 0 else text
 
 
 @_of_known

@@ -11,11 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from crossover.analyses.figures import style
 from crossover.core.wording import counted
 from crossover.report import formats
-from crossover.statistics.scores.scales import direction, method
+from crossover.statistics.scores.scales import direction, method, shown
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
-FORMATS = ("listed", "percent", "points", "quoted", "share")
+FORMATS = ("listed", "points", "quoted", "score", "share")
 
 
 def environment(autoescape: bool) -> Environment:
@@ -31,7 +31,8 @@ def statements(study: Study, entry: str, **facts: Any) -> list[str]:
 
     Entries also see the study, the labels of its metric (`metric`) and of its target (`target`), its
     significance level (`alpha`), its confidence as "95%", the level of intervals that belong to tests
-    (`test_interval`), and the metric's `direction` (`scales.direction`).
+    (`test_interval`), and the metric's `direction` (`scales.direction`). The filters `direction`, `method` and `shown`
+    are functions of `scales`.
     """
     settings = study.statistics
     text = _entries()[entry].render(
@@ -52,7 +53,8 @@ def _joined(lines: str) -> str:
 def _entries() -> dict[str, Template]:
     templates = environment(autoescape=False)
     templates.filters |= {name: getattr(formats, name) for name in FORMATS}
-    templates.filters |= {"counted": counted, "metric_label": style.metric_label, "method": method}
+    templates.filters |= {"counted": counted, "metric_label": style.metric_label}
+    templates.filters |= {"direction": direction, "method": method, "shown": shown}
     templates.tests["known"] = pd.notna
     _, *parts = re.split(r"^## (\w+)\n", (FOLDER / "prose.j2").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {n: templates.from_string(body) for n, body in zip(parts[::2], parts[1::2], strict=True)}

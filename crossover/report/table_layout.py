@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import number, p_value, points, whole
+from crossover.report.formats import number, p_value, whole
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
 from crossover.study.families import families
 from crossover.study.plan import plan
@@ -31,7 +31,6 @@ HEADS = {
 FORMATS = {
     **dict.fromkeys(("difference", "ci_low", "ci_high"), lambda value: number(value, 3)),
     **dict.fromkeys(("statistic", "rank_biserial", "cohen_dz"), number),
-    **dict.fromkeys(("gain", "best_fold_gain"), points),
     "W": lambda rank_sum: number(rank_sum, 1),
 }
 """Column of a frame -> the form of its numbers; p values have theirs, and others have two decimals."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, product
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from crossover import networks
 from crossover.core.file_names import equal_ignoring_case
@@ -12,10 +12,8 @@ from crossover.study import backends
 from crossover.study.sections import (
     MOST_ROWS,
     SELECTED,
-    DistanceMetric,
     Network,
     Overlays,
-    ShareMetric,
     Strategy,
 )
 
@@ -56,9 +54,6 @@ def _about_evaluation(study: Study) -> Iterator[str]:
     of = study.evaluation.nsd_tolerance_mm
     if isinstance(of, dict) and set(of) != set(study.structures):
         yield f"evaluation.nsd_tolerance_mm: give one for each structure: {', '.join(study.structures)}"
-    if study.chained and study.statistics.metric in get_args(DistanceMetric):
-        valid = ", ".join(get_args(ShareMetric))
-        yield f"statistics.metric: chains of trainings are compared in percentage points: give one of {valid}"
 
 
 def _about_attributes(study: Study) -> Iterator[str]:

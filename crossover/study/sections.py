@@ -592,7 +592,7 @@ class Statistics(ConfigSection):
 
     metric: Literal[ShareMetric, DistanceMetric]
     """The metric by which models are compared: one of the metrics in metrics.csv from 0 to 1, of which higher values
-    are better, or a distance in mm, of which lower ones are. A study of chains needs one from 0 to 1."""
+    are better, or a distance in mm, of which lower ones are."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     """The confidence level of the intervals of single models, learning curves and crossovers."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]

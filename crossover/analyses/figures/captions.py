@@ -22,6 +22,17 @@ def metric(study: Study) -> str:
     return style.metric_label(study.statistics.metric)
 
 
+def metric_of_differences(study: Study) -> str:
+    """Return the label of the study's metric in an axis of differences: their unit in a second line, if it lacks it."""
+    as_shown = scales.shown(study.statistics.metric)
+    return metric(study) + (f"\n({as_shown.of_differences})" if as_shown.per_cent else "")
+
+
+def better(study: Study) -> str:
+    """Return a sentence that differences below 0 are for the better; "" where those above 0 are."""
+    return "" if scales.direction(study.statistics.metric) > 0 else " Below 0 is better."
+
+
 def interval_method(study: Study) -> str:
     """Return words for how confidence intervals of the study's metric are computed."""
     return scales.method(study.statistics.metric)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import fine_tuned_and_scratch, several_sizes
-from crossover.statistics.scores.scales import SHARE, direction, scale
+from crossover.statistics.scores.scales import shown
 from crossover.study.families import baseline, main_question
 from crossover.study.schema import Study
 
@@ -44,7 +44,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
         f"{captions.target(study)} test cases, with its {study.statistics.test_interval} interval "
         f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
-        f"{'' if direction(study.statistics.metric) > 0 else ' Below 0 is better.'}"
+        f"{captions.better(study)}"
         f"{' Each structure has a scale of its own.' if rows['structure'].nunique() > 1 else ''}"
     )
 
@@ -89,8 +89,7 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
         _panel(axes, rows[rows["structure"] == structure], families, study)
         axes.set_title(study.structures[structure].label)
     for axes in panels[:, 0]:
-        unit = "" if _factor(study) == 1 else "\n(percentage points)"
-        axes.set_ylabel(f"Difference in {captions.metric(study)}{unit}")
+        axes.set_ylabel(f"Difference in {captions.metric_of_differences(study)}")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     style.legend_below(figure, handles, 4, labels=labels)
     return figure
@@ -101,7 +100,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) ->
     span = np.log2(study.sizes[-1] / study.sizes[0])
     for i, family in enumerate(families):
         own = rows[rows["family"] == family]
-        middle, low, high = (_factor(study) * own[name] for name in ("difference", "ci_low", "ci_high"))
+        factor = shown(study.statistics.metric).factor
+        middle, low, high = (factor * own[name] for name in ("difference", "ci_low", "ci_high"))
         ends = middle - low, high - middle
         shift = 2 ** ((i - (len(families) - 1) / 2) * OFFSET * span)
         axes.errorbar(
@@ -113,11 +113,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) ->
     style.size_axis(axes, study.sizes)
     axes.set_xlabel(f"{captions.target(study)} training patients")
     axes.grid(axis="y")
-
-
-def _factor(study: Study) -> int:
-    """Return 100 for percentage points of a metric from 0 to 1, else 1."""
-    return 100 if scale(study.statistics.metric) == SHARE else 1
 
 
 def _scratch(study: Study) -> str:

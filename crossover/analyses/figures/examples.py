@@ -2,7 +2,7 @@
 
 Drawn: the slice with the largest manual area of the case with the median score (the lower of two)
 under the target's best chain, so none is picked by eye. The models are those of the best validation fold
-of the baseline and of that chain; their scores of the case, in per cent, stand in the corner.
+of the baseline and of that chain; their scores of the case, in per cent or mm, stand in the corner.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ from crossover.analyses.figures.slice_view import (
 )
 from crossover.analyses.predicates import chained
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
+from crossover.statistics.scores.scales import direction, shown
 from crossover.study.chains import BASELINE, COUNTED, Chain, chains
 from crossover.study.families import at_largest
 from crossover.study.schema import Study
@@ -78,10 +79,11 @@ def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     method = study.preparation.bias_field.method
     corrected = "after N4 correction; " if method != "none" else ""
+    best = "highest" if direction(study.statistics.metric) > 0 else "lowest"
     return (
         f"The slice with the largest manual area ({study.channels[0]}) of each target's test case of median "
         f"score under its best chain; the choice is automatic. Left: as acquired, with the manual mask; {corrected}"
-        "then the masks of the baseline and of the chain with the highest mean (named below it), each predicted by the "
+        f"then the masks of the baseline and of the chain with the {best} mean (named below it), each predicted by the "
         f"model of the best validation fold. Number: the case's {captions.metric(study)}; bar: {BAR_MM:.0f} mm."
     )
 
@@ -126,7 +128,7 @@ def chosen_rows(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> li
     """Return the case and the two models of each row of the figure.
 
     A target without a baseline or without a chain of several steps has no row. The best chain is that of the
-    highest mean over cases and folds.
+    best mean over cases and folds.
     """
     metric, known = study.statistics.metric, {chain.family: chain for chain in chains(study)}
     scores, metrics = scores[scores["metric"] == metric], at_largest(metrics)
@@ -136,7 +138,7 @@ def chosen_rows(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> li
         base, others = own[own["kind"] == BASELINE], own[own["kind"].isin(COUNTED[1:])]
         if base.empty or others["mean"].isna().all():
             continue
-        pair = [base.iloc[0], others.loc[others["mean"].idxmax()]]
+        pair = [base.iloc[0], others.loc[(direction(metric) * others["mean"]).idxmax()]]
         for structure in study.structures:
             rows = metrics[(metrics["cohort"] == target) & (metrics["structure"] == structure)]
             of_pair = [_of_fold(rows[rows["family"] == p["family"]], p["best_fold"]) for p in pair]
@@ -178,9 +180,15 @@ def _draw(panels: list[Axes], row: Shown, plane: ShownSlice, study: Study) -> No
     for axes, (chain, model, score) in zip((baseline, best), row.models, strict=True):
         draw_contour(axes, plane.predicted[model], plane.hung, *PREDICTED)
         draw_contour(axes, plane.manual, plane.hung, *MANUAL)
-        write_on_image(axes, 0.97, 0.03, f"{100 * score:.1f}%", ha="right", va="bottom", size=9)
+        write_on_image(axes, 0.97, 0.03, score_text(score, study), ha="right", va="bottom", size=9)
         if chain.sources:
             axes.set_xlabel(f"first {chain.sources}", size=7, labelpad=2)
+
+
+def score_text(score: float, study: Study) -> str:
+    """Return a case's score with its unit: "89.3%", "4.12 mm"."""
+    as_shown = shown(study.statistics.metric)
+    return as_shown.text(score) + ("%" if as_shown.per_cent else f" {as_shown.of_values}")
 
 
 def _shade(axes: Axes, mask: np.ndarray, hung: View) -> None:

@@ -2,8 +2,8 @@
 
 Drawn: for each target and chain the mean paired difference from training on the target alone, thick over its
 interval for other patients, thin over that for other patients and trainings; hollow: between the two models
-of the best validation fold, which is what the paper reports. In percentage points of
-the metric (DSC or IoU), which has no unit; right, the sources' attributes that are numbers, as the field strength.
+of the best validation fold, which is what the paper reports. In percentage points of a metric from 0 to 1, and in the
+unit of another; of a distance, below 0 is better. Right, the sources' attributes that are numbers, as field strength.
 """
 
 import pandas as pd
@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import chained
+from crossover.statistics.scores.scales import direction, shown
 from crossover.study.chains import (
     ALL_DATA,
     ARROW,
@@ -63,7 +64,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over its family's {unit}. "
         f"Thick: the {study.statistics.test_interval} interval for other patients; thin: the interval for other "
         "patients and other trainings. Hollow: the difference between the two models of the best "
-        f"{captions.best_run(study)}.{_attributes(study)}"
+        f"{captions.best_run(study)}.{captions.better(study)}{_attributes(study)}"
     )
 
 
@@ -117,15 +118,16 @@ def _baseline(axes: Axes, y: float, base: pd.DataFrame) -> None:
         return
     row = base.iloc[0]
     cases = int(row["cases"])
-    text = f"baseline {100 * row['mean']:.1f}, {cases} test case{'s' if cases > 1 else ''}"
+    mean = shown(row["metric"]).text(row["mean"])
+    text = f"baseline {mean}, {cases} test case{'s' if cases > 1 else ''}"
     axes.text(0.99, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center", size=7,
               zorder=6)  # fmt: skip
 
 
 def _gains(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw each row's gain at its `y`, with both intervals, and the gain of the best folds."""
-    percent = ["gain", "best_fold_gain", "ci_low", "ci_high", "ci_wide_low", "ci_wide_high"]
-    rows = rows.assign(**{name: 100 * rows[name] for name in percent})
+    drawn = ["gain", "best_fold_gain", "ci_low", "ci_high", "ci_wide_low", "ci_wide_high"]
+    rows = rows.assign(**{name: rows["metric"].map(lambda m: shown(m).factor) * rows[name] for name in drawn})
     kinds = {kind: LOOKS.get(kind, (style.INK, "o")) for kind in dict.fromkeys(rows["kind"])}
     look = {"y": "y", "orient": "y", "native_scale": True, "hue": "kind", "ax": axes,
             "hue_order": list(kinds), "palette": {kind: colour for kind, (colour, _) in kinds.items()}}  # fmt: skip
@@ -166,9 +168,9 @@ def _frame(axes: Axes, labels: list[str], heads: list[int], study: Study) -> Non
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     axes.margins(x=0.06)
-    metric = style.metric_label(study.statistics.metric)
     axes.set_ylabel("")
-    axes.set_xlabel(f"Gain in {metric}\n(percentage points)")
+    gain = "Gain" if direction(study.statistics.metric) > 0 else "Difference"
+    axes.set_xlabel(f"{gain} in {captions.metric_of_differences(study)}")
 
 
 def _handles(gains: pd.DataFrame) -> list[Line2D]:

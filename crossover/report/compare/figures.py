@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from crossover.analyses.figures import learning_curves, organs, performance, style
 from crossover.statistics.learning_curves.curves import learning_curves as fitted_curves
 from crossover.statistics.scores.metrics_table import compared
-from crossover.statistics.scores.scales import SHARE, method, scale
+from crossover.statistics.scores.scales import direction, method
 from crossover.study.schema import Study
 from crossover.study.sections import Statistics
 
@@ -57,7 +57,7 @@ def figures(
         yield f"scores-{metric}-{called}", text + left, organs.draw(rows, tests, study)
     if rows["n_train"].gt(0).sum() == 0 or rows.loc[rows["n_train"] > 0, "n_train"].nunique() < 2:
         return
-    if scale(metric) != SHARE:  # a distance to an empty mask may be infinite, and has no place on that figure's axis
+    if infinite or not direction(metric):  # an infinite value has no place on that figure's axis
         return
     study = _study(rows, labels, metric, confidence, next(iter(labels["cohort"])))
     for structure, called in labels["structure"].items():

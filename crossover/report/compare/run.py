@@ -29,7 +29,7 @@ from crossover.statistics.scores.metrics_table import (
 from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
-from crossover.statistics.scores.scales import KNOWN, SHARE, direction, scale
+from crossover.statistics.scores.scales import KNOWN, direction
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
@@ -48,7 +48,8 @@ class ScoreComparison:
         pairs: metric -> of `differences.paired.paired`.
         missing: of `scores.missing.counts`.
         ranking: of `differences.ranking.ranking`.
-        crossover: of `learning_curves.crossing.crossovers`, by the first metric that goes from 0 to 1.
+        crossover: of `learning_curves.crossing.crossovers`, by the first metric whose higher, or lower, values
+            are better and none of which is infinite.
         notes: what was read, understood and filled in, a sentence each.
         again: the arguments by which `crossover design` reads the same scores; none where it can't.
     """
@@ -105,7 +106,8 @@ def comparison(
     all_notes += _unranked(pairs, ranked)
     options = [*(f"--column={text}" for text in columns), *(["--missing=exclude"] if missing == "exclude" else [])]
     again = [] if structures else [*sources, *options]  # that command gives structures no other names
-    crossed = _crossover(table, several)
+    crossed, left = _crossover(table, several)
+    all_notes += left
     return ScoreComparison(table, summary, pairs, counts(read, gone), ranked, crossed, all_notes, again)
 
 
@@ -252,16 +254,25 @@ def _verdict(row: Any, metric: str) -> tuple[str, str]:
     return row.family_a if sign * row.difference > 0 else row.family_b, ""
 
 
-def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return from how many training cases on one model is ahead of another; no rows where models have no sizes."""
+def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return from how many training cases on one model is ahead of another, and notes of metrics that can't tell.
+
+    There are no rows where models have no sizes.
+    """
     from crossover.statistics.learning_curves.crossing import CROSSOVER as COLUMNS
     from crossover.statistics.learning_curves.crossing import crossovers
 
-    metric = next((m for m in metrics if m in KNOWN and scale(m) == SHARE), None)
     sizes = table[table["n_train"] > 0].groupby("family")["n_train"].nunique()
-    if metric is None or not (sizes > 1).any():
-        return pd.DataFrame(columns=COLUMNS)
-    return crossovers(table.dropna(subset=metric), metric, CONFIDENCE, 1 - CONFIDENCE)
+    directed = [m for m in metrics if direction(m)] if (sizes > 1).any() else []
+    metric = next((m for m in directed if np.isfinite(table[m].dropna()).all()), None)
+    notes = [
+        f"{m}: no learning curves and no crossover by it, since a mean with infinite values doesn't exist; give the "
+        "column diagonal_mm"
+        for m in directed[: directed.index(metric) if metric else None]
+    ]
+    if metric is None:
+        return pd.DataFrame(columns=COLUMNS), notes
+    return crossovers(table.dropna(subset=metric), metric, CONFIDENCE, 1 - CONFIDENCE), notes
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -25,11 +25,11 @@ from crossover.statistics.differences.paired import describe, holm
 from crossover.statistics.estimates.chance import DECIMALS, METHODS, Effect, combined, effect
 from crossover.statistics.scores.intervals import clip_to_scale, mean_interval, of_differences
 from crossover.statistics.scores.metrics_table import POOLED, with_all_structures, with_runs
-from crossover.statistics.scores.scales import SHARE
+from crossover.statistics.scores.scales import Scale, scale
 from crossover.study.chains import BASELINE, ONE_SOURCE, Chain, baseline, comparable, kinds
 
 METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou", "dsc_mean_of_slices")
-"""The metrics that are compared, all from 0 to 1."""
+"""The metrics that are compared beside the study's."""
 CHAINS = [
     "target", "family", "strategy", "kind", "sources", "metric", "folds", "cases",
     "best_fold", "best_fold_mean", "mean", "sd_folds", "ci_low", "ci_high",
@@ -60,7 +60,7 @@ class ChainScores:
     Args:
         metrics: of `metrics_table.read_metrics`.
         validation: of `cross_validation.validation`.
-        primary: the study's metric, a share.
+        primary: the study's metric.
     """
 
     def __init__(self, metrics: pd.DataFrame, validation: pd.DataFrame, primary: str = METRICS[0]) -> None:
@@ -108,6 +108,7 @@ class ChainScores:
         return place, None if pd.isna(fold) else int(fold)
 
 
+@np.errstate(invalid="ignore")  # of infinite distances there is no SD
 def chain_scores(scores: ChainScores, chains: Sequence[Chain], confidence: float) -> pd.DataFrame:
     """Return every chain's scores on its target's test cases, with the columns `CHAINS`.
 
@@ -122,7 +123,7 @@ def chain_scores(scores: ChainScores, chains: Sequence[Chain], confidence: float
         own = scores.of(chain, target, metric)
         cases = own.mean(axis=1)
         best, best_mean = scores.best(chain, target, metric)
-        low, high = mean_interval(cases.mean(), cases.std(), len(cases), confidence, SHARE)
+        low, high = mean_interval(cases.mean(), cases.std(), len(cases), confidence, scale(metric))
         rows.append({
             "target": target, "family": chain.family, "strategy": chain.strategy,
             "kind": chain.kind, "sources": chain.sources, "metric": metric,
@@ -138,7 +139,8 @@ def gains(scores: ChainScores, chains: Sequence[Chain], alpha: float) -> pd.Data
 
     Returns:
         One row for each target with a baseline, family that is no baseline, and metric. `gain` is the mean over the
-        cases of the difference of their means over the models, with its two 1 - alpha intervals; p is of the same
+        cases of the difference of their means over the models, with its two 1 - alpha intervals, all in the metric's
+        unit: of a distance, a gain below 0 is for the better. p is of the same
         inversion as the wider one, or as the other where every chain was trained once (`about`); the other
         tests are those of `paired.describe`. `p_holm` corrects p of all rows of a metric together.
         `best_fold_gain` is between the two models whose validation DSC is best.
@@ -148,8 +150,8 @@ def gains(scores: ChainScores, chains: Sequence[Chain], alpha: float) -> pd.Data
         base = baseline(chains, target)
         if base is None or chain.kind == BASELINE or scores.of(base, target, metric).empty:
             continue
-        apart = scores.of(chain, target, metric) - scores.of(base, target, metric)
-        found = _compared([apart], alpha)
+        apart = _apart(scores.of(chain, target, metric), scores.of(base, target, metric))
+        found = _compared([apart], alpha, scale(metric))
         best = [scores.best(c, target, metric)[1] for c in (chain, base)]
         rows.append({
             "target": target, "family": chain.family, "kind": chain.kind, "sources": chain.sources,
@@ -193,7 +195,7 @@ def contrasts(scores: ChainScores, chains: Sequence[Chain], alpha: float) -> pd.
         if whole and len(sides) > 1:
             sides[POOLED] = [side for own in sides.values() for side in own]
         place = {"a": a, "b": b, "metric": metric}
-        rows += [{"target": t} | place | _contrast(own, alpha) for t, own in sides.items()]
+        rows += [{"target": t} | place | _contrast(own, alpha, scale(metric)) for t, own in sides.items()]
     return pd.DataFrame(rows, columns=CONTRASTS)
 
 
@@ -237,23 +239,24 @@ def _differing(
         if any(scores.of(chain, target, metric).empty for chain in (b, a)):
             whole = False
             continue
-        apart = scores.of(a, target, metric) - scores.of(b, target, metric)
+        apart = _apart(scores.of(a, target, metric), scores.of(b, target, metric))
         by_target.setdefault(target, []).append(apart)
         sides = _source("a", a, values) | _source("b", b, values)
-        yield {"target": target, **sides, **_compared([apart], alpha)}
+        yield {"target": target, **sides, **_compared([apart], alpha, scale(metric))}
     if whole and len(by_target) > 1:
         _, b, a = pairs[0]
         ends = {"a_value": values[a.source or ""], "b_value": values[b.source or ""]}
         texts = {side: value for side, value in ends.items() if isinstance(value, str)}
         every = [_mean(own) for own in by_target.values()]
-        yield {"target": POOLED, **texts, **_compared(every, alpha)}
+        yield {"target": POOLED, **texts, **_compared(every, alpha, scale(metric))}
 
 
-def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, float]:
-    """Return all that follows from differences of cases x trainings, a table for each cohort of cases."""
+def _compared(differences: Sequence[pd.DataFrame], alpha: float, of: Scale) -> dict[str, float]:
+    """Return all that follows from differences of cases x trainings, a table for each cohort, of values on a scale."""
     known = [d.dropna(axis=1, how="all").dropna() for d in differences]
     means = pd.concat([d.mean(axis=1) for d in known]).round(DECIMALS)
-    found = mean_difference([d for d in known if d.size])
+    # of infinite distances there is no mean difference, as in `paired`
+    found = mean_difference([d for d in known if d.size]) if not np.isinf(means).any() else None
     counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
     out = describe(means.to_numpy(), alpha) | counts | dict.fromkeys(("p", "about"), np.nan)
     wide = np.nan, np.nan
@@ -263,9 +266,15 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
         within = found.interval(1 - alpha) if found.se > 0 else exact
         wide = within if found.about == METHODS else wide
     for name, ends in (("ci", (out["ci_low"], out["ci_high"])), ("ci_wide", wide)):
-        low, high = clip_to_scale(ends[0], ends[1], of_differences(SHARE))
+        low, high = clip_to_scale(ends[0], ends[1], of_differences(of))
         out |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return out
+
+
+def _apart(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Return a - b, cases x trainings; 0 where both are infinite, as distances to an empty mask may be."""
+    a, b = a.align(b)
+    return (a - b).mask(np.isinf(a) & np.isinf(b), 0.0)
 
 
 def mean_difference(differences: Sequence[pd.DataFrame]) -> Effect | None:
@@ -308,8 +317,8 @@ def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return sum(tables[1:], start=tables[0]) / len(tables)
 
 
-def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -> dict[str, float]:
-    """Compare the means of the families (a, b) of each target over all targets' cases."""
+def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float, of: Scale) -> dict[str, float]:
+    """Compare the means of the families (a, b) of each target over all targets' cases, of values on a scale."""
     means = [_of_both(_mean(a), _mean(b)) for a, b in sides]
     counts = [sum(len(side[i]) for side in sides) for i in (0, 1)]
     cases = [pd.concat([pair[i].mean(axis=1) for pair in means]) for i in (0, 1)]
@@ -318,7 +327,7 @@ def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -
         "families_b": counts[1],
         "mean_a": cases[0].mean(),
         "mean_b": cases[1].mean(),
-        **_compared([a - b for a, b in means], alpha),
+        **_compared([_apart(a, b) for a, b in means], alpha, of),
     }
 
 

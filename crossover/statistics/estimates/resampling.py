@@ -21,9 +21,10 @@ nested subsets each counts as one training, by the mean over its own (`metrics_t
 """
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,8 +108,6 @@ class Resampled:
 def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[tuple[str, str, Panel]]:
     """Yield (test set, structure, panel) of every test set and structure with a family of several sizes.
 
-    Higher scores of a panel are better: those of a metric whose lower values are have the other sign (`turned`).
-
     Args:
         table: of `metrics_table.check_metrics`.
         metric: one whose higher values are better, or one whose lower values are.
@@ -121,26 +120,39 @@ def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[
         raise ValueError(f"the table has no metric {metric!r}")
     if metric in KNOWN and not direction(metric):
         raise ValueError(f"{metric}: a learning curve needs a metric whose higher or whose lower values are better")
-    table = tested(table)
-    ends = scale(metric)
-    if turned(metric):
-        table, ends = table.assign(**{metric: -table[metric]}), (-ends[1], -ends[0])
-    for test_set, rows in test_sets(table).items():
+    for test_set, rows in test_sets(tested(table)).items():
         for structure, part in rows.groupby("structure", sort=False):
             sized = part[part["n_train"] > 0]
             sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
             if len(sized):
                 others = part[part["n_train"] == 0] if unsized else part[:0]
-                yield test_set, str(structure), replace(panel(sized, metric, others), scale=ends)
+                yield test_set, str(structure), panel(sized, metric, others)
 
 
 def turned(metric: str) -> bool:
-    """Return whether the scores of `panels` have the other sign than the metric, since its lower values are better."""
+    """Return whether the scores of a `panel` have the other sign than the metric, since its lower values are better."""
     return direction(metric) < 0
+
+
+def in_own_sign(
+    row: dict[str, Any], metric: str, values: Sequence[str], ends: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Return what follows from a `panel` with the metric's own sign.
+
+    Args:
+        row: numbers or arrays by name.
+        values: names of scores. ends: of the lower and the upper ends of intervals of scores.
+    """
+    if not turned(metric):
+        return row
+    exchanged = [pair for low, high in ends for pair in ((low, high), (high, low))]
+    return row | {name: 0 - row[other] for name, other in [*exchanged, *((v, v) for v in values)]}
 
 
 def panel(rows: pd.DataFrame, metric: str, unsized: pd.DataFrame | None = None) -> Panel:
     """Return the panel of the rows of one structure.
+
+    Its higher scores are better: those of a metric whose lower values are have the other sign (`turned`).
 
     Args:
         rows: those of the families with sizes.
@@ -159,11 +171,12 @@ def panel(rows: pd.DataFrame, metric: str, unsized: pd.DataFrame | None = None) 
         pd.factorize(with_runs(rows)["run"], sort=True)[0],
         cases.get_indexer(pd.MultiIndex.from_frame(rows[["cohort", "case"]])),
     )
-    scores = mean_by_place(
-        rows[metric].to_numpy(float), place, (len(families), len(sizes), max(place[2]) + 1, len(cases))
-    )
+    values, ends = rows[metric].to_numpy(float), scale(metric)
+    if turned(metric):
+        values, ends = -values, (-ends[1], -ends[0])
+    scores = mean_by_place(values, place, (len(families), len(sizes), max(place[2]) + 1, len(cases)))
     strata = pd.factorize(cases.get_level_values(0))[0]
-    return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized))
+    return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized), ends)
 
 
 def draws_as_trainings(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, panels, resample, turned
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, in_own_sign, panels, resample
 from crossover.statistics.learning_curves.forms import FEWEST, monotone, power_curve, power_law
 from crossover.statistics.scores.intervals import clip_to_scale
 
@@ -19,6 +19,9 @@ CURVES = [
     "fitted_monotone", "fit_low", "fit_high", "fitted_power", "power_a", "power_b", "power_c",
     "residual_sd_monotone", "residual_sd_power", "r2_monotone", "r2_power",
 ]  # fmt: skip
+VALUES = ("mean", "fitted_monotone", "fitted_power", "power_a", "power_b")
+ENDS = (("ci_low", "ci_high"), ("fit_low", "fit_high"))
+"""The columns of scores, and of ends of their intervals."""
 
 
 ONE_CASE = "one test case of a cohort doesn't tell how much another one differs"
@@ -55,7 +58,7 @@ def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: 
         found = resample(panel, draws)
         for f, family in enumerate(panel.families):
             rows = _curve(panel, found, f, confidence)
-            rows = _turned(rows) if turned(metric) else rows
+            rows = in_own_sign(rows, metric, VALUES, ENDS)
             place = {"test_set": test_set, "structure": structure, "family": family}
             frames.append(pd.DataFrame(place | {"metric": metric, "confidence": confidence} | rows))
     return pd.concat(frames)[CURVES].reset_index(drop=True) if frames else pd.DataFrame(columns=CURVES)
@@ -91,13 +94,6 @@ def _curve(panel: Panel, found: Resampled, f: int, confidence: float) -> dict[st
         "fitted_power": fitted, **dict(zip(("power_a", "power_b", "power_c"), power, strict=True)),
         **_quality("monotone", means, rising), **_quality("power", means, fitted),
     }  # fmt: skip
-
-
-def _turned(rows: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of `_curve` with the metric's own sign."""
-    ends = {"ci_low": "ci_high", "ci_high": "ci_low", "fit_low": "fit_high", "fit_high": "fit_low"}
-    values = ("mean", "fitted_monotone", "fitted_power", "power_a", "power_b")
-    return rows | {name: 0 - rows[ends.get(name, name)] for name in (*ends, *values)}
 
 
 def _quality(form: str, means: np.ndarray, fitted: np.ndarray) -> dict[str, float]:

@@ -51,9 +51,10 @@ class Curve:
         self.trainings = int(found.panel.trainings[family, here].min())
         self.means, self.draws = found.means[family, here], found.draws[:, family, here]
         self.refused = self._refused(found)
+        self._scale = found.panel.scale
         if not self.refused:
-            self._laws = power_law(self.draws, self.sizes)
-            self._law = power_law(self.means, self.sizes)
+            self._laws = power_law(self.draws, self.sizes, self._scale)
+            self._law = power_law(self.means, self.sizes, self._scale)
 
     @property
     def farthest(self) -> int:
@@ -81,7 +82,7 @@ class Curve:
         low, high = _hull([last, laws[:, 1], last + line], confidence)
         gain_low, gain_high = _hull([0 * line, laws[:, 1] - laws[:, 0], line], confidence)
         estimate, gain = float(law[1]), float(law[1] - law[0])
-        return Continuation(estimate, low, min(high, 1.0), gain, gain_low, gain_high)
+        return Continuation(estimate, low, min(high, self._scale[1]), gain, gain_low, gain_high)
 
     def reaches(self, target: float, confidence: float, assurance: float) -> tuple[float, float, float]:
         """Return the n from which the curve has reached a score with this assurance, and the two ends of its interval.

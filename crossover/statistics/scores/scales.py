@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from math import inf, isinf, nan
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Scale = tuple[float, float]
 """The lowest and highest value of a metric."""
@@ -111,6 +111,37 @@ def scale(metric: str) -> Scale:
 def unit(metric: str) -> str:
     """Return the unit of a metric, "mm" for a distance; "" where it has none or isn't known."""
     return KNOWN[metric].unit if metric in KNOWN else ""
+
+
+class Shown(NamedTuple):
+    """How tables and figures of differences show values: in per cent, and of a known metric beyond 0 to 1 in its unit.
+
+    Attributes:
+        factor: what a value is multiplied by.
+        decimals: of the product.
+        of_values, of_differences: the units in words; "" where the metric has none.
+    """
+
+    factor: int
+    decimals: int
+    of_values: str
+    of_differences: str
+
+    @property
+    def per_cent(self) -> bool:
+        """Whether values are in per cent, which the label of a metric doesn't say, as it says "mm"."""
+        return self.factor == 100
+
+    def text(self, value: float, digits: int | None = None) -> str:
+        """Return a value without its unit: "89.3" for a DSC of 0.893, "4.12" for a distance in mm."""
+        return f"{self.factor * value:.{self.decimals if digits is None else digits}f}"
+
+
+def shown(metric: str) -> Shown:
+    """Return how values of a metric are shown where its differences are: the one place that says so."""
+    if metric in KNOWN and scale(metric) != SHARE:
+        return Shown(1, 2, unit(metric), unit(metric))
+    return Shown(100, 1, "per cent", "percentage points")  # also what papers print and isn't known here, as an AUC
 
 
 def direction(metric: str) -> int:

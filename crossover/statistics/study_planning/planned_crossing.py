@@ -22,6 +22,7 @@ from crossover.statistics.estimates.resampling import (
 )
 from crossover.statistics.learning_curves.crossing import OPEN, crossover
 from crossover.statistics.learning_curves.forms import monotone
+from crossover.statistics.scores.scales import Scale
 
 STUDIES, DRAWS, SEED = 100, 200, 20260
 FACTORS = (0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
@@ -38,6 +39,7 @@ class CrossingPilot:
         training, training_df: variance of a model's mean between trainings over the pilot's cases.
         rest: variance of what is left of one score.
         trainings: the fewest of any model. cases, case_df: the pilot's.
+        scale: the lowest and highest value that a score can have.
     """
 
     means: np.ndarray
@@ -49,6 +51,7 @@ class CrossingPilot:
     trainings: int
     cases: int
     case_df: int
+    scale: Scale
 
 
 def crossing_pilot(panel: Panel, resampled: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
@@ -83,6 +86,7 @@ def crossing_pilot(panel: Panel, resampled: Resampled, pair: tuple[int, int]) ->
         trainings=runs,
         cases=len(panel.strata),
         case_df=case_df,
+        scale=panel.scale,
     )
 
 
@@ -150,7 +154,7 @@ def _simulated(pilot: CrossingPilot, cases: int, trainings: int, studies: int) -
         ease = np.sqrt(of_cases) * root @ rng.standard_normal((len(root), cases))
         rest = np.sqrt(pilot.rest) * rng.standard_normal((*shape, trainings, cases))
         scores = curves[..., None, None] + ease.reshape(*shape, 1, cases) + runs + rest
-        yield Panel(["first", "second"], pilot.sizes, scores, np.zeros(cases, int))
+        yield Panel(["first", "second"], pilot.sizes, scores, np.zeros(cases, int), scale=pilot.scale)
 
 
 def _covariance(cases: np.ndarray, strata: np.ndarray) -> np.ndarray:

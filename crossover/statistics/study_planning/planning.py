@@ -15,10 +15,11 @@ import pandas as pd
 from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
-from crossover.statistics.estimates.resampling import Panel, Resampled
+from crossover.statistics.estimates.resampling import Panel, Resampled, in_own_sign, turned
 from crossover.statistics.learning_curves.crossing import OPEN, SECOND_DRAW, SIZE_BETWEEN, crossover, lacking
 from crossover.statistics.learning_curves.curves import ONE_CASE, several_cases
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
+from crossover.statistics.scores.scales import unit
 from crossover.statistics.study_planning.assurance import (
     MOST,
     Pilot,
@@ -173,9 +174,10 @@ def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: 
 def scores_reached(resampled: Resampled, place: dict, target: float, rules: Rules) -> list[dict]:
     """Return the labelled cases from which each family has a score; hours are of cases beyond its largest size."""
     rows = []
+    score = -target if turned(place["metric"]) else target
     for f, curve in _curves(resampled):
         told = curve.refused != ONE_CASE
-        n, low, high = curve.reaches(target, rules.confidence, rules.assurance) if told else (np.nan, np.nan, np.nan)
+        n, low, high = curve.reaches(score, rules.confidence, rules.assurance) if told else (np.nan, np.nan, np.nan)
         more = max(n - curve.sizes[-1], 0)
         rows.append(
             _of_curve(SCORE, place, resampled.panel.families[f], curve, rules)
@@ -186,7 +188,10 @@ def scores_reached(resampled: Resampled, place: dict, target: float, rules: Rule
 
 
 def next_cases(resampled: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
-    """Return what `more` cases beyond its largest size would bring to each family, a row for each."""
+    """Return what `more` cases beyond its largest size would bring to each family, a row for each.
+
+    Score and gain are in the metric's unit: of a distance, a gain is below 0.
+    """
     rows = []
     for f, curve in _curves(resampled):
         row = _of_curve(NEXT, place, resampled.panel.families[f], curve, rules)
@@ -196,6 +201,9 @@ def next_cases(resampled: Resampled, place: dict, more: int, rules: Rules) -> li
             to = curve.continued(n, rules.confidence)
             row |= {"estimate": to.estimate, "ci_low": to.low, "ci_high": to.high}
             row |= {"gain": to.gain, "gain_low": to.gain_low, "gain_high": to.gain_high}
+            row = in_own_sign(
+                row, row["metric"], ("estimate", "gain"), (("ci_low", "ci_high"), ("gain_low", "gain_high"))
+            )
         elif not curve.refused:
             row["refused"] = f"n = {n:.0f} is beyond twice its largest size"
         rows.append(row)
@@ -256,7 +264,7 @@ def _of_curve(question: str, place: dict, family: str, curve: Curve, rules: Rule
 
 
 def _settles(row: dict) -> str:
-    size = f"a difference of {abs(row['difference']):.3g}"
+    size = "a difference of " + _with_unit(f"{abs(row['difference']):.3g}", row)
     what = f"{size if row['given'] else f'{size}, as found,'} between {models_text(row)}"
     if row["about"] == MODELS:
         text = _plan(row, "", what)
@@ -286,17 +294,17 @@ def _plan(row: dict, with_: str, what: str) -> str:
 
 def _reaches(row: dict) -> str:
     """Return what a family needs for a score, with how the curve goes on said where that matters."""
-    largest = row["n_train"]
+    largest, target = row["n_train"], _with_unit(f"{row['target']:g}", row)
     if row["refused"] == ONE_CASE:
-        return f"with how many labelled cases {row['a']} reaches {row['target']:g} can't be told: {ONE_CASE}"
+        return f"with how many labelled cases {row['a']} reaches {target} can't be told: {ONE_CASE}"
     if np.isinf(row["cases"]):
         farthest = largest if row["refused"] else FARTHEST * largest
         why = f", and its curve is not continued: {row['refused']}" if row["refused"] else ""
         return (
-            f"no number of labelled cases up to {farthest:.0f} brings {row['a']} to {row['target']:g} with an "
+            f"no number of labelled cases up to {farthest:.0f} brings {row['a']} to {target} with an "
             f"assurance of {row['assurance']:.0%}, and beyond it nothing is said{why}"
         )
-    text = f"{row['a']} reaches {row['target']:g} with {row['cases']:.0f} labelled cases, with an "
+    text = f"{row['a']} reaches {target} with {row['cases']:.0f} labelled cases, with an "
     text += f"assurance of {row['assurance']:.0%}"
     ends = [f"{end:.0f}" if np.isfinite(end) else "more than can be told" for end in (row["ci_low"], row["ci_high"])]
     text += f" ({row['confidence']:.0%} interval {ends[0]} to {ends[1]})"
@@ -307,11 +315,19 @@ def _brings(row: dict) -> str:
     text = f"{row['cases']:.0f} labelled cases more than {row['n_train']:.0f}"
     if row["refused"]:
         return f"what {text} would bring {row['a']} isn't extrapolated: {row['refused']}"
-    return (
-        f"{text} would bring {row['a']} to about {row['estimate']:.3f}, an extrapolation "
-        f"({row['confidence']:.0%} interval {row['ci_low']:.3f} to {row['ci_high']:.3f}): a gain of "
-        f"{row['gain']:.3f} ({row['gain_low']:.3f} to {row['gain_high']:.3f})"
+    names = ("estimate", "ci_low", "ci_high", "gain", "gain_low", "gain_high")
+    estimate, low, high, gain, gain_low, gain_high = (
+        f"{row[name]:.{2 if unit(row['metric']) else 3}f}" for name in names
     )
+    return (
+        f"{text} would bring {row['a']} to about {_with_unit(estimate, row)}, an extrapolation "
+        f"({row['confidence']:.0%} interval {low} to {high}): a {'change' if turned(row['metric']) else 'gain'} of "
+        f"{_with_unit(gain, row)} ({gain_low} to {gain_high})"
+    )
+
+
+def _with_unit(number: str, row: dict) -> str:
+    return f"{number} {unit(row['metric'])}".rstrip()
 
 
 def _trainings(count: float, per_draw: int) -> str:

@@ -16,7 +16,7 @@ from crossover.statistics.scores.metrics_table import POOLED, SIZES, TableError,
 from crossover.statistics.scores.missing import Policy, absent_notes, completed
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
-from crossover.statistics.scores.scales import SHARE, scale
+from crossover.statistics.scores.scales import SHARE, direction, scale
 from crossover.statistics.study_planning.planning import (
     DRAWS,
     Rules,
@@ -39,7 +39,7 @@ class Question:
 
     Attributes:
         difference: the true one to be settled; None for that of the pilot or the means.
-        reach: a score to be reached, None for none. more: labelled cases beyond the largest size.
+        reach: a score to be reached, or a distance; None for none. more: labelled cases beyond the largest size.
         models: two families; the table's two where it has no more.
         size: the n_train at which they are compared; None for the largest that both have.
         structure: "" for each, and for each case's mean over them; "all" for this mean alone.
@@ -219,8 +219,11 @@ def _by_curves(
     sized = sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
     if sized.empty:
         return [], []
-    if scale(asked.metric) != SHARE:
-        return [], [f"{asked.metric}: the crossover, --reach and --next are answered by metrics from 0 to 1 only"]
+    if not direction(asked.metric):
+        side = "is answered by metrics alone whose higher or whose lower values are known to be better"
+        return [], [f"{asked.metric}: none of the crossover, --reach and --next {side}"]
+    if np.isinf(sized[asked.metric]).any():  # distances to an empty mask, which have no mean
+        return [], []
     open_yet = True
     for structure, own in sized.groupby("structure", sort=False):
         scores = panel(draws_as_trainings(own), asked.metric)

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Collection, Mapping
 
+import numpy as np
 import pandas as pd
 
 from crossover.statistics.estimates.chance import Spread
 from crossover.statistics.estimates.resampling import study_spread
 from crossover.statistics.papers.claims.parts import Missing
 from crossover.statistics.scores.metrics_table import POOLED, tested, with_runs
+from crossover.statistics.scores.scales import DIAGONAL
 
 Sizes = Mapping[int, int]
 """The paper's training size -> ours."""
@@ -67,6 +69,8 @@ class RunScores:
         if rows.empty:
             of = f", {structure}" if structure != POOLED else ""
             raise Missing(f"no {metric} of {family} on {test_set}{of}")
+        if np.isinf(rows[metric]).any():
+            raise Missing(f"{metric} of {family} on {test_set} is infinite in places, and the table has no {DIAGONAL}")
         keys = ["cohort", "case", "structure", "run"]
         return rows.groupby(keys)[metric].mean().unstack("run")
 

@@ -13,8 +13,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from crossover.core.configuration import ConfigSection
+from crossover.statistics.scores.scales import direction, unit
 
-Metric = Literal["dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"]
+Metric = Literal["dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices", "hd95_mm", "assd_mm"]
+"""Of the last two, distances, lower values are better."""
 Families = Annotated[list[str], Field(min_length=1)]
 Sizes = list[Annotated[int, Field(ge=1)]]
 ICC = "icc"
@@ -38,7 +40,11 @@ class _Testable(ConfigSection):
     def region(self) -> tuple[float, float]:
         """The two ends between which every effect lies where the statement holds."""
         match self:
-            case Better(by=least) | Above(bound=least) | Time(at_least=least):
+            case Better(by=least):
+                return self._better_by(least)
+            case Majority() | Rises():
+                return self._better_by(0.0)
+            case Above(bound=least) | Time(at_least=least):
                 return least, math.inf
             case Below(bound=most):
                 return -math.inf, most
@@ -56,6 +62,10 @@ class _OfScores(_Testable):
     sizes: Sizes = []
     """The sizes; none where no family has sizes. A family without sizes is the same at each."""
 
+    def _better_by(self, least: float) -> tuple[float, float]:
+        """Return the ends of the differences that are better by so much: of a distance, those below its negative."""
+        return (-math.inf, 0 - least) if direction(self.metric) < 0 else (least, math.inf)
+
 
 class _Compared(_OfScores):
     pairs: Annotated[list[Comparison], Field(min_length=1)]
@@ -65,7 +75,7 @@ class _Compared(_OfScores):
 
 
 class Better(_Compared):
-    """Every difference a - b is above `by`."""
+    """Every difference a - b is above `by`; of a distance, below its negative."""
 
     kind: Literal["better"]
     metric: Metric | Literal["icc"]  # type: ignore[assignment]  # wider than of others, and never assigned to
@@ -79,7 +89,7 @@ class Better(_Compared):
 
 
 class Majority(_Compared):
-    """At least so many of the differences a - b are above 0."""
+    """At least so many of the differences a - b are above 0; of a distance, below 0."""
 
     kind: Literal["majority"]
     at_least: Annotated[int, Field(ge=1)]
@@ -90,6 +100,13 @@ class NoDifference(_Compared):
 
     kind: Literal["no_difference"]
     margin: Annotated[float, Field(gt=0)] = MARGIN
+    """In the metric's unit; required for a distance."""
+
+    @model_validator(mode="after")
+    def _of_the_metric(self) -> NoDifference:
+        if unit(self.metric) and "margin" not in self.model_fields_set:
+            raise ValueError(f"give a margin in {unit(self.metric)}: the usual one is of a DSC")
+        return self
 
 
 class _Values(_OfScores):
@@ -127,7 +144,7 @@ class Within(_Values):
 
 
 class Rises(_OfScores):
-    """Every family scores higher at each of the sizes than at the one before."""
+    """Every family scores higher, or has a shorter distance, at each of the sizes than at the one before."""
 
     kind: Literal["rises"]
     test_set: str
@@ -136,7 +153,7 @@ class Rises(_OfScores):
 
 
 class Crossover(ConfigSection):
-    """`ahead` is above with few cases, and `overtakes` above it from a size between the two on."""
+    """`ahead` is better with few cases, and `overtakes` better than it from a size between the two on."""
 
     kind: Literal["crossover"]
     metric: Metric

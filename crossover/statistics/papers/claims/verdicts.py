@@ -39,6 +39,7 @@ from crossover.statistics.papers.claims.statements import (
     Untested,
     Within,
 )
+from crossover.statistics.scores.scales import KNOWN
 
 COLUMNS = [
     "id", "words", "where", "kind", "verdict", "effect", "ci_low", "ci_high", "p", "published",
@@ -169,7 +170,7 @@ def measure(statement: Statement) -> str:
     if isinstance(statement, Crossover):
         return "n at the crossover"
     name = statement.metric.removesuffix("_structure_slices")
-    label = {"iou": "IoU"}.get(name, name.upper())
+    label = KNOWN[name].label if name in KNOWN else name.upper()
     compared = isinstance(statement, Better | Majority | NoDifference | Rises)
     return f"difference of {label}" if compared else label if name == ICC else f"mean {label}"
 
