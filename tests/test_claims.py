@@ -87,23 +87,23 @@ def test_each_kind_has_each_verdict(kind):
             assert found["verdict"] == NOT_RUN and found["because"] and math.isnan(found["effect"])
 
 
-@pytest.mark.parametrize(("kind", "mirrored"), [
-    ("better", {}), ("majority", {}), ("no_difference", {"margin": 1.5}), ("rises", {}), ("above", {"kind": "below"}),
-    ("below", {"kind": "above"}), ("range", {"low": 12, "high": 18}),
+@pytest.mark.parametrize(("kind", "of_mm", "mirrored"), [
+    ("better", "better", {}), ("majority", "majority", {}), ("no_difference", "no_difference", {"margin": 1.5}),
+    ("rises", "rises", {}), ("above", "below", {"bound": 15}), ("below", "above", {"bound": 15}),
+    ("range", "range", {"low": 12, "high": 18}),
 ])  # fmt: skip
-def test_a_claim_about_a_distance_is_judged_as_that_about_the_score_that_it_mirrors(kind, mirrored):
+def test_a_claim_about_a_distance_is_judged_as_that_about_the_score_that_it_mirrors(kind, of_mm, mirrored):
     """A distance of 30 mm for a score of 0, so that 0.5 is 15 mm."""
     asked = claim(kind)
-    bound = {"bound": 15} if kind in ("above", "below") else {}
-    by_distance = claim(kind, **{"metric": "hd95_mm"} | bound | mirrored)
+    by_distance = claim(of_mm, metric="hd95_mm", **mirrored)
     for side, expected in SIDES.items():
         tables = tables_for(asked.statement, study_of("uterus"), side)
         tables["metrics"] = tables["metrics"].assign(hd95_mm=30 * (1 - tables["metrics"]["dsc"]))
         found = judge(by_distance, tables)
         assert found["verdict"] == expected and found["measure"].endswith("HD95 (mm)")
-        assert found["effect"] == pytest.approx(
-            -30 * judge(asked, tables)["effect"] if "difference" in found["measure"] else found["effect"]
-        )
+        score = judge(asked, tables)["effect"]
+        mirror = -30 * score if found["measure"].startswith("difference") else 30 * (1 - score)
+        assert found["effect"] == pytest.approx(mirror)
         tables["metrics"] = tables["metrics"].assign(hd95_mm=np.inf)
         assert judge(by_distance, tables)["verdict"] == NOT_RUN
 
