@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_what_can_not_be_asked_is_told_with_what_to_do(arguments, told: str, tmp
 class Odd(BaseHTTPRequestHandler):
     """Lists two instances of a series, and sends one of them."""
 
-    series, sent, seen = "1.2.3", b"", []  # set by the tests
+    series, sent, seen, stored = "1.2.3", b"", [], None  # set by the tests; it refuses files unless `stored` is a list
 
     def do_GET(self) -> None:
         self.seen.append(self.headers.get("Authorization"))
@@ -85,12 +86,17 @@ class Odd(BaseHTTPRequestHandler):
         self._answer(b"--x" + part + b"--x--", 'multipart/related; type="application/dicom"; boundary=x', 206)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        failed = Dataset()
-        failed.ReferencedSOPInstanceUID, failed.FailureReason = "1.2.3.1", 0xA700
-        d = Dataset()
-        d.FailedSOPSequence = [failed]
-        self._answer(json.dumps(d.to_json_dict()).encode(), status=409)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        one, d = Dataset(), Dataset()
+        if self.stored is None:
+            one.ReferencedSOPInstanceUID, one.FailureReason = "1.2.3.1", 0xA700
+            d.FailedSOPSequence = [one]
+        else:
+            sent = dcmread(BytesIO(body[body.index(b"\r\n\r\n") + 4 : body.rindex(b"\r\n--")]))
+            self.stored.append(sent)
+            one.ReferencedSOPInstanceUID = sent.SOPInstanceUID
+            d.ReferencedSOPSequence = [one]
+        self._answer(json.dumps(d.to_json_dict()).encode(), status=409 if self.stored is None else 200)
 
     def _answer(self, content: bytes, kind: str = "application/dicom+json", status: int = 200) -> None:
         self.send_response(status)
@@ -115,6 +121,7 @@ def odd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     pytest.importorskip("dicomweb_client")
     (path,) = write(tmp_path / "one", block(shape=(1, 2, 2)), PatientID="V1")
     monkeypatch.setattr(Odd, "seen", [])
+    monkeypatch.setattr(Odd, "stored", None)
     sent = dcmread(path)
     sent.SOPInstanceUID = sent.file_meta.MediaStorageSOPInstanceUID = "1.2.3.1"
     sent.SeriesInstanceUID = Odd.series
@@ -157,6 +164,27 @@ def test_a_file_that_is_no_dicom_is_told(odd: str, tmp_path: Path):
     (tmp_path / "note.txt").write_text("no image")
     status, said = call("pacs", "store", odd, tmp_path / "note.txt")
     assert status == 1 and "the file cannot be read as DICOM" in said and "0 of 1 files are stored" in said
+
+
+def test_what_a_killed_command_left_is_not_stored(odd: str, tmp_path: Path, monkeypatch):
+    """Half an object has the UID of the whole one, which a server that has it then doesn't keep."""
+    monkeypatch.setattr(Odd, "stored", [])
+    (whole,) = (tmp_path / "one").iterdir()
+    data = whole.read_bytes()
+    for name in (f".{whole.name}.part", "1.2.part", ".hidden/a.dcm"):
+        (tmp_path / "one" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "one" / name).write_bytes(data)
+    (tmp_path / "one/0.dcm").write_bytes(data[:-3])
+    status, said = call("pacs", "store", odd, tmp_path / "one")
+    assert status == 1 and "0.dcm: the file is cut off" in said and "1 of 2 files are stored" in said
+    assert [d.PixelData for d in Odd.stored] == [dcmread(whole).PixelData]
+
+
+def test_a_file_that_is_received_in_part_is_not_written(odd: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Odd, "sent", Odd.sent[:-3])
+    status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+    assert status == 1 and "the file is cut off" in said
+    assert not [p for p in (tmp_path / "in").rglob("*") if p.is_file()]
 
 
 class Answers:

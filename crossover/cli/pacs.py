@@ -84,14 +84,15 @@ def store(
 ) -> None:
     """Store a DICOM file, or all DICOM files in a folder, on the server.
 
-    The server keeps one copy of a file that is stored more than once.
+    The server keeps one copy of a file that is stored more than once. Hidden files and files called *.part, which are
+    those of a command that is writing or was killed, are left out.
 
     Exit status: 0 if all files were stored, 1 if one could not be stored, 2 if there is no DICOM file or the address
     of the server is wrong.
     """
     from crossover.exchange.dicomweb import PacsError
 
-    files = [p for p in sorted(source.rglob("*")) if _is_dicom(p)] if source.is_dir() else [source]
+    files = [p for p in sorted(source.rglob("*")) if _is_stored(p, source)] if source.is_dir() else [source]
     if not files or not source.exists():
         stop(f"{source}: no DICOM file found")
     with stop_on(PacsError):
@@ -130,8 +131,13 @@ def _some(count: int) -> None:
         raise typer.Exit(1)
 
 
-def _is_dicom(path: Path) -> bool:
-    if not path.is_file():
+def _is_stored(path: Path, folder: Path) -> bool:
+    """Return whether a file in a folder is DICOM, or may be as it can't be opened: `Pacs.store` says why."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    if hidden or path.suffix == ".part" or not path.is_file():
         return False
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return True

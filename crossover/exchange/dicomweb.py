@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 import pydicom
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+
+from crossover.exchange.dicomweb_files import lacking
 
 if TYPE_CHECKING:
     import requests
@@ -112,7 +115,8 @@ class Pacs:
             How many there are now.
 
         Raises:
-            PacsError: what the server answers, fewer instances than it says there are, or one of another series.
+            PacsError: what the server answers, fewer instances than it says there are, a part of one, or one of
+                another series.
         """
         listed = self._all("search_for_instances", study_instance_uid=series.study, series_instance_uid=series.uid)
         own = folder / _safe(series.uid)
@@ -126,8 +130,11 @@ class Pacs:
                 if str(dataset.get("SeriesInstanceUID")) != series.uid:
                     raise PacsError("the server sent a file of another series")
                 path = own / f"{_safe(str(dataset.get('SOPInstanceUID')))}.dcm"
+                data = dataset.buffer.getvalue()  # as it came: a cut file, written anew, would look like a whole one
+                if reason := lacking(dataset, data):
+                    raise PacsError(reason)
                 part = path.with_suffix(".part")
-                dataset.save_as(part, enforce_file_format=True)
+                part.write_bytes(data)
                 os.replace(part, path)
         there = {path for path in own.glob("*.dcm")}
         if missing := len(files - there):
@@ -141,13 +148,17 @@ class Pacs:
         """Store one file.
 
         Raises:
-            PacsError: the file can't be read, or the server refuses it; the message has the reason that it
-                gives.
+            PacsError: the file can't be read or is cut off, or the server refuses it; the message has the reason
+                that it gives.
         """
         try:
-            dataset = pydicom.dcmread(path)
+            data = path.read_bytes()
+            dataset = pydicom.dcmread(BytesIO(data))
+            reason = lacking(dataset, data)
         except Exception as error:  # damaged files raise nearly anything
             raise PacsError(f"the file cannot be read as DICOM ({type(error).__name__})") from None
+        if reason:
+            raise PacsError(reason)
         with _errors_without_address():
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
