@@ -71,6 +71,8 @@ def test_what_can_not_be_asked_is_told_with_what_to_do(arguments, told: str, tmp
 class Odd(BaseHTTPRequestHandler):
     """Lists two instances of a series, and sends one of them."""
 
+    counted, listed = 0, ("1.2.3.1", "1.2.3.2")
+
     series, sent, seen, stored = "1.2.3", b"", [], None  # set by the tests; it refuses files unless `stored` is a list
 
     def do_GET(self) -> None:
@@ -78,9 +80,10 @@ class Odd(BaseHTTPRequestHandler):
         if "offset=0" not in self.path and "?" in self.path:
             return self._answer(b"[]")
         if self.path.partition("?")[0].endswith("/series"):
-            return self._answer(listing(StudyInstanceUID="1.2", SeriesInstanceUID=self.series, PatientID="V1"))
+            more = {"NumberOfSeriesRelatedInstances": self.counted} if self.counted else {}
+            return self._answer(listing(StudyInstanceUID="1.2", SeriesInstanceUID=self.series, PatientID="V1", **more))
         if "/instances?" in self.path:
-            two = (listing(SOPInstanceUID=uid)[1:-1] for uid in ("1.2.3.1", "1.2.3.2"))
+            two = (listing(SOPInstanceUID=uid)[1:-1] for uid in self.listed)
             return self._answer(b"[" + b",".join(two) + b"]")
         part = b"\r\nContent-Type: application/dicom\r\n\r\n" + self.sent + b"\r\n"
         self._answer(b"--x" + part + b"--x--", 'multipart/related; type="application/dicom"; boundary=x', 206)
@@ -109,7 +112,7 @@ class Odd(BaseHTTPRequestHandler):
         pass
 
 
-def listing(**attributes: str) -> bytes:
+def listing(**attributes: object) -> bytes:
     d = Dataset()
     for keyword, value in attributes.items():
         setattr(d, keyword, value)
@@ -138,6 +141,32 @@ def test_a_series_of_which_a_part_comes_is_an_error(odd: str, tmp_path: Path):
     status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
     assert status == 1 and "1 of 2 instances of the series were not received" in said
     assert [p.name for p in (tmp_path / "in").rglob("*.*") if p.is_file()] == ["1.2.3.1.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "listed", "told"),
+    [
+        (120, ("1.2.3.1",), "119 of 120 instances of the series were not received"),
+        (120, (), "(the server counts 120 and lists 0)"),
+        (0, (), "the server lists no instance of the series"),
+    ],
+)
+def test_a_series_of_which_the_server_lists_a_part_is_an_error(
+    odd: str, tmp_path: Path, monkeypatch, counted: int, listed: tuple[str, ...], told: str
+):
+    """Also when it is asked for again, though all that is listed is there."""
+    monkeypatch.setattr(Odd, "counted", counted)
+    monkeypatch.setattr(Odd, "listed", listed)
+    for _ in range(2):
+        status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+        assert status == 1 and told in said
+
+
+def test_a_series_that_is_as_large_as_the_server_counts_is_whole(odd: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Odd, "counted", 1)
+    monkeypatch.setattr(Odd, "listed", ())
+    status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+    assert status == 0 and said.endswith(": 1 files\n")
 
 
 def test_a_server_can_not_name_a_place_outside_of_the_folder(odd: str, tmp_path: Path, monkeypatch):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pydicom
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 
 from crossover.exchange.dicomweb_files import lacking
 
@@ -115,34 +115,39 @@ class Pacs:
             How many there are now.
 
         Raises:
-            PacsError: what the server answers, fewer instances than it says there are, a part of one, or one of
-                another series.
+            PacsError: what the server answers, fewer instances than it lists or counts, none listed or counted, a
+                part of one, or one of another series.
+            OSError: a file can't be written.
         """
         listed = self._all("search_for_instances", study_instance_uid=series.study, series_instance_uid=series.uid)
         own = folder / _safe(series.uid)
         files = {own / f"{_safe(str(d.get('SOPInstanceUID')))}.dcm" for d in listed}
-        if all(path.exists() for path in files) and files:
-            return len(files)
+        counted = int(series.instances) if series.instances.isdecimal() else 0
+        if not files and not counted:
+            raise PacsError("the server lists no instance of the series")
+        there = set(own.glob("*.dcm"))
+        if files <= there and counted <= len(there):
+            return len(there)
         own.mkdir(parents=True, exist_ok=True)
+        for dataset in self._received(series):
+            _write(dataset, own)
+        there = set(own.glob("*.dcm"))
+        if missing := max(len(files - there), counted - len(there)):
+            # Servers may answer with a part, which they tell by a status that the library doesn't pass on.
+            whole = max(len(files), counted)
+            raise PacsError(
+                f"{missing} of {whole} instances of the series were not received: run the command again"
+                + (f" (the server counts {counted} and lists {len(files)})" if counted > len(files) else "")
+            )
+        return len(there)
+
+    def _received(self, series: ServerSeries) -> Iterator[FileDataset]:
         kept = (("application/dicom", "*"),)  # in the transfer syntax that they are stored in
         with _errors_without_address():
             for dataset in self._client.iter_series(series.study, series.uid, media_types=kept):
                 if str(dataset.get("SeriesInstanceUID")) != series.uid:
                     raise PacsError("the server sent a file of another series")
-                path = own / f"{_safe(str(dataset.get('SOPInstanceUID')))}.dcm"
-                data = dataset.buffer.getvalue()  # as it came: a cut file, written anew, would look like a whole one
-                if reason := lacking(dataset, data):
-                    raise PacsError(reason)
-                part = path.with_suffix(".part")
-                part.write_bytes(data)
-                os.replace(part, path)
-        there = {path for path in own.glob("*.dcm")}
-        if missing := len(files - there):
-            # Servers may answer with a part, which they tell by a status that the library doesn't pass on.
-            raise PacsError(
-                f"{missing} of {len(files)} instances of the series were not received: run the command again"
-            )
-        return len(there)
+                yield dataset
 
     def store(self, path: Path) -> None:
         """Store one file.
@@ -178,6 +183,21 @@ class Pacs:
             found |= new
             if not new:
                 return list(found.values())
+
+
+def _write(dataset: FileDataset, folder: Path) -> None:
+    """Write a file that was received, whole and as it came, or not at all."""
+    path = folder / f"{_safe(str(dataset.get('SOPInstanceUID')))}.dcm"
+    assert isinstance(dataset.buffer, BytesIO)  # as the library reads them
+    data = dataset.buffer.getvalue()  # a cut file, written anew, would look like a whole one
+    if reason := lacking(dataset, data):
+        raise PacsError(reason)
+    part = path.with_suffix(".part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _refusal(answer: Dataset) -> str:
