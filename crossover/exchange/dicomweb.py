@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import combining, normalize
 from urllib.parse import urlsplit
 
 import pydicom
@@ -30,12 +35,30 @@ PAGE = 200
 """The number of results that are asked for at a time: servers limit what they give at once, each in its own way."""
 TIMEOUT_S = (20, 300)
 """The seconds to wait for a connection, and for the next bytes: an archive may fetch old images from a tape."""
+ATTEMPTS = 3
+BUSY = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""The statuses of answers after which a request is sent again, `ATTEMPTS` times in all."""
+CHUNK = 10**6
+"""The bytes of an answer that are read at a time."""
 FIELDS = ("PatientID", "StudyDate", "StudyDescription", "SeriesNumber", "SeriesDescription", "Modality")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
+IDENTIFYING = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyInstanceUID")
+"""Whom or what is asked for: an answer that lacks one of these is taken for somebody else's."""
+
+
 class PacsError(RuntimeError):
     """The server can't be asked, or did not do what it was asked."""
+
+
+class NoAccess(PacsError):
+    """The server takes nothing from us: there is no connection to it, or it refuses the credentials."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +75,17 @@ class ServerSeries:
     modality: str
     instances: str
     """How many the server says it has; "" where it doesn't say."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a server answered to a search."""
+
+    series: list[ServerSeries]
+    left_out: dict[str, int]
+    """How many other series were left out since the server doesn't say this of them: keyword -> count."""
+    unconfirmed: tuple[str, ...]
+    """What the server doesn't say of some of the series, so that it may have ignored it: keywords."""
 
 
 class Pacs:
@@ -82,12 +116,15 @@ class Pacs:
         self.unprotected = parts.scheme == "http" and parts.hostname not in LOOPBACK
         """Whether all that is sent can be read on its way."""
         self._client: Any = DICOMwebClient(url.rstrip("/"), session=_session(), timeout=TIMEOUT_S)
-        self._client.set_http_retry_params(max_attempts=3, wait_exponential_multiplier=250)
+        self._client.set_http_retry_params(
+            max_attempts=ATTEMPTS, wait_exponential_multiplier=250, retriable_error_codes=BUSY
+        )
 
-    def find(self, wanted: Mapping[str, str]) -> list[ServerSeries]:
+    def find(self, wanted: Mapping[str, str]) -> Found:
         """Return the series that match all that is wanted, by patient, date, study and number.
 
-        A server may ignore a keyword: a series that it answers with and that doesn't match is left out.
+        A server may ignore a keyword: a series that it answers with and that doesn't match is left out, and so is one
+        of which it does not say what identifies the patient or the study that is wanted.
 
         Args:
             wanted: DICOM keyword -> value, as QIDO-RS matches it: `*` stands for any text, 20200101-20201231 for a
@@ -102,9 +139,19 @@ class Pacs:
             )
         fields = [*dict.fromkeys((*FIELDS, *wanted))]
         results = self._all("search_for_series", search_filters=dict(wanted), fields=fields)
+        found, left_out, unconfirmed = [], Counter[str](), set()
         with _errors_without_address():
-            found = [_series(d) for d in results if all(_matches(d, key, value) for key, value in wanted.items())]
-        return sorted(found, key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
+            for d in results:
+                silent = [key for key in wanted if key not in d or d[key].is_empty]
+                if not all(_matches(d, key, value) for key, value in wanted.items() if key not in silent):
+                    continue
+                if unsaid := [key for key in silent if key in IDENTIFYING]:
+                    left_out.update(unsaid)
+                    continue
+                unconfirmed.update(silent)
+                found.append(_series(d))
+        found.sort(key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
+        return Found(found, dict(left_out), tuple(key for key in wanted if key in unconfirmed))
 
     def retrieve(self, series: ServerSeries, folder: Path) -> int:
         """Write all instances of a series as `<folder>/<series UID>/<instance UID>.dcm`, as the server has them.
@@ -142,6 +189,7 @@ class Pacs:
         return len(there)
 
     def _received(self, series: ServerSeries) -> Iterator[FileDataset]:
+        self._client.set_chunk_size(CHUNK)
         kept = (("application/dicom", "*"),)  # in the transfer syntax that they are stored in
         with _errors_without_address():
             for dataset in self._client.iter_series(series.study, series.uid, media_types=kept):
@@ -165,6 +213,7 @@ class Pacs:
         if reason:
             raise PacsError(reason)
         with _errors_without_address():
+            self._client.set_chunk_size(sys.maxsize)  # of a file that is sent in chunks, a second attempt sends nothing
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
         if refused := _refusal(answer):
@@ -212,18 +261,42 @@ def _names(d: Dataset) -> tuple[str, ...]:
 
 
 def _matches(d: Dataset, keyword: str, wanted: str) -> bool:
-    """Return whether a result may be what was asked for; names and times are matched in each server's own way."""
-    if keyword not in d or d[keyword].is_empty or d[keyword].VR in ("PN", "TM", "DT"):
-        return True
+    """Return whether a value of a result may be what was asked for; times are matched in each server's own way."""
     element = d[keyword]
+    if element.VR in ("TM", "DT"):
+        return True
     values = [str(v).strip() for v in (element.value if element.VM > 1 else [element.value])]
     if element.VR == "DA" and "-" in wanted:
         first, _, last = wanted.partition("-")
         return any(first <= value <= (last or "9") for value in values)
     if element.VR == "UI":
         return not {*re.split(r"[\\,]", wanted)}.isdisjoint(values)
+    if element.VR == "PN":
+        return any(_is_name(value, wanted) for value in values)
+    return any(_fits(value, wanted) for value in values)
+
+
+def _fits(value: str, wanted: str) -> bool:
     pattern = re.escape(wanted.strip()).replace(r"\*", ".*").replace(r"\?", ".")
-    return any(re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) for value in values)
+    return re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _is_name(value: str, wanted: str) -> bool:
+    """Return whether a name is wanted in one of its spellings (PS3.5, 6.2.1), as a whole or component by component.
+
+    Components that `wanted` does not reach may be any; accents make no difference, as for some servers.
+    """
+    for spelling in _plain(value).split("="):
+        for one in filter(None, _plain(wanted).split("=")):
+            pairs = zip_longest(spelling.split("^"), one.rstrip("^").split("^"), fillvalue="")
+            reached = one.rstrip("^").count("^") + 1
+            if _fits(spelling, one) or all(_fits(a.strip(), b) for a, b in list(pairs)[:reached]):
+                return True
+    return False
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in normalize("NFKD", name.casefold()) if not combining(c))
 
 
 def _series(d: Dataset) -> ServerSeries:
@@ -279,22 +352,34 @@ class _Bearer:
 def _errors_without_address() -> Iterator[None]:
     """Raise what goes wrong between us and a server as PacsError, without the address, whose query may name people."""
     import requests
+    from retrying import RetryError  # type: ignore[import-untyped]
+    from urllib3.exceptions import MaxRetryError
 
     try:
         yield
     except requests.HTTPError as error:
-        raise PacsError(_answer_text(error.response) if error.response is not None else "an HTTP error") from None
+        raise _refused(error.response) from None
+    except RetryError as error:  # it was busy each time
+        raise _refused(error.last_attempt.value) from None
     except requests.exceptions.SSLError:
         what = "its certificate is not trusted: set REQUESTS_CA_BUNDLE to your hospital's certificate file"
-        raise PacsError(what) from None
-    except requests.ConnectionError:
-        raise PacsError("there is no server at this address, or it ended the connection") from None
+        raise NoAccess(what) from None
+    except requests.ConnectionError as error:
+        if error.args and isinstance(error.args[0], MaxRetryError):
+            raise NoAccess("there is no server at this address") from None
+        raise PacsError("the server ended the connection") from None
     except requests.Timeout:
         raise PacsError(f"no answer for {TIMEOUT_S[1]} s") from None
     except requests.RequestException as error:
         raise PacsError(f"the answer is not valid DICOMweb: {type(error).__name__}") from None
-    except (ValueError, KeyError, TypeError, pydicom.errors.InvalidDicomError) as error:
+    except (ValueError, KeyError, TypeError, OSError, pydicom.errors.InvalidDicomError) as error:
         raise PacsError(f"the answer is not valid DICOMweb: {type(error).__name__}") from None
+
+
+def _refused(answer: requests.Response | None) -> PacsError:
+    if answer is None:
+        return PacsError("an HTTP error")
+    return (NoAccess if answer.status_code == 401 else PacsError)(_answer_text(answer))
 
 
 def _answer_text(answer: requests.Response) -> str:
@@ -302,6 +387,8 @@ def _answer_text(answer: requests.Response) -> str:
     what = f"the server answers {answer.status_code} {answer.reason}"
     if answer.status_code in (401, 403):
         return f"{what}: set {USER} and {PASSWORD}, or {TOKEN}, or write them to ~/.netrc"
+    if answer.status_code in BUSY:
+        return f"{what}, after {ATTEMPTS} attempts: run the command again later"
     if answer.status_code == 404:
         return f"{what}: is this the address of its DICOMweb services?"
     with suppress(Exception):  # whatever it sends instead of DICOM
