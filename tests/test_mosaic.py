@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, RLELossless, generate_uid
 from scipy.spatial.transform import Rotation
 
+from crossover.exchange.original_series import NoOriginal, original
 from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.mosaic import Tiles
 from crossover.sources.dicom.pixels import volume
@@ -231,3 +232,10 @@ def test_a_damaged_csa_header_is_told(tmp_path: Path, csa: bytes):
     dataset.save_as(tmp_path / "1.dcm")
     with pytest.raises(Refused, match="the number of slices is neither in"):
         read(tmp_path)
+
+
+def test_no_object_refers_to_a_mosaic_as_no_slice_lies_where_it_does(tmp_path: Path):
+    mosaic(tmp_path, values(9))
+    (stack,) = stacks(read_headers(list_files(tmp_path, b"k")[0], 1)[0])
+    with pytest.raises(NoOriginal, match="tiles of larger images"):
+        original(stack)

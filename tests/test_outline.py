@@ -67,3 +67,21 @@ def test_pixels_that_touch_at_a_corner_are_parts_of_their_own():
 
 def test_no_pixels_have_no_outline():
     assert outlines(np.zeros((3, 4), bool)) == []
+
+
+def test_the_work_grows_with_the_corners_and_not_with_corners_times_parts(monkeypatch: pytest.MonkeyPatch):
+    """Speckled masks have thousands of parts: searching all corners for the first of each takes minutes."""
+    from crossover.exchange import polygons
+
+    looked_at = 0
+
+    def counted(items):
+        nonlocal looked_at
+        items = [*items]
+        looked_at += len(items)
+        return min(items)
+
+    monkeypatch.setattr(polygons, "min", counted, raising=False)
+    mask = np.zeros((60, 60), bool)
+    mask[::2, ::2] = True
+    assert len(outlines(mask)) == 900 and looked_at <= 4 * 900

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import socket
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -70,27 +72,42 @@ def test_what_can_not_be_asked_is_told_with_what_to_do(arguments, told: str, tmp
 class Odd(BaseHTTPRequestHandler):
     """Lists two instances of a series, and sends one of them."""
 
-    series, sent, seen = "1.2.3", b"", []  # set by the tests
+    counted, listed = 0, ("1.2.3.1", "1.2.3.2")
+
+    series, sent, seen, stored = "1.2.3", b"", [], None  # set by the tests; it refuses files unless `stored` is a list
+
+    statuses: list[int] = []
+    """Of the next answers, in place of what it would answer."""
 
     def do_GET(self) -> None:
         self.seen.append(self.headers.get("Authorization"))
+        if self.statuses:
+            return self._answer(b"no", "text/plain", self.statuses.pop(0))
         if "offset=0" not in self.path and "?" in self.path:
             return self._answer(b"[]")
         if self.path.partition("?")[0].endswith("/series"):
-            return self._answer(listing(StudyInstanceUID="1.2", SeriesInstanceUID=self.series, PatientID="V1"))
+            more = {"NumberOfSeriesRelatedInstances": self.counted} if self.counted else {}
+            return self._answer(listing(StudyInstanceUID="1.2", SeriesInstanceUID=self.series, PatientID="V1", **more))
         if "/instances?" in self.path:
-            two = (listing(SOPInstanceUID=uid)[1:-1] for uid in ("1.2.3.1", "1.2.3.2"))
+            two = (listing(SOPInstanceUID=uid)[1:-1] for uid in self.listed)
             return self._answer(b"[" + b",".join(two) + b"]")
         part = b"\r\nContent-Type: application/dicom\r\n\r\n" + self.sent + b"\r\n"
         self._answer(b"--x" + part + b"--x--", 'multipart/related; type="application/dicom"; boundary=x', 206)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        failed = Dataset()
-        failed.ReferencedSOPInstanceUID, failed.FailureReason = "1.2.3.1", 0xA700
-        d = Dataset()
-        d.FailedSOPSequence = [failed]
-        self._answer(json.dumps(d.to_json_dict()).encode(), status=409)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.statuses:
+            return self._answer(b"no", "text/plain", self.statuses.pop(0))
+        one, d = Dataset(), Dataset()
+        if self.stored is None:
+            one.ReferencedSOPInstanceUID, one.FailureReason = "1.2.3.1", 0xA700
+            d.FailedSOPSequence = [one]
+        else:
+            sent = dcmread(BytesIO(body[body.index(b"\r\n\r\n") + 4 : body.rindex(b"\r\n--")]))
+            self.stored.append(sent)
+            one.ReferencedSOPInstanceUID = sent.SOPInstanceUID
+            d.ReferencedSOPSequence = [one]
+        self._answer(json.dumps(d.to_json_dict()).encode(), status=409 if self.stored is None else 200)
 
     def _answer(self, content: bytes, kind: str = "application/dicom+json", status: int = 200) -> None:
         self.send_response(status)
@@ -103,7 +120,7 @@ class Odd(BaseHTTPRequestHandler):
         pass
 
 
-def listing(**attributes: str) -> bytes:
+def listing(**attributes: object) -> bytes:
     d = Dataset()
     for keyword, value in attributes.items():
         setattr(d, keyword, value)
@@ -115,6 +132,9 @@ def odd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     pytest.importorskip("dicomweb_client")
     (path,) = write(tmp_path / "one", block(shape=(1, 2, 2)), PatientID="V1")
     monkeypatch.setattr(Odd, "seen", [])
+    monkeypatch.setattr(Odd, "stored", None)
+    monkeypatch.setattr(Odd, "statuses", [])
+    monkeypatch.setattr("retrying.time.sleep", lambda _: None)
     sent = dcmread(path)
     sent.SOPInstanceUID = sent.file_meta.MediaStorageSOPInstanceUID = "1.2.3.1"
     sent.SeriesInstanceUID = Odd.series
@@ -131,6 +151,32 @@ def test_a_series_of_which_a_part_comes_is_an_error(odd: str, tmp_path: Path):
     status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
     assert status == 1 and "1 of 2 instances of the series were not received" in said
     assert [p.name for p in (tmp_path / "in").rglob("*.*") if p.is_file()] == ["1.2.3.1.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "listed", "told"),
+    [
+        (120, ("1.2.3.1",), "119 of 120 instances of the series were not received"),
+        (120, (), "(the server counts 120 and lists 0)"),
+        (0, (), "the server lists no instance of the series"),
+    ],
+)
+def test_a_series_of_which_the_server_lists_a_part_is_an_error(
+    odd: str, tmp_path: Path, monkeypatch, counted: int, listed: tuple[str, ...], told: str
+):
+    """Also when it is asked for again, though all that is listed is there."""
+    monkeypatch.setattr(Odd, "counted", counted)
+    monkeypatch.setattr(Odd, "listed", listed)
+    for _ in range(2):
+        status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+        assert status == 1 and told in said
+
+
+def test_a_series_that_is_as_large_as_the_server_counts_is_whole(odd: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Odd, "counted", 1)
+    monkeypatch.setattr(Odd, "listed", ())
+    status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+    assert status == 0 and said.endswith(": 1 files\n")
 
 
 def test_a_server_can_not_name_a_place_outside_of_the_folder(odd: str, tmp_path: Path, monkeypatch):
@@ -159,6 +205,76 @@ def test_a_file_that_is_no_dicom_is_told(odd: str, tmp_path: Path):
     assert status == 1 and "the file cannot be read as DICOM" in said and "0 of 1 files are stored" in said
 
 
+def test_what_a_killed_command_left_is_not_stored(odd: str, tmp_path: Path, monkeypatch):
+    """Half an object has the UID of the whole one, which a server that has it then doesn't keep."""
+    monkeypatch.setattr(Odd, "stored", [])
+    (whole,) = (tmp_path / "one").iterdir()
+    data = whole.read_bytes()
+    for name in (f".{whole.name}.part", "1.2.part", ".hidden/a.dcm"):
+        (tmp_path / "one" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "one" / name).write_bytes(data)
+    (tmp_path / "one/0.dcm").write_bytes(data[:-3])
+    status, said = call("pacs", "store", odd, tmp_path / "one")
+    assert status == 1 and "0.dcm: the file is cut off" in said and "1 of 2 files are stored" in said
+    assert [d.PixelData for d in Odd.stored] == [dcmread(whole).PixelData]
+
+
+def test_a_file_that_is_received_in_part_is_not_written(odd: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Odd, "sent", Odd.sent[:-3])
+    status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+    assert status == 1 and "the file is cut off" in said
+    assert not [p for p in (tmp_path / "in").rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("status", [408, 429, 503, 504])
+def test_a_busy_server_fails_one_file_and_no_other(odd: str, tmp_path: Path, monkeypatch, status: int):
+    monkeypatch.setattr(Odd, "stored", [])
+    monkeypatch.setattr(Odd, "statuses", [status] * 3)
+    (path,) = (tmp_path / "one").iterdir()
+    (tmp_path / "one/0.dcm").write_bytes(path.read_bytes())
+    told, said = call("pacs", "store", odd, tmp_path / "one")
+    assert told == 1 and f"0.dcm: the server answers {status}" in said and "1 of 2 files are stored" in said
+    monkeypatch.setattr(Odd, "statuses", [status] * 3)
+    told, said = call("pacs", "find", odd, "PatientID=V1")
+    assert told == 2 and f"the server answers {status}" in said and "after 3 attempts" in said
+
+
+def test_a_large_file_is_sent_whole_once_the_server_is_not_busy_any_more(odd: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Odd, "stored", [])
+    monkeypatch.setattr(Odd, "statuses", [503])
+    (path,) = write(tmp_path / "large", block(shape=(1, 800, 800)))
+    assert call("pacs", "store", odd, path) == (0, "1 of 1 files are stored\n")
+    assert Odd.stored == [dcmread(path)]
+
+
+def test_refused_credentials_are_not_tried_again(odd: str, tmp_path: Path, monkeypatch):
+    """Each attempt counts towards the lock of an account."""
+    monkeypatch.setattr(Odd, "stored", [])
+    monkeypatch.setattr(Odd, "statuses", [401] * 9)
+    (path,) = (tmp_path / "one").iterdir()
+    (tmp_path / "one/0.dcm").write_bytes(path.read_bytes())
+    status, said = call("pacs", "store", odd, tmp_path / "one")
+    assert status == 2 and "401" in said and "0 of 2 files are stored" in said and len(Odd.statuses) == 8
+
+
+def test_a_server_that_is_not_there_is_not_tried_for_each_file(tmp_path: Path):
+    pytest.importorskip("dicomweb_client")
+    write(tmp_path, block(shape=(2, 2, 2)))
+    status, said = call("pacs", "store", "http://localhost:9/dicom-web", tmp_path)
+    assert status == 2 and said.count("there is no server at this address") == 1
+
+
+def test_a_full_disk_fails_a_series_without_a_traceback(odd: str, tmp_path: Path, monkeypatch):
+    def full(path: Path, _: bytes) -> None:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+    assert status == 1 and "in can't be written: No space left on device" in said
+    assert not [p for p in (tmp_path / "in").rglob("*") if p.is_file()]
+
+
 class Answers:
     """In a client's place: what a server answers to each search, and what it sends."""
 
@@ -169,6 +285,9 @@ class Answers:
         return [*self.listed[offset : offset + limit]]
 
     search_for_instances = search_for_series
+
+    def set_chunk_size(self, _: int) -> None:
+        pass
 
     def iter_series(self, *_: object, **__: object) -> Iterator[Dataset]:
         yield from self.sent
@@ -199,14 +318,45 @@ def of_patient(number: int, **attributes: object) -> dict:
 def test_series_that_do_not_match_are_left_out_where_a_server_ignores_a_keyword(wanted: dict[str, str]):
     one = of_patient(1, SeriesDescription="t2 tse", StudyDate="20200101", SeriesNumber=3)
     two = of_patient(2, SeriesDescription="flair", StudyDate="20220101", SeriesNumber=4)
-    assert [s.patient for s in asked(one, two).find(wanted)] == ["V1"]
+    found = asked(one, two).find(wanted)
+    assert [s.patient for s in found.series] == ["V1"] and not found.left_out and not found.unconfirmed
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["Smith*", "SMITH^ANNA", "smith", "Smith^A*", "*anna*", "Sm?th^Anna^^", "Smith^Anna^", "山田*", "Smíth^Anna"],
+)
+def test_other_peoples_series_are_left_out_where_a_server_ignores_the_name(wanted: str):
+    names = ("Smith^Anna=山田^太郎", "Jones^Bob", "Smithers^Bob", "Blacksmith^Anna", "Smith^Bob")
+    all_ = [of_patient(k, PatientName=name) for k, name in enumerate(names)]
+    by_first_name = wanted in ("*anna*",)
+    expected = {"V0"} | ({"V3"} if by_first_name else set())
+    expected |= {"V2"} if wanted == "Smith*" else set()
+    expected |= {"V4"} if wanted in ("Smith*", "smith") else set()
+    assert {s.patient for s in asked(*all_).find({"PatientName": wanted}).series} == expected
+
+
+@pytest.mark.parametrize("key", ["PatientID", "PatientName", "PatientBirthDate", "AccessionNumber"])
+def test_series_of_which_a_server_does_not_say_whose_they_are_are_left_out(key: str):
+    nobodys, empty = of_patient(1), of_patient(2)
+    nobodys.pop("00100020")
+    empty["00100020"] = {"vr": "LO"}
+    found = asked(nobodys, empty).find({key: "*"})
+    assert not found.series and found.left_out == {key: 2}
+
+
+def test_what_a_server_does_not_confirm_is_told():
+    found = asked(of_patient(1, Modality="MR"), of_patient(2, BodyPartExamined="HEAD", Modality="MR")).find(
+        {"BodyPartExamined": "HEAD", "Modality": "MR"}
+    )
+    assert [s.patient for s in found.series] == ["V1", "V2"] and found.unconfirmed == ("BodyPartExamined",)
 
 
 def test_a_file_of_another_series_is_refused_and_not_written(tmp_path: Path):
     stranger = Dataset()
     stranger.SOPInstanceUID, stranger.SeriesInstanceUID = "1.4", "1.3.2"
     listed = {"00080018": {"vr": "UI", "Value": ["1.4"]}}
-    (wanted,) = asked(of_patient(1)).find({"PatientID": "V1"})
+    (wanted,) = asked(of_patient(1)).find({"PatientID": "V1"}).series
     with pytest.raises(PacsError, match="a file of another series"):
         asked(listed, sent=[stranger]).retrieve(wanted, tmp_path)
     assert not [*tmp_path.rglob("*.*.dcm")]
@@ -219,7 +369,7 @@ def test_an_answer_that_is_not_valid_is_told_without_its_values(element: dict):
 
 
 def test_an_instance_without_a_uid_is_told(tmp_path: Path):
-    (wanted,) = asked(of_patient(1)).find({"PatientID": "V1"})
+    (wanted,) = asked(of_patient(1)).find({"PatientID": "V1"}).series
     with pytest.raises(PacsError, match="a UID that is not valid"):
         asked(of_patient(1)).retrieve(wanted, tmp_path)
 

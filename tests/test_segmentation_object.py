@@ -32,9 +32,10 @@ from pydicom import Dataset, dcmread
 from crossover.exchange.object_attributes import targets
 from crossover.exchange.original_series import Original, original
 from crossover.exchange.segmentation_object import segmentation
+from crossover.exchange.structure_set import structure_set
 from crossover.sources.dicom.segmentation import segment_mask, segments
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.settings import Structure
+from crossover.sources.settings import Structure, StructureCode
 
 DCMQI = shutil.which("segimage2itkimage") or shutil.which("segimage2itkimage", path=str(Path(sys.executable).parent))
 
@@ -162,6 +163,30 @@ def test_names_in_any_character_set_come_through(tmp_path: Path, charset, name: 
     seg = dcmread(tmp_path / "seg")
     assert seg.PatientName == origin.header.PatientName and str(seg.PatientName) == name
     assert seg.SegmentSequence[0].SegmentLabel == label
+
+
+@pytest.mark.parametrize("charset", [None, "ISO_IR 100", ["", "ISO 2022 IR 87"]])
+@pytest.mark.parametrize("make", [segmentation, structure_set])
+def test_codes_in_any_language_come_through_beside_a_label_in_ascii(tmp_path: Path, make, charset):
+    write(tmp_path, block(shape=SHAPE), **({"SpecificCharacterSet": charset} if charset else {}))
+    code = StructureCode(value="45289007", meaning="Glándula parótida 腺", tg263="Parótida_L")
+    own = targets({"gland": Structure(label="Parotid", code=code)})
+    origin = original(stacks(headers(tmp_path))[0])
+    make(origin, {"gland": masks()["gland"]}, own, PRODUCER).save_as(tmp_path / "made", enforce_file_format=True)
+    made = dcmread(tmp_path / "made")
+    texts = {e.keyword: e.value for e in made.iterall() if "á" in str(e.value) or "ó" in str(e.value)}
+    assert made.SpecificCharacterSet == "ISO_IR 192" and texts["CodeMeaning"] == code.meaning
+    if make is structure_set:
+        assert texts["ROIName"] == texts["ROIObservationLabel"] == code.tg263
+
+
+@pytest.mark.parametrize("text", ["GTV\\nodal", "GTV\nnodal", "GTV\tnodal", "GTV\x1b"])
+def test_a_text_that_would_be_two_values_in_dicom_is_refused_where_it_is_read(text: str):
+    with pytest.raises(ValueError, match="no backslash, tab or line break"):
+        Structure(label=text)
+    for keys in ({"meaning": text, "value": "1"}, {"tg263": text}, {"meaning": "m", "value": text}, {"scheme": text}):
+        with pytest.raises(ValueError, match="no backslash, tab or line break"):
+            StructureCode(**keys)
 
 
 def test_headers_that_lack_or_break_what_an_image_must_have_are_taken_as_they_are(tmp_path: Path):

@@ -11,7 +11,7 @@ from crossover.cli.shared import stop, stop_on
 from crossover.core.wording import printable
 
 if TYPE_CHECKING:
-    from crossover.exchange.dicomweb import Pacs
+    from crossover.exchange.dicomweb import Found, Pacs, ServerSeries
 
 Url = Annotated[str, typer.Argument(help="Address of the DICOMweb services, such as https://pacs.example/dicom-web.")]
 Wanted = Annotated[
@@ -41,7 +41,7 @@ def find(url: Url, wanted: Wanted) -> None:
     from crossover.exchange.dicomweb import PacsError
 
     with stop_on(PacsError):
-        found = _connected(url).find(_filters(wanted))
+        found = _told(_connected(url).find(_filters(wanted)))
     for s in found:
         about = f"series {s.number}, {s.modality}, {s.instances or '?'} instances: {s.description}"
         typer.echo(printable(f"{s.patient}  {s.date}  {s.study_description}  {about}  SeriesInstanceUID={s.uid}"))
@@ -56,20 +56,24 @@ def retrieve(
 ) -> None:
     """Download the series that match to a folder, as input for `segment` and `ingest`.
 
-    Exit status: 0 if all series were retrieved, 1 if none matches or some are incomplete, 2 if the query fails.
+    Exit status: 0 if all series were retrieved, 1 if none matches or some are incomplete, 2 if the query fails, or the
+    server can no longer be reached or refuses the credentials.
     """
-    from crossover.exchange.dicomweb import PacsError
+    from crossover.exchange.dicomweb import NoAccess, PacsError
 
     with stop_on(PacsError):
         server = _connected(url)
-        found = server.find(_filters(wanted))
+        found = _told(server.find(_filters(wanted)))
     failed = 0
     for s in found:
         try:
             typer.echo(printable(f"series {s.number} of {s.patient}: {server.retrieve(s, out)} files"))
-        except PacsError as error:
+        except NoAccess as error:
+            stop(printable(f"series {s.number} of {s.patient} and those after it: {error}"))
+        except (PacsError, OSError) as error:
             failed += 1
-            typer.echo(printable(f"error: series {s.number} of {s.patient}: {error}"), err=True)
+            what = f"{out} can't be written: {error.strerror}" if isinstance(error, OSError) else error
+            typer.echo(printable(f"error: series {s.number} of {s.patient}: {what}"), err=True)
     _some(len(found))
     if failed:
         raise typer.Exit(1)
@@ -84,22 +88,25 @@ def store(
 ) -> None:
     """Store a DICOM file, or all DICOM files in a folder, on the server.
 
-    The server keeps one copy of a file that is stored more than once.
+    The server keeps one copy of a file that is stored more than once. Hidden files and files called *.part, which are
+    those of a command that is writing or was killed, are left out.
 
-    Exit status: 0 if all files were stored, 1 if one could not be stored, 2 if there is no DICOM file or the address
-    of the server is wrong.
+    Exit status: 0 if all files were stored, 1 if one could not be stored, 2 if there is no DICOM file, or the server
+    cannot be reached or refuses the credentials, after which no other file is tried.
     """
-    from crossover.exchange.dicomweb import PacsError
+    from crossover.exchange.dicomweb import NoAccess, PacsError
 
-    files = [p for p in sorted(source.rglob("*")) if _is_dicom(p)] if source.is_dir() else [source]
+    files = [p for p in sorted(source.rglob("*")) if _is_stored(p, source)] if source.is_dir() else [source]
     if not files or not source.exists():
         stop(f"{source}: no DICOM file found")
     with stop_on(PacsError):
         server = _connected(url)
     failed = 0
-    for path in files:
+    for k, path in enumerate(files):
         try:
             server.store(path)
+        except NoAccess as error:
+            stop(f"{path}: {error}; {k - failed} of {len(files)} files are stored")
         except (PacsError, OSError) as error:
             failed += 1
             typer.echo(f"error: {path}: {error}", err=True)
@@ -124,14 +131,30 @@ def _filters(wanted: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+def _told(found: Found) -> list[ServerSeries]:
+    """Return the series, after saying which others the server did not say enough of."""
+    for key, count in found.left_out.items():
+        advice = "" if key == "StudyInstanceUID" else ", search by StudyInstanceUID"
+        typer.echo(f"warning: {count} series left out, whose {key} the server does not return{advice}", err=True)
+    if found.unconfirmed:
+        what = ", ".join(found.unconfirmed)
+        typer.echo(f"warning: the server does not return {what} and may have ignored it", err=True)
+    return found.series
+
+
 def _some(count: int) -> None:
     if not count:
         typer.echo("no series matches", err=True)
         raise typer.Exit(1)
 
 
-def _is_dicom(path: Path) -> bool:
-    if not path.is_file():
+def _is_stored(path: Path, folder: Path) -> bool:
+    """Return whether a file in a folder is DICOM, or may be as it can't be opened: `Pacs.store` says why."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    if hidden or path.suffix == ".part" or not path.is_file():
         return False
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return True

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
+from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import combining, normalize
 from urllib.parse import urlsplit
 
 import pydicom
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
+
+from crossover.exchange.dicomweb_files import lacking
 
 if TYPE_CHECKING:
     import requests
@@ -27,12 +35,30 @@ PAGE = 200
 """The number of results that are asked for at a time: servers limit what they give at once, each in its own way."""
 TIMEOUT_S = (20, 300)
 """The seconds to wait for a connection, and for the next bytes: an archive may fetch old images from a tape."""
+ATTEMPTS = 3
+BUSY = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""The statuses of answers after which a request is sent again, `ATTEMPTS` times in all."""
+CHUNK = 10**6
+"""The bytes of an answer that are read at a time."""
 FIELDS = ("PatientID", "StudyDate", "StudyDescription", "SeriesNumber", "SeriesDescription", "Modality")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
+IDENTIFYING = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyInstanceUID")
+"""Whom or what is asked for: an answer that lacks one of these is taken for somebody else's."""
+
+
 class PacsError(RuntimeError):
     """The server can't be asked, or did not do what it was asked."""
+
+
+class NoAccess(PacsError):
+    """The server takes nothing from us: there is no connection to it, or it refuses the credentials."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +75,17 @@ class ServerSeries:
     modality: str
     instances: str
     """How many the server says it has; "" where it doesn't say."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a server answered to a search."""
+
+    series: list[ServerSeries]
+    left_out: dict[str, int]
+    """How many other series were left out since the server doesn't say this of them: keyword -> count."""
+    unconfirmed: tuple[str, ...]
+    """What the server doesn't say of some of the series, so that it may have ignored it: keywords."""
 
 
 class Pacs:
@@ -79,12 +116,15 @@ class Pacs:
         self.unprotected = parts.scheme == "http" and parts.hostname not in LOOPBACK
         """Whether all that is sent can be read on its way."""
         self._client: Any = DICOMwebClient(url.rstrip("/"), session=_session(), timeout=TIMEOUT_S)
-        self._client.set_http_retry_params(max_attempts=3, wait_exponential_multiplier=250)
+        self._client.set_http_retry_params(
+            max_attempts=ATTEMPTS, wait_exponential_multiplier=250, retriable_error_codes=BUSY
+        )
 
-    def find(self, wanted: Mapping[str, str]) -> list[ServerSeries]:
+    def find(self, wanted: Mapping[str, str]) -> Found:
         """Return the series that match all that is wanted, by patient, date, study and number.
 
-        A server may ignore a keyword: a series that it answers with and that doesn't match is left out.
+        A server may ignore a keyword: a series that it answers with and that doesn't match is left out, and so is one
+        of which it does not say what identifies the patient or the study that is wanted.
 
         Args:
             wanted: DICOM keyword -> value, as QIDO-RS matches it: `*` stands for any text, 20200101-20201231 for a
@@ -99,9 +139,19 @@ class Pacs:
             )
         fields = [*dict.fromkeys((*FIELDS, *wanted))]
         results = self._all("search_for_series", search_filters=dict(wanted), fields=fields)
+        found, left_out, unconfirmed = [], Counter[str](), set()
         with _errors_without_address():
-            found = [_series(d) for d in results if all(_matches(d, key, value) for key, value in wanted.items())]
-        return sorted(found, key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
+            for d in results:
+                silent = [key for key in wanted if key not in d or d[key].is_empty]
+                if not all(_matches(d, key, value) for key, value in wanted.items() if key not in silent):
+                    continue
+                if unsaid := [key for key in silent if key in IDENTIFYING]:
+                    left_out.update(unsaid)
+                    continue
+                unconfirmed.update(silent)
+                found.append(_series(d))
+        found.sort(key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
+        return Found(found, dict(left_out), tuple(key for key in wanted if key in unconfirmed))
 
     def retrieve(self, series: ServerSeries, folder: Path) -> int:
         """Write all instances of a series as `<folder>/<series UID>/<instance UID>.dcm`, as the server has them.
@@ -112,43 +162,58 @@ class Pacs:
             How many there are now.
 
         Raises:
-            PacsError: what the server answers, fewer instances than it says there are, or one of another series.
+            PacsError: what the server answers, fewer instances than it lists or counts, none listed or counted, a
+                part of one, or one of another series.
+            OSError: a file can't be written.
         """
         listed = self._all("search_for_instances", study_instance_uid=series.study, series_instance_uid=series.uid)
         own = folder / _safe(series.uid)
         files = {own / f"{_safe(str(d.get('SOPInstanceUID')))}.dcm" for d in listed}
-        if all(path.exists() for path in files) and files:
-            return len(files)
+        counted = int(series.instances) if series.instances.isdecimal() else 0
+        if not files and not counted:
+            raise PacsError("the server lists no instance of the series")
+        there = set(own.glob("*.dcm"))
+        if files <= there and counted <= len(there):
+            return len(there)
         own.mkdir(parents=True, exist_ok=True)
+        for dataset in self._received(series):
+            _write(dataset, own)
+        there = set(own.glob("*.dcm"))
+        if missing := max(len(files - there), counted - len(there)):
+            # Servers may answer with a part, which they tell by a status that the library doesn't pass on.
+            whole = max(len(files), counted)
+            raise PacsError(
+                f"{missing} of {whole} instances of the series were not received: run the command again"
+                + (f" (the server counts {counted} and lists {len(files)})" if counted > len(files) else "")
+            )
+        return len(there)
+
+    def _received(self, series: ServerSeries) -> Iterator[FileDataset]:
+        self._client.set_chunk_size(CHUNK)
         kept = (("application/dicom", "*"),)  # in the transfer syntax that they are stored in
         with _errors_without_address():
             for dataset in self._client.iter_series(series.study, series.uid, media_types=kept):
                 if str(dataset.get("SeriesInstanceUID")) != series.uid:
                     raise PacsError("the server sent a file of another series")
-                path = own / f"{_safe(str(dataset.get('SOPInstanceUID')))}.dcm"
-                part = path.with_suffix(".part")
-                dataset.save_as(part, enforce_file_format=True)
-                os.replace(part, path)
-        there = {path for path in own.glob("*.dcm")}
-        if missing := len(files - there):
-            # Servers may answer with a part, which they tell by a status that the library doesn't pass on.
-            raise PacsError(
-                f"{missing} of {len(files)} instances of the series were not received: run the command again"
-            )
-        return len(there)
+                yield dataset
 
     def store(self, path: Path) -> None:
         """Store one file.
 
         Raises:
-            PacsError: the file can't be read, or the server refuses it; the message has the reason that it
-                gives.
+            PacsError: the file can't be read or is cut off, or the server refuses it; the message has the reason
+                that it gives.
         """
         try:
-            dataset = pydicom.dcmread(path)
+            data = path.read_bytes()
+            dataset = pydicom.dcmread(BytesIO(data))
+            reason = lacking(dataset, data)
         except Exception as error:  # damaged files raise nearly anything
             raise PacsError(f"the file cannot be read as DICOM ({type(error).__name__})") from None
+        if reason:
+            raise PacsError(reason)
         with _errors_without_address():
+            self._client.set_chunk_size(sys.maxsize)  # of a file that is sent in chunks, a second attempt sends nothing
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
         if refused := _refusal(answer):
@@ -169,6 +234,21 @@ class Pacs:
                 return list(found.values())
 
 
+def _write(dataset: FileDataset, folder: Path) -> None:
+    """Write a file that was received, whole and as it came, or not at all."""
+    path = folder / f"{_safe(str(dataset.get('SOPInstanceUID')))}.dcm"
+    assert isinstance(dataset.buffer, BytesIO)  # as the library reads them
+    data = dataset.buffer.getvalue()  # a cut file, written anew, would look like a whole one
+    if reason := lacking(dataset, data):
+        raise PacsError(reason)
+    part = path.with_suffix(".part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _refusal(answer: Dataset) -> str:
     """Return why an answer to a store says that nothing is stored; "" where it doesn't."""
     reasons = {int(failed.get("FailureReason") or 0) for failed in answer.get("FailedSOPSequence") or []}
@@ -181,18 +261,42 @@ def _names(d: Dataset) -> tuple[str, ...]:
 
 
 def _matches(d: Dataset, keyword: str, wanted: str) -> bool:
-    """Return whether a result may be what was asked for; names and times are matched in each server's own way."""
-    if keyword not in d or d[keyword].is_empty or d[keyword].VR in ("PN", "TM", "DT"):
-        return True
+    """Return whether a value of a result may be what was asked for; times are matched in each server's own way."""
     element = d[keyword]
+    if element.VR in ("TM", "DT"):
+        return True
     values = [str(v).strip() for v in (element.value if element.VM > 1 else [element.value])]
     if element.VR == "DA" and "-" in wanted:
         first, _, last = wanted.partition("-")
         return any(first <= value <= (last or "9") for value in values)
     if element.VR == "UI":
         return not {*re.split(r"[\\,]", wanted)}.isdisjoint(values)
+    if element.VR == "PN":
+        return any(_is_name(value, wanted) for value in values)
+    return any(_fits(value, wanted) for value in values)
+
+
+def _fits(value: str, wanted: str) -> bool:
     pattern = re.escape(wanted.strip()).replace(r"\*", ".*").replace(r"\?", ".")
-    return any(re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) for value in values)
+    return re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _is_name(value: str, wanted: str) -> bool:
+    """Return whether a name is wanted in one of its spellings (PS3.5, 6.2.1), as a whole or component by component.
+
+    Components that `wanted` does not reach may be any; accents make no difference, as for some servers.
+    """
+    for spelling in _plain(value).split("="):
+        for one in filter(None, _plain(wanted).split("=")):
+            pairs = zip_longest(spelling.split("^"), one.rstrip("^").split("^"), fillvalue="")
+            reached = one.rstrip("^").count("^") + 1
+            if _fits(spelling, one) or all(_fits(a.strip(), b) for a, b in list(pairs)[:reached]):
+                return True
+    return False
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in normalize("NFKD", name.casefold()) if not combining(c))
 
 
 def _series(d: Dataset) -> ServerSeries:
@@ -248,22 +352,34 @@ class _Bearer:
 def _errors_without_address() -> Iterator[None]:
     """Raise what goes wrong between us and a server as PacsError, without the address, whose query may name people."""
     import requests
+    from retrying import RetryError  # type: ignore[import-untyped]
+    from urllib3.exceptions import MaxRetryError
 
     try:
         yield
     except requests.HTTPError as error:
-        raise PacsError(_answer_text(error.response) if error.response is not None else "an HTTP error") from None
+        raise _refused(error.response) from None
+    except RetryError as error:  # it was busy each time
+        raise _refused(error.last_attempt.value) from None
     except requests.exceptions.SSLError:
         what = "its certificate is not trusted: set REQUESTS_CA_BUNDLE to your hospital's certificate file"
-        raise PacsError(what) from None
-    except requests.ConnectionError:
-        raise PacsError("there is no server at this address, or it ended the connection") from None
+        raise NoAccess(what) from None
+    except requests.ConnectionError as error:
+        if error.args and isinstance(error.args[0], MaxRetryError):
+            raise NoAccess("there is no server at this address") from None
+        raise PacsError("the server ended the connection") from None
     except requests.Timeout:
         raise PacsError(f"no answer for {TIMEOUT_S[1]} s") from None
     except requests.RequestException as error:
         raise PacsError(f"the answer is not valid DICOMweb: {type(error).__name__}") from None
-    except (ValueError, KeyError, TypeError, pydicom.errors.InvalidDicomError) as error:
+    except (ValueError, KeyError, TypeError, OSError, pydicom.errors.InvalidDicomError) as error:
         raise PacsError(f"the answer is not valid DICOMweb: {type(error).__name__}") from None
+
+
+def _refused(answer: requests.Response | None) -> PacsError:
+    if answer is None:
+        return PacsError("an HTTP error")
+    return (NoAccess if answer.status_code == 401 else PacsError)(_answer_text(answer))
 
 
 def _answer_text(answer: requests.Response) -> str:
@@ -271,6 +387,8 @@ def _answer_text(answer: requests.Response) -> str:
     what = f"the server answers {answer.status_code} {answer.reason}"
     if answer.status_code in (401, 403):
         return f"{what}: set {USER} and {PASSWORD}, or {TOKEN}, or write them to ~/.netrc"
+    if answer.status_code in BUSY:
+        return f"{what}, after {ATTEMPTS} attempts: run the command again later"
     if answer.status_code == 404:
         return f"{what}: is this the address of its DICOMweb services?"
     with suppress(Exception):  # whatever it sends instead of DICOM

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
 
 from crossover.exchange.original_series import Original
 from crossover.sources.settings import Structure, StructureCode
@@ -115,8 +116,10 @@ def refer(item: Dataset, sop_class: str, uid: str, frame_number: int | None = No
 def adopt(dataset: Dataset, header: Dataset) -> None:
     """Copy whose examination it is, as it came, over what an object has of it.
 
-    An attribute that every object must have is left empty where it is missing or has no value of its kind.
+    An attribute that every object must have is left empty where it is missing or has no value of its kind. The text is
+    in the patient's own character set, or in UTF-8 where the object has text beyond ASCII, which that set may lack.
     """
+    own_is_ascii = _is_ascii(dataset)
     if "SpecificCharacterSet" in header:
         dataset.SpecificCharacterSet = header.SpecificCharacterSet
     elif "SpecificCharacterSet" in dataset:
@@ -131,16 +134,15 @@ def adopt(dataset: Dataset, header: Dataset) -> None:
             pass  # text where a number must stand, say
         if keyword in NEEDED and keyword not in dataset:
             setattr(dataset, keyword, "")
-
-
-def in_utf8(dataset: Dataset, texts: list[str]) -> None:
-    """Encode an object's text as UTF-8 where ours needs more than ASCII.
-
-    The patient's own character set may lack it.
-    """
-    if not all(text.isascii() for text in texts):
+    if not own_is_ascii:
         dataset.decode()
         dataset.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _is_ascii(dataset: Dataset) -> bool:
+    """Return whether all text of a data set and of its sequences is ASCII."""
+    values = (v for e in dataset.iterall() for v in (e.value if e.VM > 1 else [e.value]))
+    return all(str(v).isascii() for v in values if isinstance(v, (str, PersonName)))
 
 
 NEEDED = (

@@ -121,7 +121,13 @@ def _has_voxels_of(mask: sitk.Image, lattice: sitk.Image) -> bool:
 
 
 def original(stack: Stack) -> Original:
-    """Return a stack with what the headers of its files say beside what ingest reads."""
+    """Return a stack with what the headers of its files say beside what ingest reads.
+
+    Raises:
+        NoOriginal: its slices are tiles of larger images, so that no image lies where a slice does.
+    """
+    if any(i.tiles for i, _ in stack.planes):
+        raise NoOriginal("the slices of the series are tiles of larger images (a mosaic), on which no object can lie")
     files = {i.uid: i.file for i, _ in stack.planes}
     classes = {uid: _sop_class(file) for uid, file in files.items()}
     with stack.instance.file.open() as opened:

@@ -39,8 +39,11 @@ def _rings(mask: NDArray[np.bool_]) -> list[list[Point]]:
         for x, y in zip((columns + start[way][0]).tolist(), (rows + start[way][1]).tolist()):
             leaving[x, y].add(way)
     rings = []
+    corners = sorted(leaving, reverse=True)
     while leaving:
-        ring, point = [], min(leaving)
+        while corners[-1] not in leaving:  # a corner at which two rings touch may begin both
+            corners.pop()
+        ring, point = [], corners[-1]
         way = next(iter(leaving[point]))
         while way in leaving.get(point, ()):
             ring.append(point)

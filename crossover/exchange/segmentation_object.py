@@ -19,7 +19,6 @@ from crossover.exchange.object_attributes import (
     Target,
     adopt,
     content_uid,
-    in_utf8,
     refer,
     series_number,
     uid_of,
@@ -72,7 +71,6 @@ def segmentation(
     )
     _refer(dataset, original)
     adopt(dataset, original.header)
-    in_utf8(dataset, [targets[name].label for name in names])
     return dataset
 
 

@@ -18,7 +18,6 @@ from crossover.exchange.object_attributes import (
     Target,
     adopt,
     content_uid,
-    in_utf8,
     refer,
     series_number,
     uid_of,
@@ -55,7 +54,6 @@ def structure_set(
         d.ROIContourSequence.append(_contours(number, target, original, mask))
         d.RTROIObservationsSequence.append(_observation(number, target))
     adopt(d, original.header)
-    in_utf8(d, [targets[name].label for name in masks])
     return d
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -44,20 +45,35 @@ Pattern = Annotated[str, AfterValidator(pattern)]
 """A pattern of paths below a source: "labels/**/{patient}*.nrrd"."""
 
 
+def one_value(value: str) -> str:
+    r"""Check a text that DICOM objects contain; return it unchanged.
+
+    Raises:
+        ValueError: it has a backslash, which separates values there, or control characters.
+    """
+    if "\\" in value or any(category(c) == "Cc" for c in value):
+        raise ValueError(f"{value!r}: DICOM objects contain this text, so it can have no backslash, tab or line break")
+    return value
+
+
+Text = Annotated[str, AfterValidator(one_value)]
+"""A text that DICOM objects contain."""
+
+
 class StructureCode(BaseModel, extra="forbid", frozen=True):
     """The code of a structure; the DICOM objects that `crossover segment --dicom` writes contain it."""
 
-    value: str | None = Field(default=None, min_length=1, max_length=16)
+    value: Text | None = Field(default=None, min_length=1, max_length=16)
     """CodeValue (0008,0100), such as "41216001". By default the SNOMED CT code 91772007, "Organ"."""
-    meaning: str | None = Field(default=None, min_length=1, max_length=64)
+    meaning: Text | None = Field(default=None, min_length=1, max_length=64)
     """CodeMeaning (0008,0104), such as "Prostate"; required if `value` is given."""
-    scheme: str = Field(default="SCT", min_length=1, max_length=16)
+    scheme: Text = Field(default="SCT", min_length=1, max_length=16)
     """CodingSchemeDesignator (0008,0102): SCT is SNOMED CT."""
     category: Literal["anatomical structure", "morphologically abnormal structure", "tissue"] = "anatomical structure"
     """SegmentedPropertyCategoryCodeSequence (0062,0003)."""
     side: Literal["left", "right"] | None = None
     """The side of the body."""
-    tg263: str | None = Field(default=None, min_length=1, max_length=16)
+    tg263: Text | None = Field(default=None, min_length=1, max_length=16)
     """The structure's name according to AAPM TG-263, such as Parotid_L; an RTSTRUCT uses it instead of the label."""
 
     @model_validator(mode="after")
@@ -93,7 +109,7 @@ class StructureName(BaseModel, extra="forbid", frozen=True):
 class Structure(BaseModel, extra="forbid", frozen=True):
     """A structure that is segmented."""
 
-    label: str
+    label: Text
     """The name of the structure in figures, tables and the report."""
     names: list[str | StrictInt | StructureName] = []
     """The names of the structure in RTSTRUCT and SEG objects; by default the key itself. Case, spaces and punctuation
