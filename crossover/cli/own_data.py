@@ -332,7 +332,8 @@ def run(
     The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status.
     """
     from crossover.execution import live
+    from crossover.execution.workflow import config_words
 
-    settings = [f"{key}={value}" for key, value in workflow_settings(name, scale, data).items()]
+    settings = config_words(workflow_settings(name, scale, data))
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings]
     raise typer.Exit(live.run(command, plain))
