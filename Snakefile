@@ -67,6 +67,7 @@ if not DRY:
 
 onstart:
     refuse_to_run_beside_another()
+    refuse_without_patients()
     refuse_what_slurm_has_not()
     refuse_what_the_disk_cannot_hold()
     begin_progress()

@@ -13,7 +13,7 @@ from crossover.execution import estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
 from crossover.execution.made import not_in_report
-from crossover.execution.preflight import check_gpus, check_results
+from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
     MAKE_STUDY,
     choose_at_ends,
@@ -55,6 +55,18 @@ def refuse_to_run_beside_another() -> None:
             ) from None
         except locks.Barred as barred:
             raise WorkflowError(str(barred)) from None
+
+
+def refuse_without_patients() -> None:
+    """Refuse a run that would read patients from a folder that isn't there, before any of its files is removed.
+
+    Raises:
+        WorkflowError: the folder, and how to name another.
+    """
+    try:
+        check_folders(jobs(workflow.dag), STUDIES)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def refuse_what_slurm_has_not() -> None:

@@ -12,8 +12,9 @@ from crossover.execution import live
 from crossover.execution.workflow import command, config_words
 
 FOLDERS = (
-    "/srv/export #2", "/srv/a: b", "[a]", "{a}", "'quoted'", '"', "/srv/it's \"here\"", "  /blanks ", "~", "true", "nan",
-    "12", "1e5", "!x", "*x", "/srv/Ölß", "/srv/\u2028\x85\U0001f600", "a\nb", "/srv/plain.d/a_b-c", "/" + "long " * 60,
+    "/srv/export #2", "/srv/a: b", "[a]", "{a}", "'quoted'", '"', "/srv/it's \"here\"", "  /blanks ", "~", "true",
+    "nan", "12", "1e5", "!x", "*x", "/srv/Ölß", "/srv/\u2028\x85\U0001f600", "a\nb", "/srv/plain.d/a_b-c",
+    "/" + "long " * 60,
 )  # fmt: skip
 
 

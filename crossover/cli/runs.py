@@ -46,6 +46,7 @@ def plan(
     from crossover.execution.estimate import estimates_text
     from crossover.execution.forecast import forecast, wall_seconds
     from crossover.execution.forecast_table import show
+    from crossover.execution.preflight import check_folders
     from crossover.execution.requirements_table import for_machines, show_needs
     from crossover.execution.workflow import read_workflow
 
@@ -67,6 +68,8 @@ def plan(
             typer.echo(estimates_text(workflow.studies, workflow.plans))
         if rows:
             show_needs(disk, memory, workflow, stdout_console())
+    with stop_on(ConfigError):
+        check_folders(workflow.jobs, workflow.studies)
     if refused := requirements.refusal(disk):
         stop(refused) if workflow.disk_check else typer.echo(refused, err=True)
 
