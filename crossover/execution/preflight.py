@@ -119,17 +119,19 @@ def _weights_remedy(study: str, encoders: list[str], frozen: list[str]) -> str:
     )
 
 
-def check_results(outputs: Iterable[str]) -> None:
+def check_results(outputs: Iterable[str], command: str) -> None:
     """Check that nobody changed results since their jobs wrote them.
 
     Args:
         outputs: of all jobs of the plan, relative to the workflow's folder.
+        command: that makes them.
 
     Raises:
         ConfigError: results were changed; the message names them and what to do.
     """
-    checker, findings = Checker(), []
-    for output in sorted(path for path in map(Path, outputs) if path.exists()):
+    there = sorted(path for path in map(Path, outputs) if path.exists())
+    checker, findings = Checker(dict.fromkeys(there, command)), []
+    for output in there:
         record = read_record(output)
         with suppress(FileNotFoundError):  # another Snakemake has begun to make it
             changes = list(checker.find_changes(output, record)) if record else []

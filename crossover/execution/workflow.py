@@ -64,7 +64,7 @@ MAKE_REPORT = "snakemake --allowed-rules report all"
 """The command that makes the report, and refuses to run anything else."""
 
 
-PLAIN = re.compile(r"(?!(true|false|inf|infinity|nan)$)[a-z/][\w/.,-]*", re.ASCII | re.IGNORECASE)
+PLAIN = re.compile(r"(?!(True|False|(?i:inf|infinity|nan))$)[A-Za-z/][\w/.,-]*", re.ASCII)
 """A value after `--config` that is the text which it seems to be."""
 
 
@@ -74,11 +74,12 @@ def config_words(settings: Mapping[str, str]) -> list[str]:
     Snakemake takes quotes off a value's ends and reads the rest as YAML, in which `#` begins a comment. So what isn't
     plain is quoted as YAML, with a blank at each end.
     """
-    quoted = functools.partial(yaml.safe_dump, default_style='"', allow_unicode=True, width=math.inf)
-    return [
-        f"{name}={value if PLAIN.fullmatch(value) else f' {quoted(value).strip()} '}"
-        for name, value in settings.items()
-    ]
+    return [f"{name}={value if PLAIN.fullmatch(value) else _quoted(value)}" for name, value in settings.items()]
+
+
+def _quoted(value: str) -> str:
+    text: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=math.inf)
+    return f" {text.strip()} "
 
 
 def command(settings: Mapping[str, str], *words: str) -> str:
