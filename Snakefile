@@ -67,8 +67,11 @@ if not DRY:
 
 onstart:
     refuse_to_run_beside_another()
+    refuse_without_patients()
+    refuse_to_throw_away()
     refuse_what_slurm_has_not()
     refuse_what_the_disk_cannot_hold()
+    keep_what_was_told()
     begin_progress()
     try_the_gpus()
     start_fork_servers()
@@ -79,8 +82,8 @@ onstart:
 
 
 onsuccess:
-    print(f"\n{progress.failures()}{where_the_report_is()}")
+    print(f"\n{what_failed()}{where_the_report_is()}")
 
 
 onerror:
-    print(f"\n{progress.failures()}What is done stays; the same command goes on from there.")
+    print(f"\n{what_failed()}What is done stays; the same command goes on from there.")

@@ -9,14 +9,15 @@ from pathlib import Path
 from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
-from crossover.execution import estimate, progress, requirements, slurm_site
+from crossover.execution import at_stake, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
-from crossover.execution.made import not_in_report
-from crossover.execution.preflight import check_gpus, check_results
+from crossover.execution.made import call_with, keep_call, not_in_report
+from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
-    MAKE_STUDY,
+    Workflow,
     choose_at_ends,
+    command,
     end_with_jobs,
     force_outdated,
     is_made,
@@ -48,13 +49,50 @@ def refuse_to_run_beside_another() -> None:
         try:
             HELD.append(locks.take(RUN / f"{name}.lock"))
         except locks.Held as by:
-            other = f". Of other studies, `{MAKE_STUDY.format(study='NAME')}` makes all but the report"
+            other_call = command({"studies": "NAME", "scale": SETTINGS.scale}, "--", "studies")
+            other = f". Of other studies, `{other_call}` makes all but the report"
             beside = other if name == "report" else ""
             raise WorkflowError(
                 f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it{beside}"
             ) from None
         except locks.Barred as barred:
             raise WorkflowError(str(barred)) from None
+
+
+def refuse_without_patients() -> None:
+    """Refuse a run that would read patients from a folder that isn't there, before any of its files is removed.
+
+    Raises:
+        WorkflowError: the folder, and how to name another.
+    """
+    try:
+        check_folders(jobs(workflow.dag), STUDIES)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def refuse_to_throw_away() -> None:
+    """Refuse a run that would throw away what another scale or other patients made in hours, before it removes any.
+
+    Raises:
+        WorkflowError: what is at stake, and the setting that goes on.
+    """
+    graph = Workflow(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
+    lost = "" if SETTINGS.replace else at_stake.refusal(graph, call_with(SETTINGS))
+    if lost:
+        raise WorkflowError(lost)
+
+
+def keep_what_was_told() -> None:
+    """Put on record what this run was told, for the studies of which it makes something."""
+    needed = [job.wildcards for job in jobs(workflow.dag) if job.needed]
+    keep_call({of.get("study") or COHORTS[of["cohort"]] for of in needed if of}, call_with(SETTINGS))
+
+
+def what_failed() -> str:
+    """Return the failures of this run, with the command that they speak of in full."""
+    failed = progress.failures()
+    return f"{failed}The command: {command(call_with(SETTINGS))}\n" if "--forcerun" in failed else failed
 
 
 def refuse_what_slurm_has_not() -> None:
@@ -165,7 +203,7 @@ def check_what_is_there() -> None:
         return
     if workflow.is_main_process:
         try:
-            check_results(planned())
+            check_results(planned(), command(call_with(SETTINGS)))
         except PermissionError as error:
             raise WorkflowError(f"you may not read {error.filename}, so that nothing is known of the results") from None
         except ConfigError as error:

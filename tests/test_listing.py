@@ -1,12 +1,18 @@
 """What a folder holds, told quickly and without telling its names."""
 
+import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from crossover.core.configuration import ConfigError
+from crossover.execution.preflight import check_folders
+from crossover.execution.workflow import GraphJob
 from crossover.sources import folder_state
 from crossover.sources.folder_state import listing_digest
 from crossover.sources.receive import receive
@@ -99,3 +105,39 @@ def test_a_listing_of_an_earlier_release_stays(cohort: tuple[Path, VolumesSource
     first = listing_digest(source, str(data), manifest)
     (manifest.parent / folder_state.SEEN).unlink()
     assert listing_digest(source, str(data), manifest) == first
+
+
+def test_a_folder_that_is_not_there_or_empty_is_as_none_and_not_one_of_no_patients(
+    cohort: tuple[Path, VolumesSource, Path],
+):
+    data, source, manifest = cohort
+    first = listing_digest(source, str(data), manifest)
+    data.rename(data.with_name("unmounted"))
+    assert listing_digest(source, str(data), manifest) == first
+    data.mkdir()
+    assert listing_digest(source, str(data), manifest) == first
+    (data / "new.nii").write_text("x")
+    assert listing_digest(source, str(data), manifest) != first
+
+
+@pytest.mark.parametrize("there", ["files", "no file", "no folder", "no name"])
+@pytest.mark.parametrize("rule", ["receive", "cases", "slices"])
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_run_is_refused_only_if_a_job_reads_patients_who_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, rule: str, needed: bool
+):
+    data = tmp_path / "drive"
+    if there != "no folder":
+        data.mkdir()
+    if there == "files":
+        (data / "image.dcm").write_text("x")
+    monkeypatch.setenv("CROSSOVER_DATA", json.dumps({"x": None if there == "no name" else str(data)}))
+    study: Any = SimpleNamespace(cohorts={"x": SimpleNamespace(source=DicomSource(kind="dicom"))})
+    job = GraphJob(rule, {"cohort": "x"}, [Path("data/raw/x/manifest.json")], [], {}, {}, needed=needed)
+    if there == "files" or rule == "slices" or not needed:
+        check_folders([job], {"s": study})
+        return
+    with pytest.raises(ConfigError, match="DATA=<folder>") as refused:
+        check_folders([job, job], {"s": study})
+    assert str(refused.value).count("cohort x must be read again") == 1
+    assert (str(data) in str(refused.value)) == (there != "no name")

@@ -26,6 +26,7 @@ TABLE = Path("results/uterus/metrics.csv")
 MANIFEST = Path("results/uterus/stages/a.json")
 ENTRY = "workflow_scripts/gather.py"
 SETTINGS = {"alpha": 0.05}
+CALL = "snakemake --config studies=uterus scale=smoke"
 
 
 def planned(output: Path = TABLE, inputs: tuple[str, ...] = ("in.csv",), **changes) -> GraphJob:
@@ -54,13 +55,13 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def made_again(job: GraphJob) -> bool:
     """Whether the job would run; nobody changed its results."""
-    check_results(job.outputs)
+    check_results(job.outputs, CALL)
     return Checker().is_outdated(job)
 
 
 def refusal(*outputs: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        check_results(outputs or [TABLE])
+        check_results(outputs or [TABLE], CALL)
     return str(caught.value)
 
 
@@ -111,6 +112,7 @@ def test_what_a_killed_job_left_is_made_again(results):
 def test_a_table_edited_by_hand_is_refused(results):
     TABLE.write_text("dsc\n0.9\n")
     assert "it is not what its job wrote" in refusal() and "dvc checkout" in refusal()
+    assert f"call `{CALL} -- FILE` with its name" in refusal()
 
 
 def test_a_record_edited_by_hand_is_refused(results):
@@ -148,13 +150,13 @@ def test_a_file_of_a_manifest_with_another_content_is_refused(results):
     weights.write_text("mine")
     write_json(MANIFEST, {"items": {"one": {"files": {"weights": {"sha256": file_digest(weights), "bytes": 4}}}}})
     record(MANIFEST)
-    check_results([MANIFEST])
+    check_results([MANIFEST], CALL)
     time.sleep(0.02)  # times of files are those of a coarse clock
     weights.write_text("copy")
     os.utime(weights, (1000, 1000))
     assert "first one/weights" in refusal(MANIFEST)
     weights.write_text("mine")
-    check_results([MANIFEST])
+    check_results([MANIFEST], CALL)
 
 
 def test_outputs_of_one_stem_share_a_record_that_says_all(results):

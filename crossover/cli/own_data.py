@@ -13,7 +13,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from crossover.cli.clone import in_workflow_folder
-from crossover.cli.shared import CORES, Data, Json, Workers, stop, stop_on, stop_where_not_writable, workflow_settings
+from crossover.cli.shared import (
+    CORES,
+    Data,
+    Json,
+    Workers,
+    recorded_settings,
+    stop,
+    stop_on,
+    stop_where_not_writable,
+    workflow_settings,
+)
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import Table, stdout_console
 
@@ -318,9 +328,10 @@ def run(
     scale: Annotated[
         str,
         typer.Option(
-            help="Scale: smoke (a check that every step runs), demo (small networks) or paper (the full study)."
+            help="Scale: smoke (a check that every step runs), demo (small networks) or paper (the full study); by "
+            "default that of the study's last run, or demo."
         ),
-    ] = "demo",
+    ] = "",
     data: Data = "",
     cores: Annotated[int, typer.Option(help="Number of cores that the run may use.")] = CORES,
     plain: Annotated[bool, typer.Option("--plain", help="Print plain lines instead of the live view.")] = False,
@@ -329,10 +340,12 @@ def run(
 
     On a terminal, the command shows a live view of the run.
 
-    The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status.
+    The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status. Scale and
+    folder that are left out are those of the study's last run.
     """
     from crossover.execution import live
+    from crossover.execution.workflow import config_words
 
-    settings = [f"{key}={value}" for key, value in workflow_settings(name, scale, data).items()]
+    settings = config_words({"scale": "demo"} | recorded_settings(name, scale, data))
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings]
     raise typer.Exit(live.run(command, plain))

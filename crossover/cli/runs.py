@@ -18,9 +18,9 @@ from crossover.cli.shared import (
     Json,
     Scale,
     Studies,
+    recorded_settings,
     stop,
     stop_on,
-    workflow_settings,
 )
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import stdout_console
@@ -28,6 +28,7 @@ from crossover.core.wording import duration
 
 if TYPE_CHECKING:
     from crossover.execution.recompute import Recomputed
+    from crossover.execution.workflow import GraphJob
 
 
 @in_workflow_folder
@@ -40,17 +41,21 @@ def plan(
 ) -> None:
     """Print what a run would make and why, and estimate its time, memory and disk space; nothing is run.
 
+    Studies, scale and folder that are left out are those of the last run, before any those of config/config.yaml.
+
     Exit status: 0, also if there is nothing to do; 2 if a run would be refused.
     """
-    from crossover.execution import requirements
+    from crossover.execution import at_stake, requirements
     from crossover.execution.estimate import estimates_text
     from crossover.execution.forecast import forecast, wall_seconds
     from crossover.execution.forecast_table import show
+    from crossover.execution.preflight import check_folders
     from crossover.execution.requirements_table import for_machines, show_needs
     from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError):
-        workflow = read_workflow(workflow_settings(studies, scale, data), cores)
+        settings = recorded_settings(studies, scale, data)
+        workflow = read_workflow(settings, cores)
         rows = forecast(workflow)
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
@@ -67,6 +72,10 @@ def plan(
             typer.echo(estimates_text(workflow.studies, workflow.plans))
         if rows:
             show_needs(disk, memory, workflow, stdout_console())
+    with stop_on(ConfigError):
+        check_folders(workflow.jobs, workflow.studies)
+    if lost := at_stake.refusal(workflow, settings):
+        stop(lost)
     if refused := requirements.refusal(disk):
         stop(refused) if workflow.disk_check else typer.echo(refused, err=True)
 
@@ -127,18 +136,19 @@ def verify(
     from crossover.execution.integrity import describe
     from crossover.execution.made import made, runs_of
     from crossover.execution.verify import check_plan, verify
-    from crossover.execution.workflow import read_workflow
+    from crossover.execution.workflow import command, read_workflow
 
     with stop_on(ConfigError, ValueError):
         named = studies.replace(",", " ").split()
         runs = runs_of(made(RESULTS), named, scale, RESULTS)
-        workflows = [
-            read_workflow(workflow_settings(",".join(run.studies), run.scale, data), 1, run.targets, checked=False)
-            for run in runs
-        ]
-        jobs = {job.outputs[0]: job for workflow in workflows for job in workflow.jobs}
-        outputs = [path for job in jobs.values() for path in job.outputs]
-        checks = [*verify(outputs), check_plan(jobs.values())]
+        jobs: dict[Path, GraphJob] = {}
+        commands: dict[Path, str] = {}
+        for run in runs:
+            settings = recorded_settings(",".join(run.studies), run.scale, data)
+            for job in read_workflow(settings, 1, run.targets, checked=False).jobs:
+                jobs[job.outputs[0]] = job
+                commands |= dict.fromkeys(job.outputs, command(settings))
+        checks = [*verify(commands), check_plan(jobs.values(), commands)]
         again = _trained_again(recompute) if recompute else None
     for check in checks:
         typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")

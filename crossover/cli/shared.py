@@ -54,6 +54,13 @@ def stop_where_not_writable(out: Path) -> Iterator[None]:
         stop(f"{out} can't be written: {caught.strerror}")
 
 
+def recorded_settings(studies: str, scale: str, data: str) -> dict[str, str]:
+    """Return the settings of a call, with what it leaves out as the run was told that made the studies' results."""
+    from crossover.execution.made import completed_call
+
+    return completed_call(workflow_settings(studies, scale, data), RESULTS)
+
+
 def workflow_settings(studies: str, scale: str, data: str) -> dict[str, str]:
     """Return the settings that a call overrides; the others are those of config/config.yaml."""
     given = {"studies": studies, "scale": scale, "data": data}

@@ -1,7 +1,8 @@
 """Whether a result is what its provenance record says, and whether its record is that of a planned job."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from crossover.core.files import digest, file_digest, read_json
@@ -12,11 +13,8 @@ from crossover.execution.workflow import GraphJob
 from crossover.sources.folder_state import KnownDigests
 from crossover.sources.pseudonyms import PUBLIC
 
-REMAKE = "delete it and call `snakemake` with its name, which makes it again"
-"""Without its name, a run makes only what the report still reads."""
 CHECKED = Path(".cache/checked")
 """For each manifest the digests of those of its files that changed in some way after it, so that each is read once."""
-RESTORE = f"put it back as it was (`dvc checkout`), or {REMAKE}"
 
 
 class FileProblem(NamedTuple):
@@ -28,10 +26,24 @@ class FileProblem(NamedTuple):
 
 
 class Checker:
-    """Checks outputs; digests of files that several read are computed once."""
+    """Checks outputs; digests of files that several read are computed once.
 
-    def __init__(self) -> None:
+    Args:
+        commands: output -> the command that makes it, which what is said to do about it names.
+    """
+
+    def __init__(self, commands: Mapping[Path, str] = MappingProxyType({})) -> None:
         self._digests: dict[str, str] = {}
+        self.commands = commands
+
+    def remake(self, output: Path) -> str:
+        """Return how to make an output again; without its name, a run makes only what the report still reads."""
+        command = self.commands.get(output, "snakemake")
+        return f"delete it and call `{command} -- FILE` with its name as FILE, which makes it again"
+
+    def restore(self, output: Path) -> str:
+        """Return how an output that isn't as it was written is put right."""
+        return f"put it back as it was (`dvc checkout`), or {self.remake(output)}"
 
     def digest(self, path: str | Path) -> str:
         """Return the SHA-256 of a file."""
@@ -45,10 +57,10 @@ class Checker:
             remedy = f"put it back as it was (`dvc checkout`), or delete it: {output} is then made again"
             yield FileProblem(str(record_path(output)), "it is not as it was written", remedy)
         elif record["outputs"].get(str(output)) != self.digest(output):
-            yield FileProblem(str(output), "it is not what its job wrote", RESTORE)
+            yield FileProblem(str(output), "it is not what its job wrote", self.restore(output))
         elif changed := self._changed_items(output):
             what = f"{len(changed)} of its files are gone or not as they were written, first {changed[0]}"
-            yield FileProblem(str(output), what, f"put them back, or {REMAKE}")
+            yield FileProblem(str(output), what, f"put them back, or {self.remake(output)}")
 
     def _changed_items(self, output: Path) -> list[str]:
         """Return the files of a manifest that are gone or not as they were written.

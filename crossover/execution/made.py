@@ -4,9 +4,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from crossover.core.files import read_json_or_none, write_json
 from crossover.core.provenance import read_record
 from crossover.core.wording import first_few
-from crossover.study.config import scale_of
+from crossover.study.config import Settings, scale_of
+
+CALLS = Path(".cache/runs")
+"""For each study what the run that made its results was told. Not in `results`: folders may be named after people."""
+TOLD = ("studies", "scale", "data", "imagenet")
+"""The settings of a run that decide what it makes, and of what."""
 
 
 class RecordedRun(NamedTuple):
@@ -20,13 +26,64 @@ class RecordedRun(NamedTuple):
     """What is asked of the workflow; nothing for all with the report."""
 
 
+def call_with(settings: Settings) -> dict[str, str]:
+    """Return what a run was told (`TOLD`), as it would be told on the command line."""
+    data = str(Path(settings.data).absolute()) if settings.data else ""
+    told = (",".join(settings.studies), settings.scale, data, settings.imagenet or "")
+    return {name: value for name, value in zip(TOLD, told) if value}
+
+
+def keep_call(studies: Collection[str], call: dict[str, str]) -> None:
+    """Put on record, when a run begins, what it was told: for each study of which it makes something."""
+    for study in studies:
+        write_json(CALLS / f"{study}.json", call)
+
+
+def call_of(study: str, results: Path) -> dict[str, str]:
+    """Return what the last run that made a study's results was told; {} where it has no results.
+
+    Of results from another clone, or an earlier release, it is what their params.json tells.
+    """
+    if not (results / study).is_dir():
+        return {}
+    told = read_json_or_none(CALLS / f"{study}.json") or {"studies": study, "scale": scale_of(results / study)}
+    return {name: told[name] for name in TOLD if told.get(name)}
+
+
+def completed_call(given: dict[str, str], results: Path) -> dict[str, str]:
+    """Return the settings of a call with what it leaves out, as the runs were told that made the studies' results.
+
+    Without studies they are those of the last run. What the studies' runs were told differently stays left out.
+
+    Args:
+        given: of `TOLD`, what the call gives.
+        results: the folder with a folder for each study.
+    """
+    studies = given.get("studies") or _last_studies(results)
+    calls = [call_of(study, results) for study in studies.replace(",", " ").split()]
+    taken = {"studies": studies}
+    for name in TOLD[1:]:
+        values = {call.get(name, "") for call in calls}
+        taken[name] = values.pop() if len(values) == 1 else ""
+    return {name: value for name, value in (taken | given).items() if value}
+
+
+def _last_studies(results: Path) -> str:
+    """Return the studies of the run that began last; "" where none that is there did."""
+    records = sorted(CALLS.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    last = next((call for path in reversed(records) if (call := call_of(path.stem, results))), {})
+    names = last.get("studies", "").split(",")
+    return ",".join(name for name in names if Path(f"config/studies/{name}.yaml").exists())
+
+
 def made(results: Path) -> dict[str, str]:
-    """Return study -> the scale at which its results were made, as its params.json has it ("" where none can be read).
+    """Return study -> the scale at which its results were made, or are being made ("" where nothing tells it).
 
     Args:
         results: the folder with a folder for each study.
     """
-    return {path.parent.name: scale_of(path.parent) for path in sorted(results.glob("*/params.json"))}
+    studies = sorted(path.parent.name for path in results.glob("*/params.json"))
+    return {study: call_of(study, results).get("scale", "") for study in studies}
 
 
 def not_in_report(studies: Collection[str], scale: str, results: Path) -> list[str]:

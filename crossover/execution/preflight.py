@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
 from crossover.core.locks import is_unfinished
+from crossover.core.paths import folder_of
 from crossover.core.provenance import read_record
 from crossover.execution.integrity import Checker, describe
+from crossover.execution.workflow import GraphJob
+from crossover.sources.folder_state import files_of
+from crossover.sources.settings import Phantom
 from crossover.study import parameters
 from crossover.study.initial_weights import missing, of_file, trained_channels
 from crossover.study.schema import Study
@@ -115,23 +119,49 @@ def _weights_remedy(study: str, encoders: list[str], frozen: list[str]) -> str:
     )
 
 
-def check_results(outputs: Iterable[str]) -> None:
+def check_results(outputs: Iterable[str], command: str) -> None:
     """Check that nobody changed results since their jobs wrote them.
 
     Args:
         outputs: of all jobs of the plan, relative to the workflow's folder.
+        command: that makes them.
 
     Raises:
         ConfigError: results were changed; the message names them and what to do.
     """
-    checker, findings = Checker(), []
-    for output in sorted(path for path in map(Path, outputs) if path.exists()):
+    there = sorted(path for path in map(Path, outputs) if path.exists())
+    checker, findings = Checker(dict.fromkeys(there, command)), []
+    for output in there:
         record = read_record(output)
         with suppress(FileNotFoundError):  # another Snakemake has begun to make it
             changes = list(checker.find_changes(output, record)) if record else []
             findings += [] if is_unfinished(output) else changes
     if findings:
         raise ConfigError(describe(findings))
+
+
+def check_folders(jobs: Iterable[GraphJob], studies: Mapping[str, Study]) -> None:
+    """Check that the patients whom a run would read are there: Snakemake removes a job's outputs before it begins.
+
+    Args:
+        jobs: of the run's graph.
+        studies: of the run.
+
+    Raises:
+        ConfigError: a job would read a folder that isn't there, has no file or isn't named.
+    """
+    sources = {name: cohort.source for study in studies.values() for name, cohort in study.cohorts.items()}
+    read = [job.wildcards["cohort"] for job in jobs if job.needed and job.rule in ("receive", "cases")]
+    findings = []
+    for cohort in dict.fromkeys(read):
+        source, data = sources[cohort], folder_of(cohort)
+        if isinstance(source, Phantom) or (data and next(files_of(source, data), None)):
+            continue
+        place = f"{data / source.folder}, where there is no file: is its drive mounted?" if data else "a folder of data"
+        findings.append(f"patients of cohort {cohort} must be read again, from {place}")
+    if findings:
+        remedy = "Give the folder with DATA=<folder> (make), --data (crossover) or --config data=<folder> (snakemake)"
+        raise ConfigError("\n".join([*findings, f"{remedy}. Nothing was changed."]))
 
 
 GPU_SECONDS = 300

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions
@@ -15,7 +15,7 @@ from crossover.core.files import file_digest, read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import is_intact, read_record, record_path
 from crossover.execution.forecast import reasons
-from crossover.execution.integrity import REMAKE, RESTORE, Checker, FileProblem
+from crossover.execution.integrity import Checker, FileProblem
 from crossover.execution.workflow import GraphJob
 
 LOCK = Path("requirements.lock")
@@ -36,20 +36,24 @@ class Check:
     findings: list[FileProblem]
 
 
-def verify(outputs: list[Path]) -> list[Check]:
-    """Check the rules' outputs, relative to the workflow's folder; nothing is computed anew but digests."""
-    there = [path for path in outputs if path.exists()]
+def verify(commands: Mapping[Path, str]) -> list[Check]:
+    """Check the rules' outputs; nothing is computed anew but digests.
+
+    Args:
+        commands: output, relative to the workflow's folder -> the command that makes it.
+    """
+    there = [path for path in commands if path.exists()]
     read = {path: read_record(path) for path in there}
     records = {path: record for path, record in read.items() if record and is_intact(record)}
-    checker = Checker()
-    remedy = "run `snakemake`, or `dvc pull`"
-    gone = [FileProblem(str(path), "it does not exist", remedy) for path in outputs if path not in read]
+    checker = Checker(commands)
+    absent = [path for path in commands if path not in read]
+    gone = [FileProblem(str(path), "it does not exist", f"run `{commands[path]}`, or `dvc pull`") for path in absent]
     return [
-        Check("outputs that are there", len(outputs), gone),
+        Check("outputs that are there", len(commands), gone),
         check_outputs(read, checker),
-        check_items(there),
+        check_items(there, checker),
         check_inputs(records, checker),
-        check_versions(records),
+        check_versions(records, checker),
         check_tracked(),
     ]
 
@@ -62,11 +66,11 @@ def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:
             findings += checker.find_changes(path, record)
         else:
             what = f"its provenance record, {record_path(path).name}, is missing or damaged"
-            findings.append(FileProblem(str(path), what, "run `snakemake`: it is made again"))
+            findings.append(FileProblem(str(path), what, f"run `{checker.commands[path]}`: it is made again"))
     return Check("outputs against provenance records", len(records), findings)
 
 
-def check_items(outputs: list[Path]) -> Check:
+def check_items(outputs: list[Path], checker: Checker) -> Check:
     """Check every file that a manifest lists (cases, slices, weights, masks) against its SHA-256 there."""
     count, findings = 0, []
     for manifest in (path for path in outputs if path.suffix == ".json"):
@@ -76,13 +80,15 @@ def check_items(outputs: list[Path]) -> Check:
         for name, item in content["items"].items():
             folder = manifest.parent / name
             if read_json_or_none(folder / RECORD) != item:
-                findings.append(FileProblem(f"{folder}/{RECORD}", f"it differs from {manifest}", RESTORE))
+                what, remedy = f"it differs from {manifest}", checker.restore(manifest)
+                findings.append(FileProblem(f"{folder}/{RECORD}", what, remedy))
             for file, about in item["files"].items():
                 count += 1
                 path = folder / file
                 if not path.exists() or file_digest(path) != about["sha256"]:
                     what = f"it is not the file that {manifest} lists"
-                    remedy = f"put it back (`dvc checkout`), or delete {manifest} and call `snakemake {manifest}`"
+                    again = f"`{checker.commands[manifest]} -- {manifest}`"
+                    remedy = f"put it back (`dvc checkout`), or delete {manifest} and call {again}"
                     findings.append(FileProblem(str(path), what, remedy))
     return Check("files against manifests", count, findings)
 
@@ -94,15 +100,15 @@ def check_inputs(records: dict[Path, dict], checker: Checker) -> Check:
         for path, then in record["inputs"].items():
             count += 1
             if not Path(path).exists():
-                findings.append(FileProblem(str(output), f"{path}, from which it was made, no longer exists", RESTORE))
+                what, remedy = f"{path}, from which it was made, no longer exists", checker.restore(output)
+                findings.append(FileProblem(str(output), what, remedy))
             elif checker.digest(path) != then:
-                findings.append(
-                    FileProblem(str(output), f"it was made from another version of {path}", "run `snakemake`")
-                )
+                what, remedy = f"it was made from another version of {path}", f"run `{checker.commands[output]}`"
+                findings.append(FileProblem(str(output), what, remedy))
     return Check("inputs against provenance records", count, findings)
 
 
-def check_versions(records: dict[Path, dict]) -> Check:
+def check_versions(records: dict[Path, dict], checker: Checker) -> Check:
     """Compare the packages that each output was made with with the lock."""
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK.read_text(), re.M))
     locked = {_normal(name): version for name, version in pins.items()}
@@ -120,7 +126,7 @@ def check_versions(records: dict[Path, dict]) -> Check:
         FileProblem(
             str(output),
             f"it was made with {module} {version}, and {LOCK} has {wrong[module, version]}",
-            f"`make setup`, and {REMAKE}",
+            f"`make setup`, and {checker.remake(output)}",
         )
         for output, module, version in versions
         if (module, version) in wrong
@@ -161,7 +167,7 @@ def check_tracked() -> Check:
     return Check(name, len(pulled), findings)
 
 
-def check_plan(jobs: Collection[GraphJob]) -> Check:
+def check_plan(jobs: Collection[GraphJob], commands: Mapping[Path, str]) -> Check:
     """Compare the settings and code that each output was made with with those at hand."""
     findings = []
     for job in jobs:
@@ -172,5 +178,5 @@ def check_plan(jobs: Collection[GraphJob]) -> Check:
             if why.kind in ("setting", "code"):
                 change = f" {why.before} -> {why.now}" if why.kind == "setting" else ""
                 what = f"{why.what} differs from when it was made{change}"
-                findings.append(FileProblem(str(job.outputs[0]), what, "run `snakemake`"))
+                findings.append(FileProblem(str(job.outputs[0]), what, f"run `{commands[job.outputs[0]]}`"))
     return Check("configuration and code", len(jobs), findings)

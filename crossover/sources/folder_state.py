@@ -1,7 +1,8 @@
 """What a folder of real data holds, told quickly: so that a patient, a file or a table that changed is noticed."""
 
+import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TypedDict
 
 from crossover.core.files import digest, file_digest, read_json_or_none, write_json
 from crossover.sources.pseudonyms import key_of, token
-from crossover.sources.settings import Phantom, Source
+from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 
 SEEN = "seen.json"
 """Beside a cohort's raw manifest: the state and digest of each file, so that only new files are read."""
@@ -79,21 +80,27 @@ def listing_digest(source: Source, data: str | None, manifest: Path) -> str | No
 
     It stays what the raw manifest has as long as there are the same files of the same sizes, and none that was
     received has another content. So a file is read only where its size is the same and its times are not. Without the
-    folder at hand (a clone with pulled results) it is that of the manifest, too, so that nothing reruns; it is None
-    for phantoms, which come from no folder.
+    folder at hand (a clone with pulled results, a drive that isn't mounted) it is that of the manifest, too, so that
+    nothing reruns; it is None for phantoms, which come from no folder.
     """
     if isinstance(source, Phantom):
         return None
     before = (read_json_or_none(manifest) or {}).get("listing")
-    if data is None:
+    files = {path: path.stat() for path in sorted(files_of(source, data))} if data else {}
+    if not data or not files:
         return before
     root, key = Path(data) / source.folder, key_of(source)
-    files = {p: p.stat() for p in sorted([root, *root.rglob("*")]) if p.is_file()}
     listing = digest([[token(os.fsencode(p.relative_to(root)), key), about.st_size] for p, about in files.items()])
     if not isinstance(before, str) or before.partition("+")[0] != listing:
         return listing
     changed = _changed(files, Path(data), manifest, key)
     return f"{listing}+{digest(changed)}" if changed else before
+
+
+def files_of(source: VolumesSource | DicomSource | OpenKbpSource, data: str | Path) -> Iterator[Path]:
+    """Yield the files of a source's folder; none where it isn't there, or is only the place to mount one."""
+    root = Path(data) / source.folder
+    return (path for path in itertools.chain([root], root.rglob("*")) if path.is_file())
 
 
 def _changed(files: Mapping[Path, os.stat_result], data: Path, manifest: Path, key: bytes) -> list[tuple[str, str]]:

@@ -37,6 +37,8 @@ class Settings(ConfigSection):
     """Whether a run that the disk seems too small for is refused (see `crossover.execution.requirements`)."""
     container: str | None = None
     """The image in which jobs run with `--sdm apptainer`: a file, or an address with its scheme."""
+    replace: bool = False
+    """Whether a run may throw away what a larger scale, or patients of another source, made in hours."""
     logger: Literal["none", "tensorboard"] = "none"
     """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
 

@@ -1,0 +1,155 @@
+"""What a call of the workflow is told, as it was meant, and what of it is kept for later calls."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from snakemake.cli import parse_config
+from typer.testing import CliRunner
+
+from crossover.cli.app import app
+from crossover.core.files import write_json
+from crossover.core.paths import CONFIG
+from crossover.core.provenance import record_path
+from crossover.execution import at_stake, live
+from crossover.execution.made import call_of, call_with, completed_call, keep_call
+from crossover.execution.workflow import GraphJob, Workflow, command, config_words
+from crossover.study.config import Settings, load_study
+from crossover.study.plan import plan
+
+FOLDERS = (
+    "/srv/export #2", "/srv/a: b", "[a]", "{a}", "'quoted'", '"', "/srv/it's \"here\"", "  /blanks ", "~", "true",
+    "True", "nan", "12", "1e5", "!x", "*x", "/srv/Ölß", "/srv/\u2028\x85\U0001f600", "a\nb", "/srv/plain.d/a_b-c",
+    "/" + "long " * 60,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_snakemake_reads_each_setting_as_it_was_given(folder: str):
+    settings = {"studies": "a,b", "scale": "demo", "data": folder}
+    assert parse_config(config_words(settings)) == settings
+    printed = shlex.split(command(settings, "--", "studies"))
+    assert parse_config(printed[2:-2]) == settings and printed[-2:] == ["--", "studies"]
+
+
+def test_run_reads_the_patients_of_the_folder_that_it_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    called = []
+    monkeypatch.setattr(live, "run", lambda command, plain: called.append(command) or 0)
+    folder = tmp_path / "export #2"
+    done = CliRunner().invoke(app, ["run", "headneck", "--scale", "demo", "--data", str(folder)])
+    assert done.exit_code == 0, done.output
+    words = called[0][called[0].index("--config") + 1 :]
+    assert parse_config(words) == {"studies": "headneck", "scale": "demo", "data": str(folder)}
+
+
+RESULTS = Path("results")
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with results of two studies, and the names of their files."""
+    monkeypatch.chdir(tmp_path)
+    for study in ("prostate", "uterus"):
+        (RESULTS / study).mkdir(parents=True)
+        Path("config/studies").mkdir(parents=True, exist_ok=True)
+        Path(f"config/studies/{study}.yaml").touch()
+    return tmp_path
+
+
+def told(*studies: str, **given: str) -> dict[str, str]:
+    call = call_with(Settings.model_validate({"studies": studies, **given}))
+    keep_call(studies, call)
+    return call
+
+
+def test_what_a_call_leaves_out_is_as_the_run_was_told_that_made_the_results(clone: Path):
+    assert completed_call({}, RESULTS) == {} and call_of("prostate", RESULTS) == {"studies": "prostate"}
+    before = told("prostate", scale="paper", data="drive #2", imagenet="/weights")
+    assert before["data"] == str(clone / "drive #2") and completed_call({}, RESULTS) == before
+    assert completed_call({"studies": "prostate", "scale": "demo"}, RESULTS) == before | {"scale": "demo"}
+    assert completed_call({"studies": "uterus"}, RESULTS) == {"studies": "uterus"}
+
+
+def test_what_runs_of_several_studies_were_told_differently_is_left_out(clone: Path):
+    told("uterus", scale="smoke", imagenet="/weights")
+    told("prostate", scale="paper", imagenet="/weights")
+    both = {"studies": "uterus,prostate"}
+    assert completed_call(both, RESULTS) == both | {"imagenet": "/weights"}
+
+
+def test_results_from_elsewhere_tell_their_scale_and_none_tell_nothing(clone: Path):
+    write_json(RESULTS / "uterus/params.json", {"scale": "smoke"})
+    assert completed_call({"studies": "uterus"}, RESULTS) == {"studies": "uterus", "scale": "smoke"}
+    told("gone", scale="paper")
+    assert completed_call({"studies": "gone"}, RESULTS) == {"studies": "gone"} and call_of("gone", RESULTS) == {}
+
+
+def begun(scale: str, rule: str, needed: bool = True) -> Workflow:
+    """A run of a study with one job, of which the results of three trainings, of an hour each, or cases are there."""
+    study = load_study("prostate", scale, CONFIG)
+    planned = plan(study)
+    stages = [*planned.stages][:3]
+    for stage in stages:
+        write_json(RESULTS / f"prostate/stages/{stage}/record.json", {"seconds": 3600.0, "steps": 1})
+    cohort = next(iter(study.cohorts))
+    cases = Path(f"data/cases/{cohort}/manifest.json")
+    write_json(cases, {"items": {case: {} for case in "abc"}})
+    outputs = {"train": RESULTS / "prostate/stages/b.json", "cases": cases}
+    wildcards = {"study": "prostate", "batch": "b"} if rule == "train" else {"cohort": cohort}
+    settings = {"stages": [{"name": stage} for stage in stages]}
+    job = GraphJob(rule, wildcards, [outputs[rule]], [], settings, {"entries": []}, needed=needed)
+    return Workflow([job], {"prostate": study}, {"prostate": planned}, 1)
+
+
+def came_from(kind: str, workflow: Workflow) -> None:
+    for cohort in workflow.studies["prostate"].cohorts:
+        record = record_path(Path(f"data/raw/{cohort}/manifest.json"))
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_json(record, {"settings": {"source": {"kind": kind}}})
+
+
+def test_hours_of_a_larger_scale_are_asked_for_with_both_ways_on(clone: Path):
+    before = told("prostate", scale="paper", data="/srv/export #2")
+    said = at_stake.refusal(begun("demo", "train"), {"studies": "prostate", "scale": "demo"})
+    assert "its results are of scale paper, and this run is of scale demo" in said
+    assert "3 trainings that took 3.0 h" in said
+    assert f"`{command(before)}`" in said
+    assert "`snakemake --config studies=prostate scale=demo replace=true`" in said
+
+
+@pytest.mark.parametrize(
+    ("before", "needed", "seconds"),
+    [("smoke", True, 3600), ("demo", True, 3600), ("paper", False, 3600), ("paper", True, 60)],
+)
+def test_nothing_is_asked_on_the_way_up_or_where_little_is_lost(clone: Path, before: str, needed: bool, seconds: int):
+    told("prostate", scale=before)
+    workflow = begun("demo", "train", needed)
+    for record in RESULTS.glob("prostate/stages/*/record.json"):
+        write_json(record, {"seconds": seconds, "steps": 1})
+    assert at_stake.refusal(workflow, {}) == ""
+
+
+@pytest.mark.parametrize("rule", ["train", "cases"])
+def test_patients_that_become_phantoms_are_asked_for(clone: Path, rule: str):
+    workflow = begun("demo", rule)
+    came_from("prostate_phantom", workflow)
+    assert at_stake.refusal(workflow, {}) == ""
+    came_from("dicom", workflow)
+    said = at_stake.refusal(workflow, {})
+    assert "came from dicom, and now comes from prostate_phantom" in said
+    assert ("3 trainings" if rule == "train" else "3 cases of real patients") in said
+
+
+def test_run_takes_scale_and_folder_of_the_last_run(clone: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("crossover.cli.clone.workflow_folder", lambda start: start)
+    called = []
+    monkeypatch.setattr(live, "run", lambda command, plain: called.append(command) or 0)
+    CliRunner().invoke(app, ["run", "prostate"])
+    told("prostate", scale="paper", data="/srv/a")
+    CliRunner().invoke(app, ["run", "prostate"])
+    CliRunner().invoke(app, ["run", "prostate", "--scale", "smoke"])
+    assert [parse_config(words[words.index("--config") + 1 :]) for words in called] == [
+        {"scale": "demo", "studies": "prostate"},
+        {"scale": "paper", "studies": "prostate", "data": "/srv/a"},
+        {"scale": "smoke", "studies": "prostate", "data": "/srv/a"},
+    ]
