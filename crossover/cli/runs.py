@@ -185,7 +185,9 @@ def export_rocrate(
 ) -> None:
     """Export results, and how each was made, as an RO-Crate.
 
-    Images of patients are left out, and so are figures that show them.
+    Images of patients are left out, and so are the figures and the report that show them, and the study's file, which
+    names their folders: params.json has its settings. Results whose records do not say that they are of phantoms count
+    as results of patients.
     """
     from crossover.execution.ro_crate import write_crate
 
