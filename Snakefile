@@ -74,13 +74,14 @@ onstart:
     start_fork_servers()
     choose_at_ends(workflow)
     end_with_jobs(workflow)
-    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, progress.fail)
+    keep_failure = progress.harmless(functools.partial(progress.fail, names_of_run()[0]))
+    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, keep_failure)
     ask_the_scheduler()
 
 
 onsuccess:
-    print(f"\n{progress.failures()}{where_the_report_is()}")
+    print(f"\n{progress.failures(names_of_run())}{where_the_report_is()}")
 
 
 onerror:
-    print(f"\n{progress.failures()}What is done stays; the same command goes on from there.")
+    print(f"\n{progress.failures(names_of_run())}What is done stays; the same command goes on from there.")

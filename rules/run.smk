@@ -36,15 +36,20 @@ RUN = Path(".cache/locks/run")
 HELD = []
 
 
+@functools.cache
+def names_of_run() -> list[str]:
+    """Return the studies and cohorts of this run's graph, and "report" where it is among them."""
+    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
+    return sorted({own[part] for own in made for part in ("study", "cohort") if part in own})
+
+
 def refuse_to_run_beside_another() -> None:
     """Hold the locks of this run until its process ends, so that no two runs make the same files.
 
     Raises:
         WorkflowError: another run makes some of them, or this user may not write here.
     """
-    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
-    names = {own[part] for own in made for part in ("study", "cohort") if part in own}
-    for name in sorted(names):
+    for name in names_of_run():
         try:
             HELD.append(locks.take(RUN / f"{name}.lock"))
         except locks.Held as by:
@@ -128,7 +133,7 @@ def start_fork_servers() -> None:
 
 def begin_progress() -> None:
     """Note how many trainings the run has, print what lacks weights, and forget the failures of an earlier run."""
-    progress.failures()
+    progress.forget_failures(names_of_run())
     for line in WITHOUT_WEIGHTS:
         print(line)
     trained = [job for job in jobs(workflow.dag) if job.rule == "train" and not job.needed]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import multiprocessing
 import socket
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,7 +131,59 @@ def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkey
     assert "uterus: a failed: the loss was NaN at step 7\n  try: a lower learning rate" in end
     assert end.count("--forcerun results/uterus/stages/b1.json") == 1, "b's job can't help"
     assert "uterus: b failed: its parent a failed" in end
+    progress.begin("prostate", 3, 1)
+    progress.forget_failures(["prostate"])
+    assert progress.failures(["uterus"]) == end and progress.failures(["prostate"]) == "", "a run of others has its own"
+    progress.forget_failures(["uterus"])
     assert progress.failures() == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "name"),
+    [
+        ("results/uterus/stages/b1.json", "uterus"),
+        ("results/report.html", "report"),
+        ("data/raw/center/manifest.json", "center"),
+        ("data/corrected/uterus/center/part_1.json", "uterus"),
+    ],
+)
+def test_a_failure_belongs_to_what_only_one_run_has_at_once(output, name):
+    assert progress.name_of(Path(output)) == name
+
+
+class NobodyReads(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+TORN = ["0.0093.11 transfer-n5", "\0\0\0\0", "", "12"]
+"""As two nodes that wrote at once, and a power cut, leave lines."""
+
+
+def test_a_training_is_kept_whatever_hinders_to_tell_of_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    (progress.FOLDER / "uterus.done").write_text("\n".join(TORN) + "\n")
+    monkeypatch.setattr(sys, "stdout", NobodyReads())
+    times = itertools.count(step=20)
+    watched = progress.Watched("uterus", lambda: float(next(times)))
+    progress.running_folder("uterus").write_text("a file where a folder shall be")
+
+    def make(name: str, folder: Path) -> dict:
+        watched.begin(name)
+        watched(name, 1, 2, 0.3, 0.6)
+        progress.tell("uterus", f"{name}, 70 steps", 7.0)
+        return {}
+
+    assert "a" in incremental.refresh(tmp_path / "out", {"a": "key"}, make)
+
+
+def test_the_status_passes_over_torn_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    (progress.FOLDER / "uterus.done").write_text("\n".join(["7.00 a", *TORN, "5.00 b"]))
+    (status,) = progress.statuses()
+    assert status.done == 2 and status.seconds_left == pytest.approx(6)
 
 
 class Clock:
@@ -175,13 +230,13 @@ def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_pa
     for stage in ("a", "c"):
         clock.now += 20
         watched(stage, 10, 70, 0.3, 0.61)
-    progress.fail("d failed")
+    progress.fail("uterus", "d failed")
     (own,) = progress.statuses()
     assert (own.study, own.done, own.stages, own.seconds_left) == ("uterus", 3, 5, 40.0)
     (running,) = own.running
     assert (running.stage, running.step, running.steps, running.dsc) == ("c", 10, 70, 0.61)
     assert running.seconds_ago < 60
-    assert progress.failures(keep=True) == progress.failures() == "d failed\n"
+    assert progress.failures() == "d failed\n"
     assert not running.ended
     progress.begin("uterus", 5, 2)
     (own,) = progress.statuses()

@@ -27,11 +27,13 @@ def main(job: Job) -> None:
     watched = progress.Watched(study)
     curves = Curves(Path("logs/tensorboard") / study) if job.logger == "tensorboard" else None
 
+    @progress.harmless
     def begin(stage: str, key: str) -> None:
         watched.begin(stage)
         if curves:
             curves.begin(stage, key)
 
+    @progress.harmless
     def watch(stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
         watched(stage, step, steps, loss, dsc)
         if curves:

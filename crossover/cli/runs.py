@@ -82,7 +82,7 @@ def status(as_json: Json = False) -> None:
 
     queued = slurm_site.queue(Path.cwd())
     found = progress.statuses(None if queued is None else {job.number for job in queued})
-    failed = progress.failures(keep=True)
+    failed = progress.failures()
     if as_json:
         rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
         slurm = [job._asdict() for job in queued or ()]
