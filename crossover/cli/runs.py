@@ -162,7 +162,10 @@ def trace(
     output: Annotated[Path, typer.Argument(help="Table, figure or other result.")],
     as_json: Json = False,
 ) -> None:
-    """Trace a result back to the input files that it was made from, and print every step between them."""
+    """Trace a result back to the input files that it was made from, and print every step between them.
+
+    Exit status: 0, or 1 if a file on the way, or its provenance record, is not what its job wrote.
+    """
     from crossover.execution.trace import draw, locate, summarise
     from crossover.execution.trace import trace as steps_of
 
@@ -171,9 +174,11 @@ def trace(
         steps = steps_of(output, root)
     if as_json:
         typer.echo(json.dumps({path: asdict(step) for path, step in steps.items()}, indent=1))
-        return
-    Console(width=1000).print(draw(output, steps))  # a tree is cut at the width, not wrapped
-    typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")
+    else:
+        Console(width=1000).print(draw(output, steps))  # a tree is cut at the width, not wrapped
+        typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")
+    if any(step.altered for step in steps.values()):
+        raise typer.Exit(1)
 
 
 @in_workflow_folder
