@@ -24,7 +24,7 @@ from crossover.cli.shared import (
 )
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import stdout_console
-from crossover.core.wording import duration
+from crossover.core.wording import duration, first_few
 
 if TYPE_CHECKING:
     from crossover.execution.recompute import Recomputed
@@ -131,7 +131,11 @@ def verify(
 
     with stop_on(ConfigError, ValueError):
         named = studies.replace(",", " ").split()
-        runs = runs_of(made(RESULTS), named, scale, RESULTS)
+        there, lost = made(RESULTS)
+        if lost and not named:
+            why = "config/studies/ has no such file: they, and a report that has them, are not checked"
+            typer.echo(f"{RESULTS}/ has results of {first_few(lost)}, and {why}", err=True)
+        runs = runs_of(there, named, scale, RESULTS)
         workflows = [
             read_workflow(workflow_settings(",".join(run.studies), run.scale, data), 1, run.targets, checked=False)
             for run in runs
