@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import multiprocessing
+import os
+import signal
 import socket
 import sys
 import time
@@ -32,8 +34,8 @@ NAN = TrainingFailed("the loss was NaN at step 7", "a lower learning rate")
 class FakeTrainer:
     """A key is the stage's name and its parent's key; stages of `breaking` raise."""
 
-    def __init__(self, out: Path, breaking: dict[str, Exception] | None = None) -> None:
-        self.out, self.breaking = out, breaking or {}
+    def __init__(self, out: Path, breaking: dict[str, Exception | signal.Signals] | None = None) -> None:
+        self.out, self.breaking, self.cache = out, breaking or {}, out.parent / "cache"
         self.made: list[str] = []
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
@@ -44,9 +46,14 @@ class FakeTrainer:
     def make(self, stage: Stage, key: str, folder: Path) -> dict:
         self.made.append(stage.name)
         (folder / "half-written").write_text("")
-        if stage.name in self.breaking:
-            raise self.breaking[stage.name]
+        if isinstance(how := self.breaking.get(stage.name), signal.Signals):
+            os.kill(os.getpid(), how)
+        if how:
+            raise how
         return {"steps": 10, "best_validation_dsc": 0.5, "seconds": 1.0}
+
+    def checkpoints(self, stage: str, key: str) -> list[Path]:
+        return list((self.cache / stage).glob("*.safetensors"))
 
     def forget(self, stage: str) -> None:
         """Nothing was kept for it."""
@@ -116,6 +123,48 @@ def test_any_other_exception_fails_the_job_as_ever(tmp_path):
             {"a": NAN, "b": ValueError("unreadable")})  # fmt: skip
     assert not (tmp_path / "b1.json").exists()
     assert (tmp_path / "c" / incremental.RECORD).exists()
+
+
+def ended(folder: Path, by: signal.Signals) -> int:
+    """The exit status of a job of a, b and c in a process of its own, which ends while it trains b."""
+    job = multiprocessing.get_context("fork").Process(
+        target=run, args=[folder, [stage("a"), stage("b"), stage("c")], {"b": by}]
+    )
+    job.start()
+    job.join()
+    return job.exitcode
+
+
+def test_a_training_whose_process_is_killed_twice_at_the_same_place_stops_alone(tmp_path):
+    """As the kernel, or Slurm, does where memory runs out."""
+    folder = tmp_path / "stages"
+    assert [ended(folder, signal.SIGKILL), ended(folder, signal.SIGKILL)] == [-signal.SIGKILL] * 2
+    assert ended(folder, signal.SIGKILL) == 0
+    manifest = read_json(folder / "b1.json")
+    assert set(manifest["items"]) == {"a", "c"}
+    assert manifest["failed"]["b"]["happened"].startswith("its process was killed, perhaps because memory ran out")
+    manifest, made, _ = run(folder, [stage("a"), stage("b"), stage("c")])
+    assert made == ["b"] and set(manifest["items"]) == {"a", "b", "c"}, "tried again, with more memory perhaps"
+
+
+def test_kills_between_which_a_training_went_on_or_was_given_more_memory_are_not_counted(tmp_path, monkeypatch):
+    folder = tmp_path / "stages"
+    for number in range(4):
+        checkpoint = tmp_path / "cache/b/key.safetensors"
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.write_text("")
+        os.utime(checkpoint, (number, number))
+        assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
+    assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "8000")
+    assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
+    assert ended(folder, signal.SIGKILL) == 0
+
+
+def test_a_job_that_is_asked_to_end_is_not_counted_as_killed(tmp_path):
+    """Ctrl-C, a scheduler's limit of time and a closed terminal."""
+    for by in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM):
+        assert ended(tmp_path / "stages", by) == -by
 
 
 def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkeypatch, capsys):
