@@ -26,9 +26,9 @@ ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
 def attempt(folder: Path, key: str, checkpoints: Iterable[Path]) -> Iterator[None]:
     """Keep a note in a folder while a stage is trained inside the block.
 
-    A note that is found there is of a process that was killed: one that ends by an exception, or is asked to end, removes
-    it. Only kills at the same place are counted, and not those of a training that went on between them; a job that a
-    scheduler now gives more memory is tried.
+    A note that is found there is of a process that was killed: one that ends by an exception, or is asked to end,
+    removes it. Only kills at the same place are counted, and not those of a training that went on between them; a job
+    that a scheduler now gives more memory is tried.
 
     Args:
         folder: of what is kept of the stage while it is not done.
