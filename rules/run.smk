@@ -9,6 +9,7 @@ from pathlib import Path
 from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
+from crossover.core.incremental import KILLED
 from crossover.execution import estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
@@ -28,6 +29,7 @@ from crossover.execution.workflow import (
 )
 from crossover.report import first_page
 from crossover.study.schema import Study
+from crossover.training import attempts
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
@@ -142,6 +144,12 @@ def begin_progress() -> None:
         beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
         beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
         progress.begin(name, len(p.stages), min(beside), [stage.name for batch in own for stage in batch.stages])
+
+
+def what_was_killed() -> str:
+    """Return lines about the trainings whose process was killed, as its job could not tell; the run has ended."""
+    found = ((study, stage) for study, p in PLANS.items() for stage in attempts.killed(study) if stage in p.stages)
+    return "".join(f"{study}: training {stage} failed: {KILLED}\n" for study, stage in found)
 
 
 def where_the_report_is() -> str:

@@ -23,6 +23,7 @@ from crossover.core.files import read_json, write_json
 from crossover.core.incremental import ItemsError, failed_of
 from crossover.execution import progress
 from crossover.study.plan import Model, Stage
+from crossover.training import attempts
 from crossover.training.engines import out_of_memory
 from crossover.training.failure import TrainingFailed
 from crossover.training.job import train_stages
@@ -35,7 +36,7 @@ class FakeTrainer:
     """A key is the stage's name and its parent's key; stages of `breaking` raise."""
 
     def __init__(self, out: Path, breaking: dict[str, Exception | signal.Signals] | None = None) -> None:
-        self.out, self.breaking, self.cache = out, breaking or {}, out.parent / "cache"
+        self.out, self.breaking, self.cache = out, breaking or {}, out.parent / "uterus"
         self.made: list[str] = []
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
@@ -135,11 +136,13 @@ def ended(folder: Path, by: signal.Signals) -> int:
     return job.exitcode
 
 
-def test_a_training_whose_process_is_killed_twice_at_the_same_place_stops_alone(tmp_path):
+def test_a_training_whose_process_is_killed_twice_at_the_same_place_stops_alone(tmp_path, monkeypatch):
     """As the kernel, or Slurm, does where memory runs out."""
+    monkeypatch.setattr(attempts, "CACHE", tmp_path)
     folder = tmp_path / "stages"
     assert [ended(folder, signal.SIGKILL), ended(folder, signal.SIGKILL)] == [-signal.SIGKILL] * 2
-    assert ended(folder, signal.SIGKILL) == 0
+    assert attempts.killed("uterus") == ["b"]
+    assert ended(folder, signal.SIGKILL) == 0 and attempts.killed("uterus") == []
     manifest = read_json(folder / "b1.json")
     assert set(manifest["items"]) == {"a", "c"}
     assert manifest["failed"]["b"]["happened"].startswith("its process was killed, perhaps because memory ran out")
@@ -150,7 +153,7 @@ def test_a_training_whose_process_is_killed_twice_at_the_same_place_stops_alone(
 def test_kills_between_which_a_training_went_on_or_was_given_more_memory_are_not_counted(tmp_path, monkeypatch):
     folder = tmp_path / "stages"
     for number in range(4):
-        checkpoint = tmp_path / "cache/b/key.safetensors"
+        checkpoint = tmp_path / "uterus/b/key.safetensors"
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.write_text("")
         os.utime(checkpoint, (number, number))

@@ -14,6 +14,8 @@ from crossover.core.files import read_json_or_none, write_json
 from crossover.core.incremental import KILLED
 from crossover.training.failure import TrainingFailed
 
+CACHE = Path(".cache/training")
+"""The folder with a folder for each study, in which each stage has one until it is done."""
 NOTE = "attempt.json"
 MOST = 2
 """How often a process may be killed while it trains one stage, without a new checkpoint between."""
@@ -51,6 +53,11 @@ def attempt(folder: Path, key: str, checkpoints: Iterable[Path]) -> Iterator[Non
             yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def killed(study: str) -> list[str]:
+    """Return the stages of a study whose process was killed when it last trained them; none may be trained now."""
+    return sorted(path.parent.name for path in (CACHE / study).glob(f"*/{NOTE}"))
 
 
 @contextmanager

@@ -209,8 +209,7 @@ def train_stages(
         stage = by_name[name]
         try:
             if about := failed.get(stage.parent or ""):
-                what = f"its parent {stage.parent} failed: {about['happened']}"
-                raise TrainingFailed(what, about["advice"])
+                raise TrainingFailed(f"its parent {stage.parent} failed: {about['happened']}", about["advice"])
             begin(name, keys[name])
             with attempt(trainer.cache / name, keys[name], trainer.checkpoints(name, keys[name])):
                 facts = trainer.make(stage, keys[name], folder)
