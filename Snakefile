@@ -84,4 +84,6 @@ onsuccess:
 
 
 onerror:
-    print(f"\n{progress.failures(names_of_run())}{what_was_killed()}What is done stays; the same command goes on from there.")
+    print(
+        f"\n{progress.failures(names_of_run())}{what_was_killed()}What is done stays; the same command goes on from there."
+    )
