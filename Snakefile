@@ -77,13 +77,24 @@ onstart:
     start_fork_servers()
     choose_at_ends(workflow)
     end_with_jobs(workflow)
-    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, progress.fail)
+    keep_failure = progress.harmless(functools.partial(progress.fail, names_of_run()[0]))
+    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, keep_failure)
     ask_the_scheduler()
 
 
 onsuccess:
+<<<<<<< HEAD
     print(f"\n{what_failed()}{where_the_report_is()}")
 
 
 onerror:
     print(f"\n{what_failed()}What is done stays; the same command goes on from there.")
+=======
+    print(f"\n{progress.failures(names_of_run())}{where_the_report_is()}")
+
+
+onerror:
+    print(
+        f"\n{progress.failures(names_of_run())}{what_was_killed()}What is done stays; the same command goes on from there."
+    )
+>>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da

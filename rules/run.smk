@@ -9,7 +9,12 @@ from pathlib import Path
 from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
+<<<<<<< HEAD
 from crossover.execution import at_stake, estimate, progress, requirements, slurm_site
+=======
+from crossover.core.incremental import KILLED
+from crossover.execution import estimate, progress, requirements, slurm_site
+>>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
 from crossover.execution.made import call_with, keep_call, not_in_report
@@ -29,6 +34,7 @@ from crossover.execution.workflow import (
 )
 from crossover.report import first_page
 from crossover.study.schema import Study
+from crossover.training import attempts
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
@@ -37,15 +43,20 @@ RUN = Path(".cache/locks/run")
 HELD = []
 
 
+@functools.cache
+def names_of_run() -> list[str]:
+    """Return the studies and cohorts of this run's graph, and "report" where it is among them."""
+    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
+    return sorted({own[part] for own in made for part in ("study", "cohort") if part in own})
+
+
 def refuse_to_run_beside_another() -> None:
     """Hold the locks of this run until its process ends, so that no two runs make the same files.
 
     Raises:
         WorkflowError: another run makes some of them, or this user may not write here.
     """
-    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
-    names = {own[part] for own in made for part in ("study", "cohort") if part in own}
-    for name in sorted(names):
+    for name in names_of_run():
         try:
             HELD.append(locks.take(RUN / f"{name}.lock"))
         except locks.Held as by:
@@ -166,7 +177,7 @@ def start_fork_servers() -> None:
 
 def begin_progress() -> None:
     """Note how many trainings the run has, print what lacks weights, and forget the failures of an earlier run."""
-    progress.failures()
+    progress.forget_failures(names_of_run())
     for line in WITHOUT_WEIGHTS:
         print(line)
     trained = [job for job in jobs(workflow.dag) if job.rule == "train" and not job.needed]
@@ -175,6 +186,12 @@ def begin_progress() -> None:
         beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
         beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
         progress.begin(name, len(p.stages), min(beside), [stage.name for batch in own for stage in batch.stages])
+
+
+def what_was_killed() -> str:
+    """Return lines about the trainings whose process was killed, as its job could not tell; the run has ended."""
+    found = ((study, stage) for study, p in PLANS.items() for stage in attempts.killed(study) if stage in p.stages)
+    return "".join(f"{study}: training {stage} failed: {KILLED}\n" for study, stage in found)
 
 
 def where_the_report_is() -> str:

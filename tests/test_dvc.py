@@ -222,6 +222,24 @@ def test_the_repositorys_dvc_file_is_what_the_command_writes():
         assert any(path.match(f"results/{name}/figures/*.png") for path in figures)
 
 
+def test_a_study_depends_on_all_that_its_file_names():
+    study = load_study("headneck", "demo", ROOT / "config")
+    initial = study.network.initial.model_copy(
+        update={"weights": "model", "file": "results/other/stages/a/w.safetensors"}
+    )
+    given = study.model_copy(update={"network": study.network.model_copy(update={"initial": initial})})
+    stage = yaml.safe_load(dvc_file({"headneck": given}, []))["stages"]["headneck"]
+    assert {"config/bases", "results/other/stages/a/w.safetensors"} <= {*stage["deps"]}, "it extends one of the bases"
+    phantoms = load_study("uterus", "demo", ROOT / "config")
+    assert "always_changed" not in dvc_file({"uterus": phantoms}, [])
+
+
+def test_a_study_of_patients_is_left_to_snakemake():
+    """Their folder lies outside of the repository, so that DVC can't see a new patient."""
+    study = load_study("headneck", "demo", ROOT / "config")
+    assert yaml.safe_load(dvc_file({"headneck": study}, []))["stages"]["headneck"]["always_changed"] is True
+
+
 def test_a_cohort_of_two_studies_is_made_by_the_first():
     """DVC allows an output one stage; the others depend on it."""
     study = load_study("uterus", "demo", ROOT / "config")

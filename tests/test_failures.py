@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import multiprocessing
+import os
+import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +23,7 @@ from crossover.core.files import read_json, write_json
 from crossover.core.incremental import ItemsError, failed_of
 from crossover.execution import progress
 from crossover.study.plan import Model, Stage
+from crossover.training import attempts
 from crossover.training.engines import out_of_memory
 from crossover.training.failure import TrainingFailed
 from crossover.training.job import train_stages
@@ -29,8 +35,8 @@ NAN = TrainingFailed("the loss was NaN at step 7", "a lower learning rate")
 class FakeTrainer:
     """A key is the stage's name and its parent's key; stages of `breaking` raise."""
 
-    def __init__(self, out: Path, breaking: dict[str, Exception] | None = None) -> None:
-        self.out, self.breaking = out, breaking or {}
+    def __init__(self, out: Path, breaking: dict[str, Exception | signal.Signals] | None = None) -> None:
+        self.out, self.breaking, self.cache = out, breaking or {}, out.parent / "uterus"
         self.made: list[str] = []
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
@@ -41,9 +47,14 @@ class FakeTrainer:
     def make(self, stage: Stage, key: str, folder: Path) -> dict:
         self.made.append(stage.name)
         (folder / "half-written").write_text("")
-        if stage.name in self.breaking:
-            raise self.breaking[stage.name]
+        if isinstance(how := self.breaking.get(stage.name), signal.Signals):
+            os.kill(os.getpid(), how)
+        if how:
+            raise how
         return {"steps": 10, "best_validation_dsc": 0.5, "seconds": 1.0}
+
+    def checkpoints(self, stage: str, key: str) -> list[Path]:
+        return list((self.cache / stage).glob("*.safetensors"))
 
     def forget(self, stage: str) -> None:
         """Nothing was kept for it."""
@@ -115,6 +126,50 @@ def test_any_other_exception_fails_the_job_as_ever(tmp_path):
     assert (tmp_path / "c" / incremental.RECORD).exists()
 
 
+def ended(folder: Path, by: signal.Signals) -> int:
+    """The exit status of a job of a, b and c in a process of its own, which ends while it trains b."""
+    job = multiprocessing.get_context("fork").Process(
+        target=run, args=[folder, [stage("a"), stage("b"), stage("c")], {"b": by}]
+    )
+    job.start()
+    job.join()
+    return job.exitcode
+
+
+def test_a_training_whose_process_is_killed_twice_at_the_same_place_stops_alone(tmp_path, monkeypatch):
+    """As the kernel, or Slurm, does where memory runs out."""
+    monkeypatch.setattr(attempts, "CACHE", tmp_path)
+    folder = tmp_path / "stages"
+    assert [ended(folder, signal.SIGKILL), ended(folder, signal.SIGKILL)] == [-signal.SIGKILL] * 2
+    assert attempts.killed("uterus") == ["b"]
+    assert ended(folder, signal.SIGKILL) == 0 and attempts.killed("uterus") == []
+    manifest = read_json(folder / "b1.json")
+    assert set(manifest["items"]) == {"a", "c"}
+    assert manifest["failed"]["b"]["happened"].startswith("its process was killed, perhaps because memory ran out")
+    manifest, made, _ = run(folder, [stage("a"), stage("b"), stage("c")])
+    assert made == ["b"] and set(manifest["items"]) == {"a", "b", "c"}, "tried again, with more memory perhaps"
+
+
+def test_kills_between_which_a_training_went_on_or_was_given_more_memory_are_not_counted(tmp_path, monkeypatch):
+    folder = tmp_path / "stages"
+    for number in range(4):
+        checkpoint = tmp_path / "uterus/b/key.safetensors"
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.write_text("")
+        os.utime(checkpoint, (number, number))
+        assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
+    assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "8000")
+    assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
+    assert ended(folder, signal.SIGKILL) == 0
+
+
+def test_a_job_that_is_asked_to_end_is_not_counted_as_killed(tmp_path):
+    """Ctrl-C, a scheduler's limit of time and a closed terminal."""
+    for by in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM):
+        assert ended(tmp_path / "stages", by) == -by
+
+
 def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     progress.begin("uterus", 3, 1)
@@ -128,7 +183,59 @@ def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkey
     assert "uterus: a failed: the loss was NaN at step 7\n  try: a lower learning rate" in end
     assert end.count("--forcerun results/uterus/stages/b1.json") == 1, "b's job can't help"
     assert "uterus: b failed: its parent a failed" in end
+    progress.begin("prostate", 3, 1)
+    progress.forget_failures(["prostate"])
+    assert progress.failures(["uterus"]) == end and progress.failures(["prostate"]) == "", "a run of others has its own"
+    progress.forget_failures(["uterus"])
     assert progress.failures() == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "name"),
+    [
+        ("results/uterus/stages/b1.json", "uterus"),
+        ("results/report.html", "report"),
+        ("data/raw/center/manifest.json", "center"),
+        ("data/corrected/uterus/center/part_1.json", "uterus"),
+    ],
+)
+def test_a_failure_belongs_to_what_only_one_run_has_at_once(output, name):
+    assert progress.name_of(Path(output)) == name
+
+
+class NobodyReads(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+TORN = ["0.0093.11 transfer-n5", "\0\0\0\0", "", "12"]
+"""As two nodes that wrote at once, and a power cut, leave lines."""
+
+
+def test_a_training_is_kept_whatever_hinders_to_tell_of_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    (progress.FOLDER / "uterus.done").write_text("\n".join(TORN) + "\n")
+    monkeypatch.setattr(sys, "stdout", NobodyReads())
+    times = itertools.count(step=20)
+    watched = progress.Watched("uterus", lambda: float(next(times)))
+    progress.running_folder("uterus").write_text("a file where a folder shall be")
+
+    def make(name: str, folder: Path) -> dict:
+        watched.begin(name)
+        watched(name, 1, 2, 0.3, 0.6)
+        progress.tell("uterus", f"{name}, 70 steps", 7.0)
+        return {}
+
+    assert "a" in incremental.refresh(tmp_path / "out", {"a": "key"}, make)
+
+
+def test_the_status_passes_over_torn_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    (progress.FOLDER / "uterus.done").write_text("\n".join(["7.00 a", *TORN, "5.00 b"]))
+    (status,) = progress.statuses()
+    assert status.done == 2 and status.seconds_left == pytest.approx(6)
 
 
 class Clock:
@@ -175,13 +282,13 @@ def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_pa
     for stage in ("a", "c"):
         clock.now += 20
         watched(stage, 10, 70, 0.3, 0.61)
-    progress.fail("d failed")
+    progress.fail("uterus", "d failed")
     (own,) = progress.statuses()
     assert (own.study, own.done, own.stages, own.seconds_left) == ("uterus", 3, 5, 40.0)
     (running,) = own.running
     assert (running.stage, running.step, running.steps, running.dsc) == ("c", 10, 70, 0.61)
     assert running.seconds_ago < 60
-    assert progress.failures(keep=True) == progress.failures() == "d failed\n"
+    assert progress.failures() == "d failed\n"
     assert not running.ended
     progress.begin("uterus", 5, 2)
     (own,) = progress.statuses()

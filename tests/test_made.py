@@ -7,6 +7,14 @@ from crossover.execution import made
 from crossover.execution.made import RecordedRun
 
 
+def configured(config: Path, *studies: str) -> Path:
+    """A folder of the configuration with files of studies."""
+    (config / "studies").mkdir(parents=True)
+    for study in studies:
+        (config / f"studies/{study}.yaml").write_text("")
+    return config
+
+
 def with_report(results: Path, monkeypatch, *studies: str) -> None:
     record = {"settings": {"studies": [{"study": study} for study in studies]}}
     monkeypatch.setattr(made, "read_record", lambda path: record if path == results / "report.html" else None)
@@ -17,7 +25,22 @@ def test_the_scale_of_results_is_that_of_their_parameters(tmp_path):
     (tmp_path / "north").mkdir()
     write_json(tmp_path / "south/params.json", {"scale": "smoke"})
     (tmp_path / "north/params.json").write_text("not JSON")
-    assert made.made(tmp_path) == {"north": "", "south": "smoke"}
+    config = configured(tmp_path / "config", "north", "south")
+    assert made.made(tmp_path, config) == ({"north": "", "south": "smoke"}, [])
+
+
+def test_a_study_whose_file_was_deleted_stops_no_other_and_is_recommended_to_nobody(tmp_path, monkeypatch):
+    for study in ("a", "b", "old"):
+        (tmp_path / "results" / study).mkdir(parents=True)
+        write_json(tmp_path / "results" / study / "params.json", {"scale": "demo"})
+    monkeypatch.chdir(tmp_path)
+    configured(Path("config"), "a", "b")
+    there, lost = made.made(Path("results"))
+    assert (there, lost) == ({"a": "demo", "b": "demo"}, ["old"])
+    (said,) = made.not_in_report(["a"], "demo", Path("results"))
+    assert said.endswith("STUDIES=a,b SCALE=demo")
+    with_report(Path("results"), monkeypatch, "a", "old")
+    assert [run.studies for run in made.runs_of(there, [], "", Path("results"))] == [["a"], ["b"]]
 
 
 def test_the_studies_of_the_report_are_one_run_and_each_other_study_is_a_run_without_it(tmp_path, monkeypatch):
@@ -43,10 +66,11 @@ def test_a_report_that_replaced_one_of_other_studies_says_what_makes_one_of_all(
     for study, scale in (("a", "demo"), ("b", "demo"), ("c", "smoke")):
         (tmp_path / study).mkdir()
         write_json(tmp_path / study / "params.json", {"scale": scale})
-    (said,) = made.not_in_report(["b"], "demo", tmp_path)
+    config = configured(tmp_path / "config", "a", "b", "c")
+    (said,) = made.not_in_report(["b"], "demo", tmp_path, config)
     assert said.startswith("The report has only b; ") and said.endswith("make reproduce STUDIES=b,a SCALE=demo")
-    assert made.not_in_report(["a", "b"], "demo", tmp_path) == []
-    assert made.not_in_report(["c"], "smoke", tmp_path) == []
+    assert made.not_in_report(["a", "b"], "demo", tmp_path, config) == []
+    assert made.not_in_report(["c"], "smoke", tmp_path, config) == []
 
 
 def test_a_scale_that_is_given_counts(tmp_path, monkeypatch):

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from typer.testing import CliRunner
 
+from crossover.cli.app import app
 from crossover.core import locks, provenance
 from crossover.core.configuration import ConfigError
 from crossover.core.files import file_digest, write_json
@@ -180,6 +182,42 @@ def test_a_record_names_no_place_of_real_patients():
     assert cleaned["cohorts"]["a"]["source"]["kind"] == "dicom"
     phantom = {"cohorts": {"a": {"source": {"kind": "phantom", "seed": 1}}}}
     assert without_places(phantom) == phantom
+
+
+@pytest.fixture
+def last(results) -> Path:
+    """A file that was made from TABLE, which was made from in.csv."""
+    path = Path("results/uterus/summary.csv")
+    path.write_text("made")
+    for output, source in ((TABLE, Path("in.csv")), (path, TABLE)):
+        about = {"command": "c", "begun": "2026-01-01T00:00:00"}
+        read = provenance.digest_files([source])
+        provenance.write_records([output], read, SETTINGS, [ENTRY], redact=without_places, **about)
+    return path
+
+
+def traced(path: Path, *options: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["trace", str(path), *options])
+    return done.exit_code, done.output
+
+
+def test_the_way_back_says_which_file_is_not_what_its_job_wrote(last):
+    status, said = traced(last)
+    assert status == 0 and "not what" not in said and "by gather" in said
+    TABLE.write_text("dsc\n0.91\n")  # on the way
+    status, said = traced(last)
+    assert status == 1 and said.count("not what its job wrote") == 2 and "1 file on the way is not what its job" in said
+    status, said = traced(TABLE)  # asked for
+    assert status == 1 and "not what its job wrote" in said.splitlines()[0]
+    status, said = traced(TABLE, "--json")
+    assert status == 1 and json.loads(said)[str(TABLE)]["altered"]
+
+
+def test_the_way_back_says_that_a_record_was_damaged(last):
+    path = provenance.record_path(TABLE)
+    path.write_text(path.read_text().replace('"code":', '"codex":'))
+    status, said = traced(last)
+    assert status == 1 and "not what its job wrote" in said
 
 
 @pytest.mark.parametrize("key", ["code", "settings", "inputs", "outputs", "digest"])

@@ -89,10 +89,11 @@ def run(main: Callable[[Job], None], *paths: str) -> None:
                     path.unlink(missing_ok=True)
                 raise
     except Exception as error:
-        _failed(f"{script} failed: {disk.as_disk_full(error, outputs[0]) or error}\n  log: {given.log}")
+        _failed(outputs[0], f"{script} failed: {disk.as_disk_full(error, outputs[0]) or error}\n  log: {given.log}")
         sys.exit(1)
     logging.shutdown()
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
     # All is written and closed: to take a learning framework apart takes a second or more.
     os._exit(0)
 
@@ -107,13 +108,13 @@ def since_process_start() -> float | None:
     return round(now - ticks / os.sysconf("SC_CLK_TCK"), 3)
 
 
-def _failed(what: str) -> None:
+def _failed(output: Path, what: str) -> None:
     """Print at once what failed: on a full disk neither the log nor a file for later can be written."""
     with contextlib.suppress(OSError):
         traceback.print_exc()
     try:
-        progress.fail(what)
-    except OSError:
+        progress.fail(progress.name_of(output), what)
+    except (OSError, IndexError):
         print(what, flush=True)
 
 

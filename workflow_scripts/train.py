@@ -11,6 +11,7 @@ from crossover.execution import progress
 from crossover.study.plan import Stage
 from crossover.study.splits import read_splits
 from crossover.training import backends
+from crossover.training.attempts import CACHE
 from crossover.training.cache import Cache
 from crossover.training.devices import claim, gpus, share
 from crossover.training.job import Initials, train_stages
@@ -27,11 +28,13 @@ def main(job: Job) -> None:
     watched = progress.Watched(study)
     curves = Curves(Path("logs/tensorboard") / study) if job.logger == "tensorboard" else None
 
+    @progress.harmless
     def begin(stage: str, key: str) -> None:
         watched.begin(stage)
         if curves:
             curves.begin(stage, key)
 
+    @progress.harmless
     def watch(stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
         watched(stage, step, steps, loss, dsc)
         if curves:
@@ -46,7 +49,7 @@ def main(job: Job) -> None:
         threads=job.threads,
         selection=job.selection,
         out=job.out.parent,
-        cache=Path(".cache/training") / study,
+        cache=CACHE / study,
         initial=Initials(job.cfg["initial"], job.imagenet),
         watch=watch,
         activations=Cache(int(gigabytes * 1e9)),

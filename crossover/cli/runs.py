@@ -24,7 +24,7 @@ from crossover.cli.shared import (
 )
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import stdout_console
-from crossover.core.wording import duration
+from crossover.core.wording import duration, first_few
 
 if TYPE_CHECKING:
     from crossover.execution.recompute import Recomputed
@@ -91,7 +91,7 @@ def status(as_json: Json = False) -> None:
 
     queued = slurm_site.queue(Path.cwd())
     found = progress.statuses(None if queued is None else {job.number for job in queued})
-    failed = progress.failures(keep=True)
+    failed = progress.failures()
     if as_json:
         rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
         slurm = [job._asdict() for job in queued or ()]
@@ -140,6 +140,7 @@ def verify(
 
     with stop_on(ConfigError, ValueError):
         named = studies.replace(",", " ").split()
+<<<<<<< HEAD
         runs = runs_of(made(RESULTS), named, scale, RESULTS)
         jobs: dict[Path, GraphJob] = {}
         commands: dict[Path, str] = {}
@@ -149,6 +150,20 @@ def verify(
                 jobs[job.outputs[0]] = job
                 commands |= dict.fromkeys(job.outputs, command(settings))
         checks = [*verify(commands), check_plan(jobs.values(), commands)]
+=======
+        there, lost = made(RESULTS)
+        if lost and not named:
+            why = "config/studies/ has no such file: they, and a report that has them, are not checked"
+            typer.echo(f"{RESULTS}/ has results of {first_few(lost)}, and {why}", err=True)
+        runs = runs_of(there, named, scale, RESULTS)
+        workflows = [
+            read_workflow(workflow_settings(",".join(run.studies), run.scale, data), 1, run.targets, checked=False)
+            for run in runs
+        ]
+        jobs = {job.outputs[0]: job for workflow in workflows for job in workflow.jobs}
+        outputs = [path for job in jobs.values() for path in job.outputs]
+        checks = [*verify(outputs), check_plan(jobs.values())]
+>>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
         again = _trained_again(recompute) if recompute else None
     for check in checks:
         typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")
@@ -172,7 +187,10 @@ def trace(
     output: Annotated[Path, typer.Argument(help="Table, figure or other result.")],
     as_json: Json = False,
 ) -> None:
-    """Trace a result back to the input files that it was made from, and print every step between them."""
+    """Trace a result back to the input files that it was made from, and print every step between them.
+
+    Exit status: 0, or 1 if a file on the way, or its provenance record, is not what its job wrote.
+    """
     from crossover.execution.trace import draw, locate, summarise
     from crossover.execution.trace import trace as steps_of
 
@@ -181,9 +199,11 @@ def trace(
         steps = steps_of(output, root)
     if as_json:
         typer.echo(json.dumps({path: asdict(step) for path, step in steps.items()}, indent=1))
-        return
-    Console(width=1000).print(draw(output, steps))  # a tree is cut at the width, not wrapped
-    typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")
+    else:
+        Console(width=1000).print(draw(output, steps))  # a tree is cut at the width, not wrapped
+        typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")
+    if any(step.altered for step in steps.values()):
+        raise typer.Exit(1)
 
 
 @in_workflow_folder
@@ -195,7 +215,9 @@ def export_rocrate(
 ) -> None:
     """Export results, and how each was made, as an RO-Crate.
 
-    Images of patients are left out, and so are figures that show them.
+    Images of patients are left out, and so are the figures and the report that show them, and the study's file, which
+    names their folders: params.json has its settings. Results whose records do not say that they are of phantoms count
+    as results of patients.
     """
     from crossover.execution.ro_crate import write_crate
 

@@ -14,6 +14,8 @@ CALLS = Path(".cache/runs")
 TOLD = ("studies", "scale", "data", "imagenet")
 """The settings of a run that decide what it makes, and of what."""
 
+CONFIG = Path("config")
+
 
 class RecordedRun(NamedTuple):
     """Studies that were run together."""
@@ -26,6 +28,7 @@ class RecordedRun(NamedTuple):
     """What is asked of the workflow; nothing for all with the report."""
 
 
+<<<<<<< HEAD
 def call_with(settings: Settings) -> dict[str, str]:
     """Return what a run was told (`TOLD`), as it would be told on the command line."""
     data = str(Path(settings.data).absolute()) if settings.data else ""
@@ -78,25 +81,40 @@ def _last_studies(results: Path) -> str:
 
 def made(results: Path) -> dict[str, str]:
     """Return study -> the scale at which its results were made, or are being made ("" where nothing tells it).
+=======
+def made(results: Path, config: Path = CONFIG) -> tuple[dict[str, str], list[str]]:
+    """Return the studies that have results.
+>>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
 
     Args:
         results: the folder with a folder for each study.
+        config: the folder of the configuration.
+
+    Returns:
+        study -> the scale at which its results were made, as its params.json has it ("" where none can be read); and
+        the studies whose file was renamed or deleted, of which nothing can be planned.
     """
+<<<<<<< HEAD
     studies = sorted(path.parent.name for path in results.glob("*/params.json"))
     return {study: call_of(study, results).get("scale", "") for study in studies}
+=======
+    there = {path.parent.name: scale_of(path.parent) for path in sorted(results.glob("*/params.json"))}
+    lost = [study for study in there if not (config / f"studies/{study}.yaml").exists()]
+    return {study: scale for study, scale in there.items() if study not in lost}, lost
+>>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
 
 
-def not_in_report(studies: Collection[str], scale: str, results: Path) -> list[str]:
+def not_in_report(studies: Collection[str], scale: str, results: Path, config: Path = CONFIG) -> list[str]:
     """Say which studies have results at this scale that a report of others lacks, and what makes one of all.
 
     Args:
         studies: that the report has.
-        results: the folder with a folder for each study.
+        results, config: see `made`.
 
     Returns:
         A sentence, or none.
     """
-    others = [study for study, at in made(results).items() if study not in studies and at == scale]
+    others = [study for study, at in made(results, config)[0].items() if study not in studies and at == scale]
     if not others:
         return []
     return [
@@ -112,7 +130,7 @@ def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) 
     at another scale.
 
     Args:
-        there: what `made` returned.
+        there: the studies that `made` returned, with their scales.
         named: the studies that are asked for; none for all that are there.
         scale: the scale that is asked for; "" for that of the results.
         results: the folder with the report.

@@ -3,22 +3,44 @@
 What jobs tell is in files of the run's folder, so that any machine that sees the folder can tell how far the run is.
 """
 
+import functools
+import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec
 
 import psutil
 
 from crossover.core.files import read_json, read_json_or_none, write_json
 from crossover.core.wording import duration
 
+P = ParamSpec("P")
+log = logging.getLogger(__name__)
 FOLDER = Path(".cache/progress")
-FAILURES = FOLDER / "failures"
+FAILURES = ".failures"
+"""The end of the names of files with failures, one for each study and cohort, and one for the report."""
 EVERY = 10.0
 """The fewest seconds between two lines on a job's running training."""
+
+
+def harmless(tell: Callable[P, None]) -> Callable[P, None]:
+    """Return a call that only logs what it can't tell: nobody reads any more, the disk is full, a file is damaged.
+
+    A training must not be lost because of those who watch it.
+    """
+
+    @functools.wraps(tell)
+    def told(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            tell(*args, **kwargs)
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            log.warning("progress can't be told: %s: %s", type(error).__name__, error)
+
+    return told
 
 
 def begin(study: str, stages: int, jobs: int, done: Iterable[str] = ()) -> None:
@@ -48,6 +70,7 @@ def running_folder(study: str) -> Path:
     return FOLDER / f"{study}.running"
 
 
+@harmless
 def tell(study: str, what: str, seconds: float) -> None:
     """Report that a stage is done (0 seconds: it was already). Nothing is reported where no run was begun.
 
@@ -65,11 +88,16 @@ def tell(study: str, what: str, seconds: float) -> None:
 
 
 def _done(study: str) -> list[tuple[float, str]]:
-    """Return what is done: seconds of its training, and the stage's name; a job that is tried again tells it again."""
-    lines = [line.partition(" ") for line in (FOLDER / f"{study}.done").read_text().splitlines()]
+    """Return what is done: seconds of its training, and the stage's name; a job that is tried again tells it again.
+
+    Lines that a power cut, or two nodes that wrote at once, left torn are passed over.
+    """
+    path = FOLDER / f"{study}.done"
     took: dict[str, float] = {}
-    for seconds, _, stage in lines:
-        took[stage] = max(float(seconds), took.get(stage, 0.0))
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+        seconds, _, stage = line.partition(" ")
+        if stage and re.fullmatch(r"\d+\.\d\d", seconds):
+            took[stage] = max(float(seconds), took.get(stage, 0.0))
     return [(seconds, stage) for stage, seconds in took.items()]
 
 
@@ -85,6 +113,7 @@ class Watched:
         self._last_report = now()
         self._first: dict[str, tuple[float, int]] = {}
 
+    @harmless
     def begin(self, stage: str) -> None:
         """Report that a stage's training begins, to `status` alone: its first validation may be minutes away."""
         if (FOLDER / f"{self.study}.json").exists():
@@ -96,6 +125,7 @@ class Watched:
         running_folder(self.study).mkdir(exist_ok=True)
         write_json(running_folder(self.study) / f"{stage}.json", status)
 
+    @harmless
     def __call__(self, stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
         """Report a validation, unless one was reported less than `EVERY` seconds ago.
 
@@ -116,13 +146,31 @@ class Watched:
         print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
 
 
-def fail(what: str) -> None:
-    """Keep a message about what failed, to be shown once more when the run ends."""
+def fail(name: str, what: str) -> None:
+    """Keep a message about what failed, to be shown once more when the run ends.
+
+    Args:
+        name: the study, cohort or "report" to which it belongs: no two runs have one of them at once.
+        what: the message.
+
+    Raises:
+        OSError: it can't be written.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with FAILURES.open("a") as file:
+    with (FOLDER / f"{name}{FAILURES}").open("a") as file:
         file.write(what + "\n")
 
 
+def name_of(output: Path) -> str:
+    """Return the study, cohort or "report" to which an output belongs; its path is relative to the workflow's folder.
+
+    Raises:
+        IndexError: it lies neither in `results/` nor in `data/`.
+    """
+    return output.parts[1 if output.parts[0] == "results" else 2].removesuffix(".html")
+
+
+@harmless
 def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, by_itself: bool) -> None:
     """Report at once, and keep for the end, that one training failed while its job goes on.
 
@@ -138,7 +186,7 @@ def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, 
     if by_itself:
         retry = retry_command(manifest)
         text += f"\n  try: {advice}\n  if the cause lies outside the configuration, as memory does: {retry}"
-    fail(text)
+    fail(study, text)
 
 
 def retry_command(manifest: Path) -> str:
@@ -146,14 +194,16 @@ def retry_command(manifest: Path) -> str:
     return f"the same command with --forcerun {manifest} at its end tries it again and keeps what is done"
 
 
-def failures(keep: bool = False) -> str:
-    """Return the failures since the last call without `keep`."""
-    if not FAILURES.exists():
-        return ""
-    text = FAILURES.read_text()
-    if not keep:
-        FAILURES.unlink()
-    return text
+def failures(names: Iterable[str] | None = None) -> str:
+    """Return the failures in the last run of each study or cohort; by default of all that have any."""
+    paths = sorted(FOLDER.glob(f"*{FAILURES}")) if names is None else [FOLDER / f"{name}{FAILURES}" for name in names]
+    return "".join(path.read_text(errors="replace") for path in paths if path.exists())
+
+
+def forget_failures(names: Iterable[str]) -> None:
+    """Forget the failures of studies and cohorts, since a run of them begins."""
+    for name in names:
+        (FOLDER / f"{name}{FAILURES}").unlink(missing_ok=True)
 
 
 class Running(NamedTuple):

@@ -9,11 +9,13 @@ from rocrate.rocrate import ROCrate
 
 from crossover.analyses.registry import analyses
 from crossover.core.configuration import read_yaml
-from crossover.core.files import read_json
-from crossover.core.provenance import SUFFIX
+from crossover.core.files import file_digest, read_json, read_json_or_none
+from crossover.core.provenance import SUFFIX, is_intact, read_record
+from crossover.sources.settings import PHANTOM_KINDS
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-SUFFIXES = {".csv", ".json", ".svg", ".png", ".pdf", ".html", ".tex"}
+PICTURES = {".svg", ".png", ".pdf", ".html"}
+SUFFIXES = {".csv", ".json", ".tex", *PICTURES}
 """Results that are put into the crate; weights, masks and images are named with their digests."""
 
 
@@ -62,7 +64,7 @@ def write_crate(out: Path, studies: list[str]) -> str:
 def _records(studies: list[str]) -> Iterable[tuple[Path, dict[str, Any]]]:
     """Find the provenance record of each of the studies' jobs, and of the jobs that made what these read."""
     found: dict[Path, dict[str, Any]] = {}
-    of_cohorts = {c for s in studies for c in read_yaml(Path(f"config/studies/{s}.yaml"))["cohorts"]}
+    of_cohorts = {cohort for study in studies for cohort in _cohorts(study)}
     for path in sorted(Path("data").rglob(f"*{SUFFIX}")):
         if of_cohorts & set(path.parts):
             found[path] = read_json(path)
@@ -73,22 +75,61 @@ def _records(studies: list[str]) -> Iterable[tuple[Path, dict[str, Any]]]:
     return {tuple(record["outputs"]): (path, record) for path, record in reversed(found.items())}.values()
 
 
+def _cohorts(study: str) -> Iterable[str]:
+    """Return the names of a study's cohorts, as its settings beside the results have them, else its file."""
+    config = Path(f"config/studies/{study}.yaml")
+    settings = read_json_or_none(Path("results", study, "params.json"))
+    return (settings or (read_yaml(config) if config.exists() else {})).get("cohorts") or ()
+
+
 def _shown(studies: list[str]) -> Iterable[Path]:
-    """Find the results and the configuration that go into the crate."""
-    real = any("listing" in read_json(m) for m in Path("data/raw").glob("*/manifest.json"))
-    # patients' images can be seen in these, which are named only where a cohort's cases are real
-    showing = {"report", *(a.name for a in analyses() if a.kind == "figures" and "images" in a.declared.sources)}
+    """Find the results and the configuration that go into the crate.
+
+    What patients can be seen in, or who they are, is left out: pictures made from images, and the study's file, which
+    has the folders of real cohorts. Without a record that says that they are of phantoms, they count as of patients.
+    """
+    read = {study: _read_of_phantoms(study) for study in studies}
     for study in studies:
-        folder = Path("results", study)
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES):
-            if not (real and path.stem in showing):
+        for path in sorted(p for p in Path("results", study).rglob("*") if p.is_file() and p.suffix in SUFFIXES):
+            if not _may_show_images(path) or read[study].get(str(path)) == file_digest(path):
                 yield path
-        yield Path(f"config/studies/{study}.yaml")
-        about = (Path(f"config/{kind}/{study}.yaml") for kind in ("published", "claims"))
-        yield from (path for path in about if path.exists())
-    report = [] if real else ["results/report.html"]
-    named = map(Path, (*report, "config/config.yaml", "requirements.lock", "Snakefile", "dvc.lock"))
-    yield from (path for path in named if path.exists())
+        about = (Path(f"config/{kind}/{study}.yaml") for kind in ("studies", "published", "claims"))
+        yield from (path for path in about if path.exists() and (read[study] or path.parent.name != "studies"))
+    if _is_report_of_phantoms(Path("results/report.html")):
+        yield Path("results/report.html")
+    # not config/config.yaml: it names folders of this machine, and its scale is in each study's params.json
+    yield from (path for path in map(Path, ("requirements.lock", "Snakefile", "dvc.lock")) if path.exists())
+
+
+def _read_of_phantoms(study: str) -> dict[str, str]:
+    """Return path -> SHA-256 of what a study's last job read; nothing unless all cohorts are known to be phantoms.
+
+    It read all tables and figures. The settings are those of its record, which travels with the results.
+    """
+    record = read_record(Path("results", study, "params.json"))
+    if not record or not is_intact(record):
+        return {}
+    cohorts = record["settings"].get("cohorts") or {"": {}}
+    kinds = {cohort.get("source", {}).get("kind") for cohort in cohorts.values()}
+    return record["inputs"] if kinds <= {*PHANTOM_KINDS} else {}
+
+
+def _may_show_images(path: Path) -> bool:
+    """Return whether images can be seen in a result: in every picture but those of analyses that read no images."""
+    figures = (a for a in analyses() if a.kind == "figures" and "images" not in a.declared.sources)
+    return path.suffix in PICTURES and path.stem not in {Path(output).stem for a in figures for output in a.outputs}
+
+
+def _is_report_of_phantoms(report: Path) -> bool:
+    """Return whether a report is there whose record says that all studies, and each picture in it, are of phantoms."""
+    record = read_record(report) if report.exists() else None
+    if not record or not is_intact(record) or record["outputs"].get(str(report)) != file_digest(report):
+        return False
+    studies = record["settings"].get("studies") or [{"study": ""}]
+    read = {study["study"]: _read_of_phantoms(study["study"]) for study in studies}
+    known = {path: sha256 for of in read.values() for path, sha256 in of.items()}
+    pictures = {path: sha256 for path, sha256 in record["inputs"].items() if _may_show_images(Path(path))}
+    return all(read.values()) and pictures.items() <= known.items()
 
 
 def _named(crate: ROCrate, name: str) -> ContextEntity:

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.tree import Tree
 
 from crossover.core.files import file_digest, read_json
-from crossover.core.provenance import read_record
+from crossover.core.provenance import is_intact, read_record
+from crossover.core.wording import counted
 
 MOST = 2
 """The number of files of one kind that a picture of the way shows."""
@@ -44,6 +45,7 @@ class TraceStep:
         by: the script that made it; None for what no job made. command, begun: of its job.
         inputs: path -> SHA-256 when it was read.
         received: of a raw manifest, patient -> {file: SHA-256}; patients who came as a folder by their codes.
+        altered: whether the file or its record is not what the job wrote.
     """
 
     sha256: str | None
@@ -52,6 +54,7 @@ class TraceStep:
     begun: str
     inputs: dict[str, str]
     received: dict[str, dict[str, str]] | None = None
+    altered: bool = False
 
 
 Steps = Mapping[str, TraceStep]
@@ -83,9 +86,12 @@ def _step(root: Path, path: str) -> TraceStep:
     sha256, record = file_digest(file), read_record(file)
     if not record:
         return TraceStep(sha256, None, None, "", {})
+    if not is_intact(record):  # it may lack anything
+        return TraceStep(sha256, None, None, "", {}, altered=True)
+    altered = record["outputs"].get(path) != sha256
     by = Path(record["code"]["entries"][0]).stem
-    received = _received(read_json(file)) if by == "receive" else None
-    return TraceStep(sha256, by, record["command"], record["begun"], record["inputs"], received)
+    received = _received(read_json(file)) if by == "receive" and not altered else None
+    return TraceStep(sha256, by, record["command"], record["begun"], record["inputs"], received, altered)
 
 
 def _received(manifest: dict) -> dict[str, dict[str, str]]:
@@ -116,6 +122,8 @@ def summarise(steps: Steps) -> str:
             files = sum(map(len, patients.values()))
             of = "" if set(patients) == {"files"} else f" of {len(patients)} patients"
             parts.append(f"{files} files{of} received as {Path(path).parent.name}")
+    if altered := sum(step.altered for step in steps.values()):
+        parts.append(f"{counted(altered, 'file')} on the way {'is' if altered == 1 else 'are'} not what its job wrote")
     if gone := sum(step.sha256 is None for step in steps.values()):
         parts.append(f"{gone} files on the way are not there any more")
     return "; ".join(parts) or "nothing received: it comes from settings alone"
@@ -151,4 +159,5 @@ def _label(path: str, step: TraceStep, read: str | None) -> str:
     changed = ""
     if read and now != read:
         changed = "  [red]changed since[/red]" if now else "  [red]not there any more[/red]"
-    return f"{path}{by}  sha256 {(read or now or 'gone')[:12]}{changed}"
+    altered = "  [red]not what its job wrote[/red]" if step.altered else ""
+    return f"{path}{by}  sha256 {(read or now or 'gone')[:12]}{altered}{changed}"

@@ -19,6 +19,7 @@ from crossover.study.plan import Stage
 from crossover.study.sections import Network
 from crossover.study.splits import stage_cases
 from crossover.training import engines
+from crossover.training.attempts import attempt
 from crossover.training.failure import TrainingFailed
 from crossover.training.stage_files import HISTORY, WEIGHTS, record_of
 
@@ -164,6 +165,10 @@ class Stages:
                     return facts
         return None
 
+    def checkpoints(self, stage: str, key: str) -> list[Path]:
+        """Return the files that are there of those from which the training of a stage would go on."""
+        return list((self.cache / stage).glob(f"{key}*.safetensors"))
+
     def forget(self, stage: str) -> None:
         """Remove what is kept of a stage whose record stands: its checkpoints."""
         shutil.rmtree(self.cache / stage, ignore_errors=True)
@@ -181,8 +186,8 @@ def train_stages(
 ) -> None:
     """Bring the stages of one job up to date, and write its manifest.
 
-    A stage that raises `TrainingFailed`, and one whose parent did, is listed under `failed` with what happened
-    and what to try; the others go on.
+    A stage that raises `TrainingFailed`, whose process was killed again and again (see `attempt`), or whose parent
+    failed is listed under `failed` with what happened and what to try; the others go on.
 
     Args:
         tell: hears of each stage that is done: what, and its seconds of training.
@@ -204,10 +209,10 @@ def train_stages(
         stage = by_name[name]
         try:
             if about := failed.get(stage.parent or ""):
-                what = f"its parent {stage.parent} failed: {about['happened']}"
-                raise TrainingFailed(what, about["advice"])
+                raise TrainingFailed(f"its parent {stage.parent} failed: {about['happened']}", about["advice"])
             begin(name, keys[name])
-            facts = trainer.make(stage, keys[name], folder)
+            with attempt(trainer.cache / name, keys[name], trainer.checkpoints(name, keys[name])):
+                facts = trainer.make(stage, keys[name], folder)
         except TrainingFailed as error:
             failed[name] = {"happened": error.happened, "advice": error.advice}
             fail(name, error.happened, error.advice, stage.parent not in failed)

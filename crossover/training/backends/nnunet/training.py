@@ -78,6 +78,10 @@ class NnunetStages(Stages):
         """See `Stages`."""
         return self._cases.digests(cases, self.settings.channels, structures)
 
+    def checkpoints(self, stage: str, key: str) -> list[Path]:
+        """See `Stages`."""
+        return list(self._root.glob(f"results/Dataset001_{stage}_{key[:12]}/**/checkpoint_*.pth"))
+
     def forget(self, stage: str) -> None:
         """See `Stages`: the data sets too."""
         super().forget(stage)

@@ -1,0 +1,83 @@
+"""Trainings whose process was killed without a word: a lack of memory ends with SIGKILL, which nothing can catch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from crossover.core.files import read_json_or_none, write_json
+from crossover.core.incremental import KILLED
+from crossover.training.failure import TrainingFailed
+
+CACHE = Path(".cache/training")
+"""The folder with a folder for each study, in which each stage has one until it is done."""
+NOTE = "attempt.json"
+MOST = 2
+"""How often a process may be killed while it trains one stage, without a new checkpoint between."""
+ADVICE = "more memory, a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
+ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a job by somebody's will; SIGINT is an exception."""
+
+
+@contextmanager
+def attempt(folder: Path, key: str, checkpoints: Iterable[Path]) -> Iterator[None]:
+    """Keep a note in a folder while a stage is trained inside the block.
+
+    A note that is found there is of a process that was killed: one that ends by an exception, or is asked to end,
+    removes it. Only kills at the same place are counted, and not those of a training that went on between them; a job
+    that a scheduler now gives more memory is tried.
+
+    Args:
+        folder: of what is kept of the stage while it is not done.
+        key: of the stage; kills of a training of another key are forgotten.
+        checkpoints: the files from which the training would go on.
+
+    Raises:
+        TrainingFailed: processes were killed `MOST` times; the kills are forgotten, for whoever tries again.
+    """
+    path, memory = folder / NOTE, int(os.environ.get("SLURM_MEM_PER_NODE") or 0)
+    place = [key, *sorted(f"{file.name} {file.stat().st_mtime_ns}" for file in checkpoints)]
+    left = read_json_or_none(path) or {}
+    kills = left["kills"] + 1 if left.get("place") == place else 0
+    if kills >= MOST and memory <= left["memory"]:
+        path.unlink()
+        raise TrainingFailed(f"{KILLED}, {kills} times at the same place", ADVICE)
+    write_json(path, {"place": place, "kills": kills, "memory": memory})
+    try:
+        with _removed_at_end(path):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def killed(study: str) -> list[str]:
+    """Return the stages of a study whose process was killed when it last trained them; none may be trained now."""
+    return sorted(path.parent.name for path in (CACHE / study).glob(f"*/{NOTE}"))
+
+
+@contextmanager
+def _removed_at_end(path: Path) -> Iterator[None]:
+    """Remove a file if this process is asked to end, which it then does as ever. Only a main thread can be asked."""
+    process = os.getpid()
+
+    def end(number: int, _: FrameType | None) -> None:
+        if os.getpid() == process:  # and not a fork of it
+            with suppress(OSError):
+                path.unlink()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    own = [number for number in ASKED_TO_END if in_main and signal.getsignal(number) == signal.SIG_DFL]
+    for number in own:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in own:
+            signal.signal(number, signal.SIG_DFL)
