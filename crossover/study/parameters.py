@@ -123,10 +123,17 @@ def predict(study: Study, models: Sequence[Model]) -> dict:
     }
 
 
-def evaluate(study: Study, models: list[Model]) -> dict:
+def scoring(study: Study) -> dict:
+    """Return the settings by which masks are scored, whoever predicted them."""
     return {
         "nsd_tolerance_mm": {s: study.evaluation.tolerance(s) for s in sorted(study.structures)},
         "smallest_mask_px": study.preparation.slices.smallest_mask_px,
+    }
+
+
+def evaluate(study: Study, models: list[Model]) -> dict:
+    return {
+        **scoring(study),
         "models": [asdict(model) for model in models],
         "draws": {model.name: study.splits.replicates.draw(model.replicate) for model in models},
     }
