@@ -84,7 +84,17 @@ def train(study: Study, batch: Batch) -> dict:
         "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
         "stages": [asdict(stage) for stage in batch.stages],
         "initial": _initial(study, batch),
+        "prepared": prepared(study, own),
     }
+
+
+def prepared(study: Study, network: Network) -> dict:
+    """Return how a study's images get to a network and masks from it, without which its weights mean nothing."""
+    settings = backends.backend_of(network).prediction(study, network).model_dump(mode="json")
+    own = {key: value for key, value in settings.items() if key not in ("network", "structures")}
+    own.get("slices", {}).pop("smallest_mask_px", None)  # of the masks to compare with
+    bias = study.preparation.bias_field
+    return {"bias_field": {"method": "none"} if bias.method == "none" else bias_field(study), **own}
 
 
 def network_of(study: Study, planned: Batch | Sequence[Model]) -> Network:
