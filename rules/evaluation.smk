@@ -24,11 +24,19 @@ rule evaluate:
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
-# What `crossover score` wrote of other tools' masks joins the study's own models.
+def external(wildcards: Wildcards) -> list[str]:
+    """Return what `crossover score` wrote of other tools' masks: tables, and a record beside each."""
+    found = Path("results", wildcards.study, "external").glob("*")
+    return sorted(str(path) for path in found if path.suffix in (".csv", ".json"))
+
+
+# Other tools' masks join the study's own models, where their scores are of the study as it is now.
 rule metrics:
     input:
         tables=of_groups("results/{study}/metrics/{group}.csv"),
-        external=lambda w: sorted(map(str, Path("results", w.study, "external").glob("*.csv"))),
+        external=external,
+        splits=lambda w: [f"results/{w.study}/splits.csv"] if external(w) else [],
+        cases=lambda w: of_cohorts("data/cases/{cohort}/manifest.json")(w) if external(w) else [],
     output:
         "results/{study}/metrics.csv",
     log:
@@ -40,10 +48,12 @@ rule metrics:
     resources:
         **scheduler_resources("metrics"),
     params:
-        code=code("gather"),
+        code=code("metrics"),
+        cfg=lambda w: canonical(parameters.scoring(STUDIES[w.study]) if external(w) else {}),
     shell:
-        'python -I -S "$CROSSOVER_JOB" tables gather --code {params.code:q} '
-        "--tables {input.tables} {input.external} --out {output} --log {log} 2> {log}"
+        'python -I -S "$CROSSOVER_JOB" tables metrics --code {params.code:q} --cfg {params.cfg:q} '
+        "--tables {input.tables} --external {input.external} --splits {input.splits} --cases {input.cases} "
+        "--out {output} --log {log} 2> {log}"
 
 
 rule radiomics:

@@ -12,6 +12,7 @@ from crossover.core.files import write_json
 from crossover.core.paths import ROOT
 from crossover.execution import segment as segmenting
 from crossover.study.config import load_study
+from crossover.study.parameters import prepared
 from crossover.study.plan import plan
 from crossover.training import engines
 from crossover.training.stage_files import WEIGHTS
@@ -40,6 +41,7 @@ def pretend_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "stage": {"structures": ["prostate"]},
         "network": study.network.cell(*study.cells[0]).model_dump(mode="json"),
         "standardised": None,
+        "prepared": prepared(study, study.network),
     }
     write_json(stage / "record.json", about)
     save_file({"w": np.zeros(1)}, stage / WEIGHTS)

@@ -111,12 +111,31 @@ def test_patients_who_would_have_one_name_are_told(tmp_path):
         bids.export(study, results, tmp_path / "out")
 
 
-@pytest.mark.parametrize("channels, modality", [(["ct", "ct_late"], "CT"), (["t2", "t2w"], "MR")])
+def with_channels(channels: list[str], **rule) -> Study:
+    series = {name: SeriesRule(description=name, **rule) for name in channels}
+    return smoke_study("prostate").model_copy(update={"channels": channels, "series": series})
+
+
+@pytest.mark.parametrize(
+    ("channels", "rule", "names"),
+    [
+        (["venous", "arterial"], {"modality": "CT"}, ["ct/*_acq-arterial_ct", "ct/*_acq-venous_ct"]),
+        (["adc", "adc_late"], {"modality": "MR", "image_type": "ADC"}, ["dwi/*_acq-adc_ADC", "dwi/*_acq-adclate_ADC"]),
+        (["t2", "t2w", "t1"], {"modality": "MR"}, ["anat/*_T1w", "anat/*_acq-t2_T2w", "anat/*_acq-t2w_T2w"]),
+    ],
+)
+def test_channels_of_one_kind_are_told_apart_by_their_names(tmp_path, channels, rule, names):
+    out = exported(tmp_path, with_channels(channels, **rule))
+    images = sorted(out.glob("sub-sa0/*/*.nii.gz"))
+    assert [f"{p.parent.name}/{p.name.replace('sub-sa0', '*', 1)}".removesuffix(".nii.gz") for p in images] == names
+    ignored = out / ".bidsignore"
+    assert not ignored.exists() or ignored.read_text() == "**/ct\n"
+
+
+@pytest.mark.parametrize(("channels", "modality"), [(["late", "Late_"], "CT"), (["t2_fs", "t2fs"], "MR")])
 def test_channels_that_would_have_one_name_are_told(tmp_path, channels, modality):
-    series = {name: SeriesRule(modality=modality, description=name) for name in channels}
-    study = smoke_study("prostate").model_copy(update={"channels": channels, "series": series})
     with pytest.raises(ConfigError, match=f"these channels .*: {channels[0]}, {channels[1]}"):
-        bids.export(study, laid(tmp_path, study), tmp_path / "out")
+        exported(tmp_path, with_channels(channels, modality=modality))
 
 
 def test_a_file_handed_over_twice_under_one_name_leaves_the_cases_as_they_are(tmp_path):

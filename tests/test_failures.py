@@ -71,7 +71,7 @@ def run(folder: Path, stages: list[Stage], breaking=None, name="b1", parents=(),
     train_stages(
         trainer, stages, folder / f"{name}.json", code, lambda what, _: told["done"].append(what),
         lambda *failed: told["failed"].append(failed), lambda n, _: told["begun"].append(n),
-        [folder / f"{parent}.json" for parent in parents],
+        [folder / f"{parent}.json" for parent in parents], {"channels": ["t2"]},
     )  # fmt: skip
     return read_json(folder / f"{name}.json"), trainer.made, told
 
@@ -84,6 +84,11 @@ def test_a_training_that_fails_is_listed_and_the_others_go_on(tmp_path):
     assert manifest["failed"] == {"b": about} == failed_of([tmp_path / "b1.json"])
     assert told["failed"] == [("b", *about.values(), True)]
     assert not (tmp_path / "b" / incremental.RECORD).exists()
+
+
+def test_the_record_of_a_training_tells_how_images_were_prepared(tmp_path):
+    run(tmp_path, [stage("a")])
+    assert read_json(tmp_path / "a" / incremental.RECORD)["prepared"] == {"channels": ["t2"]}
 
 
 def test_a_manifest_without_failures_is_as_it_was(tmp_path):

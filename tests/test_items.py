@@ -276,7 +276,7 @@ def test_a_learning_framework_is_imported_by_its_engine_and_its_networks_only():
     assert using and all(file.startswith(homes) for file in using)
 
 
-@pytest.mark.parametrize("script", ["analysis", "report", "gather", "radiomics", "evaluate"])
+@pytest.mark.parametrize("script", ["analysis", "report", "gather", "metrics", "radiomics", "evaluate"])
 def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: str):
     files = closure(f"workflow_scripts/{script}.py", *(a.source for a in registry.analyses()))
     assert f"workflow_scripts/{script}.py" in files and "workflow_scripts/_job.py" in files

@@ -1,6 +1,7 @@
 """`crossover package`, and `segment --package`: what a package holds, that it does the same, and what is refused."""
 
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -21,6 +22,7 @@ from crossover.cli import clone
 from crossover.cli.app import app
 from crossover.core.files import file_digest, write_json
 from crossover.core.paths import ROOT
+from crossover.core.provenance import write_records
 from crossover.exchange import packages
 from crossover.exchange.packages import (
     CARD,
@@ -35,8 +37,9 @@ from crossover.exchange.packages import (
 )
 from crossover.execution import segment as segmenting
 from crossover.sources.settings import Source, Structure, StructureName
+from crossover.study import config
 from crossover.study.config import load_study
-from crossover.study.parameters import result_settings
+from crossover.study.parameters import prepared
 from crossover.study.plan import plan
 from crossover.study.sections import Initial
 from crossover.training import engines, stage_files
@@ -67,7 +70,7 @@ def results(tmp_path: Path) -> Path:
         "network": {**study.network.model_dump(mode="json"), "architecture": "unet",
                     "settings": {"encoder": "mobilenet_v2"}},
         "standardised": {"mean": [110.0], "sd": [20.0]}, "patients": {"train": 7, "validation": 2}, "steps": 4,
-        "processor": "of this machine", "key": "k",
+        "processor": "of this machine", "key": "k", "prepared": prepared(study, study.network),
     }  # fmt: skip
     write_json(stage / "record.json", about)
     save_file({"w": np.array([0.7])}, stage / WEIGHTS)
@@ -83,7 +86,23 @@ def results(tmp_path: Path) -> Path:
     )  # fmt: skip
     (tmp_path / "results/prostate/statistics").mkdir()
     table.to_csv(tmp_path / "results/prostate/statistics/summary.csv", index=False)
+    with_records(tmp_path / "results", stage)
     return tmp_path / "results"
+
+
+def with_records(results: Path, stage: Path) -> None:
+    """Write what a run leaves between the weights and the summary, with the provenance records."""
+    home = results / "prostate"
+    write_json(
+        home / "stages/b.json", {"items": {stage.name: {"files": {WEIGHTS: {"sha256": file_digest(stage / WEIGHTS)}}}}}
+    )
+    way = [home / name for name in ("stages/b.json", "predictions/g.json", "metrics.csv", "statistics/summary.csv")]
+    for path in way[1:3]:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("made")
+    for path, read in zip(way, [None, *way]):
+        inputs = {str(read.relative_to(results.parent)): file_digest(read)} if read else {}
+        write_records([path], inputs, {}, [], redact=lambda settings: settings)
 
 
 def call(*arguments: object) -> tuple[int, str]:
@@ -152,6 +171,29 @@ def test_readers_files_and_places_stay_behind():
     assert "Smith" not in text and shared.structures["prostate"].names == ["gland", StructureName(name="gtv")]
     assert type(known).model_validate(yaml.safe_load(text)).cohorts == shared.cohorts
     assert [*shared.cohorts.values()][1].source.structures["prostate"].label == 3
+
+
+def test_no_place_of_initial_weights_or_of_a_challenges_cases_is_in_any_file(results, monkeypatch):
+    (path,) = results.glob("prostate/stages/*/record.json")
+    record = json.loads(path.read_text())
+    place = "/home/Smith/weights.safetensors"
+    record["network"]["initial"] |= {"weights": "model", "file": place}
+    record["initial"] = {"weights": "model", "from": place, "because": f"not in {place}", "sha256": "abc"}
+    write_json(path, record)
+    source = {"kind": "openkbp", "folder": "Smith", "pixel_mm": 3, "slice_mm": 2, "structures": {"prostate": "Smith"},
+              "identifiers": "secret", "variables": ["spacing_x"], "allow": ["Smith"]}  # fmt: skip
+    known = load_study("prostate", "smoke")
+    cohort = known.cohorts["site_a"].model_copy(update={"source": TypeAdapter(Source).validate_python(source)})
+    changed = known.model_copy(update={"cohorts": {**known.cohorts, "site_a": cohort}})
+    monkeypatch.setattr(config, "load_made", lambda *_: changed)
+    folder = packed(results, "model")
+    assert not [p.name for p in folder.iterdir() if b"Smith" in p.read_bytes()]
+    about = json.loads((folder / MODEL).read_text())
+    assert about["training"]["initial"] == {"weights": "model", "sha256": "abc"}
+    text = (folder / CARD).read_text()
+    assert "| initial | weights: model, sha256: abc |" in text and "| patients | train: 7, validation: 2 |" in text
+    with open_package(folder) as taken:
+        assert taken.study.cohorts["site_a"].source.pixel_mm == 3
 
 
 @pytest.mark.parametrize(("licence", "head"), [("CC-BY-4.0", {"license": "cc-by-4.0"}), (
@@ -243,13 +285,39 @@ def changed_record(results: Path, structures: list[str]) -> None:
 
 
 def test_a_model_of_another_scale_or_other_settings_is_refused(results):
-    made = result_settings(load_study("prostate", "smoke"))
-    write_json(results / "prostate/params.json", json.loads(json.dumps(made)))
-    assert "was made at the scale smoke: give --scale smoke" in packed_of(results, "paper")[1]
-    made["preparation"]["slices"]["size"] = [16, 16]
-    write_json(results / "prostate/params.json", made)
+    status, said = packed_of(results, "paper")
+    assert status == 2 and "than the study has at the scale paper (preparation" in said and "give the --scale" in said
+    (record,) = results.glob("prostate/stages/*/record.json")
+    about = json.loads(record.read_text())
+    about["prepared"]["slices"]["size"] = [16, 16]
+    write_json(record, about)
+    assert "trained with other settings" in packed_of(results)[1] and "(preparation.slices)" in packed_of(results)[1]
+    del about["prepared"]
+    write_json(record, about)
+    assert "does not tell how images were prepared" in packed_of(results)[1]
+
+
+def test_settings_of_an_earlier_run_do_not_stand_for_those_of_a_training(results):
+    """As where a run at another scale was interrupted after some trainings: the study's scale is still the old one."""
+    (record,) = results.glob("prostate/stages/*/record.json")
+    write_json(results / "prostate/params.json", {"scale": "demo"})
+    os.utime(results / "prostate/params.json", (0, 0))
+    ours = ["--study", "prostate", "--results", results, "--model", NAME]
+    status, said = call("segment", results, results / "out", *ours)
+    assert status == 2 and "at the scale demo" in said and record.exists()
+
+
+def test_scores_of_other_weights_than_the_present_ones_are_refused(results):
+    (weights,) = results.glob(f"prostate/stages/*/{WEIGHTS}")
+    save_file({"w": np.array([0.9])}, weights)  # in a job of trainings that is not done
     status, said = packed_of(results)
-    assert status == 2 and "made with other settings" in said and "restore preparation there" in said
+    assert status == 2 and "not known to be of the present weights" in said and "run the study to its end" in said
+    manifest = results / "prostate/stages/b.json"
+    write_json(manifest, {"items": {weights.parent.name: {"files": {WEIGHTS: {"sha256": file_digest(weights)}}}}})
+    status, said = packed_of(results)
+    assert status == 2 and "stages/b.json was made again after them" in said
+    (results / "prostate/metrics.provenance.json").unlink()
+    assert "metrics.csv has no provenance record" in packed_of(results)[1]
 
 
 def test_a_model_with_a_structure_that_was_renamed_is_refused(results):

@@ -15,12 +15,16 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.files import file_digest
+from crossover.core.paths import ROOT
 from crossover.exchange.object_attributes import targets
 from crossover.execution import segment as segmenting
+from crossover.execution.written_files import WrittenFiles
 from crossover.imaging import prepare
 from crossover.sources.dicom.rtstruct import roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask
 from crossover.sources.settings import Structure
+from crossover.study.config import load_study
+from crossover.study.plan import plan
 from crossover.training.stage_files import WEIGHTS
 
 
@@ -163,6 +167,67 @@ def test_a_manual_mask_with_an_error_keeps_no_examination_from_being_segmented(
     assert said.count("not all of its manual masks could be compared") == 2
 
 
+# What others put into the folder
+
+
+def test_only_what_an_earlier_call_wrote_and_nobody_changed_is_removed(results: Path, export: Path):
+    shutil.rmtree(export / "Q2")
+    _, table, _ = segmented(export, results)
+    folder = results.parent / "out/predictions"
+    for case in table.case:
+        for name in (f"{case}_prostate_corrected.nii.gz", f"{case}_prostate-drM.nii.gz", f"{case}_notes.txt"):
+            (folder / name).write_text("of a reader")
+    shutil.rmtree(export / "Q3")
+    _, now, _ = segmented(export, results)
+    assert {p.name for p in folder.glob("*_prostate.nii.gz")} == {f"{case}_prostate.nii.gz" for case in now.case}
+    assert len(now) == 2 and len([p for p in folder.iterdir() if p.read_bytes() == b"of a reader"]) == 9
+    mask = folder / f"{now.case[0]}_prostate.nii.gz"
+    mask.write_text("corrected")
+    for patient in ("Q1", "Q4"):
+        (export / patient).rename(export / f"{patient}.old")
+        for path in (export / f"{patient}.old/t2").iterdir():
+            dataset = dcmread(path)
+            dataset.PatientID = f"{patient}new"
+            dataset.save_as(path)
+    _, now, said = segmented(export, results)
+    assert f"look: predictions/{mask.name}: not of this call, and kept" in said and mask.read_text() == "corrected"
+    assert len([*folder.glob("*_prostate.nii.gz")]) == 3 and mask.name.partition("_")[0] not in {*now.case}
+
+
+def test_a_mask_that_was_corrected_in_place_is_not_replaced(results: Path, export: Path):
+    shutil.rmtree(export / "Q2")
+    _, table, _ = segmented(export, results)
+    mask = results.parent / f"out/predictions/{table.case[0]}_prostate.nii.gz"
+    mask.write_text("corrected")
+    status, table, _ = segmented(export, results)
+    assert status == 1 and mask.read_text() == "corrected" and len(masks(results)) == 3
+    (why,) = table[table.not_done != ""].not_done
+    assert why.startswith(f"predictions/{mask.name}: changed after this command wrote it")
+
+
+def test_masks_of_another_model_stay_and_the_call_is_refused(results: Path, export: Path):
+    segmented(export, results)
+    known = load_study("prostate", "smoke", ROOT / "config")
+    models = plan(known).models
+    shutil.copytree(*(results / "prostate/stages" / models[name].stage for name in ("b_a-f0", "c_a-f0")))
+    before = {p: p.read_bytes() for p in (results.parent / "out").rglob("*") if p.is_file()}
+    places = [str(export), str(results.parent / "out"), "--results", str(results), "--workers", "1"]
+    text = said("segment", *places, *SEGMENT, "--model", "c_a-f0")
+    assert "has the masks of model prostate/b_a-f0" in text and "name another folder" in text
+    assert before == {p: p.read_bytes() for p in before}
+
+
+def test_what_a_killed_call_left_in_part_is_written_again(tmp_path: Path):
+    path = tmp_path / "predictions/p_x.nii.gz"
+    WrittenFiles(tmp_path, "a/b").begin([path])
+    path.parent.mkdir()
+    path.write_text("half")
+    later = WrittenFiles(tmp_path, "a/b")
+    later.begin([path])
+    later.end([path])
+    assert WrittenFiles(tmp_path, "a/b").remove_others() == {"p_x.nii.gz"} and not path.exists()
+
+
 # As DICOM objects
 
 
@@ -221,6 +286,22 @@ def test_what_was_written_of_a_patient_whose_id_is_corrected_is_removed(results:
     found = objects(folder)
     assert {name.partition("_")[0] for name in found} == cases
     assert {str(d.PatientID) for d in found.values()} == {"Q1", "Q4", "Q5"}
+
+
+def test_objects_of_another_model_are_neither_replaced_nor_removed(results: Path, export: Path, monkeypatch):
+    shutil.rmtree(export / "Q2")
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        dataset.ManufacturerModelName = "lesion/b"
+        dataset.save_as(path)
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    status, table, _ = segmented(export, results, "--dicom", str(folder))
+    assert status == 1 and table.not_done.str.contains("there is no object of prostate/b_a-f0").all()
+    monkeypatch.setattr(Threshold, "predict", lambda self, images: np.zeros_like(images))  # nothing is found
+    segmented(export, results, "--dicom", str(folder))
+    assert before == {p: p.read_bytes() for p in folder.iterdir()} and len(before) == 6
 
 
 def test_files_that_were_moved_keep_their_objects(results: Path, export: Path):

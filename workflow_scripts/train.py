@@ -60,7 +60,7 @@ def main(job: Job) -> None:
     with claim(gpus(), job.tickets):
         train_stages(
             made, stages, job.out, code, partial(progress.tell, study),
-            partial(progress.fail_one, study, job.out), begin, job.parents,
+            partial(progress.fail_one, study, job.out), begin, job.parents, job.cfg["prepared"],
         )  # fmt: skip
 
 

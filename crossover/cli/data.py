@@ -97,6 +97,7 @@ def segment(
     """
     from crossover.core.disk import DiskFull
     from crossover.execution.segment import dicom_results, rules_of, segment
+    from crossover.execution.written_files import WrittenFiles
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules
     from crossover.study.config import SCALES
@@ -111,7 +112,8 @@ def segment(
                 own = own.model_copy(update={"blank_ends": "keep"})  # a mask is of the whole series
                 with stop_where_not_writable(dicom or out):
                     objects = dicom_results(dicom, out, source, known, name, stage, own) if dicom else None
-                table = segment(source, out, known, stage, own, workers, objects)
+                written = WrittenFiles(out, f"{known.study}/{name}")
+                table = segment(source, out, known, stage, own, workers, written, objects)
         except IngestError as caught:
             typer.echo(f"error: {caught}", err=True)
             raise typer.Exit(1) from None
@@ -122,6 +124,9 @@ def segment(
             "masks mean nothing",
             err=True,
         )
+    if written.left:
+        what = f"look: {first_few(written.left, 4)}: not of this call, and kept, since changed after they were written"
+        typer.echo(what, err=True)
     _report_segmented(table, out, dicom)
 
 

@@ -92,7 +92,10 @@ def score(
     trained_on: Annotated[
         Path | None, typer.Option(help="splits_final.json (with --fold) or a MONAI datalist, instead of --n.")
     ] = None,
-    fold: Annotated[int | None, typer.Option(help="Fold of splits_final.json that the model was trained on.")] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(help="Fold of splits_final.json that the model was trained on; without such a file, its number."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Table to write; by default results/<study>/external/<model>.csv.")
     ] = None,
@@ -105,11 +108,12 @@ def score(
     The table that the command writes is an input of `crossover compare`. The masks are NIfTI, NRRD or MetaImage files
     named after the cases. Missing and extra files are listed.
 
-    Exit status: 0 if the masks were scored; 2 if files are wrong, all of which are listed, or if the model was trained
-    on test patients. With status 2, nothing is written.
+    Exit status: 0 if the masks were scored; 2 if files are wrong, all of which are listed, if the model was trained
+    on test patients, or if the table exists with scores of other predictions. With status 2, nothing is written.
     """
     from crossover.core.paths import CONFIG
     from crossover.exchange.external_scores import score_predictions
+    from crossover.exchange.external_tables import keep
     from crossover.study.config import load_made
     from crossover.study.splits import SplitError
 
@@ -122,9 +126,9 @@ def score(
         found = score_predictions(predictions, known, results, name, n, trained_on, fold, workers)
     home = results / study / "external"
     out = out or home / f"{found.table.model[0]}.csv"
-    with stop_where_not_writable(out):
+    with stop_where_not_writable(out), stop_on(ConfigError):
         out.parent.mkdir(parents=True, exist_ok=True)
-        found.table.to_csv(out, index=False)
+        keep(found.table, found.record, out)
     means = found.table.groupby(["cohort", "structure"], sort=False)[["dsc", "hd95_mm", "nsd"]].mean().round(3)
     typer.echo("\n".join([means.to_string(), *found.notes]))
     joins = "; it takes part in the study from its next run on" if out.parent == home else ""

@@ -7,8 +7,9 @@ every kind of MR image; those lie beside the others, and `.bidsignore` lists the
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -69,7 +70,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     structures = chosen_structures(study, structures)
     cases = study_cases(study, results, structures)
     names = _names(cases)
-    kinds = {channel: kind_of(study, channel) for channel in study.channels}
+    kinds = kinds_of(study)
     _check_names({c: _plain(c) and f"{kind.folder}/{kind.ending}" for c, kind in kinds.items()}, "channels")
     joined = flat_label_map(cases, structures)
     if not joined:
@@ -82,10 +83,24 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
         _write_derivative(study, joined, part / DERIVATIVE)
         unknown = {channel: kind for channel, kind in kinds.items() if not kind.known}
         if unknown:
-            (part / ".bidsignore").write_text("".join(f"{kind.ignored}\n" for kind in unknown.values()))
+            (part / ".bidsignore").write_text(
+                "".join(f"{line}\n" for line in dict.fromkeys(k.ignored for k in unknown.values()))
+            )
     ignored = f"; BIDS has no name for {', '.join(unknown)}, which .bidsignore lists" if unknown else ""
     patients = len({case.patient for case in cases})
     return f"{out}: {patients} participants, {len(cases)} examinations, masks in {DERIVATIVE}{ignored}"
+
+
+def kinds_of(study: Study) -> dict[str, BidsKind]:
+    """Return where BIDS has each channel; where several are of one kind, their names (`acq-`) tell them apart."""
+    kinds = {channel: kind_of(study, channel) for channel in study.channels}
+    count = Counter((kind.folder, kind.ending.casefold()) for kind in kinds.values())
+    return {
+        channel: kind
+        if count[kind.folder, kind.ending.casefold()] == 1 or kind.b_value is not None
+        else replace(kind, ending=f"acq-{_plain(channel)}_{kind.ending}")
+        for channel, kind in kinds.items()
+    }
 
 
 def kind_of(study: Study, channel: str) -> BidsKind:
@@ -128,8 +143,8 @@ def _check_names(in_bids: Mapping[str, str], what: str) -> None:
     alike = pd.Series(in_bids, dtype=str).str.casefold()
     if wrong := [*alike[alike.duplicated(keep=False) | (alike == "")].index]:
         raise ConfigError(
-            f"BIDS allows only letters and digits in names, and has one name for each kind of image; these {what} "
-            f"would have the same name or none: {', '.join(wrong)}"
+            f"BIDS allows only letters and digits in names; these {what} would have the same name or none: "
+            f"{', '.join(wrong)}"
         )
 
 

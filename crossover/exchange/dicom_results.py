@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 import pydicom
@@ -24,8 +25,12 @@ OBJECTS = {"seg": segmentation, "rtstruct": structure_set}
 WRITTEN, EMPTY = "SEG and RTSTRUCT", "left out: the mask is empty"
 
 
+class OtherObjects(Exception):
+    """A file that would be replaced holds no object of this model."""
+
+
 class DicomResults:
-    """Writes `<case>_seg.dcm` and `<case>_rtstruct.dcm`."""
+    """Writes `<case>_seg.dcm` and `<case>_rtstruct.dcm`; objects of other models are neither replaced nor removed."""
 
     def __init__(self, folder: Path, originals: Originals, targets: Mapping[str, Target], producer: Producer) -> None:
         self.folder = folder
@@ -47,11 +52,17 @@ class DicomResults:
 
         Raises:
             crossover.exchange.original_series.NoOriginal: there is no series to refer to.
+            OtherObjects: a file of one of these names is another model's.
         """
         drawn = {name: mask for name, mask in masks.items() if sitk.GetArrayViewFromImage(mask).any()}
         if not drawn:
             self.drop(case)
             return dict.fromkeys(masks, EMPTY)
+        if other := [path.name for path in map(partial(self._path, case), OBJECTS) if not self._is_ours(path)]:
+            raise OtherObjects(
+                f"{' and '.join(other)} there is no object of {self._producer.name}, and was not replaced: name a "
+                "folder for each model"
+            )
         original = self._originals.of(case, tokens, next(iter(drawn.values())))
         lattice = original.lattice
         voxels = {name: sitk.GetArrayFromImage(reoriented(mask, lattice)) > 0 for name, mask in drawn.items()}
@@ -60,9 +71,14 @@ class DicomResults:
         return {name: WRITTEN if name in drawn else EMPTY for name in masks}
 
     def drop(self, case: str) -> None:
-        """Remove what an earlier call wrote of a case."""
-        for kind in OBJECTS:
-            self._path(case, kind).unlink(missing_ok=True)
+        """Remove what an earlier call with this model wrote of a case."""
+        for path in map(partial(self._path, case), OBJECTS):
+            if self._is_ours(path):
+                path.unlink(missing_ok=True)
+
+    def _is_ours(self, path: Path) -> bool:
+        """Return whether nothing would be lost without the file: there is none, or it is an object of this model."""
+        return not path.exists() or _attribute(path, "ManufacturerModelName") == self._producer.name
 
     def _path(self, case: str, kind: str) -> Path:
         return self.folder / f"{case}_{kind}.dcm"
@@ -70,7 +86,7 @@ class DicomResults:
 
 def _save(dataset: Dataset, path: Path) -> None:
     """Write a file whole or not at all."""
-    if path.exists() and _uid(path) == dataset.SOPInstanceUID:
+    if path.exists() and _attribute(path, "SOPInstanceUID") == dataset.SOPInstanceUID:
         return
     part = path.with_name(f".{path.name}.part")
     try:
@@ -80,6 +96,10 @@ def _save(dataset: Dataset, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _uid(path: Path) -> str:
-    found = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=["SOPInstanceUID"])
-    return str(found.get("SOPInstanceUID"))
+def _attribute(path: Path, keyword: str) -> str:
+    """Return an attribute of a file; "" where it has none, or is no DICOM file."""
+    try:
+        found = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=[keyword])
+    except Exception:  # pydicom has many for a damaged file
+        return ""
+    return str(found.get(keyword, ""))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,10 @@ import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.core.configuration import ConfigError
+from crossover.core.files import file_digest
 from crossover.core.wording import first_few
 from crossover.evaluation.metrics import COLUMNS, score
+from crossover.exchange.external_tables import evaluation_of, tested_cases, training_digest
 from crossover.exchange.predicted_files import LABEL_MAP, CaseNames, Found, find
 from crossover.exchange.study_cases import StudyCase, splits_of, study_cases
 from crossover.exchange.trained_on import TrainedOn, read_trained_on
@@ -24,6 +27,7 @@ from crossover.exchange.training_sets import training_sets
 from crossover.imaging.grids import GeometryError, reoriented, same_grid
 from crossover.imaging.volumes import on_grid, read, structure_path
 from crossover.study.families import families
+from crossover.study.parameters import scoring
 from crossover.study.schema import Study
 
 DATASET = "dataset.json"
@@ -34,9 +38,14 @@ Values = Mapping[str, tuple[int, ...]]
 
 @dataclass
 class Scored:
-    """The table of one model, in the form of metrics.csv, and what there is to tell of it, a sentence each."""
+    """The table of one model, in the form of metrics.csv, and what there is to tell of it, a sentence each.
+
+    Attributes:
+        record: what the scores follow from, see `crossover.exchange.external_tables`.
+    """
 
     table: pd.DataFrame
+    record: dict[str, Any]
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,7 +60,7 @@ def score_predictions(
         study, results: the study and the folder of all studies' results.
         name: the model's.
         n: how many patients of the target it was trained on, where no file says which.
-        trained_on: see `read_trained_on`; `fold` is the one in it.
+        trained_on: see `read_trained_on`; `fold` is the one in it, or by its number alone the model's own.
         workers: how many processes score.
 
     Raises:
@@ -60,9 +69,9 @@ def score_predictions(
     """
     _check_name(study, name)
     cases = study_cases(study, results, [*study.structures])
-    about, notes = TrainedOn(n or 0), list[str]()
+    about, notes, splits = TrainedOn(n or 0, fold=fold), list[str](), splits_of(study, results)
     if trained_on is not None:
-        sets = training_sets(study, splits_of(study, results))
+        sets = training_sets(study, splits)
         about, notes = read_trained_on(trained_on, fold, study, cases, sets)
     values, known_by = read_labels(folder, study, trained_on)
     found = find(folder, CaseNames(cases), [*study.structures], study.channels)
@@ -77,7 +86,33 @@ def score_predictions(
     turned = [case.name for (case, _), (_, _, moved) in zip(jobs, done) if moved]
     notes += [known_by] if known_by and any(LABEL_MAP in files for files in found.files.values()) else []
     notes += [*_missing(cases, tested, rows), *_extra(found), *_turned(turned)]
-    return Scored(_table(rows, name, about), notes)
+    record = _record(study, splits, found, tested, trained_on is not None)
+    return Scored(_table(rows, name, about), record, notes)
+
+
+def _record(
+    study: Study, splits: pd.DataFrame, found: Found, structures: Sequence[str], listed: bool
+) -> dict[str, Any]:
+    """Return what scores follow from.
+
+    Args:
+        structures: those that are scored.
+        listed: whether a file told which cases the model was trained on.
+    """
+
+    def masks(case: StudyCase) -> dict[str, str]:
+        return {(path := structure_path(case.folder, s)).name: file_digest(path) for s in structures}
+
+    return {
+        "test": tested_cases(splits),
+        "training": training_digest(splits) if listed else None,
+        "evaluation": evaluation_of(scoring(study), structures),
+        "masks": {f"{case.cohort}/{case.case}": masks(case) for case in found.files},
+        "predictions": {
+            f"{case.cohort}/{case.case}": {s: file_digest(path) for s, (path,) in files.items()}
+            for case, files in found.files.items()
+        },
+    }
 
 
 def _check_name(study: Study, name: str) -> None:

@@ -23,12 +23,13 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from crossover.core.configuration import ConfigError, ConfigSection, read_yaml, validate
-from crossover.core.files import file_digest, write_json
+from crossover.core.files import file_digest, read_json, write_json
 from crossover.core.incremental import RECORD
+from crossover.core.provenance import read_record
 from crossover.core.written_tables import read_written
 from crossover.exchange.model_card import card
 from crossover.networks import architectures, wrong_settings
-from crossover.sources.settings import DicomSource, Source, Structure, StructureName, VolumesSource
+from crossover.sources.settings import PHANTOM_KINDS, OpenKbpSource, Source, Structure, StructureName
 from crossover.study.plan import Model
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -37,6 +38,8 @@ HISTORY = "history.csv"
 """The file of a stage's history, which no package has."""
 WEIGHTS, STUDY, MODEL, SCORES = "weights.safetensors", "study.yaml", "model.json", "scores.csv"
 CARD, DIGESTS = "README.md", "digests.json"
+SUMMARY = "statistics/summary.csv"
+"""Of a study's results, what `SCORES` is taken from."""
 MOST_BYTES = {WEIGHTS: 4 << 30, STUDY: 1 << 20, MODEL: 1 << 20, SCORES: 16 << 20, CARD: 1 << 20, DIGESTS: 1 << 16}
 """The files of a package, each with the size above which it is refused."""
 FORM = 1
@@ -47,6 +50,9 @@ _KEPT = (
     "versions",
 )  # fmt: skip
 """What a package has of a stage's record."""
+_KEPT_OF_INITIAL = ("weights", "sha256", "instead_of")
+_KEPT_OF_SOURCES = ("kind", "patients", "identifiers", "pixel_mm", "slice_mm")
+"""Of the source of a cohort that is no phantom, beside its channels and structures with patterns of any cohort."""
 
 
 class PackageError(ValueError):
@@ -98,7 +104,7 @@ def pack(
         The package's digest.
 
     Raises:
-        ConfigError: there is something at `out`, or the study has no statistics.
+        ConfigError: there is something at `out`, or the study has no statistics, or those of other weights.
     """
     if out.exists():
         raise ConfigError(f"{out} exists already: name a file or folder that does not exist")
@@ -109,10 +115,11 @@ def pack(
         )
     structures = [*record["stage"]["structures"]]  # as its outputs come, whatever order the study has now
     scores = _scores(study, model, structures, results)
+    _check_scores(study, model.stage, weights, results)
     about = About(
         form=FORM, study=study.study, scale=study.scale, model=model.name, family=model.family, n_train=model.n_train,
-        structures=structures, network=record["network"], standardised=record["standardised"],
-        training={key: record[key] for key in _KEPT if key in record} | {"patients_of": dict(record["stage"]["train"])},
+        structures=structures, network=_without_file(Network.model_validate(record["network"])),
+        standardised=record["standardised"], training=_training(record),
     )  # fmt: skip
     shared = _shareable(study)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -133,6 +140,14 @@ def pack(
     return digest
 
 
+def _training(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a package tells of a training; of the initial weights not where they lay."""
+    kept = {key: record[key] for key in _KEPT if key in record}
+    if initial := kept.get("initial"):
+        kept["initial"] = {key: initial[key] for key in _KEPT_OF_INITIAL if key in initial}
+    return kept | {"patients_of": dict(record["stage"]["train"])}
+
+
 def _with_codes(study: Study) -> dict[str, Any]:
     """Return a study's settings with its structures' codes, which no other dump has, since they change no result."""
     values = study.model_dump(mode="json")
@@ -144,12 +159,40 @@ def _with_codes(study: Study) -> dict[str, Any]:
 
 def _scores(study: Study, model: Model, structures: list[str], results: Path) -> pd.DataFrame:
     """Return the rows of the study's summary that are of this model, its other replicates and folds in them."""
-    path = results / study.study / "statistics/summary.csv"
+    path = results / study.study / SUMMARY
     if not path.exists():
         raise ConfigError(f"{path} does not exist: run the study to its end, so that the model has scores")
     table = read_written(path)
     own = (table.family == model.family) & (table.n_train == model.n_train)
     return table[own & table.structure.isin(structures)].drop(columns=["strategy"])
+
+
+def _check_scores(study: Study, stage: str, weights: Path, results: Path) -> None:
+    """Refuse statistics that were not made, by way of masks and scores, with a stage's weights as they are now.
+
+    Raises:
+        ConfigError: a file on the way has changed since it was read, or has no provenance record.
+    """
+    what = f"{results / study.study / SUMMARY}: these scores are not known to be of the present weights"
+    again = f"run the study to its end (make reproduce STUDIES={study.study} SCALE={study.scale})"
+    waiting, seen, found = [results / study.study / SUMMARY], set[Path](), False
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        if (record := read_record(path)) is None:
+            raise ConfigError(f"{what}, since {path} has no provenance record: {again}")
+        read = {results.joinpath(*Path(name).parts[1:]): sha256 for name, sha256 in record["inputs"].items()
+                if Path(name).parts[:2] == ("results", study.study)}  # fmt: skip
+        if changed := [str(p) for p, sha256 in read.items() if not p.exists() or file_digest(p) != sha256]:
+            raise ConfigError(f"{what}, since {changed[0]} was made again after them: {again}")
+        if path.parent == weights.parent.parent:  # a job of trainings, which tells the digests of its stages' weights
+            known = read_json(path)["items"].get(stage, {"files": {}})["files"].get(WEIGHTS)
+            found |= known is not None and known["sha256"] == file_digest(weights)
+        waiting += [p for p in read if p.parent.name != "external"]
+    if not found:
+        raise ConfigError(f"{what}, which {weights.parent.name} has since: {again}")
 
 
 def _shareable(study: Study) -> Study:
@@ -183,11 +226,12 @@ def _without_readers(structure: Structure) -> Structure:
 
 def _without_places(source: Source) -> Source:
     """Return a hospital's source with its form alone: no folder, row or column, and patterns that name nobody."""
-    if not isinstance(source, VolumesSource | DicomSource):
+    if source.kind in PHANTOM_KINDS:
         return source
-    kept = source.model_dump(include={"kind", "patients", "identifiers"})
+    kept = source.model_dump(include={*_KEPT_OF_SOURCES})
     for key in {"channels", "structures", "label_maps"} & type(source).model_fields.keys():
-        kept[key] = {name: _generic(name, value) for name, value in getattr(source, key).items()}
+        of_one_file = isinstance(source, OpenKbpSource)  # whose patients have a folder each
+        kept[key] = {n: n if of_one_file else _generic(n, value) for n, value in getattr(source, key).items()}
     return type(source).model_validate(kept)
 
 

@@ -3,7 +3,7 @@
 The same code as the workflow's, step by step: ingest, bias field, slices, prediction, scores.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -12,13 +12,14 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.core import disk, incremental
-from crossover.core.configuration import ConfigError, merge
+from crossover.core.configuration import ConfigError
 from crossover.core.files import file_digest, read_json, write_json
 from crossover.core.source_code import code_digest
 from crossover.evaluation.metrics import score
-from crossover.exchange.dicom_results import DicomResults
+from crossover.exchange.dicom_results import DicomResults, OtherObjects
 from crossover.exchange.object_attributes import Producer, targets
 from crossover.exchange.original_series import NoOriginal, Originals
+from crossover.execution.written_files import NotOurs, WrittenFiles
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.volumes import image_path, structure_path, write
 from crossover.sources.findings import FindingRow, describe_unforeseen
@@ -26,8 +27,7 @@ from crossover.sources.ingest import ingest
 from crossover.sources.ingest_report import Report
 from crossover.sources.settings import RulesFile
 from crossover.study import backends as backends_of_studies
-from crossover.study.given_model import PARAMS
-from crossover.study.parameters import result_settings
+from crossover.study.parameters import prepared
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -52,33 +52,41 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
             f"model {model!r} is not trained in {stages}: run the study first (make reproduce "
             f"STUDIES={study.study} SCALE={study.scale})"
         )
-    _check_trained(study, model, models[model], results / study.study)
+    _check_trained(study, model, models[model])
     return models[model]
 
 
-def _check_trained(study: Study, model: str, stage: Path, results: Path) -> None:
-    """Refuse a model whose structures, scale, channels or preparation are not those that the study has now.
+def _check_trained(study: Study, model: str, stage: Path) -> None:
+    """Refuse a model whose structures, channels or preparation are not those that the study has now.
 
-    The settings of the study's results tell nothing of a stage that was trained after they were written.
+    The record of its training tells them, whatever was run since.
     """
-    trained = read_json(stage / incremental.RECORD)["stage"]["structures"]
+    record = read_json(stage / incremental.RECORD)
+    trained = record["stage"]["structures"]
     if {*trained} != {*plan(study).models[model].structures}:
         raise ConfigError(
             f"model {model!r} was trained to segment {', '.join(trained)}, and the study's file now has "
             f"{', '.join(plan(study).models[model].structures)}: restore the names of its structures, or train it again"
         )
-    settings = results / PARAMS
-    if not settings.exists() or settings.stat().st_mtime < (stage / incremental.RECORD).stat().st_mtime:
-        return
-    made, now = read_json(settings), result_settings(study)
-    if made.get("scale", study.scale) != study.scale:
-        raise ConfigError(f"{results} was made at the scale {made['scale']}: give --scale {made['scale']}")
-    told = merge(now, {key: made[key] for key in ("channels", "preparation") if key in made})
-    if differing := [key for key in told if told[key] != now[key]]:
+    made, now = record.get("prepared"), prepared(study, Network.model_validate(record["network"]))
+    if not made:
         raise ConfigError(
-            f"{settings}: the study's results were made with other settings than its file has now: restore "
-            f"{' and '.join(differing)} there, or run the study again"
+            f"model {model!r}: the record of its training in {stage} does not tell how images were prepared for it: "
+            f"train it again (make reproduce STUDIES={study.study} SCALE={study.scale})"
         )
+    if differing := [_SECTIONS.get(key, key) for key in now if made.get(key) != now[key]]:
+        raise ConfigError(
+            f"model {model!r} was trained with other settings than the study has at the scale {study.scale} "
+            f"({', '.join(differing)}): give the --scale at which it was trained, restore its settings, or run the "
+            "study again"
+        )
+
+
+_SECTIONS = {
+    "bias_field": "preparation.bias_field", "slices": "preparation.slices",
+    "normalisation": "preparation.slices.normalisation", "threshold": "evaluation.threshold",
+}  # fmt: skip
+"""Where a study's file has what the record of a training tells as `prepared`, if it is not called the same."""
 
 
 def rules_of(study: Study) -> RulesFile:
@@ -123,16 +131,19 @@ def segment(
     stage: Path,
     rules: RulesFile,
     workers: int,
+    written: WrittenFiles,
     objects: DicomResults | None = None,
 ) -> pd.DataFrame:
     """Write masks of every examination below `source` that fits: `<out>/predictions/<case>_<structure>.nii.gz`.
 
-    An examination that fails, at whatever step, stops no other. Where only a manual mask has an error, the
-    examination is segmented and that mask isn't compared with.
+    Of what is there, only files that earlier calls wrote and that nobody changed since are replaced, or removed. An
+    examination that fails, at whatever step, stops no other. Where only a manual mask has an error, the examination is
+    segmented and that mask isn't compared with.
 
     Args:
         stage: folder of the stage whose weights predict.
         rules: which series are channels; structures that it names are read, to score the masks by.
+        written: what earlier calls wrote to `out`.
         objects: writes each examination's masks as DICOM objects too.
 
     Returns:
@@ -153,8 +164,8 @@ def segment(
     failed = _refused(report)
     _prepare(cases, out, study, workers, failed)
     complete = [case for case in report["made"] if case not in failed]
-    rows = list(_predicted(study, stage, out, complete, workers, failed, objects))
-    earlier = _drop_earlier(out, [f"{row['case']}_{row['structure']}" for row in rows])
+    rows = list(_predicted(study, stage, out, complete, workers, failed, written, objects))
+    earlier = {name.partition("_")[0] for name in written.remove_others()}
     for case in {*failed, *earlier} - {row["case"] for row in rows}:
         if objects:
             objects.drop(case)
@@ -165,16 +176,6 @@ def segment(
         table.append({"case": NO_CASE, "not_done": _errors_text(report["folder"])})
     columns = ["case", "structure", "volume_predicted_ml", "not_done"]
     return pd.DataFrame(table, columns=list(dict.fromkeys([*columns[:2], *_keys(rows), *columns])))
-
-
-def _drop_earlier(out: Path, done: Sequence[str]) -> set[str]:
-    """Remove masks and pictures of an earlier call but those of `done`, `<case>_<structure>`; return their cases."""
-    there = [p for folder in ("predictions", "pictures") for p in sorted((out / folder).glob(f"p{12 * '[0-9a-f]'}*_*"))]
-    kept = tuple(f"{name}." for name in done)
-    earlier = [path for path in there if not path.name.startswith(kept)]
-    for path in earlier:
-        path.unlink()
-    return {path.name.partition("_")[0] for path in earlier}
 
 
 NO_CASE = "files of no case"
@@ -237,6 +238,7 @@ def _predicted(
     cases: list[str],
     threads: int,
     failed: dict[str, str],
+    written: WrittenFiles,
     objects: DicomResults | None,
 ) -> Iterator[dict]:
     """Yield rows of the cases that could be predicted; `failed` says why others couldn't."""
@@ -259,13 +261,24 @@ def _predicted(
         for case in cases:
             try:
                 (masks,) = predictor.masks(stage, structures, [Place("", case)])
+                files = [path for structure in structures for path in _files(out, case, structure)]
+                written.begin(files)
                 rows = [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
+                written.end(files)
                 as_dicom = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
                 yield from [row | {k: as_dicom[row["structure"]] for k in ("dicom",) if as_dicom} for row in rows]
+            except NotOurs as error:
+                failed[case] = str(error)
             except Exception as error:
                 if no_room := disk.as_disk_full(error, out):
                     raise no_room from error
                 failed[case] = f"{type(error).__name__}: {error}"
+
+
+def _files(out: Path, case: str, structure: str) -> list[Path]:
+    """Return the files of a case's structure: its mask, and its picture in each form."""
+    pictures = [out / "pictures" / f"{case}_{structure}.{form}" for form in ("svg", "png", "pdf")]
+    return [out / "predictions" / f"{case}_{structure}.nii.gz", *pictures]
 
 
 def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Image) -> dict:
@@ -282,7 +295,7 @@ def _as_dicom(objects: DicomResults, out: Path, case: str, masks: dict[str, sitk
     tokens = read_json(out / "cases" / case / incremental.RECORD)["received"]
     try:
         return objects.write(case, tokens, masks)
-    except NoOriginal as error:
+    except (NoOriginal, OtherObjects) as error:
         why = str(error)
     except Exception as error:
         if no_room := disk.as_disk_full(error, objects.folder):

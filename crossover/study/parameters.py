@@ -84,7 +84,17 @@ def train(study: Study, batch: Batch) -> dict:
         "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
         "stages": [asdict(stage) for stage in batch.stages],
         "initial": _initial(study, batch),
+        "prepared": prepared(study, own),
     }
+
+
+def prepared(study: Study, network: Network) -> dict:
+    """Return how a study's images get to a network and masks from it, without which its weights mean nothing."""
+    settings = backends.backend_of(network).prediction(study, network).model_dump(mode="json")
+    own = {key: value for key, value in settings.items() if key not in ("network", "structures")}
+    own.get("slices", {}).pop("smallest_mask_px", None)  # of the masks to compare with
+    bias = study.preparation.bias_field
+    return {"bias_field": {"method": "none"} if bias.method == "none" else bias_field(study), **own}
 
 
 def network_of(study: Study, planned: Batch | Sequence[Model]) -> Network:
@@ -123,10 +133,17 @@ def predict(study: Study, models: Sequence[Model]) -> dict:
     }
 
 
-def evaluate(study: Study, models: list[Model]) -> dict:
+def scoring(study: Study) -> dict:
+    """Return the settings by which masks are scored, whoever predicted them."""
     return {
         "nsd_tolerance_mm": {s: study.evaluation.tolerance(s) for s in sorted(study.structures)},
         "smallest_mask_px": study.preparation.slices.smallest_mask_px,
+    }
+
+
+def evaluate(study: Study, models: list[Model]) -> dict:
+    return {
+        **scoring(study),
         "models": [asdict(model) for model in models],
         "draws": {model.name: study.splits.replicates.draw(model.replicate) for model in models},
     }

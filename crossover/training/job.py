@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -183,6 +184,7 @@ def train_stages(
     fail: Callable[[str, str, str, bool], None] = lambda *_: None,
     begin: Callable[[str, str], None] = lambda *_: None,
     parents: Sequence[Path] = (),
+    prepared: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Bring the stages of one job up to date, and write its manifest.
 
@@ -194,6 +196,8 @@ def train_stages(
         fail: hears of each that failed: its name, what happened, what to try, and whether by itself.
         begin: hears of each that is about to be trained: its name and key.
         parents: manifests of the jobs that make the stages' parents.
+        prepared: how images get to the networks, see `crossover.study.parameters.prepared`: what the weights are used
+            with later, which their records keep.
 
     Raises:
         crossover.core.incremental.ItemsError: naming the stages that failed in any other way; the others are kept.
@@ -219,7 +223,7 @@ def train_stages(
             raise
         what = f"{name}, {facts['steps']} steps, validation DSC {facts['best_validation_dsc']:.2f}"
         tell(what, facts["seconds"])
-        return facts
+        return {**facts, "prepared": dict(prepared)}
 
     for name, key in keys.items():
         if incremental.is_current(trainer.out / name, key):
