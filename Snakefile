@@ -83,18 +83,8 @@ onstart:
 
 
 onsuccess:
-<<<<<<< HEAD
     print(f"\n{what_failed()}{where_the_report_is()}")
 
 
 onerror:
-    print(f"\n{what_failed()}What is done stays; the same command goes on from there.")
-=======
-    print(f"\n{progress.failures(names_of_run())}{where_the_report_is()}")
-
-
-onerror:
-    print(
-        f"\n{progress.failures(names_of_run())}{what_was_killed()}What is done stays; the same command goes on from there."
-    )
->>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
+    print(f"\n{what_failed()}{what_was_killed()}What is done stays; the same command goes on from there.")

@@ -9,12 +9,8 @@ from pathlib import Path
 from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
-<<<<<<< HEAD
-from crossover.execution import at_stake, estimate, progress, requirements, slurm_site
-=======
 from crossover.core.incremental import KILLED
-from crossover.execution import estimate, progress, requirements, slurm_site
->>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
+from crossover.execution import at_stake, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
 from crossover.execution.made import call_with, keep_call, not_in_report
@@ -102,7 +98,7 @@ def keep_what_was_told() -> None:
 
 def what_failed() -> str:
     """Return the failures of this run, with the command that they speak of in full."""
-    failed = progress.failures()
+    failed = progress.failures(names_of_run())
     return f"{failed}The command: {command(call_with(SETTINGS))}\n" if "--forcerun" in failed else failed
 
 

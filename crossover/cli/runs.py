@@ -140,30 +140,18 @@ def verify(
 
     with stop_on(ConfigError, ValueError):
         named = studies.replace(",", " ").split()
-<<<<<<< HEAD
-        runs = runs_of(made(RESULTS), named, scale, RESULTS)
+        there, lost = made(RESULTS)
+        if lost and not named:
+            why = "config/studies/ has no such file: they, and a report that has them, are not checked"
+            typer.echo(f"{RESULTS}/ has results of {first_few(lost)}, and {why}", err=True)
         jobs: dict[Path, GraphJob] = {}
         commands: dict[Path, str] = {}
-        for run in runs:
+        for run in runs_of(there, named, scale, RESULTS):
             settings = recorded_settings(",".join(run.studies), run.scale, data)
             for job in read_workflow(settings, 1, run.targets, checked=False).jobs:
                 jobs[job.outputs[0]] = job
                 commands |= dict.fromkeys(job.outputs, command(settings))
         checks = [*verify(commands), check_plan(jobs.values(), commands)]
-=======
-        there, lost = made(RESULTS)
-        if lost and not named:
-            why = "config/studies/ has no such file: they, and a report that has them, are not checked"
-            typer.echo(f"{RESULTS}/ has results of {first_few(lost)}, and {why}", err=True)
-        runs = runs_of(there, named, scale, RESULTS)
-        workflows = [
-            read_workflow(workflow_settings(",".join(run.studies), run.scale, data), 1, run.targets, checked=False)
-            for run in runs
-        ]
-        jobs = {job.outputs[0]: job for workflow in workflows for job in workflow.jobs}
-        outputs = [path for job in jobs.values() for path in job.outputs]
-        checks = [*verify(outputs), check_plan(jobs.values())]
->>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
         again = _trained_again(recompute) if recompute else None
     for check in checks:
         typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")

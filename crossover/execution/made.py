@@ -13,7 +13,6 @@ CALLS = Path(".cache/runs")
 """For each study what the run that made its results was told. Not in `results`: folders may be named after people."""
 TOLD = ("studies", "scale", "data", "imagenet")
 """The settings of a run that decide what it makes, and of what."""
-
 CONFIG = Path("config")
 
 
@@ -28,7 +27,6 @@ class RecordedRun(NamedTuple):
     """What is asked of the workflow; nothing for all with the report."""
 
 
-<<<<<<< HEAD
 def call_with(settings: Settings) -> dict[str, str]:
     """Return what a run was told (`TOLD`), as it would be told on the command line."""
     data = str(Path(settings.data).absolute()) if settings.data else ""
@@ -79,29 +77,21 @@ def _last_studies(results: Path) -> str:
     return ",".join(name for name in names if Path(f"config/studies/{name}.yaml").exists())
 
 
-def made(results: Path) -> dict[str, str]:
-    """Return study -> the scale at which its results were made, or are being made ("" where nothing tells it).
-=======
 def made(results: Path, config: Path = CONFIG) -> tuple[dict[str, str], list[str]]:
     """Return the studies that have results.
->>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
 
     Args:
         results: the folder with a folder for each study.
         config: the folder of the configuration.
 
     Returns:
-        study -> the scale at which its results were made, as its params.json has it ("" where none can be read); and
-        the studies whose file was renamed or deleted, of which nothing can be planned.
+        study -> the scale at which its results were made, or are being made ("" where nothing tells it); and the
+        studies whose file was renamed or deleted, of which nothing can be planned.
     """
-<<<<<<< HEAD
     studies = sorted(path.parent.name for path in results.glob("*/params.json"))
-    return {study: call_of(study, results).get("scale", "") for study in studies}
-=======
-    there = {path.parent.name: scale_of(path.parent) for path in sorted(results.glob("*/params.json"))}
+    there = {study: call_of(study, results).get("scale", "") for study in studies}
     lost = [study for study in there if not (config / f"studies/{study}.yaml").exists()]
     return {study: scale for study, scale in there.items() if study not in lost}, lost
->>>>>>> 463ef56bb3b44f404c95e7b2e9057f29261486da
 
 
 def not_in_report(studies: Collection[str], scale: str, results: Path, config: Path = CONFIG) -> list[str]:
