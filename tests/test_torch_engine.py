@@ -123,6 +123,14 @@ def test_the_network_of_the_page_is_built_as_it_is_declared(monkeypatch):
     assert set(own.LEVELS.values()) < set(own.PARTS)
 
 
+def test_a_level_that_freezes_nothing_is_refused(monkeypatch):
+    own = types.ModuleType("crossover.networks.mynetwork")
+    monkeypatch.setitem(sys.modules, own.__name__, own)
+    own.PARTS, own.LEVELS, own.Settings = ("encoder", "head"), {"everything": "encoder", "head": "head"}, object
+    with pytest.raises(ConfigError, match="LEVELS has everything from 'encoder' on, the first part, which freezes"):
+        declared("mynetwork")
+
+
 @pytest.mark.parametrize("architecture", EVERY)
 def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architecture):
     engine = made_once(architecture)
@@ -138,6 +146,17 @@ def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architectu
 @pytest.mark.parametrize("architecture", EVERY)
 def test_its_map_is_of_logits_and_follows_from_the_image_alone(architecture):
     check_output(made_once(architecture), architecture, batch_for(architecture)[0], 2, RECIPE)
+
+
+@pytest.mark.parametrize("architecture", EVERY)
+def test_its_map_has_the_size_of_every_image_that_fits(architecture):
+    """Of odd multiples of MULTIPLE, more columns than rows."""
+    multiple = declared(architecture).multiple
+    odd = -(-33 // multiple) // 2 * 2 + 1
+    size = (odd * multiple, (odd + 2) * multiple)
+    network = Network(architecture=architecture, engine="torch", settings=SMALL.get(architecture, {}))
+    engine = engines.create(network, (*size, 1), 2, threads=1)
+    check_output(engine, architecture, np.random.default_rng(0).normal(size=(2, *size, 1)).astype("float32"), 2, RECIPE)
 
 
 @pytest.mark.parametrize("architecture", [a for a in EVERY if not wrong_batch(a, 1, (size_of(a), size_of(a)))])

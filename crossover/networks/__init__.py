@@ -101,7 +101,8 @@ def declared(architecture: str) -> Declared:
     """Return what the module of an architecture declares.
 
     Raises:
-        ConfigError: a name is missing in the module, or a level begins with a part that there isn't.
+        ConfigError: a name is missing in the module, or a level begins with a part that there isn't, or with the first,
+            so that it freezes nothing.
     """
     module = importlib.import_module(f"crossover.networks.{architecture}")
     place = f"crossover/networks/{architecture}.py"
@@ -110,6 +111,11 @@ def declared(architecture: str) -> Declared:
     if wrong := {level: part for level, part in module.LEVELS.items() if part not in module.PARTS}:
         listed = ", ".join(f"{level}: {part!r}" for level, part in wrong.items())
         raise ConfigError(f"{place}: LEVELS has {listed}, but PARTS are {', '.join(module.PARTS)}")
+    if whole := [level for level, part in module.LEVELS.items() if part == module.PARTS[0]]:
+        raise ConfigError(
+            f"{place}: LEVELS has {', '.join(whole)} from {module.PARTS[0]!r} on, the first part, which freezes nothing: a "
+            "step without `levels` trains the whole network"
+        )
     return Declared(
         architecture,
         module.PARTS,

@@ -250,8 +250,8 @@ class Network(ConfigSection):
     """The GPU memory in GB for which nnU-Net plans. A smaller value gives smaller batches and patches, for a machine
     without a GPU. By default nnU-Net's own value: 8, for ResEncL 24, for ResEncXL 40."""
     overwrite_target_spacing: tuple[Tolerance, Tolerance, Tolerance] | None = None
-    """The voxel size, in mm across slices, rows and columns, to which nnU-Net resamples; in 2D, slices stay as they are.
-    By default nnU-Net's own choice: the median of the training cases."""
+    """The voxel size, in mm across slices, rows and columns, to which nnU-Net resamples; in 2D, slices stay as they
+    are. By default nnU-Net's own choice: the median of the training cases."""
     disable_tta: bool = False
     """Whether nnU-Net predicts without mirroring, which reduces the time to a quarter in 2D and to an eighth in 3D."""
     tile_step_size: Annotated[float, Field(gt=0, le=1)] = 0.5
