@@ -377,6 +377,10 @@ class PrintedDifference(Placed):
     """The standard error of the mean difference."""
     ci: Interval | None = None
     """The confidence interval of the mean difference."""
+    t: Printed | None = None
+    """The t of the difference: the standard error is |difference / t|."""
+    df: Annotated[Printed, Field(gt=0)] | None = None
+    """The degrees of freedom of t. If the number of cases isn't printed, it is one more."""
     cases: Annotated[int, Field(ge=2)] | None = None
     """The number of cases, if it differs from that of the test set."""
     p: Share | None = None
@@ -387,6 +391,12 @@ class PrintedDifference(Placed):
     """The test that gave p, if the paper names it; `t` is the paired t test."""
     corrected: bool = False
     """Whether p is corrected for multiple comparisons (Bonferroni, Holm); the uncorrected p is at most as large."""
+
+    @model_validator(mode="after")
+    def _freedom_of_t(self) -> PrintedDifference:
+        if self.df is not None and self.t is None:
+            raise ValueError("df is that of t: give both, or remove df")
+        return self
 
 
 class Improvement(Placed):

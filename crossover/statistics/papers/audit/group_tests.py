@@ -155,10 +155,9 @@ def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, fl
     """Return the range of p from [smallest, largest] standard error and (fewest, most) degrees of freedom."""
     from scipy import stats
 
-    sizes = abs(difference.low), abs(difference.high)
-    near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
-    low = 2 * stats.t.sf(max(sizes) / errors[0], freedom[1]) if errors[0] else 0.0
-    return Interval(float(low), float(2 * stats.t.sf(near / errors[1], freedom[0])))
+    size = abs(difference)
+    low = 2 * stats.t.sf(size.high / errors[0], freedom[1]) if errors[0] else 0.0
+    return Interval(float(low), float(2 * stats.t.sf(size.low / errors[1], freedom[0])))
 
 
 def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float, float]:

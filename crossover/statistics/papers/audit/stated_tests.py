@@ -85,11 +85,19 @@ def _join(*words: str) -> str:
     return ", ".join(filter(None, words))
 
 
+def p_of_t(t: Interval, df: Interval) -> Interval:
+    """Return the two-sided p values of a t and its degrees of freedom."""
+    size = abs(t)
+    found = [
+        p_of("t", value, (max(freedom, 1e-3),)) for value in (size.low, size.high) for freedom in (df.low, df.high)
+    ]
+    return Interval(min(found), max(found))
+
+
 def _p_interval(test: StatedTest, df: list[Interval]) -> Interval:
     """Return the p values of all numbers that the statistic and its degrees of freedom stand for."""
-    value = unrounded(test.value)
-    low, high = min(abs(value.low), abs(value.high)), max(abs(value.low), abs(value.high))
-    values = (0.0 if value.low <= 0 <= value.high else low, high)
+    value = abs(unrounded(test.value))
+    values = (value.low, value.high)
     found = [
         p_of(test.statistic, v, ends) for v in values for ends in product(*((max(d.low, 1e-3), d.high) for d in df))
     ]
