@@ -110,6 +110,15 @@ def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
     assert rows(**said)["Width of the interval of the difference"].verdict == FOLLOWS
 
 
+@pytest.mark.parametrize(
+    ("df", "verdict", "reading"),
+    [(N - 1, FOLLOWS, ""), (N - 2, READING, "different cases"), (N, NOT, ""), (2 * N - 2, READING, "3 cells")],
+)
+def test_degrees_of_freedom_of_a_difference_are_those_of_the_cases(df, verdict, reading):
+    found = rows(t=t_of(A - B), df=df)["Degrees of freedom of the difference"]
+    assert found.verdict == verdict and reading in found.reading
+
+
 def test_degrees_of_freedom_need_their_t():
     with pytest.raises(ValueError, match="df is that of t: give both, or remove df"):
         rows(df=N - 1)

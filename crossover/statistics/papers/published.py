@@ -119,6 +119,7 @@ class Published(ConfigSection):
         named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {model.n_train for said in self.differences for model in (said.a, said.b)}
+        named |= {score.model.n_train for test in self.tests for score in test.of}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
         named |= {gain.n_train for gain in self.gains if gain.n_train is not None} | {*self.tabulated}
         if unknown := sorted(named - {0, *self.sizes}):

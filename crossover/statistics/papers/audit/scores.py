@@ -42,15 +42,17 @@ def unit_of(metric: str, published: Published) -> float:
 
 
 def cases_of(value: Value | PrintedDifference, published: Published) -> int | None:
-    """Return the cases behind a score or a difference: its own where it names them, else those of its test set.
-
-    Where neither is printed, a difference's t tells them by its degrees of freedom.
-    """
-    known = published.test_sets.get(value.test_set)
-    cases = value.cases or (known.cases if known else None)
+    """Return the cases behind a score or a difference; where none are printed, those that a difference's df tells."""
+    cases = printed_cases(value, published)
     if cases is None and isinstance(value, PrintedDifference) and value.df is not None and not value.df.decimals:
         return int(value.df) + 1
     return cases
+
+
+def printed_cases(value: Value | PrintedDifference, published: Published) -> int | None:
+    """Return the cases that a score or a difference names, else those of its test set."""
+    known = published.test_sets.get(value.test_set)
+    return value.cases or (known.cases if known else None)
 
 
 def error_behind_t(said: PrintedDifference) -> Interval | None:

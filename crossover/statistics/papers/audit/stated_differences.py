@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from crossover.statistics.papers.audit.freedom import degrees
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_in, key_text, pair_text
 from crossover.statistics.papers.audit.paired_t import (
@@ -18,6 +19,7 @@ from crossover.statistics.papers.audit.scores import (
     cases_of,
     error_behind_t,
     normal_quantile,
+    printed_cases,
     sd_behind,
     sd_of,
     spread_text,
@@ -48,11 +50,14 @@ def stated_differences(published: Published) -> list[AuditRow]:
     rows = []
     for said in published.differences:
         a, b = (values.get(key_in(said, model)) for model in (said.a, said.b))
-        n = cases_of(said, published)
+        n, told = cases_of(said, published), printed_cases(said, published)
         rows.append(_of_means(said, a, b, published))
         if said.ci:
             rows.append(symmetric(f"the difference, {pair_text(said)}", said, said.difference, said.ci))
         rows += _of_t(said, n)
+        if told and said.df:
+            about = f"Degrees of freedom of the difference, {pair_text(said)}"
+            rows.append(degrees(CHECK, about, said.where, "t", [said.df], told, same_cases=True))
         if n and n > 1:
             rows += errors_together(f"the difference, {pair_text(said)}", said, n, published)
         rows += _of_spreads(said, a, b, n, published)
