@@ -37,9 +37,11 @@ def _two(ends: object) -> object:
     """Return what stands for two numbers.
 
     Raises:
-        ValueError: it is a list of another length.
+        ValueError: it is no list, or one of another length.
     """
-    if isinstance(ends, (list, tuple)) and len(ends) != 2:
+    if not isinstance(ends, (list, tuple)):
+        raise ValueError(f"write two numbers in brackets, such as [0.80, 0.88], not {ends!r}")
+    if len(ends) != 2:
         raise ValueError(f"write two numbers with decimal points, such as [0.80, 0.88]; there are {len(ends)}")
     return ends
 
@@ -208,8 +210,9 @@ class Gain(Placed):
     """The models whose mean is compared with `over`."""
     over: ModelName
     """The model with which they are compared."""
-    n_train: TrainingSize | None = None
-    """The size of the models; required if scores of several sizes are printed."""
+    n_train: Annotated[list[TrainingSize], BeforeValidator(_as_list)] = []
+    """The size of the models, or the sizes over which the gain is averaged: [5, 10, 20]; required if scores of several
+    sizes are printed."""
     gain: Printed
     """The gain, with the digits that are printed."""
     unit: Literal["%"] | None = None
@@ -220,12 +223,13 @@ class Gain(Placed):
     @model_validator(mode="after")
     def _one_size(self, info: ValidationInfo) -> Gain:
         names = names_of(info)
-        if names is None or self.n_train is not None:
+        if names is None or self.n_train:
             return self
         for family in (*self.families, self.over):
             sizes = names.printed.get((family, self.structure, self.test_set, self.metric), set())
             if len(sizes) > 1:
-                raise ValueError(f"n_train is required: scores of {family} are printed at the sizes {sorted(sizes)}")
+                told = f"scores of {family} are printed at the sizes {sorted(sizes)}"
+                raise ValueError(f"n_train is required: {told}; of an average over sizes give all of them in brackets")
         return self
 
 

@@ -231,7 +231,8 @@ def _width(
     if gap(half, "equals", usual):
         over_n = math.sqrt(n / (n - 1))  # as the bootstrap's variance is, and that of an SD that doesn't correct it
         wider = Interval(usual.low * (1 - BOOTSTRAP) / over_n, usual.high * (1 + BOOTSTRAP) * over_n)
-        readings.append(Interpretation("a bootstrap or transformed interval", wider))
+        name = f"a bootstrap or transformed interval, ± quantile × standard error within {BOOTSTRAP:.0%}"
+        readings.append(Interpretation(name, wider))
     return judged(
         CHECK, f"Width of the interval of {about}", value.where,
         f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, readings,
