@@ -87,7 +87,7 @@ def errors() -> dict[str, tuple[Callable[[Rng], Style], Plant]]:
     few = lambda rng: Style(test="wilcoxon", cohorts=(10,))  # noqa: E731
     plain, per_cent = (lambda rng: Style()), (lambda rng: Style(unit=100, decimals=1))
     distance = lambda rng: Style(metrics=("hd95_mm",), decimals=1)  # noqa: E731
-    intervals = lambda rng: Style(spread="ci")  # noqa: E731
+    intervals, designs = (lambda rng: Style(spread="ci")), (lambda rng: Style(designs=True))
     return {
         "a mean of a table moved by 8 units (repeated in the abstract)": (plain, _mean(0, 8)),
         "a pooled mean moved by 8 units": (pooled, _mean(2, 8)),
@@ -109,7 +109,13 @@ def errors() -> dict[str, tuple[Callable[[Rng], Style], Plant]]:
         "a difference of two models 8 units too large": (plain, _difference),
         "an SD of differences three times as large": (plain, _sd_of_differences),
         "an interval of a difference half as wide": (intervals, _interval),
+        "degrees of freedom of an F's error one too few": (designs, _freedom),
     }  # fmt: skip
+
+
+def _freedom(parts: Parts, rng: Rng) -> None:
+    effect, error = parts["tests"][0]["df"]
+    parts["tests"][0]["df"] = [effect, error - 1]
 
 
 def _moved(number: Printed, units: float) -> Printed:

@@ -24,7 +24,7 @@ from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
 from crossover.statistics.papers.paper_names import names_in
 from crossover.statistics.papers.printed import Percentage
 from crossover.statistics.papers.printed_number import Printed
@@ -102,7 +102,8 @@ def test_every_wrong_name_is_a_finding_with_its_place_and_what_there_is_instead(
         "paired.entry 4.metric: 'Hausdorff' may be hd_mm or hd95_mm: write the one that is meant",
         f"orderings.entry 1.worse.entry 1: no model 'scrach'; {models}",
         "orderings.entry 1.test_set: no test set 'tst'; there are: t",
-        "gains.entry 1: n_train is required: scores of tuned are printed at the sizes [5, 10, 20, 40]",
+        "gains.entry 1: n_train is required: scores of tuned are printed at the sizes [5, 10, 20, 40]; of an average "
+        "over sizes give all of them in brackets",
         "percentages.entry 1.percent: a number is needed, not '12.5 percent'",
     ])  # fmt: skip
 
@@ -154,6 +155,52 @@ def test_a_statement_that_names_what_is_not_printed_is_told_with_its_place(tmp_p
     assert (
         "statements.entry 2.left" in run.output and "no mean of tunned at n = 5, t, dsc; there are: tuned" in run.output
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("left: cases(t)", 't is a name without quotes; names in functions need quotes, as in score("dsc", "A", 10'),
+        ("left: score(dsc, fine-tuned, 5, t)", "names in functions need quotes"),
+        ("left: score(U-Net 3D)", "it is not an expression; names in functions need quotes"),
+        ("left: 'cases()'", "arguments of another kind or number; names in functions need quotes"),
+    ],
+)
+def test_an_expression_that_fails_says_what_to_write(tmp_path, line, told):
+    path = plain_file(tmp_path)
+    path.write_text(path.read_text() + f"statements:\n- about: s\n  relation: whole\n  where: A\n  {line}\n")
+    text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
+    assert told in text and "audit.md" not in text
+
+
+@pytest.mark.parametrize("cut", ["score(dsc, tuned, 5, t)", 'score("dsc", "tuned", 5, "t")', "mean(a, b)"])
+def test_an_expression_that_yaml_cuts_at_its_commas_is_no_decimal_comma(tmp_path, cut):
+    path = plain_file(tmp_path)
+    path.write_text(
+        path.read_text() + f"statements:\n- {{about: s, relation: equals, where: A, left: '1', right: {{x: {cut}}}}}\n"
+    )
+    text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
+    assert "n braces" in text and "put the whole of" in text and "single quotes" in text and "a point" not in text
+
+
+def test_one_name_where_a_list_is_due_is_told_with_brackets(tmp_path):
+    path = plain_file(tmp_path, orderings=[ordered("tuned", "scratch") | {"better": "tuned"}])
+    text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
+    assert "orderings.entry 1.better: write a list in brackets, such as [tuned]" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "decimals", "text"),
+    [
+        (0.060511, 0.54231, 5, "0.06051 to 0.5423"),
+        (8.99234, 9.29612, 2, "8.99 to 9.30"),
+        (0.000012345, 0.5423, 3, "1e-05 to 0.542"),
+        (198.0, 198.0, 2, "198"),
+        (0.0, 0.25, 2, "0 to 0.25"),
+    ],
+)
+def test_recomputed_numbers_have_few_decimals_more_than_printed_ones(low, high, decimals, text):
+    assert span(low, high, decimals) == text
 
 
 def test_a_missing_paper_is_told_with_the_names_that_work(tmp_path, monkeypatch):
@@ -249,6 +296,52 @@ def test_a_p_that_cannot_be_checked_says_why(change, why):
     found = paper(values=values, paired=[said], test_sets=SETS, sizes=SIZES)
     (row_,) = [*paired_t(found), *paired_tests(found)]
     assert (row_.verdict, row_.note) == (UNCHECKED, why)
+
+
+@pytest.mark.parametrize(
+    ("gain", "more", "reading"),
+    [
+        ("0.15", {}, "the difference of the scores"),
+        ("15.0", {"unit": "%"}, "the difference of the scores"),
+        ("27.3", {"unit": "%"}, "the difference relative to the subtracted score"),
+        ("32.1", {"unit": "%"}, "the mean of the sizes' differences relative to the subtracted score"),
+        ("20.0", {"unit": "%"}, None),
+    ],
+)
+def test_a_gain_may_be_averaged_over_sizes(gain, more, reading):
+    values = [row(f, m, "0.10", n) for f, n, m in (
+        ("tuned", 5, "0.60"), ("scratch", 5, "0.40"), ("tuned", 10, "0.80"), ("scratch", 10, "0.70"),
+    )]  # fmt: skip
+    said = {
+        "families": ["tuned"],
+        "over": "scratch",
+        "metric": "dsc",
+        "test_set": "t",
+        "where": "A",
+        "n_train": [5, 10],
+    }
+    digits = {v["mean"]: Printed(f"{v['mean']:.4f}") for v in values}
+    values = [v | {"mean": digits[v["mean"]]} for v in values]
+    printed = paper(values=values, gains=[said | more | {"gain": Printed(gain)}], test_sets=SETS, sizes=SIZES)
+    (found,) = gains(printed)
+    mean = (0.2 / 0.4 + 0.1 / 0.7) / 2
+    assert f"is {100 * mean:.3f}" in found.note or "unit" not in more
+    if reading is None:
+        assert found.verdict == NOT
+    else:
+        assert found.verdict == READING and reading in found.reading
+    assert found.about == "Gain of tuned over scratch, t, dsc, averaged over n = 5, 10"
+    assert printed.gains_table()["recomputed"].tolist() == [pytest.approx(0.15)]
+    (missing,) = gains(paper(values=values[1:], gains=[said | {"gain": Printed("0.1")}], test_sets=SETS, sizes=SIZES))
+    assert "exactly one score of tuned at n = 5 is needed" in missing.note
+
+
+def test_a_gain_of_a_distance_in_per_cent_is_relative():
+    values = [row(f, m, "9.0", metric="hd95_mm") for f, m in (("a", "22.9"), ("b", "31.8"))]
+    said = {"families": ["a"], "over": "b", "metric": "hd95_mm", "test_set": "t", "where": "A", "unit": "%"}
+    (found,) = gains(paper(values=values, gains=[said | {"gain": Printed("28")}], test_sets=SETS))
+    assert found.verdict == FOLLOWS
+    assert found.note == "The difference relative to the subtracted score is 27.99"
 
 
 def test_an_ordering_with_a_model_that_has_no_size_is_checked():
@@ -612,6 +705,7 @@ def test_a_pooled_mean_without_all_parts_is_counted():
     values = [value("a", Printed("0.80"), test_set=s) for s in ("all", "t")]
     (found,) = pooled(paper(values=values, test_sets=sets))
     assert (found.verdict, found.note) == (UNCHECKED, "not all parts of the pooled test set are printed")
+    assert pooled(paper(values=values[:1], test_sets=sets)) == []  # nothing that could be checked is printed
 
 
 @pytest.mark.parametrize("junk", [3, "x", [1], [None], {"a": 1}])
@@ -625,6 +719,7 @@ def test_names_are_read_from_a_file_of_any_shape(junk):
     "written, told",
     [
         ("[0.88, 0.80]", "values.entry 1.ci: write the lower end first: [0.8, 0.88]"),
+        ("0.80 to 0.88", "values.entry 1.ci: write two numbers in brackets, such as [0.80, 0.88], not '0.80 to 0.88'"),
         ("[0,80, 0,88]", "values.entry 1.ci: write two numbers with decimal points, such as [0.80, 0.88]; there are 4"),
     ],
 )

@@ -34,7 +34,7 @@ from crossover.statistics.papers.audit.stated_tests import stated_tests
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow
 from crossover.statistics.papers.printed import ContinuousRow
 from crossover.statistics.papers.printed_number import Printed
-from tests.printed_papers import only, paper, printed
+from tests.printed_papers import only, paper, printed, value
 
 EXACT, ASYMPTOTIC, CORRECTED = FORMS
 
@@ -255,6 +255,52 @@ def test_degrees_of_freedom_of_the_cases(df, cases, verdict):
     assert only(rows, "Degrees of freedom").verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("df", "verdict", "design"),
+    [
+        ([2, 66], FOLLOWS, ""),
+        ([2, 31], FOLLOWS, ""),
+        ([6, 198], FOLLOWS, ""),
+        ([2, 64], READING, "a mixed analysis with 2 groups of cases: 2 × (34 - 2)"),
+        ([6, 180], READING, "a mixed analysis with 4 groups of cases: 6 × (34 - 4)"),
+        ([4, 62], READING, "an interaction with 3 groups of cases: 2 × (34 - 3)"),
+        ([6, 363], READING, "one error for 12 cells of the same cases: 11 × (34 - 1)"),
+        ([2, 352], READING, "one error for 12 cells of the same cases, 2 groups of cases: 11 × (34 - 2)"),
+        ([2, 369], READING, "no interaction in the model: 34 × 12 - 34 - 2 - 3"),
+        ([6, 396], READING, "12 cells of the same cases, taken for different cases: 12 × (34 - 1)"),
+        ([2, 99], READING, "3 cells of the same cases, taken for different cases: 3 × (34 - 1)"),
+        ([1, 29], READING, "different cases, 5 parameters (cells, covariates): 34 - 5"),
+        ([3, 31], READING, "a multivariate test on the same cases: 34 - 3"),
+        ([Printed("1.60"), Printed("52.80")], FOLLOWS, ""),
+        ([Printed("1.60"), Printed("51.20")], READING, "2 groups of cases, corrected for sphericity"),
+        ([Printed("1.60"), Printed("66.00")], NOT, ""),
+        ([2, Printed("57.3")], UNCHECKED, ""),
+        ([6, 181], NOT, ""),
+        ([2, 65], NOT, ""),
+    ],
+)  # fmt: skip
+def test_degrees_of_freedom_of_an_f_are_those_of_some_common_design(df, verdict, design):
+    rows = stated(statistic="F", value=Printed("5.33"), df=df, cases=34, p=Printed("0.9"))
+    found = only(rows, "Degrees of freedom")
+    assert found.verdict == verdict and design in found.reading
+
+
+@pytest.mark.parametrize(("n", "df"), [(31, 6), (40, 12), (17, 3)])
+def test_the_readings_of_degrees_of_freedom_are_those_that_give_them(n, df):
+    """Each formula in a reading gives the printed number."""
+    for error in range(1, 14 * n):
+        rows = stated(statistic="F", value=Printed("2.0"), df=[df, error], cases=n, p=Printed("0.9"))
+        found = only(rows, "Degrees of freedom")
+        if found.verdict == READING:
+            for reading in found.reading.split("; or "):
+                assert eval(reading.rpartition(": ")[2].replace("×", "*")) == error, reading
+
+
+def test_a_partial_correlation_has_fewer_degrees_of_freedom():
+    rows = stated(statistic="r", value=Printed("0.50"), df=31, cases=34, p=Printed("0.9"))
+    assert only(rows, "Degrees").reading == "a partial correlation that holds 1 variable fixed: 34 - 2 - 1"
+
+
 @given(st.floats(-6, 6), st.integers(2, 200), st.integers(1, 3), st.sampled_from(["t", "r", "z", "F", "chi2"]))
 @settings(deadline=None)
 def test_a_rounded_statistic_never_contradicts_the_p_of_the_unrounded_one(value, df, decimals, statistic):
@@ -279,7 +325,9 @@ def test_a_rounded_statistic_never_contradicts_the_p_of_the_unrounded_one(value,
         ({"statistic": "t"}, "df of t must be one number, or give `cases` instead; 0 given"),
         ({"statistic": "F", "df": 3}, "df of F must be two numbers; 1 given"),
         ({"statistic": "r", "cases": 9, "value": Printed("1.2")}, "r must be from -1 to 1, not 1.2"),
-        ({"statistic": "chi2", "df": 1, "one_sided": True}, "one_sided applies only to t, z, r and rho"),
+        ({"statistic": "chi2", "df": 1, "one_sided": True}, "one_sided doesn't apply to chi2, whose p has one tail"),
+        ({"statistic": "W"}, "W needs the number of cases: cases: 34"),
+        ({"statistic": "U", "cases": 34}, "U needs the cases of both groups: cases: [18, 16]"),
     ],
 )
 def test_a_test_that_can_not_be_is_refused(test, said):
@@ -297,3 +345,96 @@ def test_a_pooled_test_set_has_the_cases_of_its_parts(cases, verdicts):
     parts = {"a": {"cases": 18, "where": "Methods"}, "b": {"cases": 23, "where": "Methods"}}
     whole = {"all": {"cases": cases, "pools": ["a", "b"], "where": "Methods"}}
     assert [row.verdict for row in counts(paper(test_sets=parts | whole))] == verdicts
+
+
+# ---- statistics of ranks
+
+
+SIGNED, FIRST, SECOND = (np.random.default_rng(k).normal(0.4, 1, n) for k, n in ((1, 34), (2, 18), (3, 16)))
+
+
+@pytest.mark.parametrize(
+    "method", [{"method": "exact"}, {"method": "asymptotic"}, {"method": "asymptotic", "cc": True}]
+)
+def test_p_of_rank_statistics_are_scipys(method):
+    how, cc = method["method"], "cc" in method
+    w = stats.wilcoxon(SIGNED, method=how, correction=cc)
+    u = stats.mannwhitneyu(FIRST, SECOND, method=how, use_continuity=cc)
+    for statistic, cases, of in (("W", 34, w), ("U", [18, 16], u)):
+        most = 34 * 35 / 2 if statistic == "W" else 18 * 16
+        for sum_ in (of.statistic, most - of.statistic):
+            said = {"statistic": statistic, "value": Printed(f"{sum_:.0f}"), "cases": cases}
+            assert only(stated(**said, p=printed(of.pvalue, 6)), "p of").verdict == FOLLOWS
+
+
+@pytest.mark.parametrize(
+    ("test", "verdict", "reading"),
+    [
+        ({"value": 118, "p": Printed("0.002")}, FOLLOWS, ""),
+        ({"value": 281, "p": Printed("0.79")}, FOLLOWS, ""),
+        ({"value": 118, "p": Printed("0.0008")}, READING, "one-sided"),
+        ({"value": 118, "p": Printed("0.9")}, NOT, ""),
+        ({"value": 118, "p": Printed("0.01"), "corrected": True}, FOLLOWS, ""),
+        ({"value": 359, "p": Printed("0.002")}, READING, "the sum of the signed ranks"),
+        ({"value": Printed("118.5"), "p": Printed("0.002")}, FOLLOWS, ""),
+    ],
+)
+def test_p_of_a_signed_rank_sum(test, verdict, reading):
+    found = only(stated(statistic="W", cases=34, **test), "p of")
+    assert found.verdict == verdict and reading in found.reading
+
+
+def test_cases_without_a_difference_are_left_out():
+    p = stats.wilcoxon(SIGNED[:30], method="exact")
+    said = {"statistic": "W", "value": Printed(f"{p.statistic:.0f}"), "cases": 34, "p": printed(p.pvalue, 4)}
+    assert "4 cases without a difference" in only(stated(**said), "p of").reading
+
+
+def test_a_statistic_of_ranks_is_at_most_what_the_cases_allow():
+    found = only(stated(statistic="U", value=Printed("900"), cases=[18, 16], p=Printed("0.5")), "U of")
+    assert (found.verdict, found.high) == (NOT, 288)
+    ranks = stats.rankdata(np.concatenate([FIRST, SECOND]))[:18].sum()
+    p = stats.mannwhitneyu(FIRST, SECOND, method="exact").pvalue
+    said = stated(statistic="U", value=Printed(f"{ranks:.0f}"), cases=[18, 16], p=printed(p, 4))
+    assert only(said, "p of").reading == "U is the sum of the ranks of the 18 cases"
+
+
+# ---- two means of different cases
+
+
+SITES = {"a": {"cases": 18, "where": "M"}, "b": {"cases": 16, "where": "M"}}
+
+
+def of_sites(**test: object) -> list[AuditRow]:
+    values = [
+        value("net", Printed(m), s, sd=Printed(sd)) for s, m, sd in (("a", "0.792", "0.100"), ("b", "0.707", "0.102"))
+    ]
+    net = {"model": {"family": "net", "n_train": 0}, "metric": "dsc"}
+    said = {"about": "a against b", "where": "R", "statistic": "t", "of": [net | {"test_set": s} for s in "ab"]}
+    return stated_tests(paper(values=values, test_sets=SITES, tests=[said | test]))
+
+
+@pytest.mark.parametrize(
+    ("test", "verdicts"),
+    [
+        ({"value": Printed("2.44"), "df": Printed("31.4"), "p": Printed("0.02")}, [FOLLOWS] * 3),
+        ({"value": Printed("2.45"), "df": 32, "p": Printed("0.02")}, [FOLLOWS] * 3),
+        ({"value": Printed("-2.44"), "p": Printed("0.02")}, [FOLLOWS] * 2),
+        ({"value": Printed("3.10"), "df": Printed("31.4"), "p": Printed("0.004")}, [NOT, FOLLOWS, FOLLOWS]),
+        ({"value": Printed("2.44"), "df": Printed("22.0"), "p": Printed("0.02")}, [FOLLOWS, FOLLOWS, NOT]),
+        ({"value": Printed("2.44"), "df": Printed("31.4"), "p": Printed("0.20")}, [FOLLOWS, NOT, FOLLOWS]),
+    ],
+)
+def test_a_t_of_one_model_on_two_test_sets(test, verdicts):
+    assert [found.verdict for found in of_sites(**test)] == verdicts
+
+
+def test_a_t_of_two_means_that_are_not_printed_says_so():
+    net = {"model": {"family": "net", "n_train": 0}, "metric": "dsc"}
+    found = of_sites(value=Printed("2.44"), p=Printed("0.02"), of=[net | {"test_set": s} for s in "ac"])
+    assert {(row.verdict, row.note) for row in found} == {(UNCHECKED, "no mean of net, c, dsc is printed")}
+
+
+def test_a_u_has_the_cases_of_the_two_means():
+    found = of_sites(statistic="U", value=Printed("80"), p=printed(stats.norm.sf(2.19) * 2, 2))
+    assert only(found, "p of").follows_from == "U = 80, 18 and 16 cases"

@@ -55,7 +55,6 @@ def test_what_is_computed_from_the_scores_follows():
         ({"ci": ends(A - B), "p": Printed("0.400")}, "p of the difference", READING, "another test"),
         ({"ci": ends(A - B), "p": Printed("0.400"), "test": "wilcoxon"}, "p of the difference", UNCHECKED, ""),
         ({"ci": ends(A - B), "p": Printed("0.400"), "corrected": True}, "p of the difference", FOLLOWS, ""),
-        ({"p": Printed("0.400"), "test": "t"}, "p of the difference", UNCHECKED, ""),
         ({"b": {"family": "c", "n_train": 0}}, "Difference", UNCHECKED, ""),
     ],
 )  # fmt: skip
@@ -68,3 +67,87 @@ def test_a_one_sided_p_follows_under_that_reading():
     p = Printed(f"{stats.ttest_rel(A, B, alternative='greater').pvalue:.4f}")
     found = rows(sd=text((A - B).std(ddof=1), 4), p=p, test="t")["p of the difference"]
     assert (found.verdict, found.reading) == (READING, "one-sided")
+
+
+# ---- a t beside the difference
+
+
+def t_of(x: np.ndarray, decimals: int = 2) -> Printed:
+    return text(x.mean() / stats.sem(x), decimals)
+
+
+def test_a_t_beside_the_difference_follows_with_all_that_stands_beside_it():
+    own = A - B
+    p = Printed(f"{stats.ttest_rel(A, B).pvalue:.4f}")
+    found = rows(sd=text(own.std(ddof=1), 4), difference=text(own.mean(), 4), t=t_of(own), df=N - 1, ci=ends(own), p=p)
+    assert "t of the difference" in found and {row.verdict for row in found.values()} == {FOLLOWS}
+    alone = rows(t=t_of(own), df=N - 1, ci=ends(own), p=p, test="t")
+    assert alone["Width of the interval of the difference"].verdict == FOLLOWS
+    assert {row.verdict for row in alone.values()} == {FOLLOWS}
+
+
+@pytest.mark.parametrize(
+    ("more", "about", "verdict", "reading"),
+    [
+        ({"ci": tuple((A - B).mean() + np.array((-1, 1)) * stats.sem(A - B))}, "Width of the interval", NOT, ""),
+        ({"p": Printed("0.400"), "test": "t"}, "p of the difference", NOT, ""),
+        ({"p": Printed("0.400")}, "p of the difference", READING, "another test"),
+        ({"se": Printed("0.020")}, "t of the difference", NOT, ""),
+        ({"sd": text((A - B).std(ddof=0), 6), "difference": text((A - B).mean(), 6)}, "t of", READING, "an SD over n"),
+        ({"difference": Printed("0.200"), "t": Printed("0.0")}, "Difference", NOT, ""),
+    ],
+)  # fmt: skip
+def test_a_t_tells_the_standard_error(more, about, verdict, reading):
+    if "ci" in more:
+        more = {"ci": tuple(map(text, more["ci"]))}
+    found = rows(**{"t": t_of(A - B, 4), "df": N - 1} | more)
+    (own,) = [row for name, row in found.items() if name.startswith(about)]
+    assert own.verdict == verdict and reading in own.reading
+
+
+def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
+    said = {"t": t_of(A - B), "df": N - 1, "ci": ends(A - B), "test_set": "u"}
+    assert rows(**said)["Width of the interval of the difference"].verdict == FOLLOWS
+
+
+@pytest.mark.parametrize(
+    ("df", "verdict", "reading"),
+    [(N - 1, FOLLOWS, ""), (N - 2, READING, "different cases"), (N, NOT, ""), (2 * N - 2, READING, "3 cells")],
+)
+def test_degrees_of_freedom_of_a_difference_are_those_of_the_cases(df, verdict, reading):
+    found = rows(t=t_of(A - B), df=df)["Degrees of freedom of the difference"]
+    assert found.verdict == verdict and reading in found.reading
+
+
+def test_degrees_of_freedom_need_their_t():
+    with pytest.raises(ValueError, match="df is that of t: give both, or remove df"):
+        rows(df=N - 1)
+
+
+# ---- a p by itself
+
+
+def test_a_p_without_a_spread_of_the_difference_is_that_of_some_correlation():
+    assert rows(p=Printed(f"{stats.ttest_rel(A, B).pvalue:.4f}"), test="t")["p of a against b"].verdict == FOLLOWS
+    far = rows(p=Printed("0.990"), test="t")["p of a against b"]
+    assert far.verdict == NOT
+    assert "whatever the correlation of the two models' scores on the same cases" in far.follows_from
+    unnamed = rows(p=Printed("0.990"))["p of the difference"]
+    why = "the paper names no test, and prints no SD, standard error, interval or t of the difference"
+    assert (unnamed.verdict, unnamed.note) == (UNCHECKED, why)
+    other = rows(p=Printed("0.990"), test="t", cases=12)["p of a against b"]
+    assert (other.verdict, other.note) == (UNCHECKED, "the difference is of 12 cases, and the models' scores of 20")
+
+
+def test_a_p_that_is_among_the_paired_tests_too_is_checked_once():
+    said = {side: {"family": side, "n_train": 0} for side in ("a", "b")} | {"test_set": "t", "metric": "dsc"}
+    p = {"p": Printed("0.990"), "test": "t"}
+    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1))) for name, x in (("a", A), ("b", B))]
+    one = {"difference": text((A - B).mean()), "where": "R"}
+    for other, checked in (({}, []), ({"p": Printed("0.980")}, [NOT])):
+        found = stated_differences(
+            paper(
+                values=values, test_sets=SETS, differences=[said | p | one], paired=[said | p | {"where": "R"} | other]
+            )
+        )
+        assert [row.verdict for row in found if row.about.startswith("p of")] == checked

@@ -35,6 +35,9 @@ paired:
 # Sentences such as "A outperformed B"; with "(p < 0.05)" also p_below: 0.05
 orderings:
   - {metric: dsc, test_set: external, n_train: [0], better: [A], worse: [B], where: Abstract}
+# Sums of the text, with the whole expression in single quotes and names in double ones
+statements:
+  - {about: All cases, left: '65', relation: equals, right: {both sets: 'cases("internal") + cases("external")'}, where: Methods}
 """  # noqa: E501 (a line of YAML)
 """The file that `crossover audit --example` prints: the example of docs/audit.md, with comments."""
 

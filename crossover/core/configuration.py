@@ -68,7 +68,9 @@ def read_yaml(path: Path, loader: type | None = None) -> dict:
         with path.open(encoding="utf-8-sig") as file:  # given as a file, so that messages have its name
             values = yaml.load(file, loader or Loader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: this is not valid YAML: {error}") from None
+        flow = "flow mapping" in str(getattr(error, "context", ""))
+        hint = "\nIn braces put the whole of a text that has commas, colons or quotes in single quotes." if flow else ""
+        raise ConfigError(f"{path}: this is not valid YAML: {error}{hint}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: the file must contain keys with values (`key: value`), not {values!r}")
     return values
@@ -112,6 +114,7 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
         Raises:
             yaml.constructor.ConstructorError: a key occurs twice, or is a number without a value.
         """
+        _refuse_cut_text(node)
         for key, value in node.value:
             if key.tag == "tag:yaml.org,2002:int" and node.flow_style and value.value == "":
                 problem = f"{key.value} is a key without a value: write decimals with a point, not with a comma"
@@ -138,6 +141,15 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
                 node.start_mark,
             )
         return number
+
+
+def _refuse_cut_text(node: yaml.MappingNode) -> None:
+    """Refuse a text with parentheses that a comma in braces ended: {sum: score("dsc", 5)} has the key 5)."""
+    texts = [part for pair in node.value for part in pair if isinstance(part, yaml.ScalarNode)]
+    for one in texts if node.flow_style else []:
+        if not one.style and one.value.count("(") > one.value.count(")"):
+            problem = f"in braces a comma ends the text {one.value!r}: put the whole of it in single quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, one.start_mark)
 
 
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
@@ -198,6 +210,9 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> tuple
     given = "" if error["type"] in ("missing", "value_error") else f", not {error['input']!r}"
     if error["type"] == "string_type" and isinstance(error["input"], bool | int | float | date):
         given += ", as YAML reads it without quotes: write it in quotes"
+    if error["type"] in ("list_type", "tuple_type"):
+        example = f", such as [{error['input']}]" if isinstance(error["input"], str | int | float) else ""
+        return place, f"write a list in brackets{example}"
     if error["type"] == "string_pattern_mismatch" and (words := PATTERNS.get(error["ctx"]["pattern"])):
         return place, f"{words}{given}"
     message = error["msg"].removeprefix("Value error, ")  # pydantic's word for what a check here raised

@@ -37,9 +37,11 @@ def _two(ends: object) -> object:
     """Return what stands for two numbers.
 
     Raises:
-        ValueError: it is a list of another length.
+        ValueError: it is no list, or one of another length.
     """
-    if isinstance(ends, (list, tuple)) and len(ends) != 2:
+    if not isinstance(ends, (list, tuple)):
+        raise ValueError(f"write two numbers in brackets, such as [0.80, 0.88], not {ends!r}")
+    if len(ends) != 2:
         raise ValueError(f"write two numbers with decimal points, such as [0.80, 0.88]; there are {len(ends)}")
     return ends
 
@@ -188,6 +190,10 @@ class Ordering(Placed):
         return self
 
 
+def _as_list(value: object) -> object:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
 class Gain(Placed):
     """A printed gain in a metric on one test set: the mean of `families` minus that of `over`.
 
@@ -204,8 +210,9 @@ class Gain(Placed):
     """The models whose mean is compared with `over`."""
     over: ModelName
     """The model with which they are compared."""
-    n_train: TrainingSize | None = None
-    """The size of the models; required if scores of several sizes are printed."""
+    n_train: Annotated[list[TrainingSize], BeforeValidator(_as_list)] = []
+    """The size of the models, or the sizes over which the gain is averaged: [5, 10, 20]; required if scores of several
+    sizes are printed."""
     gain: Printed
     """The gain, with the digits that are printed."""
     unit: Literal["%"] | None = None
@@ -216,12 +223,13 @@ class Gain(Placed):
     @model_validator(mode="after")
     def _one_size(self, info: ValidationInfo) -> Gain:
         names = names_of(info)
-        if names is None or self.n_train is not None:
+        if names is None or self.n_train:
             return self
         for family in (*self.families, self.over):
             sizes = names.printed.get((family, self.structure, self.test_set, self.metric), set())
             if len(sizes) > 1:
-                raise ValueError(f"n_train is required: scores of {family} are printed at the sizes {sorted(sizes)}")
+                told = f"scores of {family} are printed at the sizes {sorted(sizes)}"
+                raise ValueError(f"n_train is required: {told}; of an average over sizes give all of them in brackets")
         return self
 
 
@@ -305,8 +313,17 @@ class PairedTest(Placed):
     """Whether p is corrected for multiple comparisons (Bonferroni, Holm); the uncorrected p is at most as large."""
 
 
-def _as_list(value: object) -> object:
-    return value if isinstance(value, list) else [value]
+class Score(ConfigSection):
+    """One of the printed means, named by what it is of."""
+
+    model: PublishedModel
+    """The model that was scored."""
+    structure: StructureName | None = None
+    """The structure; not given in a study of one structure."""
+    test_set: TestSetName
+    """The test set."""
+    metric: MetricName
+    """The metric."""
 
 
 class StatedTest(Placed):
@@ -314,15 +331,19 @@ class StatedTest(Placed):
 
     about: str
     """What the test is about."""
-    statistic: Literal["t", "F", "chi2", "z", "r", "rho"]
-    """The statistic; `r` is Pearson's correlation, `rho` is Spearman's."""
+    statistic: Literal["t", "F", "chi2", "z", "r", "rho", "W", "U"]
+    """The statistic; `r` is Pearson's correlation, `rho` is Spearman's, `W` is that of Wilcoxon's signed-rank test, and
+    `U` that of Mann and Whitney's test (R prints it as W)."""
     value: Printed
     """The value of the statistic."""
     df: Annotated[list[Annotated[Printed, Field(gt=0)]], BeforeValidator(_as_list)] = []
     """The degrees of freedom: 19, or [2, 57] for an F."""
-    cases: Annotated[int, Field(ge=3)] | None = None
-    """The number of cases. For a t, r or rho without `df`, the degrees of freedom follow from it; if both are given,
-    they are checked against each other."""
+    cases: Annotated[list[Annotated[int, Field(ge=2)]], Field(max_length=2), BeforeValidator(_as_list)] = []
+    """The number of cases, or those of two groups of different cases: [18, 16], which a U needs. For a t, r or rho
+    without `df`, the degrees of freedom follow from it; if both are given, they are checked against each other."""
+    of: Annotated[list[Score], Field(max_length=2)] = []
+    """The two printed means that a t of different cases compares, as of one model on two test sets: t and df are
+    checked by their SDs and cases (Welch's test or Student's)."""
     p: Share
     """The p value, with the digits that are printed."""
     p_below: bool = False
@@ -334,10 +355,11 @@ class StatedTest(Placed):
 
     @model_validator(mode="after")
     def _degrees_told(self) -> StatedTest:
-        needed, words = {"F": (2, "two numbers"), "z": (0, "no number")}.get(self.statistic, (1, "one number"))
+        none = dict.fromkeys(("z", "W", "U"), (0, "no number"))
+        needed, words = ({"F": (2, "two numbers")} | none).get(self.statistic, (1, "one number"))
         correlation = self.statistic in ("r", "rho")
         from_cases = correlation or self.statistic == "t"
-        if len(self.df) != needed and (self.df or not from_cases or self.cases is None):
+        if len(self.df) != needed and (self.df or not from_cases or not (self.cases or self.of)):
             also = ", or give `cases` instead" if from_cases else ""
             raise ValueError(f"df of {self.statistic} must be {words}{also}; {len(self.df)} given")
         if correlation and abs(self.value) > 1:
@@ -345,9 +367,19 @@ class StatedTest(Placed):
         if self.statistic in ("F", "chi2") and self.value < 0:
             raise ValueError(f"{self.statistic} must be at least 0, not {self.value.text}")
         if self.one_sided and self.statistic in ("F", "chi2"):
-            raise ValueError(
-                f"one_sided applies only to t, z, r and rho; remove it, the p of {self.statistic} has one tail"
-            )
+            raise ValueError(f"one_sided doesn't apply to {self.statistic}, whose p has one tail; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _cases_told(self) -> StatedTest:
+        if self.statistic == "W" and len(self.cases) != 1:
+            raise ValueError("W needs the number of cases: cases: 34")
+        if self.statistic == "U" and len(self.cases) + len(self.of) < 2:
+            raise ValueError("U needs the cases of both groups: cases: [18, 16]")
+        if self.of and (self.statistic not in ("t", "U") or len(self.of) != 2):
+            raise ValueError("of names the two means that a t or U compares")
+        if self.of and self.of[0].test_set == self.of[1].test_set:
+            raise ValueError("of names means of different cases; two models on one test set stand in `differences`")
         return self
 
 
@@ -377,6 +409,10 @@ class PrintedDifference(Placed):
     """The standard error of the mean difference."""
     ci: Interval | None = None
     """The confidence interval of the mean difference."""
+    t: Printed | None = None
+    """The t of the difference: the standard error is |difference / t|."""
+    df: Annotated[Printed, Field(gt=0)] | None = None
+    """The degrees of freedom of t. If the number of cases isn't printed, it is one more."""
     cases: Annotated[int, Field(ge=2)] | None = None
     """The number of cases, if it differs from that of the test set."""
     p: Share | None = None
@@ -387,6 +423,12 @@ class PrintedDifference(Placed):
     """The test that gave p, if the paper names it; `t` is the paired t test."""
     corrected: bool = False
     """Whether p is corrected for multiple comparisons (Bonferroni, Holm); the uncorrected p is at most as large."""
+
+    @model_validator(mode="after")
+    def _freedom_of_t(self) -> PrintedDifference:
+        if self.df is not None and self.t is None:
+            raise ValueError("df is that of t: give both, or remove df")
+        return self
 
 
 class Improvement(Placed):

@@ -119,8 +119,9 @@ class Published(ConfigSection):
         named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {model.n_train for said in self.differences for model in (said.a, said.b)}
+        named |= {score.model.n_train for test in self.tests for score in test.of}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
-        named |= {gain.n_train for gain in self.gains if gain.n_train is not None} | {*self.tabulated}
+        named |= {n for gain in self.gains for n in gain.n_train} | {*self.tabulated}
         if unknown := sorted(named - {0, *self.sizes}):
             raise ValueError(f"n_train {unknown} is not among the sizes {self.sizes}: add it to `sizes` or correct it")
         return self
@@ -208,22 +209,27 @@ class Published(ConfigSection):
     def gains_table(self) -> pd.DataFrame:
         """Return the stated gains: test_set, metric, families, over, gain, recomputed, where.
 
-        `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
+        `recomputed` is what the printed scores of the same models give, over all of the gain's sizes, NaN where one
+        isn't printed.
         """
         rows = []
         for stated in self.gains:
-            scores = {
-                (v.model.family, v.structure, v.test_set, v.metric): v.mean
-                for v in sorted(self.values, key=lambda v: v.model.n_train)
-                if stated.n_train is None or v.model.n_train in (0, stated.n_train)
-            }
-            found = [
-                scores.get((family, stated.structure, stated.test_set, stated.metric), float("nan"))
-                for family in (*stated.families, stated.over)
-            ]
-            recomputed = sum(found[:-1]) / len(stated.families) - found[-1]
-            rows.append(stated.model_dump(include=set(GAINS)) | {"recomputed": recomputed})
+            gains = [self._gain(stated, n) for n in stated.n_train or (None,)]
+            rows.append(stated.model_dump(include=set(GAINS)) | {"recomputed": sum(gains) / len(gains)})
         return pd.DataFrame(rows, columns=GAINS)
+
+    def _gain(self, stated: Gain, n: int | None) -> float:
+        """Return the gain of the printed scores at a size, or at the largest one; NaN where one isn't printed."""
+        scores = {
+            (v.model.family, v.structure, v.test_set, v.metric): v.mean
+            for v in sorted(self.values, key=lambda v: v.model.n_train)
+            if n is None or v.model.n_train in (0, n)
+        }
+        found = [
+            scores.get((family, stated.structure, stated.test_set, stated.metric), float("nan"))
+            for family in (*stated.families, stated.over)
+        ]
+        return sum(found[:-1]) / len(stated.families) - found[-1]
 
 
 def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Published:

@@ -36,6 +36,9 @@ OPERATORS = {
 }
 
 
+QUOTED = """names in functions need quotes, as in score("dsc", "A", 10, "internal") or cases("internal")"""
+
+
 class ExpressionError(ValueError):
     """An expression that can't be evaluated, and why."""
 
@@ -53,11 +56,11 @@ def evaluate(text: str, published: Published) -> Interval:
     except ExpressionError as error:
         raise ExpressionError(f"{text}: {error}") from None
     except SyntaxError:
-        raise ExpressionError(f"{text}: it is not an expression") from None
+        raise ExpressionError(f"{text}: it is not an expression; {QUOTED}") from None
     except ZeroDivisionError:
         raise ExpressionError(f"{text}: it divides by what may be 0") from None
     except (TypeError, KeyError, AttributeError, ValueError, IndexError):
-        raise ExpressionError(f"{text}: a function has arguments of another kind or number (docs/audit.md)") from None
+        raise ExpressionError(f"{text}: a function has arguments of another kind or number; {QUOTED}") from None
 
 
 def named(text: str) -> list[str]:
@@ -83,8 +86,16 @@ def _value(node: ast.expr, facts: dict, functions: dict[str, Callable]) -> Inter
         if node.func.id in COMBINED:
             return COMBINED[node.func.id]([_value(a, facts, functions) for a in node.args])
         if node.func.id in functions:
-            return functions[node.func.id](*(ast.literal_eval(a) for a in node.args))
+            return functions[node.func.id](*(_argument(a) for a in node.args))
     raise ExpressionError(f"{ast.unparse(node)} is not a number, a name, a sum or a function of these")
+
+
+def _argument(node: ast.expr) -> Any:
+    """Return a function's argument, a number or a name in quotes."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise ExpressionError(f"{ast.unparse(node)} is a name without quotes; {QUOTED}") from None
 
 
 def _one_of(found: Mapping, key: Any, what: str) -> Any:

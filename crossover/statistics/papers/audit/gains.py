@@ -7,12 +7,13 @@ from crossover.statistics.papers.audit.scores import scale_of, unit_of
 from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
 from crossover.statistics.papers.printed import Gain, Value
 from crossover.statistics.papers.published import Published
-from crossover.statistics.scores.scales import KNOWN, SHARE
+from crossover.statistics.scores.scales import DISTANCE, KNOWN, SHARE, scale
 
 CHECK = "gain"
 DIFFERENCE = "the difference of the scores"
 RELATIVE = "the difference relative to the subtracted score"
 REDUCTION = "the reduction of the score"
+OF_GAINS = "the mean of the sizes' differences relative to the subtracted score"
 OF_ROWS = "the difference of the means of the printed rows"
 
 
@@ -21,24 +22,29 @@ def gains(published: Published) -> list[AuditRow]:
     rows = []
     for gain in published.gains:
         named = (*gain.families, gain.over)
-        found = {family: _score(published, gain, family) for family in named}
-        scores = [score for score in found.values() if score]
-        if len(scores) == len(named):
-            rows.append(_difference(gain, scores, published))
-        else:
-            missing = ", ".join(family for family, score in found.items() if not score)
-            why = f"exactly one score of {missing} is needed there, and none or several are printed"
+        found = {(family, n): _score(published, gain, family, n) for n in gain.n_train or (None,) for family in named}
+        missing = [_at(family, n, gain) for (family, n), score in found.items() if not score]
+        if missing:
+            why = f"exactly one score of {', '.join(missing)} is needed there, and none or several are printed"
             rows.append(unchecked(CHECK, _about(gain), gain.where, gain.gain.text, why))
+        else:
+            scores = [score for score in found.values() if score]
+            of_sizes = [scores[k : k + len(named)] for k in range(0, len(scores), len(named))]
+            rows.append(_difference(gain, of_sizes, published))
         if gain.sources:
             rows.append(_sources(gain))
     return rows
 
 
-def _score(published: Published, gain: Gain, family: str) -> Value | None:
-    """Return the family's score on the gain's test set, at the gain's size, or the only one printed."""
-    if gain.n_train is not None:
+def _at(family: str, n: int | None, gain: Gain) -> str:
+    return f"{family} at n = {n}" if len(gain.n_train) > 1 else family
+
+
+def _score(published: Published, gain: Gain, family: str, n: int | None) -> Value | None:
+    """Return the family's score on the gain's test set, at a size, or the only one printed."""
+    if n is not None:
         values = first_values(published)
-        return at_size(values, family, gain.n_train, gain.structure, gain.test_set, gain.metric)
+        return at_size(values, family, n, gain.structure, gain.test_set, gain.metric)
     for quantity in (gain.metric, f"median {gain.metric}"):
         wanted = (family, gain.structure, gain.test_set, quantity)
         found = [v for k, v in first_values(published).items() if (k[0], *k[2:]) == wanted]
@@ -47,35 +53,53 @@ def _score(published: Published, gain: Gain, family: str) -> Value | None:
     return None
 
 
-def _difference(gain: Gain, scores: list[Value], published: Published) -> AuditRow:
-    mean, base = average([unrounded(s.mean) for s in scores[:-1]]), unrounded(scores[-1].mean)
-    unit = unit_of(gain.metric, published)
-    per_cent = gain.unit == "%" or (scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1)
-    points = exactly(100 / unit if per_cent else 1)
-    readings = [Interpretation(DIFFERENCE, (mean - base) * points)]
-    improved = mean - base
+def _difference(gain: Gain, of_sizes: list[list[Value]], published: Published) -> AuditRow:
+    """Return the row of a gain by the scores at each size: of the models, and of the one gained over as the last."""
+    means = [average([unrounded(s.mean) for s in scores[:-1]]) for scores in of_sizes]
+    bases = [unrounded(scores[-1].mean) for scores in of_sizes]
+    mean, base, unit = average(means), average(bases), unit_of(gain.metric, published)
+    share = scale_of(gain.metric, published) == SHARE
+    per_cent = gain.unit == "%" or (share and abs(gain.gain) > 1)
+    distance = scale(gain.metric) == DISTANCE
+    points = exactly(100 / unit if per_cent and not distance else 1)
+    readings = []
+    if not (distance and gain.unit and base.low > 0):  # a distance has no percentage points
+        readings.append(Interpretation(DIFFERENCE, (mean - base) * points))
+    sign = exactly(1)
     if (gain.metric in KNOWN and KNOWN[gain.metric].better != "higher") or published.better(gain.metric) == "lower":
-        improved = -improved
-        readings.append(Interpretation(REDUCTION, improved * points))
-    if base.low > 0:  # a share more than doubled may stand as a fraction, too
-        for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
-            readings.append(Interpretation(RELATIVE, improved / base * exactly(factor)))
-    rows = [rows_of(score, published) for score in scores]
-    if all(rows):
+        sign = exactly(-1)
+        if readings:
+            readings.append(Interpretation(REDUCTION, (mean - base) * points * sign))
+    rows = [rows_of(score, published) for score in of_sizes[0]]
+    if all(rows) and len(of_sizes) == 1 and readings:
         readings.insert(1, Interpretation(OF_ROWS, _of_rows(rows) * points))
-    terms = " + ".join(s.mean.text for s in scores[:-1])
-    averaged = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
+    if all(b.low > 0 for b in bases):  # a share more than doubled may stand as a fraction, too
+        relative = [(m - b) / b * sign for m, b in zip(means, bases)]
+        for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
+            readings.append(Interpretation(RELATIVE, (mean - base) / base * sign * exactly(factor)))
+            if len(of_sizes) > 1:
+                readings.append(Interpretation(OF_GAINS, average(relative) * exactly(factor)))
+    where = places(gain.where, *(s.where for scores in of_sizes for s in scores))
     return judged(
-        CHECK, _about(gain),
-        places(gain.where, *(s.where for s in scores)), gain.gain.text,
-        f"{averaged} - {scores[-1].mean.text}", unrounded(gain.gain), readings,
-        note=_each(readings),
+        CHECK, _about(gain), where, gain.gain.text, _source(of_sizes), unrounded(gain.gain), readings,
+        note=_each(readings, min(4, gain.gain.decimals + 2)),
     )  # fmt: skip
 
 
-def _each(readings: list[Interpretation]) -> str:
+def _source(of_sizes: list[list[Value]]) -> str:
+    """Return the scores that a gain is computed from: the models' mean minus that of the one gained over."""
+    if len(of_sizes) > 1:
+        sides = [" + ".join(s.mean.text for s in scores) for scores in zip(*of_sizes)]
+        return f"({' + '.join(sides[:-1])}) / {len(of_sizes) * (len(sides) - 1)} - ({sides[-1]}) / {len(of_sizes)}"
+    *models, base = of_sizes[0]
+    terms = " + ".join(s.mean.text for s in models)
+    averaged = f"({terms}) / {len(models)}" if len(models) > 1 else terms
+    return f"{averaged} - {base.mean.text}"
+
+
+def _each(readings: list[Interpretation], decimals: int) -> str:
     """Return what each reading gives, as a sentence."""
-    text = ", ".join(f"{r.name} is {r.value.middle:.4f}" for r in readings)
+    text = ", ".join(f"{r.name} is {r.value.middle:.{decimals}f}" for r in readings)
     return f"{text[0].upper()}{text[1:]}"
 
 
@@ -89,7 +113,11 @@ def _about(gain: Gain) -> str:
 
 
 def _name(gain: Gain) -> str:
-    return key_text((gain.over, gain.n_train or 0, gain.structure, gain.test_set, gain.metric))
+    if len(gain.n_train) > 1:
+        sizes = ", ".join(map(str, gain.n_train))
+        return f"{key_text((gain.over, 0, gain.structure, gain.test_set, gain.metric))}, averaged over n = {sizes}"
+    n = gain.n_train[0] if gain.n_train else 0
+    return key_text((gain.over, n, gain.structure, gain.test_set, gain.metric))
 
 
 def _sources(gain: Gain) -> AuditRow:

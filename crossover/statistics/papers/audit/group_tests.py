@@ -1,6 +1,7 @@
 """p values of a table of patients, recomputed from its counts, or its means and SDs, under the usual tests."""
 
 import math
+from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
@@ -139,26 +140,38 @@ def of_means(row: ContinuousRow, sizes: list[int]) -> list[Interpretation]:
     freedom: the intervals have the ends of all three.
     """
     (m1, s1), (m2, s2) = (map(unrounded, part) for part in (row.training, row.testing))
-    n1, n2 = sizes
+    welch, student = of_groups((s1, s2), (sizes[0], sizes[1]))
+    normal = TwoGroups("the normal approximation", welch.error, exactly(math.inf))
+    return [Interpretation(test.name, _p_range(m1 - m2, test)) for test in (welch, student, normal)]
+
+
+@dataclass(frozen=True)
+class TwoGroups:
+    """A t test of two groups of different cases: the standard error of the difference, and degrees of freedom."""
+
+    name: str
+    error: Interval
+    freedom: Interval
+
+
+def of_groups(sds: tuple[Interval, Interval], sizes: tuple[int, int]) -> tuple[TwoGroups, TwoGroups]:
+    """Return Welch's t test and Student's of two groups of different cases, by their SDs and numbers of cases."""
+    (s1, s2), (n1, n2) = sds, sizes
     ends = [(s1.low, s2.low), (s1.high, s2.high)]
     apart = [math.sqrt(a * a / n1 + b * b / n2) for a, b in ends]
     pooled = [math.sqrt(((n1 - 1) * a * a + (n2 - 1) * b * b) / (n1 + n2 - 2) * (1 / n1 + 1 / n2)) for a, b in ends]
     most = n1 + n2 - 2
-    return [
-        Interpretation("Welch's t", _p_range(m1 - m2, apart, _welch_freedom(s1, s2, n1, n2))),
-        Interpretation("Student's t", _p_range(m1 - m2, pooled, (most, most))),
-        Interpretation("the normal approximation", _p_range(m1 - m2, apart, (math.inf, math.inf))),
-    ]
+    welch = Interval(*_welch_freedom(s1, s2, n1, n2))
+    return TwoGroups("Welch's t", Interval(*apart), welch), TwoGroups("Student's t", Interval(*pooled), exactly(most))
 
 
-def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, float]) -> Interval:
-    """Return the range of p from [smallest, largest] standard error and (fewest, most) degrees of freedom."""
+def _p_range(difference: Interval, test: TwoGroups) -> Interval:
+    """Return the range of p that a difference of two means may have."""
     from scipy import stats
 
-    sizes = abs(difference.low), abs(difference.high)
-    near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
-    low = 2 * stats.t.sf(max(sizes) / errors[0], freedom[1]) if errors[0] else 0.0
-    return Interval(float(low), float(2 * stats.t.sf(near / errors[1], freedom[0])))
+    size = abs(difference)
+    low = 2 * stats.t.sf(size.high / test.error.low, test.freedom.high) if test.error.low else 0.0
+    return Interval(float(low), float(2 * stats.t.sf(size.low / test.error.high, test.freedom.low)))
 
 
 def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float, float]:

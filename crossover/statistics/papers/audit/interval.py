@@ -27,6 +27,10 @@ class Interval:
     def __neg__(self) -> Interval:
         return Interval(-self.high, -self.low)
 
+    def __abs__(self) -> Interval:
+        near, far = sorted((abs(self.low), abs(self.high)))
+        return Interval(0.0 if self.low <= 0 <= self.high else near, far)
+
     def __sub__(self, other: Interval) -> Interval:
         return self + -other
 

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from crossover.statistics.papers.printed import Fact, PairedTest, PrintedDifference, PublishedModel, Value
+from crossover.statistics.papers.printed import Fact, PairedTest, PrintedDifference, PublishedModel, Score, Value
 from crossover.statistics.papers.published import Published
 
 Key = tuple[str, int, str | None, str, str]
@@ -60,6 +60,12 @@ def pair_text(pair: PairedTest | PrintedDifference) -> str:
 def key_in(pair: PairedTest | PrintedDifference, model: PublishedModel) -> Key:
     """Return what the mean of one of a comparison's models is about."""
     return model.family, model.n_train, pair.structure, pair.test_set, pair.metric
+
+
+def key_of_score(score: Score) -> Key:
+    """Return what a mean that a test names is about."""
+    model = score.model
+    return model.family, model.n_train, score.structure, score.test_set, score.metric
 
 
 def first_tests(published: Published) -> list[tuple[PairedTest, PairedTest]]:

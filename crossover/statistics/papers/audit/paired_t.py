@@ -25,7 +25,7 @@ from crossover.statistics.papers.audit.verdicts import (
     rests_on,
     unchecked,
 )
-from crossover.statistics.papers.printed import PairedTest, Value
+from crossover.statistics.papers.printed import PairedTest, PrintedDifference, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 
@@ -39,12 +39,7 @@ RARE = 0.001
 
 def paired_t(published: Published) -> list[AuditRow]:
     """Check each p of a paired t test against its models' means and their SDs, standard errors or intervals."""
-    values = first_values(published)
-    return [
-        _p(test, values.get(key_in(test, test.a)), values.get(key_in(test, test.b)), published)
-        for test in published.paired
-        if test.test == "t"
-    ]
+    return [p_of_any_correlation(test, published) for test in published.paired if test.test == "t"]
 
 
 def usual_correlations(n: int) -> Interval:
@@ -69,11 +64,10 @@ def implied_correlation(difference: Interval, a: Interval, b: Interval, p: Inter
     """
     from scipy import stats
 
-    sizes = abs(difference.low), abs(difference.high)
-    near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
+    size = abs(difference)
     small, large = (float(stats.t.isf(end / 2, n - 1)) for end in (p.high, p.low))
-    widest = max(sizes) * math.sqrt(n) / small if small > 0 else math.inf
-    narrowest = near * math.sqrt(n) / large if large > 0 else (math.inf if near else 0.0)
+    widest = size.high * math.sqrt(n) / small if small > 0 else math.inf
+    narrowest = size.low * math.sqrt(n) / large if large > 0 else (math.inf if size.low else 0.0)
     return correlations(a, b, Interval(narrowest, widest))
 
 
@@ -91,8 +85,11 @@ def correlations(a: Interval, b: Interval, spread: Interval) -> Interval | None:
     return Interval(min(low, high), high) if low <= high + TOLERANCE else None
 
 
-def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published) -> AuditRow:
+def p_of_any_correlation(test: PairedTest | PrintedDifference, published: Published) -> AuditRow:
     """Check a p, which grows with the SD of the differences; that depends on the correlation of the scores."""
+    assert test.p is not None, "a difference without a p isn't checked"
+    values = first_values(published)
+    a, b = (values.get(key_in(test, model)) for model in (test.a, test.b))
     about, printed = f"p of {pair_text(test)}", p_text(test.p, test.p_below)
     n = cases_of(a, published) if a else None
     if why := _why_not(test, a, b, published):
@@ -108,11 +105,13 @@ def _p(test: PairedTest, a: Value | None, b: Value | None, published: Published)
     ends = most_often if given else Interval(-1.0, 1.0)  # not those that the p needs: they give it by themselves
     found = p_of_difference(difference, spreads(s, r, ends.low, ends.high), n)
     verdict, reading, note = _verdict(given, most_often, n)
+    source = f"{spread_text(a)} and {spread_text(b)} of {n} cases"
+    if given is None:
+        source += ", whatever the correlation of the two models' scores on the same cases"
     if given is None and p.low > found.high:
         note = "A p corrected for several comparisons may be larger: where the paper says so, write `corrected: true`"
     return AuditRow(
-        CHECK, about, places(test.where, a.where, b.where), printed,
-        f"{spread_text(a)} and {spread_text(b)} of {n} cases", verdict, found.low, found.high, reading,
+        CHECK, about, places(test.where, a.where, b.where), printed, source, verdict, found.low, found.high, reading,
         gap(p, "equals", found) if given is None else math.nan, note, rests_on(a, b),
     )  # fmt: skip
 
@@ -150,7 +149,7 @@ def rarity(least: float, n: int, true: float = USUAL) -> str:
     return f" (where the true correlation is {true:g}, {n} cases show this with a probability {told})"
 
 
-def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Published) -> str:
+def _why_not(test: PairedTest | PrintedDifference, a: Value | None, b: Value | None, published: Published) -> str:
     """Say why a p can't be recomputed; "" where it can."""
     for model, value in ((test.a, a), (test.b, b)):
         if value is None:
@@ -162,6 +161,8 @@ def _why_not(test: PairedTest, a: Value | None, b: Value | None, published: Publ
     for value, n in zip((a, b), counts):
         if not n or sd_of(value, n, t_quantile(n, published.confidence)) is None:
             return no_sd(value, n)
+    if isinstance(test, PrintedDifference) and (n := cases_of(test, published)) not in counts:
+        return f"the difference is of {n} cases, and the models' scores of {counts[0]}"
     return "" if counts[0] == counts[1] else f"the models have different numbers of cases, {counts[0]} and {counts[1]}"
 
 
@@ -183,10 +184,9 @@ def p_of_difference(difference: Interval, spread: Interval, n: int) -> Interval:
     """Return the two-sided p from the SD of the differences."""
     from scipy import stats
 
-    sizes = abs(difference.low), abs(difference.high)
-    near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
+    size = abs(difference)
     ends = [
         2 * float(stats.t.sf(d * math.sqrt(n) / sd, n - 1)) if sd else float(d == 0)
-        for d, sd in ((max(sizes), spread.low), (near, spread.high))
+        for d, sd in ((size.high, spread.low), (size.low, spread.high))
     ]
     return Interval(*ends)

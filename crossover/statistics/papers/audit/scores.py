@@ -42,9 +42,23 @@ def unit_of(metric: str, published: Published) -> float:
 
 
 def cases_of(value: Value | PrintedDifference, published: Published) -> int | None:
-    """Return the cases behind a score or a difference: its own where it names them, else those of its test set."""
+    """Return the cases behind a score or a difference; where none are printed, those that a difference's df tells."""
+    cases = printed_cases(value, published)
+    if cases is None and isinstance(value, PrintedDifference) and value.df is not None and not value.df.decimals:
+        return int(value.df) + 1
+    return cases
+
+
+def printed_cases(value: Value | PrintedDifference, published: Published) -> int | None:
+    """Return the cases that a score or a difference names, else those of its test set."""
     known = published.test_sets.get(value.test_set)
     return value.cases or (known.cases if known else None)
+
+
+def error_behind_t(said: PrintedDifference) -> Interval | None:
+    """Return the standard error |difference / t|; None where no t is printed, or one that may be 0."""
+    t = abs(unrounded(said.t)) if said.t is not None else exactly(0)
+    return abs(unrounded(said.difference)) / t if t.low > 0 else None
 
 
 def sd_of_interval(ci: Pair, n: int, quantile: float) -> Interval:
@@ -63,11 +77,13 @@ def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
 
 
 def sd_behind(printed: Value | PrintedDifference, n: int, quantile: float) -> Interval | None:
-    """Return the SD of n cases that is printed, or stands behind a standard error or an interval; None without any."""
+    """Return the SD of n cases that is printed, or stands behind a standard error, a t or an interval; else None."""
     if printed.sd is not None:
         return unrounded(printed.sd).clipped()
     if printed.se is not None:
         return unrounded(printed.se).clipped() * exactly(math.sqrt(n))
+    if isinstance(printed, PrintedDifference) and (error := error_behind_t(printed)):
+        return error * exactly(math.sqrt(n))
     return sd_of_interval(printed.ci, n, quantile) if printed.ci else None
 
 

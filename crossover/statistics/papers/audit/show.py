@@ -26,6 +26,8 @@ COUNTED = {
 }
 """A verdict -> words for one check and for several."""
 MOST_NAMED = 3
+MORE_DECIMALS = 2
+"""The number of decimals that recomputed numbers are shown with beyond those of the printed one."""
 SPELT_ALIKE = 0.9
 """The similarity (`difflib`'s ratio) of two names above which one may be a typing error."""
 NOT_IN_IT = "The chance of training again, and of a choice among several comparisons, is not in these probabilities."
@@ -194,4 +196,10 @@ def _source(row: pd.Series, ordered: bool) -> str:
     anything = span(row["low"], row["high"]) == "0 to 1"
     if pd.isna(row["low"]) or ordered or anything:
         return source
-    return f"{source}, {'which gives' if source else 'where recomputing gives'} {span(row['low'], row['high'])}"
+    gives = span(row["low"], row["high"], _decimals(row["printed"]) + MORE_DECIMALS)
+    return f"{source}, {'which gives' if source else 'where recomputing gives'} {gives}"
+
+
+def _decimals(printed: str) -> int:
+    """Return the most decimals of the numbers in a text."""
+    return max((len(found) for found in re.findall(r"\d\.(\d+)", printed)), default=0)

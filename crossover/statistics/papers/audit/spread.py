@@ -9,6 +9,7 @@ from crossover.statistics.papers.audit.lookup import key_of, key_text
 from crossover.statistics.papers.audit.scores import (
     BOOTSTRAP,
     cases_of,
+    error_behind_t,
     normal_quantile,
     scale_of,
     sd_of,
@@ -182,22 +183,31 @@ def _together(value: Value, n: int | None, published: Published) -> Iterator[Aud
 def errors_together(about: str, value: Value | PrintedDifference, n: int, published: Published) -> Iterator[AuditRow]:
     """Yield rows for a standard error and an interval by the SD of n cases, and for the interval by the error.
 
-    SE = SD / sqrt(n), and the interval is mean ± quantile x SE, by Student's t with n - 1 degrees of freedom or the
-    normal distribution.
+    SE = SD / sqrt(n), or |difference / t| where only a t stands beside the interval. The interval is mean ± quantile x
+    SE, by Student's t with n - 1 degrees of freedom or the normal distribution.
     """
-    error = unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)) if value.sd is not None else None
-    if value.se is not None and error:
+    if value.se is not None and value.sd is not None:
+        error = unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n))
         own, readings = unrounded(value.se), [Interpretation("an SD over n - 1", error)]
         if gap(own, "equals", error):
             readings.append(Interpretation("an SD over n", error * exactly(math.sqrt(n / (n - 1)))))
         yield judged(
             CHECK, f"Standard error of {about}", value.where, value.se.text,
-            f"an SD of {value.sd.text} over the root of {n} cases", own, readings,  # type: ignore[union-attr]  # as `error` is
+            f"an SD of {value.sd.text} over the root of {n} cases", own, readings,
         )  # fmt: skip
-    if error is None and value.se is not None:
-        error = unrounded(value.se).clipped()
-    if value.ci and error:
-        yield _width(about, value, value.ci, error, n, published)
+    if value.ci and (found := error_of(value, n)):
+        yield _width(about, value, value.ci, found, n, published)
+
+
+def error_of(value: Value | PrintedDifference, n: int) -> tuple[Interval, str] | None:
+    """Return the standard error of n cases and what it is from; None where no SD, standard error or t is printed."""
+    if value.sd is not None:
+        return unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)), f"an SD of {value.sd.text}"
+    if value.se is not None:
+        return unrounded(value.se).clipped(), f"a standard error of {value.se.text}"
+    if isinstance(value, PrintedDifference) and value.t is not None and (error := error_behind_t(value)):
+        return error, f"a standard error of {value.difference.text} / {value.t.text}"
+    return None
 
 
 def _not_together(value: Value, n: int | None) -> str:
@@ -210,9 +220,10 @@ def _not_together(value: Value, n: int | None) -> str:
 
 
 def _width(
-    about: str, value: Value | PrintedDifference, ci: Pair, error: Interval, n: int, published: Published
+    about: str, value: Value | PrintedDifference, ci: Pair, found: tuple[Interval, str], n: int, published: Published
 ) -> AuditRow:
-    """Return the row for half the width of an interval, by a standard error."""
+    """Return the row for half the width of an interval, by a standard error and what it is from."""
+    error, of = found
     t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
     usual = Interval(error.low * normal, error.high * t)
     half = (unrounded(ci[1]) - unrounded(ci[0])) * exactly(0.5)
@@ -220,8 +231,8 @@ def _width(
     if gap(half, "equals", usual):
         over_n = math.sqrt(n / (n - 1))  # as the bootstrap's variance is, and that of an SD that doesn't correct it
         wider = Interval(usual.low * (1 - BOOTSTRAP) / over_n, usual.high * (1 + BOOTSTRAP) * over_n)
-        readings.append(Interpretation("a bootstrap or transformed interval", wider))
-    of = f"an SD of {value.sd.text}" if value.sd is not None else f"a standard error of {value.se.text}"  # type: ignore[union-attr]  # one of both
+        name = f"a bootstrap or transformed interval, ± quantile × standard error within {BOOTSTRAP:.0%}"
+        readings.append(Interpretation(name, wider))
     return judged(
         CHECK, f"Width of the interval of {about}", value.where,
         f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, readings,

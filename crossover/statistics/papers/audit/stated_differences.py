@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterator
 
+from crossover.statistics.papers.audit.freedom import degrees
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_in, key_text, pair_text
 from crossover.statistics.papers.audit.paired_t import (
     correlations,
+    p_of_any_correlation,
     p_of_difference,
     spreads,
     unusual_correlation,
@@ -15,14 +17,17 @@ from crossover.statistics.papers.audit.paired_t import (
 from crossover.statistics.papers.audit.scores import (
     BOOTSTRAP,
     cases_of,
+    error_behind_t,
     normal_quantile,
+    printed_cases,
     sd_behind,
     sd_of,
     spread_text,
     t_quantile,
     unit_of,
 )
-from crossover.statistics.papers.audit.spread import errors_together, symmetric
+from crossover.statistics.papers.audit.spread import error_of, errors_together, symmetric
+from crossover.statistics.papers.audit.stated_tests import p_of_t
 from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
     Interpretation,
@@ -45,10 +50,14 @@ def stated_differences(published: Published) -> list[AuditRow]:
     rows = []
     for said in published.differences:
         a, b = (values.get(key_in(said, model)) for model in (said.a, said.b))
-        n = cases_of(said, published)
+        n, told = cases_of(said, published), printed_cases(said, published)
         rows.append(_of_means(said, a, b, published))
         if said.ci:
             rows.append(symmetric(f"the difference, {pair_text(said)}", said, said.difference, said.ci))
+        rows += _of_t(said, n)
+        if told and said.df:
+            about = f"Degrees of freedom of the difference, {pair_text(said)}"
+            rows.append(degrees(CHECK, about, said.where, "t", [said.df], told, same_cases=True))
         if n and n > 1:
             rows += errors_together(f"the difference, {pair_text(said)}", said, n, published)
         rows += _of_spreads(said, a, b, n, published)
@@ -70,6 +79,25 @@ def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, publish
     return judged(
         CHECK, about, places(said.where, a.where, b.where), said.difference.text,
         f"{a.mean.text} - {b.mean.text}", value, readings,
+    )  # fmt: skip
+
+
+def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
+    """Yield the row of a t by the difference and its SD or standard error; an interval is checked against t itself."""
+    if said.t is None or n is None or n < 2 or (said.sd is None and said.se is None):
+        return
+    found = error_of(said, n)
+    assert found, "an SD or a standard error is printed"
+    error, of = found
+    if error.low <= 0:
+        return
+    value, size = abs(unrounded(said.t)), abs(unrounded(said.difference))
+    readings = [Interpretation("an SD over n - 1" if said.sd is not None else "", size / error)]
+    if said.sd is not None and gap(value, "equals", readings[0].value):
+        readings.append(Interpretation("an SD over n", size / error * exactly(math.sqrt((n - 1) / n))))
+    yield judged(
+        CHECK, f"t of the difference, {pair_text(said)}", said.where, said.t.text,
+        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings,
     )  # fmt: skip
 
 
@@ -108,51 +136,80 @@ def _of_spreads(
 
 
 def _of_p(said: PrintedDifference, n: int | None, published: Published) -> Iterator[AuditRow]:
-    """Yield the row of a p beside the difference, by the paired t test of the difference and its SD."""
+    """Yield the row of a p beside the difference: by its t, by its SD, or by the SDs of the two models."""
     if said.p is None:
         return
     about, printed = f"p of the difference, {pair_text(said)}", p_text(said.p, said.p_below)
     own = sd_behind(said, n, t_quantile(n, published.confidence)) if n and n > 1 else None
-    if why := _no_p(said, own):
+    by_t, by_sd = _by_t(said, n), _by_sd(said, own, n)
+    if why := _no_p(said, bool(by_t or by_sd)):
         yield unchecked(CHECK, about, said.where, printed, why)
-        return
-    assert n and own
-    value, relation = p_interval(said.p, said.p_below), "at_least" if said.corrected else "equals"
-    readings = [Interpretation("the paired t test", p_of_difference(unrounded(said.difference), own, n))]
-    if gap(value, relation, readings[0].value):
-        readings += _unusual(said, own, n, published)
-    yield judged(
-        CHECK, about, said.where, printed, f"{said.difference.text}, {_printed(said)}, of {n} cases", value, readings,
-        relation,
-    )  # fmt: skip
+    elif told := by_t or by_sd:
+        value, relation = p_interval(said.p, said.p_below), "at_least" if said.corrected else "equals"
+        readings = [Interpretation("the paired t test", told[0])]
+        if gap(value, relation, told[0]):
+            if not by_t and own and n:
+                readings += _of_other_sds(said, own, n, published)
+            last = readings[-1].value
+            readings.append(Interpretation("one-sided", Interval(last.low / 2, last.high / 2)))
+            if said.test is None:
+                readings.append(Interpretation("another test than the paired t test", Interval(0.0, 1.0)))
+        yield judged(CHECK, about, said.where, printed, told[1], value, readings, relation)
+    elif not _in_paired(said, published):
+        yield p_of_any_correlation(said, published)
 
 
-def _unusual(said: PrintedDifference, sd: Interval, n: int, published: Published) -> Iterator[Interpretation]:
-    """Yield what else the p may be where it isn't that of the paired t test of the difference and this SD."""
-    name = ""
+def _by_t(said: PrintedDifference, n: int | None) -> tuple[Interval, str] | None:
+    """Return the p of the printed t and what it is from; None without one, or without its degrees of freedom."""
+    if said.t is None or not (said.df or n):
+        return None
+    df = unrounded(said.df, exact=said.df.decimals == 0) if said.df else exactly((n or 0) - 1)
+    freedom = said.df.text if said.df else f"{n} - 1"
+    return p_of_t(unrounded(said.t), df), f"t({freedom}) = {said.t.text}"
+
+
+def _by_sd(said: PrintedDifference, sd: Interval | None, n: int | None) -> tuple[Interval, str] | None:
+    """Return the p of the difference and its SD, and what it is from; None without an SD."""
+    if sd is None or n is None or math.isnan(sd.low):
+        return None
+    source = f"{said.difference.text}, {_printed(said)}, of {n} cases"
+    return p_of_difference(unrounded(said.difference), sd, n), source
+
+
+def _in_paired(said: PrintedDifference, published: Published) -> bool:
+    """Return whether the p stands among the paired tests, too, where `paired_t` checks it."""
+    own = ({said.a, said.b}, said.structure, said.test_set, said.metric, said.p, said.p_below, said.corrected)
+    return any(
+        own == ({t.a, t.b}, t.structure, t.test_set, t.metric, t.p, t.p_below, t.corrected)
+        for t in published.paired
+        if t.test == "t"
+    )
+
+
+def _of_other_sds(said: PrintedDifference, sd: Interval, n: int, published: Published) -> Iterator[Interpretation]:
+    """Yield the p where the printed SD is one over n, or the interval another than that of Student's t."""
     if said.sd is not None:
         name, sd = "an SD over n", Interval(sd.low, sd.high * math.sqrt(n / (n - 1)))
     elif said.se is None:
         t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
         name = "a normal, bootstrap or transformed interval"
         sd = Interval(sd.low * (1 - BOOTSTRAP), sd.high * (1 + BOOTSTRAP) * t / normal)
-    p = p_of_difference(unrounded(said.difference), sd, n)
-    if name:
-        yield Interpretation(name, p)
-    yield Interpretation("one-sided", Interval(p.low / 2, p.high / 2))
-    if said.test is None:
-        yield Interpretation("another test than the paired t test", Interval(0.0, 1.0))
+    else:
+        return
+    yield Interpretation(name, p_of_difference(unrounded(said.difference), sd, n))
 
 
-def _no_p(said: PrintedDifference, sd: Interval | None) -> str:
-    """Say why the p can't be recomputed; "" where it can."""
+def _no_p(said: PrintedDifference, told: bool) -> str:
+    """Say why the p can't be recomputed; "" where its t or SD tells it, or it can be at all correlations."""
     if said.test in RANK_TESTS or said.test == "other":
         return f"the p of this test ({said.test}) doesn't follow from a mean difference"
     if said.test == "anova":
         return "the p of an ANOVA doesn't follow from one difference"
-    if sd is None or math.isnan(sd.low):
-        return "no SD, standard error or interval of the difference is printed, or no number of cases"
-    return ""
+    if told or said.test == "t":
+        return ""
+    if {said.sd, said.se, said.ci, said.t} != {None}:
+        return "the number of cases isn't printed"
+    return "the paper names no test, and prints no SD, standard error, interval or t of the difference"
 
 
 def _printed(said: PrintedDifference) -> str:
@@ -161,4 +218,6 @@ def _printed(said: PrintedDifference) -> str:
         return f"SD {said.sd.text}"
     if said.se is not None:
         return f"standard error {said.se.text}"
+    if said.t is not None and error_behind_t(said):
+        return f"t {said.t.text}"
     return f"interval {said.ci[0].text} to {said.ci[1].text}" if said.ci else ""

@@ -58,11 +58,19 @@ def rests_on(*values: Value) -> tuple[str, ...]:
     return tuple(f"{name} of {key_text(key_of(v))}" for v in values for name in ("SD", "Mean"))
 
 
-def span(low: float, high: float) -> str:
-    """Return an interval as text, "0.61 to 0.63" or "0.62"; "" for NaN."""
+def span(low: float, high: float, decimals: int = 9) -> str:
+    """Return an interval as text, "0.61 to 0.63" or "0.62", with so many decimals at most; "" for NaN."""
     if math.isnan(low):
         return ""
-    return " to ".join(dict.fromkeys((f"{low:.4g}", f"{high:.4g}")))
+    return " to ".join(dict.fromkeys(_digits(end, decimals) for end in (low, high)))
+
+
+def _digits(value: float, decimals: int) -> str:
+    """Return a number with four digits, fewer where that takes more decimals, but one."""
+    if 0 < abs(value) < 0.5 * 10.0**-decimals:
+        return f"{value:.1g}"
+    text = f"{value:.4g}"
+    return f"{value:.{decimals}f}" if "e-" in text or len(text.partition(".")[2]) > decimals else text
 
 
 def judged(

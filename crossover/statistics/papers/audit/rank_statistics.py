@@ -1,0 +1,97 @@
+"""p of a printed W of Wilcoxon's signed-rank test, or U of Mann and Whitney's, from the numbers of cases."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from crossover.statistics.papers.audit.interval import Interval
+from crossover.statistics.papers.audit.verdicts import Interpretation
+
+MOST_EXACT = 50
+"""The number of cases, of each group, above which programs give no exact p."""
+MOST_WITHOUT = 0.25
+"""The share of cases without a difference, which the test leaves out, up to which they are a reading."""
+TIED = 0.75
+"""The share of the variance that ties leave at least: all differences tied, or two equally frequent values."""
+
+
+def largest(statistic: str, cases: list[int]) -> float:
+    """Return the largest value that a W or U may have."""
+    return cases[0] * (cases[0] + 1) / 2 if statistic == "W" else math.prod(cases)
+
+
+def readings(statistic: str, value: float, cases: list[int]) -> tuple[list[Interpretation], list[Interpretation]]:
+    """Return what the two-sided p usually is, and what else it may be; nothing usual of an impossible value.
+
+    Args:
+        cases: one number for W, two for U.
+    """
+    possible = 0 <= value <= largest(statistic, cases)
+    return _usual(statistic, value, cases) if possible else [], list(_unusual(statistic, value, cases, possible))
+
+
+def _usual(statistic: str, value: float, cases: list[int]) -> list[Interpretation]:
+    """Return p: exact without ties, and of the normal distribution with and without continuity correction.
+
+    A half, as ties make it, has the exact p of one of its neighbours.
+    """
+    ends = sorted({math.floor(value), math.ceil(value)})
+    exact = [_exact(statistic, end, cases) for end in ends] if max(cases) <= MOST_EXACT else []
+    found = [Interpretation("the exact test", Interval(min(exact), max(exact)))] if exact else []
+    for name, correction in (("the normal distribution", 0.0), ("the normal distribution, continuity corrected", 0.5)):
+        p = _normal(statistic, value, cases, correction)
+        found.append(Interpretation(name, Interval(p, p)))
+    return found
+
+
+def _unusual(statistic: str, value: float, cases: list[int], possible: bool) -> Iterator[Interpretation]:
+    """Yield p with ties, with cases that have no difference, and of other sums of ranks that have the same name."""
+    if possible:
+        tied = _normal(statistic, value, cases, 0.0, TIED), _normal(statistic, value, cases, 0.5)
+        yield Interpretation("cases that are tied", Interval(*tied))
+    if statistic == "W":
+        for none in range(1, int(cases[0] * MOST_WITHOUT) + 1):
+            if 0 <= value <= largest("W", [cases[0] - none]):
+                yield Interpretation(f"{none} cases without a difference", _all("W", value, [cases[0] - none]))
+        signed = (largest("W", cases) - abs(value)) / 2
+        if signed >= 0:
+            yield Interpretation("W is the sum of the signed ranks", _all("W", signed, cases))
+        return
+    for n in cases:
+        own = value - n * (n + 1) / 2
+        if 0 <= own <= largest("U", cases):
+            yield Interpretation(f"U is the sum of the ranks of the {n} cases", _all("U", own, cases))
+
+
+def _all(statistic: str, value: float, cases: list[int]) -> Interval:
+    found = [reading.value for reading in _usual(statistic, value, cases)]
+    return Interval(min(p.low for p in found), max(p.high for p in found))
+
+
+def _normal(statistic: str, value: float, cases: list[int], correction: float, of_variance: float = 1.0) -> float:
+    from scipy import stats
+
+    n = sum(cases)
+    variance = n * (n + 1) * (2 * n + 1) / 24 if statistic == "W" else math.prod(cases) * (n + 1) / 12
+    away = max(0.0, abs(value - largest(statistic, cases) / 2) - correction)
+    return float(2 * stats.norm.sf(away / math.sqrt(variance * of_variance)))
+
+
+def _exact(statistic: str, value: int, cases: list[int]) -> float:
+    """Return scipy's exact p of scores without ties that have this statistic."""
+    from scipy import stats
+
+    if statistic == "U":
+        n, m = cases
+        above, more = divmod(value, n)  # the cases of the other group that each of this group's is above
+        x = np.array([above] * (n - more) + [above + 1] * more) + np.linspace(0.25, 0.75, n)
+        return float(stats.mannwhitneyu(x, np.arange(1, m + 1), method="exact").pvalue)
+    ranks = np.arange(1, cases[0] + 1)
+    left = value
+    for k in range(cases[0], 0, -1):
+        if k > left:
+            ranks[k - 1] = -k
+        else:
+            left -= k
+    return float(stats.wilcoxon(ranks, method="exact").pvalue)
