@@ -17,11 +17,12 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.report.compare.answers import answers
 from crossover.report.compare.complete import read_all
 from crossover.report.compare.figures import figures
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
-from crossover.report.compare.run import answers, comparison
+from crossover.report.compare.run import comparison
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -118,6 +119,48 @@ def test_the_terminal_says_what_a_missing_prediction_counts_as_and_how_to_leave_
     rows = [f"{m},p{i},liver,{a}" for m, scores in (("base", A), ("tuned", B[:5])) for i, a in enumerate(scores)]
     assert "--missing exclude" in told_of(tmp_path, rows)
     assert "--missing exclude" not in told_of(tmp_path, rows, "exclude")
+
+
+def of_failures(folder: Path) -> Path:
+    """tuned is better by 0.03, but has no prediction of p3; base does not find the spleen of p7."""
+    rng = np.random.default_rng(1)
+    base, gains = 0.7 + 0.05 * rng.standard_normal((2, 12)), 0.03 + 0.01 * rng.standard_normal((2, 12))
+    base[1, 7], gains[1, 7] = 0, 0.6
+    rows = [
+        (model, f"p{i}", structure, score)
+        for s, structure in enumerate(("liver", "spleen"))
+        for i in range(12)
+        for model, score in (("base", base[s, i]), ("tuned", base[s, i] + gains[s, i]))
+        if (model, i) != ("tuned", 3)
+    ]
+    path = folder / "failures.csv"
+    pd.DataFrame(rows, columns=["model", "case", "structure", "dsc"]).to_csv(path, index=False)
+    return path
+
+
+def test_an_answer_names_the_failed_cases_and_says_what_it_is_without_them(tmp_path):
+    lines = answers(comparison([str(of_failures(tmp_path))]))
+    liver, spleen = (next(line for line in lines if f", {structure}: " in line) for structure in ("liver", "spleen"))
+    assert (
+        "11 cases: tuned is better" in liver.partition("Without the failed case, tuned in p3 (no prediction): +0.0")[2]
+    )
+    assert "which is better can't be told" in liver.partition("Without")[0]
+    assert "Without the failed cases, base in p7 (score 0); tuned in p3 (no prediction): " in spleen
+    assert "10 cases: tuned is better" in spleen
+
+
+def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path):
+    lines = answers(comparison([str(of_failures(tmp_path))]))
+    said = [line for line in lines if "By the signed-rank test they differ (11 cases higher, 1 lower" in line]
+    assert said and all("a few cases may decide it" in line for line in said)
+    assert "signed-rank" not in told_of(tmp_path, [f"{m},p{i},0.{6 + i}{m == 'b':d}" for m in "ab" for i in range(3)])
+
+
+def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
+    told = run("design", of_failures(tmp_path), "--difference", 0.03).output.replace("\n", " ")
+    (said,) = re.findall(r"liver: the SD of the difference between cases, (\S+), rests on 1 failed case, tuned in p3 "
+                         r"\(no prediction\); without it, the SD is (\S+), and", told)  # fmt: skip
+    assert float(said[0]) > 10 * float(said[1])
 
 
 def test_scores_of_a_model_with_no_training_case_are_no_part_of_its_curve(tmp_path):
@@ -763,16 +806,25 @@ def test_cases_whose_names_differ_by_one_affix_are_not_taken_for_missing_ones(tm
         comparison([str(path)])
 
 
-def test_a_structure_that_is_in_no_reference_and_was_predicted_is_named(tmp_path):
+def test_a_structure_that_is_in_no_reference_and_was_predicted_counts_as_a_false_positive(tmp_path):
+    """nnU-Net scores it with 0, also where all models predict it, and says by n_ref that it isn't there."""
     labels = ("1", "2")
-    a, b = (nnunet(tmp_path / f"{i}.json", scores, labels) for i, scores in enumerate((A, B)))
-    summary = json.loads(b.read_text())
-    summary["metric_per_case"][5]["metrics"]["2"] |= {"Dice": 0.0, "IoU": 0.0}
-    b.write_text(json.dumps(summary))
-    notes = comparison([f"a={a}", f"b={b}"], ["dsc"]).notes
-    (note,) = [n for n in notes if "in no reference" in n]
-    assert note.startswith("dsc: 0 where another model or training has no value (b/case_005/label 2)")
-    assert not any(n.startswith("iou") for n in notes)
+    sources = [nnunet(tmp_path / f"{i}.json", scores, labels) for i, scores in enumerate((A, B))]
+    for path, cases in zip(sources, [(4,), (4, 5)], strict=True):
+        summary = json.loads(path.read_text())
+        for case in (4, 5):
+            summary["metric_per_case"][case]["metrics"]["2"]["n_ref"] = 0
+        for case in cases:
+            summary["metric_per_case"][case]["metrics"]["2"] |= {"Dice": 0.0, "IoU": 0.0}
+        path.write_text(json.dumps(summary))
+    found = comparison([f"{model}={path}" for model, path in zip("ab", sources, strict=True)])
+    (note,) = [n for n in found.notes if "case_004" in n]
+    assert note == (
+        "label 2: 2 cases without it in the reference, left out of dsc, iou for all models; false positives there: "
+        "a 1 (case_004), b 2 (case_004, case_005)"
+    )
+    assert found.pairs["dsc"].set_index("structure").loc["label 2", "cases"].unique().tolist() == [4]
+    assert found.missing[["structure", "cases"]].values.tolist() == [["label 1", 6]] * 2 + [["label 2", 4]] * 2
 
 
 def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path):

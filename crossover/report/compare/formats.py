@@ -8,7 +8,7 @@ from crossover.report.compare.roles import ROLES, Said, assign, hint
 from crossover.sources import score_files
 from crossover.sources.score_files import ScoreFile
 from crossover.statistics.scores.metrics_table import METRICS
-from crossover.statistics.scores.scales import DIAGONAL, plain
+from crossover.statistics.scores.scales import DIAGONAL, MANUAL, plain
 
 _WHOLE = ("n_train", "replicate", "draw", "fold")
 
@@ -62,7 +62,7 @@ def _monai(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
 def _tidy(table: RawTable, name: str, said: Said) -> ScoreFile:
     rows, taken, notes, findings = assign(table.rows, said)
     for column in rows:
-        if column in ROLES and column not in (*_WHOLE, DIAGONAL):
+        if column in ROLES and column not in (*_WHOLE, DIAGONAL, MANUAL):
             continue
         rows[column], wrong = numbers(rows[column], table.decimal)
         findings += wrong

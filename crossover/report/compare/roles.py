@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from crossover.statistics.scores.metrics_table import METRICS, TableError
-from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, known_as, plain
+from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, MANUAL, known_as, plain
 
 UNUSED = "columns not used"
 """How the note begins that names the columns that were taken for nothing."""
@@ -24,6 +24,7 @@ ROLES = {
     "family": ("family",),
     "strategy": ("strategy",),
     DIAGONAL: (DIAGONAL, "image_diagonal_mm"),
+    MANUAL: (MANUAL,),
 }
 """What describes a row -> names by which a column is taken for it, the more likely first."""
 _HINTS = {

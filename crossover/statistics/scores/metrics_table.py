@@ -15,7 +15,7 @@ import pandas as pd
 from crossover.core.cells import MISSING, TableError, named_rows, numbers, uncomputed_cells
 from crossover.core.tables import read_plain_table, read_table
 from crossover.core.wording import first_few
-from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN, MANUAL, scale
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ REQUIRED = (
     "dsc", "iou", "hd95_mm", "nsd",
 )  # fmt: skip
 METRICS = tuple(KNOWN)
-SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
+SIZES = (MANUAL, "volume_predicted_ml", DIAGONAL)
 """What is known of the masks and the image."""
 TEXT = ("model", "family", "strategy", "level", "cohort", "patient", "case", "structure")
 POOLED = "all"
