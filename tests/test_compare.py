@@ -153,11 +153,14 @@ def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path
     lines = answers(comparison([str(of_failures(tmp_path))]))
     said = [line for line in lines if "By the signed-rank test they differ (11 cases higher, 1 lower" in line]
     assert said and all("a few cases may decide it" in line for line in said)
-    assert "signed-rank" not in told_of(tmp_path, [f"{m},p{i},0.{6 + i}{m == 'b':d}" for m in "ab" for i in range(3)])
+    assert "signed-rank" not in told_of(
+        tmp_path, [f"{m},p{i},liver,0.{6 + i}{m == 'b':d}" for m in "ab" for i in range(3)]
+    )
 
 
 def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
-    told = run("design", of_failures(tmp_path), "--difference", 0.03).output.replace("\n", " ")
+    planned = CliRunner().invoke(app, ["design", str(of_failures(tmp_path)), "--difference", "0.03"])
+    told = " ".join(planned.output.split())
     (said,) = re.findall(r"liver: the SD of the difference between cases, (\S+), rests on 1 failed case, tuned in p3 "
                          r"\(no prediction\); without it, the SD is (\S+), and", told)  # fmt: skip
     assert float(said[0]) > 10 * float(said[1])
@@ -215,7 +218,7 @@ def test_a_difference_that_cannot_be_told_names_the_command_that_plans_for_it(tm
     path = of_two_structures(tmp_path)
     lines = answers(comparison([str(path)], ["dsc"], ["cohort="], missing="exclude"))
     (line,) = [line for line in lines if "would tell" in line]
-    words = shlex.split(line.split(": ", 1)[1].replace("--difference D", "--difference 0.03"))
+    words = shlex.split(line.split(": ", 1)[1])
     planned = CliRunner().invoke(app, words[1:])
     assert planned.exit_code == 0 and "settle a difference of 0.03 between" in planned.output
     assert {"--column=cohort=", "--missing=exclude", "--metric"} <= set(words)
@@ -225,6 +228,44 @@ def test_a_difference_that_cannot_be_told_names_the_command_that_plans_for_it(tm
     decided = [f"{m},p{i},{a + (m == 'tuned') * (0.1 + i / 500)}" for m in ("base", "tuned") for i, a in enumerate(A)]
     sure = answers(comparison([str(by_hand(tmp_path, "\n".join(["model,case,dsc", *decided, ""])))]))
     assert not any("would tell" in line for line in sure)
+
+
+def test_the_call_that_plans_can_be_pasted_and_is_short_for_folds_and_renamed_structures(tmp_path, monkeypatch):
+    for model, scores in (("base", A), ("tuned", [*B[:4], 0.5, 0.6])):
+        for fold in range(3):
+            path = tmp_path / model / f"fold_{fold}" / "summary.json"
+            path.parent.mkdir(parents=True)
+            summary = json.loads(nnunet(path, scores).read_text())
+            summary["metric_per_case"] = summary["metric_per_case"][2 * fold : 2 * fold + 2]
+            path.write_text(json.dumps(summary))
+    monkeypatch.chdir(tmp_path)
+    folds = [f"{m}={tmp_path}/{m}/fold_{i}/summary.json" for m in ("base", "tuned") for i in range(3)]
+    found = comparison(folds, structures=["liver=label 1"])
+    monkeypatch.setattr("sys.argv", [".venv/bin/crossover"])
+    (line,) = [line for line in answers(found) if "would tell" in line]
+    assert line.endswith(
+        ": .venv/bin/crossover design 'base=base/fold_[012]/summary.json' 'tuned=tuned/fold_[012]/summary.json' "
+        "'--structure=liver=label 1' --metric dsc --model tuned --model base --difference 0.03"
+    )
+    planned = CliRunner().invoke(app, shlex.split(line.split(": ", 1)[1])[1:])
+    assert planned.exit_code == 0 and "liver: " in planned.output
+
+
+def test_each_case_has_a_row_and_the_page_shows_who_gains_most(tmp_path, only_svg):
+    out = tmp_path / "out"
+    assert run(of_failures(tmp_path), "--out", out).exit_code == 0
+    cases = pd.read_csv(out / "cases.csv")
+    assert len(cases) == 24 and (cases["difference"] - (cases["score_a"] - cases["score_b"])).abs().max() < 1e-12
+    most = cases.loc[cases["difference"].idxmax()]
+    assert tuple(most[["family_a", "family_b", "case", "structure", "score_b"]]) == ("tuned", "base", "p7", "spleen", 0)
+    page = (out / "index.html").read_text()
+    listed = page.partition("who gains and who loses")[2].partition("</table>")[0]
+    assert listed.count("<tr>") == 1 + 5 + 2 and listed.index("<td>p7</td>") < listed.index("<td>p3</td>")
+    pairs = pd.read_csv(out / "pairs.csv")
+    assert set(pairs["verdict"]) == {"which is better can't be told"}
+    assert not (out / "ranking.csv").exists()  # of two models, it says no more than their difference
+    picture = (out / "figures" / "scores-dsc-test.svg").read_text()
+    assert picture.count("better →") == 2 and "12 cases" in picture
 
 
 def test_a_model_has_one_colour_on_a_page_and_the_caption_says_whose_colour_a_difference_has(tmp_path):
@@ -491,10 +532,38 @@ def test_a_column_n_is_no_training_size_unless_said_so(tmp_path):
     path = by_hand(tmp_path, scores("p1,4000", "p2,5000", head="model,case,n,dsc"))
     pairs, told = compared(path)
     assert pairs["n_train"].tolist() == [0] and "say --column n_train=n if it is" in told
-    path = by_hand(tmp_path, scores("p1,5", "p2,5", "p1,10", "p2,10", head="model,case,n,dsc"))
-    assert "more than one row" in refused(path)
-    pairs, _ = compared(path, columns=["n_train=n"])
-    assert pairs["n_train"].tolist() == [5, 10]
+    pairs, _ = compared(by_hand(tmp_path, scores("p1,5", "p2,6", head="model,case,n,dsc")), columns=["n_train=n"])
+    assert set(pairs["n_train"]) == {5, 6}
+
+
+def test_a_column_n_that_tells_a_cases_scores_apart_is_the_training_size(tmp_path):
+    path = by_hand(tmp_path, scores("p1,5", "p2,5", "p1,10", "p2,10", head="model,case,N,dsc"))
+    pairs, told = compared(path)
+    assert pairs["n_train"].tolist() == [5, 10] and "N is n_train" in told
+
+
+def test_columns_of_a_metric_and_structure_each_are_read_as_rows_of_structures(tmp_path):
+    """As people write them: several models, sizes and runs in a table, and a column for each structure."""
+    rows = [
+        f"p{i},{m},{n},{r},0.{6 + i}{m == 'b':d}{r},0.{3 + i}{r}{n % 7}"
+        for i in range(3) for m in "ab" for n in (5, 10) for r in (1, 2)
+    ]  # fmt: skip
+    path = by_hand(tmp_path, "\n".join(["Subject,Method,N,run,Dice_liver,Dice_tumor", *rows, ""]))
+    table, notes = read_all([str(path)], Said())
+    assert set(table["structure"]) == {"liver", "tumor"} and len(table) == 48
+    assert set(table["n_train"]) == {5, 10} and set(table["replicate"]) == {1, 2}
+    assert any("Dice_liver is dsc of liver, Dice_tumor is dsc of tumor" in note for note in notes)
+
+
+@pytest.mark.parametrize("head, melted", [
+    ("subject,Dice_a,Dice_b", 'id_vars=[\'subject\'], value_vars=[\'Dice_a\', \'Dice_b\'], var_name="model"'),
+    ("subject,model,liver,tumor", 'value_vars=[\'liver\', \'tumor\'], var_name="structure"'),
+])  # fmt: skip
+def test_wide_columns_that_can_mean_several_things_come_with_the_line_that_makes_rows_of_them(tmp_path, head, melted):
+    row = ["p1", *(["a"] if "model" in head else []), "0.5", "0.6"]
+    with pytest.raises(TableError) as error:
+        read_all([str(by_hand(tmp_path, f"{head}\n{','.join(row)}\n"))], Said())
+    assert melted in str(error.value)
 
 
 def test_a_level_of_cases_is_no_level_of_models_unless_said_so(tmp_path):

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted
+from crossover.report.compare.calls import program
 from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, comparisons, verdict
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.failed import PLACE, in_words, number_of, of_pair, without
 from crossover.statistics.scores.metrics_table import ALL_SETS_NAME, MEAN_NAME, POOLED, of_cohorts, pooled_in_words
 from crossover.statistics.scores.missing import AS_WORST
-from crossover.statistics.scores.scales import direction
+from crossover.statistics.scores.scales import SHARE, direction, scale
 
 MOST_ANSWERS, SPELT = 12, 3
 """How many differences the terminal shows, and how many pairs of curves that can't be told each in a line."""
@@ -50,16 +51,18 @@ def _whole_first(table: pd.DataFrame) -> list[Any]:
 
 def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -> list[str]:
     """Return a sentence with the command that plans a study which would tell the first undecided pair apart."""
-    if not undecided or not found.again:
+    if not undecided:
         return []
     row = undecided[0]
-    words = ["crossover", "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
+    words = [program(), "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
     words += ["--size", str(row.n_train)] if row.n_train else []
+    difference = "0.03" if scale(metric) == SHARE else f"{abs(row.difference):.1g}"
     several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
     words += ["--test-set", row.test_set] if several else []
     return [
-        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by D, "
-        f"the smallest difference that matters to you: {shlex.join(words)} --difference D"
+        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by "
+        f"{difference} (write the smallest difference that matters to you): "
+        f"{shlex.join([*words, '--difference', difference])}"
     ]
 
 
@@ -123,12 +126,15 @@ def _ranks_say(row: Any, metric: str) -> list[str]:
     differs = p < 1 - CONFIDENCE
     if math.isnan(p) or math.isnan(row.p) or differs == bool(better) or not direction(metric):
         return []
-    also = "" if row.about == MODELS else ", and doesn't count other trainings"
+    why = (
+        "it counts a large difference by its rank alone; the mean takes it whole, so a few cases may decide it"
+        if row.about == MODELS
+        else "it is of these trained models alone, and does not count how much other trainings differ"
+    )
     says = "they differ" if differs else "which is better can't be told"
     return [
         f"By the signed-rank test {says} ({counted(row.improved, 'case')} higher, {row.worsened} lower, "
-        f"{'Holm' if row.tests > 1 else 'p'} {p_value(p)}): it counts a large difference by its rank alone{also}; the "
-        "mean takes it whole, so a few cases may decide it"
+        f"{'Holm' if row.tests > 1 else 'p'} {p_value(p)}): {why}"
     ]
 
 

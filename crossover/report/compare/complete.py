@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted, first_few
-from crossover.report.compare.formats import read_scores
+from crossover.report.compare.formats import expanded, read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, UNUSED, Said
 from crossover.statistics.scores.metrics_table import (
     METRICS,
+    ONLY_STRUCTURE,
     POOLED,
     SIZES,
     WITHOUT_TRAINING,
@@ -21,7 +22,7 @@ from crossover.statistics.scores.metrics_table import (
 )
 
 DEFAULTS = {
-    "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
+    "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": ONLY_STRUCTURE,
 }  # fmt: skip
 _SAID = {
     "n_train": "no column n_train: models have no training sizes",
@@ -58,6 +59,7 @@ def read_all(
     Raises:
         TableError: all that is wrong with all files.
     """
+    sources = [file for source in sources for file in expanded(source)]
     tables: dict[str, pd.DataFrame] = {}
     called: set[str] = set()
     of_files: dict[str, list[str]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.core.wording import counted
+from crossover.report.compare.calls import shortened
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
@@ -27,7 +28,9 @@ from crossover.statistics.scores.scales import KNOWN, SHARE, direction, scale
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
-RANKING, CROSSOVER = "ranking.csv", "crossover.csv"
+RANKING, CROSSOVER, CASES_FILE = "ranking.csv", "crossover.csv", "cases.csv"
+FEWEST_RANKED = 3
+"""The number of models below which their ranks say no more than the difference of the two."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class ScoreComparison:
         pairs: metric -> of `differences.paired.paired`.
         missing: of `scores.missing.counts`.
         failed: metric -> of `scores.failed.failed_cases`.
-        ranking: of `differences.ranking.ranking`.
+        ranking: of `differences.ranking.ranking`; no rows of two models.
         crossover: of `learning_curves.crossing.crossovers`, by the first metric that goes from 0 to 1.
         notes: what was read, understood and filled in, a sentence each.
-        again: the arguments by which `crossover design` reads the same scores; none where it can't.
+        again: the arguments by which `crossover design` reads the same scores.
     """
 
     table: pd.DataFrame
@@ -81,7 +84,7 @@ def comparison(
     from crossover.statistics.estimates.summary import summarise
 
     said = Said(columns, metrics)
-    read, notes = read_all(sources, said, _structures(structures))
+    read, notes = read_all(sources, said, renamed_structures(structures))
     table, gone = completed(read, missing)
     of = said.metrics or metrics_in(read, said)
     notes += [*lacking(gone, missing), *without_value(table, said, absent(read, of)), *absent_notes(read, of)]
@@ -96,9 +99,13 @@ def comparison(
     ]  # fmt: skip
     all_notes = [_read_as(read), *of_patients(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
-    all_notes += _unranked(pairs, ranked)
+    if table["family"].nunique() < FEWEST_RANKED:
+        ranked = ranked.iloc[:0]
+    else:
+        all_notes += _unranked(pairs, ranked)
     options = [*(f"--column={text}" for text in columns), *(["--missing=exclude"] if missing == "exclude" else [])]
-    again = [] if structures else [*sources, *options]  # that command gives structures no other names
+    options += [f"--structure={text}" for text in structures]
+    again = [*shortened(sources), *options]
     crossed = _crossover(table, several)
     failed = {metric: failed_cases(table, gone, metric) for metric in pairs}
     return ScoreComparison(table, summary, pairs, counts(read, gone), failed, ranked, crossed, all_notes, again)
@@ -126,14 +133,17 @@ def write(found: ScoreComparison, out: Path) -> str:
     """Write tables, figures and page to a folder, without the tables that have no rows; says what was written."""
     from crossover.analyses.figures.style import save
     from crossover.report.compare.answers import answers
+    from crossover.report.compare.cases import case_differences, extremes
     from crossover.report.compare.figures import figures
     from crossover.report.compare.page import MetricSection, render
 
     out.mkdir(parents=True, exist_ok=True)
-    whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
+    whole = pd.concat([_with_verdicts(own, metric).assign(metric=metric) for metric, own in found.pairs.items()])
     whole.insert(0, "metric", whole.pop("metric"))
     tables = {SUMMARY: found.summary, PAIRS: whole, RANKING: found.ranking, CROSSOVER: found.crossover}
     tables = {name: of_cohorts(table) for name, table in tables.items()} | {MISSING: found.missing}
+    first = next(iter(found.pairs))
+    cases = tables[CASES_FILE] = case_differences(found.table, found.pairs[first], first)
     written = [name for name, table in tables.items() if len(table)]
     for name in tables:
         (out / name).unlink(missing_ok=True)  # of a comparison before this one
@@ -146,10 +156,16 @@ def write(found: ScoreComparison, out: Path) -> str:
             stem = out / "figures" / _safe(name, used)
             pictures.append((save(figure, stem)[0].relative_to(out), caption))
         ranked = found.ranking[found.ranking["metric"] == metric]
-        sections.append(MetricSection(metric, own, ranked, pictures))
+        by_case = extremes(cases, metric) if metric == first else cases.iloc[:0]
+        sections.append(MetricSection(metric, own, ranked, pictures, by_case))
     page = render(answers(found), found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
     return f"{out / PAGE}: {', '.join(written)}, {counted(len(used), 'figure')}"
+
+
+def _with_verdicts(pairs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    said = (verdict(row, metric) for row in pairs.itertuples())
+    return pairs.assign(verdict=[f"{better} is better" if better else why for better, why in said])
 
 
 def verdict(row: Any, metric: str) -> tuple[str, str]:
@@ -187,7 +203,12 @@ def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
 
 
-def _structures(said: Sequence[str]) -> dict[str, str]:
+def renamed_structures(said: Sequence[str]) -> dict[str, str]:
+    """Return a structure's name in the files -> its new name, of "NEW=OLD" each.
+
+    Raises:
+        TableError: a part is missing.
+    """
     findings = [text for text in said if not all(part.strip() for part in text.partition("="))]
     if findings:
         listed = ", ".join(map(repr, findings))

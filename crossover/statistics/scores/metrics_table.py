@@ -31,6 +31,8 @@ POOLED = "all"
 """The test set of all cohorts together, and the structure that is the mean of all."""
 MEAN_NAME, ALL_SETS_NAME = "mean over the structures", "all test sets"
 """What pages, figures and the terminal call these two."""
+ONLY_STRUCTURE = "structure"
+"""What the structure of a table without that column is called."""
 WITHOUT_TRAINING = " (n = 0)"
 """What the name of a family of sizes ends with where it was trained on no labelled case."""
 

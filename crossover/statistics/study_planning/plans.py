@@ -41,7 +41,8 @@ class Question:
 
     Attributes:
         difference: the true one to be settled; None for that of the pilot or the means.
-        reach: a score to be reached, or a distance; None for none. more: labelled cases beyond the largest size.
+        reach: a score to be reached, or a distance; None for none. more: labelled cases beyond the
+            largest size; None for `NEXT_CASES` where there are several sizes.
         models: two families; the table's two where it has no more.
         size: the n_train at which they are compared; None for the largest that both have.
         structure: "" for each, and for each case's mean over them; "all" for this mean alone.
@@ -51,7 +52,7 @@ class Question:
     metric: str = "dsc"
     difference: float | None = None
     reach: float | None = None
-    more: int = NEXT_CASES
+    more: int | None = None
     models: Sequence[str] = ()
     size: int | None = None
     test_set: str = POOLED
@@ -88,13 +89,19 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     if findings:
         raise TableError("\n".join(findings))
     rows, failed, notes = _asked_about(table, question)
-    pair = tuple(question.models or families)
+    pair = tuple(question.models or reversed(families))  # the later minus the first, as in a comparison
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
     size = question.size if question.size is not None else max(set.intersection(*trained), default=None)
     if size is None or not all(size in own or own == {0} for own in sizes):
         raise TableError(_sizes_of(pair, sizes, question.size))
     chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
+    if (question.reach is not None or question.more is not None) and _with_several_sizes(rows).empty:
+        raise TableError(
+            f"{'--next' if question.reach is None else '--reach'}: no model has scores at several numbers of training "
+            "cases, so that labelled cases can't be planned; give those of four sizes or more, as files named "
+            "scratch-n5=PATH, or in a table's column n_train"
+        )
     runs = with_runs(rows)
     found, of_pair = _by_pair(runs, question, chosen)
     curves, more = _by_curves(rows, question, pair)
@@ -252,8 +259,7 @@ def _by_curves(
     """
     found: list[dict] = []
     notes: list[str] = []
-    sized = rows[rows["n_train"] > 0]
-    sized = sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
+    sized = _with_several_sizes(rows)
     if sized.empty:
         return [], []
     if not direction(asked.metric):
@@ -272,11 +278,16 @@ def _by_curves(
             at_sizes, note = _crossing(scores, drawn_means, asked, places, place | {"per_draw": per_draw})
             open_yet = not at_sizes
             found += at_sizes
-            notes += [f"{structure}: {note}"] if note else []
+            notes += [f"{MEAN_NAME if structure == POOLED else structure}: {note}"] if note else []
         if asked.reach is not None:
             found += scores_reached(drawn_means, place, asked.reach, asked.rules)
-        found += next_cases(drawn_means, place, asked.more, asked.rules)
+        found += next_cases(drawn_means, place, asked.more or NEXT_CASES, asked.rules)
     return found, notes
+
+
+def _with_several_sizes(rows: pd.DataFrame) -> pd.DataFrame:
+    sized = rows[rows["n_train"] > 0]
+    return sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
 
 
 def averaged(rows: pd.DataFrame, unit: pd.Series, families: Sequence[str]) -> int:
