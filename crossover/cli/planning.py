@@ -98,12 +98,7 @@ def design(
     of_files = {"--model": model, "--size": size is not None, "--structure": structure, "--column": column,
                 "--next": more is not None, "--test-set": test_set != POOLED}  # fmt: skip
     findings += [f"{name} needs scores: give their files" for name, given in of_files.items() if given and not files]
-    findings += [
-        f"{name} holds settings or a paper's numbers, no scores. To plan by printed numbers, give them without a file: "
-        "--sd (once, or for each model), and --mean twice or --difference"
-        for name in files or []
-        if Path(name).suffix.lower() in (".yaml", ".yml")
-    ]
+    findings += _no_scores(files or [])
     if findings:
         stop("\n".join(findings))
     with stop_on(TableError, OSError):
@@ -137,3 +132,12 @@ def _structures(given: list[str]) -> tuple[dict[str, str], str]:
             "give one, or none for the plans of all structures"
         )
     return renamed_structures([text for text in given if "=" in text]), "".join(chosen)
+
+
+def _no_scores(files: list[str]) -> list[str]:
+    return [
+        f"{name} holds settings or a paper's numbers, no scores. To plan by printed numbers, give them without a file: "
+        "--sd (once, or for each model), and --mean twice or --difference"
+        for name in files
+        if Path(name).suffix.lower() in (".yaml", ".yml")
+    ]
