@@ -17,11 +17,12 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.report.compare.answers import answers
 from crossover.report.compare.complete import read_all
 from crossover.report.compare.figures import figures
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
-from crossover.report.compare.run import answers, comparison
+from crossover.report.compare.run import comparison
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -120,6 +121,51 @@ def test_the_terminal_says_what_a_missing_prediction_counts_as_and_how_to_leave_
     assert "--missing exclude" not in told_of(tmp_path, rows, "exclude")
 
 
+def of_failures(folder: Path) -> Path:
+    """tuned is better by 0.03, but has no prediction of p3; base does not find the spleen of p7."""
+    rng = np.random.default_rng(1)
+    base, gains = 0.7 + 0.05 * rng.standard_normal((2, 12)), 0.03 + 0.01 * rng.standard_normal((2, 12))
+    base[1, 7], gains[1, 7] = 0, 0.6
+    rows = [
+        (model, f"p{i}", structure, score)
+        for s, structure in enumerate(("liver", "spleen"))
+        for i in range(12)
+        for model, score in (("base", base[s, i]), ("tuned", base[s, i] + gains[s, i]))
+        if (model, i) != ("tuned", 3)
+    ]
+    path = folder / "failures.csv"
+    pd.DataFrame(rows, columns=["model", "case", "structure", "dsc"]).to_csv(path, index=False)
+    return path
+
+
+def test_an_answer_names_the_failed_cases_and_says_what_it_is_without_them(tmp_path):
+    lines = answers(comparison([str(of_failures(tmp_path))]))
+    liver, spleen = (next(line for line in lines if f", {structure}: " in line) for structure in ("liver", "spleen"))
+    assert (
+        "11 cases: tuned is better" in liver.partition("Without the failed case, tuned in p3 (no prediction): +0.0")[2]
+    )
+    assert "which is better can't be told" in liver.partition("Without")[0]
+    assert "Without the failed cases, base in p7 (score 0); tuned in p3 (no prediction): " in spleen
+    assert "10 cases: tuned is better" in spleen
+
+
+def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path):
+    lines = answers(comparison([str(of_failures(tmp_path))]))
+    said = [line for line in lines if "By the signed-rank test they differ (11 cases higher, 1 lower" in line]
+    assert said and all("a few cases may decide it" in line for line in said)
+    assert "signed-rank" not in told_of(
+        tmp_path, [f"{m},p{i},liver,0.{6 + i}{m == 'b':d}" for m in "ab" for i in range(3)]
+    )
+
+
+def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
+    planned = CliRunner().invoke(app, ["design", str(of_failures(tmp_path)), "--difference", "0.03"])
+    told = " ".join(planned.output.split())
+    (said,) = re.findall(r"liver: the SD of the difference between cases, (\S+), rests on 1 failed case, tuned in p3 "
+                         r"\(no prediction\); without it, the SD is (\S+), and", told)  # fmt: skip
+    assert float(said[0]) > 10 * float(said[1])
+
+
 def test_scores_of_a_model_with_no_training_case_are_no_part_of_its_curve(tmp_path):
     """They were averaged into its scores at all sizes, and a crossover was found where there is none."""
     rng = np.random.default_rng(0)
@@ -172,7 +218,7 @@ def test_a_difference_that_cannot_be_told_names_the_command_that_plans_for_it(tm
     path = of_two_structures(tmp_path)
     lines = answers(comparison([str(path)], ["dsc"], ["cohort="], missing="exclude"))
     (line,) = [line for line in lines if "would tell" in line]
-    words = shlex.split(line.split(": ", 1)[1].replace("--difference D", "--difference 0.03"))
+    words = shlex.split(line.split(": ", 1)[1])
     planned = CliRunner().invoke(app, words[1:])
     assert planned.exit_code == 0 and "settle a difference of 0.03 between" in planned.output
     assert {"--column=cohort=", "--missing=exclude", "--metric"} <= set(words)
@@ -182,6 +228,44 @@ def test_a_difference_that_cannot_be_told_names_the_command_that_plans_for_it(tm
     decided = [f"{m},p{i},{a + (m == 'tuned') * (0.1 + i / 500)}" for m in ("base", "tuned") for i, a in enumerate(A)]
     sure = answers(comparison([str(by_hand(tmp_path, "\n".join(["model,case,dsc", *decided, ""])))]))
     assert not any("would tell" in line for line in sure)
+
+
+def test_the_call_that_plans_can_be_pasted_and_is_short_for_folds_and_renamed_structures(tmp_path, monkeypatch):
+    for model, scores in (("base", A), ("tuned", [*B[:4], 0.5, 0.6])):
+        for fold in range(3):
+            path = tmp_path / model / f"fold_{fold}" / "summary.json"
+            path.parent.mkdir(parents=True)
+            summary = json.loads(nnunet(path, scores).read_text())
+            summary["metric_per_case"] = summary["metric_per_case"][2 * fold : 2 * fold + 2]
+            path.write_text(json.dumps(summary))
+    monkeypatch.chdir(tmp_path)
+    folds = [f"{m}={tmp_path}/{m}/fold_{i}/summary.json" for m in ("base", "tuned") for i in range(3)]
+    found = comparison(folds, structures=["liver=label 1"])
+    monkeypatch.setattr("sys.argv", [".venv/bin/crossover"])
+    (line,) = [line for line in answers(found) if "would tell" in line]
+    assert line.endswith(
+        ": .venv/bin/crossover design 'base=base/fold_[012]/summary.json' 'tuned=tuned/fold_[012]/summary.json' "
+        "'--structure=liver=label 1' --metric dsc --model tuned --model base --difference 0.03"
+    )
+    planned = CliRunner().invoke(app, shlex.split(line.split(": ", 1)[1])[1:])
+    assert planned.exit_code == 0 and "liver: " in planned.output
+
+
+def test_each_case_has_a_row_and_the_page_shows_who_gains_most(tmp_path, only_svg):
+    out = tmp_path / "out"
+    assert run(of_failures(tmp_path), "--out", out).exit_code == 0
+    cases = pd.read_csv(out / "cases.csv")
+    assert len(cases) == 24 and (cases["difference"] - (cases["score_a"] - cases["score_b"])).abs().max() < 1e-12
+    most = cases.loc[cases["difference"].idxmax()]
+    assert tuple(most[["family_a", "family_b", "case", "structure", "score_b"]]) == ("tuned", "base", "p7", "spleen", 0)
+    page = (out / "index.html").read_text()
+    listed = page.partition("who gains and who loses")[2].partition("</table>")[0]
+    assert listed.count("<tr>") == 1 + 5 + 2 and listed.index("<td>p7</td>") < listed.index("<td>p3</td>")
+    pairs = pd.read_csv(out / "pairs.csv")
+    assert set(pairs["verdict"]) == {"which is better can't be told"}
+    assert not (out / "ranking.csv").exists()  # of two models, it says no more than their difference
+    picture = (out / "figures" / "scores-dsc-test.svg").read_text()
+    assert picture.count("better →") == 2 and "12 cases" in picture
 
 
 def test_a_model_has_one_colour_on_a_page_and_the_caption_says_whose_colour_a_difference_has(tmp_path):
@@ -448,10 +532,38 @@ def test_a_column_n_is_no_training_size_unless_said_so(tmp_path):
     path = by_hand(tmp_path, scores("p1,4000", "p2,5000", head="model,case,n,dsc"))
     pairs, told = compared(path)
     assert pairs["n_train"].tolist() == [0] and "say --column n_train=n if it is" in told
-    path = by_hand(tmp_path, scores("p1,5", "p2,5", "p1,10", "p2,10", head="model,case,n,dsc"))
-    assert "more than one row" in refused(path)
-    pairs, _ = compared(path, columns=["n_train=n"])
-    assert pairs["n_train"].tolist() == [5, 10]
+    pairs, _ = compared(by_hand(tmp_path, scores("p1,5", "p2,6", head="model,case,n,dsc")), columns=["n_train=n"])
+    assert set(pairs["n_train"]) == {5, 6}
+
+
+def test_a_column_n_that_tells_a_cases_scores_apart_is_the_training_size(tmp_path):
+    path = by_hand(tmp_path, scores("p1,5", "p2,5", "p1,10", "p2,10", head="model,case,N,dsc"))
+    pairs, told = compared(path)
+    assert pairs["n_train"].tolist() == [5, 10] and "N is n_train" in told
+
+
+def test_columns_of_a_metric_and_structure_each_are_read_as_rows_of_structures(tmp_path):
+    """As people write them: several models, sizes and runs in a table, and a column for each structure."""
+    rows = [
+        f"p{i},{m},{n},{r},0.{6 + i}{m == 'b':d}{r},0.{3 + i}{r}{n % 7}"
+        for i in range(3) for m in "ab" for n in (5, 10) for r in (1, 2)
+    ]  # fmt: skip
+    path = by_hand(tmp_path, "\n".join(["Subject,Method,N,run,Dice_liver,Dice_tumor", *rows, ""]))
+    table, notes = read_all([str(path)], Said())
+    assert set(table["structure"]) == {"liver", "tumor"} and len(table) == 48
+    assert set(table["n_train"]) == {5, 10} and set(table["replicate"]) == {1, 2}
+    assert any("Dice_liver is dsc of liver, Dice_tumor is dsc of tumor" in note for note in notes)
+
+
+@pytest.mark.parametrize("head, melted", [
+    ("subject,Dice_a,Dice_b", 'id_vars=[\'subject\'], value_vars=[\'Dice_a\', \'Dice_b\'], var_name="model"'),
+    ("subject,model,liver,tumor", 'value_vars=[\'liver\', \'tumor\'], var_name="structure"'),
+])  # fmt: skip
+def test_wide_columns_that_can_mean_several_things_come_with_the_line_that_makes_rows_of_them(tmp_path, head, melted):
+    row = ["p1", *(["a"] if "model" in head else []), "0.5", "0.6"]
+    with pytest.raises(TableError) as error:
+        read_all([str(by_hand(tmp_path, f"{head}\n{','.join(row)}\n"))], Said())
+    assert melted in str(error.value)
 
 
 def test_a_level_of_cases_is_no_level_of_models_unless_said_so(tmp_path):
@@ -798,16 +910,25 @@ def test_cases_whose_names_differ_by_one_affix_are_not_taken_for_missing_ones(tm
         comparison([str(path)])
 
 
-def test_a_structure_that_is_in_no_reference_and_was_predicted_is_named(tmp_path):
+def test_a_structure_that_is_in_no_reference_and_was_predicted_counts_as_a_false_positive(tmp_path):
+    """nnU-Net scores it with 0, also where all models predict it, and says by n_ref that it isn't there."""
     labels = ("1", "2")
-    a, b = (nnunet(tmp_path / f"{i}.json", scores, labels) for i, scores in enumerate((A, B)))
-    summary = json.loads(b.read_text())
-    summary["metric_per_case"][5]["metrics"]["2"] |= {"Dice": 0.0, "IoU": 0.0}
-    b.write_text(json.dumps(summary))
-    notes = comparison([f"a={a}", f"b={b}"], ["dsc"]).notes
-    (note,) = [n for n in notes if "in no reference" in n]
-    assert note.startswith("dsc: 0 where another model or training has no value (b/case_005/label 2)")
-    assert not any(n.startswith("iou") for n in notes)
+    sources = [nnunet(tmp_path / f"{i}.json", scores, labels) for i, scores in enumerate((A, B))]
+    for path, cases in zip(sources, [(4,), (4, 5)], strict=True):
+        summary = json.loads(path.read_text())
+        for case in (4, 5):
+            summary["metric_per_case"][case]["metrics"]["2"]["n_ref"] = 0
+        for case in cases:
+            summary["metric_per_case"][case]["metrics"]["2"] |= {"Dice": 0.0, "IoU": 0.0}
+        path.write_text(json.dumps(summary))
+    found = comparison([f"{model}={path}" for model, path in zip("ab", sources, strict=True)])
+    (note,) = [n for n in found.notes if "case_004" in n]
+    assert note == (
+        "label 2: 2 cases without it in the reference, left out of dsc, iou for all models; false positives there: "
+        "a 1 (case_004), b 2 (case_004, case_005)"
+    )
+    assert found.pairs["dsc"].set_index("structure").loc["label 2", "cases"].unique().tolist() == [4]
+    assert found.missing[["structure", "cases"]].values.tolist() == [["label 1", 6]] * 2 + [["label 2", 4]] * 2
 
 
 def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path):

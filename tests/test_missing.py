@@ -127,7 +127,25 @@ def test_a_false_positive_of_one_training_counts_in_no_mean_over_trainings():
     pairs = comparisons(whole, "dsc").query("test_set == 'test'")
     assert pairs[["cases", "difference"]].round(12).abs().values.tolist() == [[2, 0.1]]
     (note,) = absent_notes(rows, ["dsc"])
-    assert note.startswith("dsc: 0 where another model or training has no value (a0/p3/liver, b1/p3/liver)")
+    assert note == (
+        "liver: 1 case without it in the reference, left out of dsc for all models; false positives there: "
+        "a 1 (p3), b 1 (p3)"
+    )
+
+
+def test_what_is_predicted_where_the_reference_is_empty_is_no_failure_of_any_model():
+    """p2: both predict something. p3: neither does, which a study scores with 1; p4 has the structure."""
+    rows = table(("a", "p1", 0.6, 3.0), ("a", "p2", 0.0, np.inf), ("a", "p3", 1.0), ("a", "p4", 0.0),
+                 ("b", "p1", 0.7, 4.0), ("b", "p2", 0.0, np.nan), ("b", "p3", 0.0), ("b", "p4", 0.5),
+                 volume_manual_ml=[9.0, 0.0, 0.0, 7.0] * 2, diagonal_mm=400.0)  # fmt: skip
+    whole, found = completed(rows, "worst")
+    np.testing.assert_array_equal(whole["dsc"], [0.6, np.nan, np.nan, 0.0, 0.7, np.nan, np.nan, 0.5])
+    np.testing.assert_array_equal(whole["hd95_mm"], [3.0, np.nan, np.nan, 400.0, 4.0, np.nan, np.nan, np.nan])
+    assert counts(rows, found)[["cases", "common", "missing"]].values.tolist() == [[2, 2, 0]] * 2
+    assert absent_notes(rows, ["dsc"]) == [
+        "liver: 2 cases without it in the reference, left out of dsc for all models; false positives there: "
+        "a 1 (p2), b 2 (p2, p3)"
+    ]
 
 
 def test_a_zero_beside_a_score_is_no_false_positive():
@@ -143,7 +161,7 @@ def test_a_plan_takes_no_case_without_the_structure_for_a_missing_prediction():
     ).drop(columns="hd95_mm")  # fmt: skip
     _, found = design(rows, Question("dsc", difference=0.05))
     assert not any("missing predictions" in note for note in found)
-    assert any("(a/p6/liver): the structure is in no reference" in note for note in found)
+    assert any(note.endswith("false positives there: a 1 (p6), b 0") for note in found)
 
 
 def test_a_plan_treats_missing_predictions_as_a_comparison_does():

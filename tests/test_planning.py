@@ -260,7 +260,7 @@ def test_a_pilot_is_answered_question_by_question(planned):
     assert five["hours"] == five["cases"] / 2
     assert five["statement"] == (
         f"{five['cases']:.0f} test cases with 5 trainings of each settle a difference of 0.1 between "
-        f"transfer-L1 and scratch at n = 51 with an assurance of 80% ({five['hours']:.1f} hours of annotation)"
+        f"scratch and transfer-L1 at n = 51 with an assurance of 80% ({five['hours']:.1f} hours of annotation)"
     )
     more = planned[planned["question"] == NEXT].set_index("a")
     assert set(more.index) == {TRANSFER, SCRATCH} and (more["hours"] == 5).all()
@@ -312,7 +312,7 @@ def test_a_plan_by_a_distance_is_that_by_the_score_that_it_mirrors(scores, plann
         said[DIFFERENCE]
         .iloc[1]
         .endswith(
-            f"settle a difference of 3 mm between transfer-L1 and scratch at n = 51 "
+            f"settle a difference of 3 mm between scratch and transfer-L1 at n = 51 "
             f"with an assurance of 80% ({table['hours'].iloc[1]:.1f} hours of annotation)"
         )
     )
@@ -361,7 +361,7 @@ def test_a_model_without_sizes_is_compared_at_the_others_largest(scores):
     table = pd.concat([scores[scores["family"] == TRANSFER], shelf], ignore_index=True)
     found, _ = design(table, Question(difference=0.1, rules=Rules(trainings=(5,))))
     first = found.iloc[0]
-    assert (first["a"], first["b"], first["n_train"]) == (TRANSFER, "pretrained", 51)
+    assert (first["a"], first["b"], first["n_train"]) == ("pretrained", TRANSFER, 51)  # later first, as in compare
 
 
 @pytest.fixture
@@ -454,6 +454,25 @@ def test_the_mean_over_the_structures_is_planned_for_as_one_more_structure(score
     assert set(of_mean["structure"]) == {"all"}
     with pytest.raises(TableError, match="--structure: the table has no all"):
         design(scores, Question(structure="all"))
+
+
+def test_no_option_of_a_plan_is_ignored(tmp_path):
+    rows = [f"{m},p{i},{s},0.{5 + i}{m == 'b':d}" for m in "ab" for i in range(4) for s in ("liver", "tumor")]
+    path = tmp_path / "scores.csv"
+    path.write_text("\n".join(["model,case,structure,dsc", *rows, ""]))
+    for call, why in {
+        ("--reach", 0.9): "--reach: no model has scores at several numbers of training cases",
+        ("--next", 5): "--next: no model has scores at several numbers of training cases",
+        ("--structure", "liver", "--structure", "tumor"): "--structure names 2 structures (liver, tumor)",
+        ("--metric", "dsc", "--metric", "iou"): "--metric is given 2 times, and takes one value",
+        ("--correlation", 0.9): "--correlation is of printed numbers",
+    }.items():
+        done = called(path, *call)
+        assert done.exit_code == 2 and why in done.output, done.output
+    done = called("--sd", 0.1, "--difference", 0.03, "--structure", "liver")
+    assert done.exit_code == 2 and "--structure needs scores" in done.output
+    assert "- liver: " in called(path, "--difference", 0.03, "--structure", "liver").output
+    assert "- organ: " in called(path, "--difference", 0.03, "--structure", "organ=liver").output
 
 
 def test_without_two_models_those_that_are_there_are_listed(tmp_path):

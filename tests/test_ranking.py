@@ -98,10 +98,10 @@ def test_models_are_ranked_at_each_size_beside_those_without_one():
 
 def test_a_comparison_shows_the_ranks(tmp_path):
     path, out = tmp_path / "scores.csv", tmp_path / "out"
-    table(a=0.6 + EASE, b=0.5 + EASE).to_csv(path, index=False)
+    table(a=0.6 + EASE, b=0.5 + EASE, c=0.4 + EASE).to_csv(path, index=False)
     write(comparison([str(path)]), out)
     read = pd.read_csv(out / "ranking.csv").query("test_set == 't'")
-    assert read[["family", "rank", "first"]].values.tolist() == [["a", 1, 1.0], ["b", 2, 0.0]]
+    assert read[["family", "rank", "first"]].values.tolist() == [["a", 1, 1.0], ["b", 2, 0.0], ["c", 3, 0.0]]
     page = (out / "index.html").read_text()
     assert "DSC: ranks" in page and "1 (1 to 1)" in page and "not to other trainings" in page
 

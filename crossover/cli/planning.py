@@ -24,14 +24,20 @@ Models = Annotated[list[str] | None, Option(help="Model to compare; give the opt
 Size = Annotated[int | None, Option(help="Value of n_train of both models; by default the largest that both have.")]
 Metric = Annotated[str, Option(help="Metric by which models are compared.")]
 TestSet = Annotated[str, Option(help="Cohort whose cases are tested.")]
-Structure = Annotated[
-    str, Option(help="Structure, or `all` for each case's mean over the structures; by default all of these in turn.")
+Structures = Annotated[
+    list[str] | None,
+    Option(
+        help="Structure, or `all` for each case's mean over the structures; by default all of these in turn. As "
+        "NEW=OLD, a structure's new name, as for `crossover compare`; may be repeated."
+    ),
 ]
 Columns = Annotated[
     list[str] | None, Option(help="Role of a column, as ROLE=NAME, as for `crossover compare`; may be repeated.")
 ]
 Reach = Annotated[float | None, Option(help="Score for which the required number of labelled cases is estimated.")]
-Next = Annotated[int, Option("--next", help="Number of further labelled cases whose benefit is estimated.")]
+Next = Annotated[
+    int | None, Option("--next", help="Number of further labelled cases whose benefit is estimated; by default 10.")
+]
 Assurance = Annotated[float, Option(help="Probability with which the planned study should settle the difference.")]
 Alpha = Annotated[float, Option(help="Significance level of the planned study.")]
 Trainings = Annotated[
@@ -53,8 +59,8 @@ Out = Annotated[Path | None, Option(help="CSV file to write the rows to as well.
 
 def design(
     files: Files = None, difference: Difference = None, model: Models = None, size: Size = None,
-    metric: Metric = "dsc", test_set: TestSet = "all", structure: Structure = "", column: Columns = None,
-    reach: Reach = None, more: Next = 10, assurance: Assurance = 0.8, alpha: Alpha = 0.05,
+    metric: Metric = "dsc", test_set: TestSet = "all", structure: Structures = None, column: Columns = None,
+    reach: Reach = None, more: Next = None, assurance: Assurance = 0.8, alpha: Alpha = 0.05,
     trainings: Trainings = None, minutes_per_case: Minutes = None, mean: Means = None, sd: Sds = None,
     cases: Cases = 0, correlation: Correlation = 0.5, between_runs: BetweenRuns = None, missing: Missing = "worst",
     as_json: Json = False, out: Out = None,
@@ -69,8 +75,8 @@ def design(
     """
     from crossover.report.compare.complete import read_all
     from crossover.report.compare.roles import Said
-    from crossover.statistics.papers.planner import PrintedPair, design_from_printed, show, wrong
-    from crossover.statistics.scores.metrics_table import TableError
+    from crossover.statistics.papers.planner import CORRELATION, PrintedPair, design_from_printed, show, wrong
+    from crossover.statistics.scores.metrics_table import POOLED, TableError
     from crossover.statistics.study_planning.planning import TRAININGS, Rules
     from crossover.statistics.study_planning.plans import Question
     from crossover.statistics.study_planning.plans import design as design_from_table
@@ -79,24 +85,27 @@ def design(
     rules = Rules(assurance, alpha, 1 - alpha, chosen, minutes_per_case)
     with stop_on(TableError):
         said = Said(column or (), [metric])
-    asked = Question(said.metrics[0], difference, reach, more, model or (), size, test_set, structure, missing, rules)
+        renamed, chosen_structure = _structures(structure or [])
+    asked = Question(
+        said.metrics[0], difference, reach, more, model or (), size, test_set, chosen_structure, missing, rules
+    )
     printed = None if files else PrintedPair(mean or (), sd or (), cases, correlation, between_runs)
     findings = wrong(asked, printed)
     if files and (mean or sd or cases or between_runs is not None):
         findings.append("give files, or printed numbers (--mean, --sd, --cases, --between-runs), not both")
-    findings += [
-        f"{name} holds settings or a paper's numbers, no scores. To plan by printed numbers, give them without a file: "
-        "--sd (once, or for each model), and --mean twice or --difference"
-        for name in files or []
-        if Path(name).suffix.lower() in (".yaml", ".yml")
-    ]
+    if files and correlation != CORRELATION:
+        findings.append("--correlation is of printed numbers; files tell it themselves")
+    of_files = {"--model": model, "--size": size is not None, "--structure": structure, "--column": column,
+                "--next": more is not None, "--test-set": test_set != POOLED}  # fmt: skip
+    findings += [f"{name} needs scores: give their files" for name, given in of_files.items() if given and not files]
+    findings += _no_scores(files or [])
     if findings:
         stop("\n".join(findings))
     with stop_on(TableError, OSError):
         if printed:
             table, notes = design_from_printed(asked, printed)
         else:
-            scores, read = read_all(files or [], said)
+            scores, read = read_all(files or [], said, renamed)
             table, notes = design_from_table(scores, asked)
             notes = [*notes, *read]
         if out:
@@ -105,3 +114,30 @@ def design(
         typer.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
         return
     show(table, notes, stdout_console())
+
+
+def _structures(given: list[str]) -> tuple[dict[str, str], str]:
+    """Return a structure's name in the files -> its new name, and the structure that is asked about, "" for all.
+
+    Raises:
+        TableError: several are asked about, or a new name is incomplete.
+    """
+    from crossover.report.compare.run import renamed_structures
+    from crossover.statistics.scores.metrics_table import TableError
+
+    chosen = [text for text in given if "=" not in text]
+    if len(chosen) > 1:
+        raise TableError(
+            f"--structure names {len(chosen)} structures ({', '.join(chosen)}), and a plan is for one of them: "
+            "give one, or none for the plans of all structures"
+        )
+    return renamed_structures([text for text in given if "=" in text]), "".join(chosen)
+
+
+def _no_scores(files: list[str]) -> list[str]:
+    return [
+        f"{name} holds settings or a paper's numbers, no scores. To plan by printed numbers, give them without a file: "
+        "--sd (once, or for each model), and --mean twice or --difference"
+        for name in files
+        if Path(name).suffix.lower() in (".yaml", ".yml")
+    ]

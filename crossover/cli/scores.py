@@ -23,8 +23,8 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Role of a column, as ROLE=NAME, where ROLE is model, case, patient, structure, cohort, n_train, "
-            "replicate, draw, fold, level, family, strategy, diagonal_mm or the name of a metric; ROLE= says that no "
-            "column has the role. May be repeated."
+            "replicate, draw, fold, level, family, strategy, diagonal_mm, volume_manual_ml or the name of a "
+            "metric; ROLE= says that no column has the role. May be repeated."
         ),
     ] = None,
     structure: Annotated[
@@ -42,7 +42,8 @@ def compare(
 
     Exit status: 0 if the comparison was written, 2 if files are wrong.
     """
-    from crossover.report.compare.run import answers, comparison, write
+    from crossover.report.compare.answers import answers
+    from crossover.report.compare.run import comparison, write
     from crossover.statistics.scores.metrics_table import TableError
 
     with stop_on(TableError, OSError):

@@ -4,9 +4,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 Results = Annotated[
     Path | None, typer.Option(help="Folder with the results of the studies; by default `results` in the clone.")
@@ -28,6 +29,19 @@ Missing = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print all rows as JSON instead of a table.")]
 CORES = os.cpu_count() or 1
+
+
+class EachOnce(TyperCommand):
+    """A command that refuses an option given twice of which it would take the last value and say nothing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse a call; end it with exit status 2 where an option that has one value is given several times."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in dict.fromkeys(given):
+            once = not (option.multiple or getattr(option, "is_flag", False)) if hasattr(option, "multiple") else False
+            if once and given.count(option) > 1:
+                stop(f"{option.opts[0]} is given {given.count(option)} times, and takes one value")
+        return super().parse_args(ctx, args)
 
 
 def stop(message: str) -> NoReturn:

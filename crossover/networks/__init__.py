@@ -113,8 +113,8 @@ def declared(architecture: str) -> Declared:
         raise ConfigError(f"{place}: LEVELS has {listed}, but PARTS are {', '.join(module.PARTS)}")
     if whole := [level for level, part in module.LEVELS.items() if part == module.PARTS[0]]:
         raise ConfigError(
-            f"{place}: LEVELS has {', '.join(whole)} from {module.PARTS[0]!r} on, the first part, which freezes nothing: "
-            "a step without `levels` trains the whole network"
+            f"{place}: LEVELS has {', '.join(whole)} from {module.PARTS[0]!r} on, the first part, which freezes "
+            "nothing: a step without `levels` trains the whole network"
         )
     return Declared(
         architecture,

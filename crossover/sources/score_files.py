@@ -1,11 +1,11 @@
 """Scores of segmentations as other tools write them: nnU-Net's summary.json, MONAI's <metric>_raw.csv.
 
-nnU-Net 2 (`nnUNetv2_evaluate_folder`, validation of a fold): {"metric_per_case": [{"reference_file",
-"prediction_file", "metrics": {label or region: {"Dice", "IoU", ...}}}], ...}. nnU-Net 1 (`nnUNet_evaluate_folder`):
-{"results": {"all": [{label: {"Dice", "Jaccard", ...}, "reference", "test"}], ...}}, the background as label 0.
-A label that is in neither mask has no score (NaN). MONAI (`MetricsSaver`, `write_metrics_reports`): a column
-`filename`, one for each class, and their `mean`; what is measured stands in the file's name alone. Separated by
-commas, before MONAI 0.9 by tabs.
+nnU-Net 2 (`nnUNetv2_evaluate_folder`, validation of a fold): {"metric_per_case": [{"reference_file", "prediction_file",
+"metrics": {label or region: {"Dice", "IoU", ...}}}], ...}. nnU-Net 1 (`nnUNet_evaluate_folder`): {"results": {"all":
+[{label: {"Dice", "Jaccard", ...}, "reference", "test"}], ...}}, the background as label 0. A label that is in neither
+mask has no score (NaN); one in the prediction alone has 0, and n_ref is 0. MONAI (`MetricsSaver`,
+`write_metrics_reports`): a column `filename`, one for each class, and their `mean`; what is measured stands in the
+file's name alone. Separated by commas, before MONAI 0.9 by tabs.
 """
 
 import json
@@ -23,6 +23,9 @@ from crossover.core.tables import RawTable
 MetricOf = Callable[[str], str]
 """A tool's name for a metric -> ours; "" for one that isn't known."""
 _NO_NAME = "the model has no name: give it as NAME=PATH"
+MANUAL = "volume_manual_ml"
+_REFERENCE = ("n_ref", "Total Positives Reference")
+"""What nnU-Net 2 and 1 call the number of voxels that a label has in the reference."""
 _HAUSDORFF = {"Hausdorff Distance": "hd_mm"}  # nnU-Net 1 has both, and says which is the percentile
 
 
@@ -60,11 +63,11 @@ def nnunet(path: Path, name: str, metric_of: MetricOf) -> ScoreFile:
         try:
             for about, metrics in _labels(case, first):
                 called |= set(metrics)
-                rows.append(about | _known(metrics, metric_of))
+                rows.append(about | _known(metrics, metric_of) | _reference(metrics))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             findings.append(f"{'results.all' if first else 'metric_per_case'}[{place}]: {_why(error)}")
     table = pd.DataFrame(rows).assign(model=name or path.name)
-    if table.empty or set(table) <= {"model", "case", "structure"}:
+    if table.empty or set(table) <= {"model", "case", "structure", MANUAL}:
         findings = findings or ["no case with a score that is known"]
         return ScoreFile(table, called, [], findings)
     notes = [f"nnU-Net {1 if first else 2}'s summary; a structure is a label or region"]
@@ -149,6 +152,11 @@ def _labels(case: dict, first: bool) -> Iterator[tuple[dict, dict]]:
 def _known(metrics: dict, metric_of: MetricOf) -> dict[str, float]:
     ours = {theirs: metric_of(theirs) or _HAUSDORFF.get(theirs, "") for theirs in metrics}
     return {m: _number(metrics[theirs], theirs) for theirs, m in ours.items() if m}
+
+
+def _reference(metrics: dict) -> dict[str, float]:
+    """Return a volume of 0 where the reference has no voxel of a label; nothing tells that of others in ml."""
+    return {MANUAL: 0.0 if any(metrics.get(name) == 0 for name in _REFERENCE) else float("nan")}
 
 
 def _number(value: Any, name: str) -> float:

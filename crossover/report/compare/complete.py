@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted, first_few
-from crossover.report.compare.formats import read_scores
+from crossover.report.compare.formats import expanded, read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, UNUSED, Said
 from crossover.statistics.scores.metrics_table import (
     METRICS,
+    ONLY_STRUCTURE,
     POOLED,
+    SIZES,
     WITHOUT_TRAINING,
     TableError,
     check_metrics,
@@ -20,7 +22,7 @@ from crossover.statistics.scores.metrics_table import (
 )
 
 DEFAULTS = {
-    "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
+    "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": ONLY_STRUCTURE,
 }  # fmt: skip
 _SAID = {
     "n_train": "no column n_train: models have no training sizes",
@@ -57,6 +59,7 @@ def read_all(
     Raises:
         TableError: all that is wrong with all files.
     """
+    sources = [file for source in sources for file in expanded(source)]
     tables: dict[str, pd.DataFrame] = {}
     called: set[str] = set()
     of_files: dict[str, list[str]] = {}
@@ -256,12 +259,12 @@ def _joined(table: pd.DataFrame) -> pd.DataFrame:
 
     Rows with two values of one metric stay apart, to be told.
     """
-    keys = [c for c in table if c in ROLES]
+    keys = [c for c in table if c in ROLES and c not in SIZES]  # one file may know the sizes, and another not
     again = table.duplicated(keys, keep=False)
     if not again.any():
         return table
     groups = table[again].groupby(keys, sort=False, dropna=False)
-    double = (groups.transform("count") > 1).any(axis=1)
+    double = (groups.transform("count").drop(columns=[*SIZES], errors="ignore") > 1).any(axis=1)
     parts = table[again][~double].groupby(keys, sort=False, dropna=False).first().reset_index()
     return pd.concat([table[~again], table[again][double], parts], ignore_index=True)
 
@@ -323,9 +326,15 @@ def _undivided(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(fold=table["fold"].mask(divided), model=table["model"].mask(divided, model))
 
 
-def without_value(table: pd.DataFrame, said: Said) -> list[str]:
-    """Return notes that count the missing and infinite scores of each metric by model."""
+def without_value(table: pd.DataFrame, said: Said, told: pd.DataFrame) -> list[str]:
+    """Return notes that count the missing and infinite scores of each metric by model.
+
+    Args:
+        told: rows of cases without the structure (`missing.absent`), of which another note tells.
+    """
     notes = []
+    place = ["cohort", "structure", "case"]
+    table = table[~pd.MultiIndex.from_frame(table[place]).isin(pd.MultiIndex.from_frame(told[place]))]
     for metric in said.metrics or metrics_in(table, said):
         missing, infinite = table[metric].isna(), np.isinf(table[metric])
         has = table["family"].isin(table.loc[~missing, "family"])  # else the model has no such metric at all

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from crossover.analyses.figures import learning_curves, organs, performance, style
 from crossover.statistics.learning_curves.curves import learning_curves as fitted_curves
-from crossover.statistics.scores.metrics_table import compared
+from crossover.statistics.scores.metrics_table import POOLED, compared
 from crossover.statistics.scores.scales import direction, method
 from crossover.study.schema import Study
 from crossover.study.sections import Statistics
@@ -54,7 +54,9 @@ def figures(
             "confidence interval and p, which is not corrected for several tests."
         )
         text += f" Models with training sizes: at n = {study.sizes[-1]}." if study.sizes[-1] else ""
-        yield f"scores-{metric}-{called}", text + left, organs.draw(rows, tests, study)
+        drawn = organs.draw(rows, tests, study)
+        _name_sides(drawn, tests[tests["test_set"] == cohort], study, metric)
+        yield f"scores-{metric}-{called}", text + left, drawn
     if rows["n_train"].gt(0).sum() == 0 or rows.loc[rows["n_train"] > 0, "n_train"].nunique() < 2:
         return
     if infinite or not direction(metric):  # an infinite value has no place on that figure's axis
@@ -65,7 +67,27 @@ def figures(
         text += " Dotted: models without training sizes." if (rows["n_train"] == 0).any() else ""
         drawn = performance.draw(rows, study, structure)
         drawn.axes[0].set_xlabel("Training cases")  # of which cohort a table doesn't tell
+        drawn.axes[0].set_title(f"{called}: {drawn.axes[0].get_title()}")
+        drawn.axes[0].set_ylabel(f"{drawn.axes[0].get_ylabel()}{_better(metric)}")
         yield f"sizes-{metric}-{called}", text, drawn
+
+
+def _better(metric: str) -> str:
+    """Return the end of an axis' label that says which way values are better; "" where that isn't known."""
+    return {1: ", better →", -1: ", ← better"}.get(direction(metric), "")
+
+
+def _name_sides(drawn: Figure, tests: pd.DataFrame, study: Study, metric: str) -> None:
+    """Write beside the scores' and the differences' axes which way is better, and each structure's number of cases."""
+    scores, differences = drawn.axes[:2]
+    scores.set_xlabel(f"{scores.get_xlabel() or style.metric_label(metric)}{_better(metric)}")
+    differences.set_xlabel(f"{differences.get_xlabel()}{_better(metric)}")
+    here = tests[tests["n_train"] == study.sizes[-1]]
+    most = here.groupby("structure")["cases"].max()
+    lines = [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
+    names = [text.get_text() for text in scores.get_yticklabels()]
+    named = [f"{name}\n{most[line]} cases" if line in most else name for name, line in zip(names, lines, strict=True)]
+    scores.set_yticks(range(len(lines)), named)
 
 
 def _curves(

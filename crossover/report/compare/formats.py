@@ -1,14 +1,17 @@
 """Scores of one file as rows by role: a table by its columns, other tools' files as `score_files` reads them."""
 
+from glob import glob
 from pathlib import Path
+
+import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, numbers
 from crossover.core.tables import RawTable, read_table
-from crossover.report.compare.roles import ROLES, Said, assign, hint
+from crossover.report.compare.roles import ROLES, Said, assign, hint, wide
 from crossover.sources import score_files
 from crossover.sources.score_files import ScoreFile
 from crossover.statistics.scores.metrics_table import METRICS
-from crossover.statistics.scores.scales import DIAGONAL, plain
+from crossover.statistics.scores.scales import DIAGONAL, MANUAL, plain
 
 _WHOLE = ("n_train", "replicate", "draw", "fold")
 
@@ -31,6 +34,16 @@ def read_scores(source: str, said: Said) -> ScoreFile:
     return scores
 
 
+def expanded(source: str) -> list[str]:
+    """Return the files that a pattern after a name stands for, which a shell leaves as it is: "base=fold_*/x.json".
+
+    The source itself where it is no pattern, or none of a file.
+    """
+    name, path = _named(source)
+    found = [] if path.exists() or not set("*?[") & set(str(path)) else sorted(glob(str(path)))
+    return [f"{name}={file}" if name else file for file in found] or [source]
+
+
 def _named(source: str) -> tuple[str, Path]:
     """Return the name that is given with a path ("" for none), and the path."""
     name, equals, path = source.partition("=")
@@ -45,7 +58,7 @@ def _read(path: Path, name: str, said: Said) -> ScoreFile:
     if path.suffix.lower() == ".json":
         return score_files.nnunet(path, name, said.metric)
     table = read_table(path, repeated=("mean",))
-    return _monai(table, path, name, said) if score_files.is_monai(table) else _tidy(table, name, said)
+    return _monai(table, path, name, said) if score_files.is_monai(table) else _tidy(table, path, name, said)
 
 
 def _monai(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
@@ -59,10 +72,16 @@ def _monai(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
     return scores
 
 
-def _tidy(table: RawTable, name: str, said: Said) -> ScoreFile:
-    rows, taken, notes, findings = assign(table.rows, said)
+def _tidy(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
+    long, of_columns = _by_structure(table.rows, name, said)
+    rows, taken, notes, findings = assign(long, said)
+    notes = [*of_columns, *notes]
+    if not any(column in METRICS or column in said.metrics for column in rows):
+        findings += _melted(
+            table.rows, path, list(taken.values()), "structure" if name or "model" in taken else "model"
+        )
     for column in rows:
-        if column in ROLES and column not in (*_WHOLE, DIAGONAL):
+        if column in ROLES and column not in (*_WHOLE, DIAGONAL, MANUAL):
             continue
         rows[column], wrong = numbers(rows[column], table.decimal)
         findings += wrong
@@ -80,3 +99,30 @@ def _tidy(table: RawTable, name: str, said: Said) -> ScoreFile:
     if name and "model" not in rows:
         rows, notes = rows.assign(model=name), [*notes, f"the model is {name!r}"]
     return ScoreFile(rows, set(table.rows), table.notes + notes, findings)
+
+
+def _by_structure(rows: pd.DataFrame, name: str, said: Said) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with a column for each metric and structure as one with a row for each structure, and a note."""
+    found = wide(map(str, rows), said)
+    named = name or any(plain(column) in map(plain, ROLES["model"]) for column in rows) or "model" in said.columns
+    if not found or not named:  # else the columns may be those of models
+        return rows, []
+    others = rows.drop(columns=list(found))
+    parts = []
+    for structure in dict.fromkeys(of for _, of in found.values()):
+        own = {metric: rows[column] for column, (metric, of) in found.items() if of == structure}
+        parts.append(others.assign(structure=structure, **own))
+    told = ", ".join(f"{column} is {metric} of {structure}" for column, (metric, structure) in found.items())
+    return pd.concat(parts), [f"columns of one metric and structure each: {told}"]
+
+
+def _melted(rows: pd.DataFrame, path: Path, kept: list[str], what: str) -> list[str]:
+    """Return the line of Python that turns a table with a column for each structure, or model, into rows of them."""
+    scores = [column for column in rows if column not in kept and not numbers(rows[column], ".")[1]]
+    if len(scores) < 2:
+        return []
+    read = "read_excel" if path.suffix.lower().startswith(".xls") else "read_csv"
+    return [
+        f'as rows, if {", ".join(map(str, scores))} are scores: import pandas; pandas.{read}("{path}").melt('
+        f'id_vars={kept}, value_vars={scores}, var_name="{what}", value_name="dsc").to_csv("long.csv", index=False)'
+    ]

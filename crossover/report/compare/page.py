@@ -38,13 +38,15 @@ COUNTING = {True: "other cases", False: "other cases and other trainings"}
 class MetricSection:
     """What the page shows of one metric.
 
-    Its pairs (`differences.paired.paired`), ranks (`differences.ranking.ranking`) and figures (path, caption).
+    Its pairs (`differences.paired.paired`), ranks (`differences.ranking.ranking`), figures (path, caption) and the
+    cases that differ most (`cases.extremes`).
     """
 
     metric: str
     pairs: pd.DataFrame
     ranking: pd.DataFrame
     pictures: Sequence[tuple[Path, str]]
+    cases: pd.DataFrame
 
 
 def render(
@@ -80,6 +82,7 @@ def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
         "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
         "pairs": pairs_layout(section.pairs),
         "scores": scores_layout(summary, metric),
+        "cases": cases_layout(section.cases),
         "ranking": ranking_layout(section.ranking),
         "pictures": [(path.as_posix(), text) for path, text in section.pictures],
     }
@@ -129,6 +132,21 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     table["n_train"] = [str(n) if n else "" for n in table["n_train"]]
     heads = {"family": "Model", "n_train": "n", "structure": "Structure"}
     return _varied(table.rename(columns=heads), ["n", "Structure"])
+
+
+def cases_layout(cases: pd.DataFrame) -> pd.DataFrame:
+    """Return as text the cases with the largest gains and losses."""
+    table = pd.DataFrame({
+        "Models": cases["family_a"] + " minus " + cases["family_b"],
+        "Test set": cases["test_set"],
+        "n": cases["n_train"].astype(str),
+        "Case": cases["case"],
+        "Structure": cases["structure"],
+        "First": [number(v, 3) for v in cases["score_a"]],
+        "Second": [number(v, 3) for v in cases["score_b"]],
+        "Difference": [_signed(v, math.nan, math.nan) for v in cases["difference"]],
+    })  # fmt: skip
+    return _varied(table, ["Test set", "n"])
 
 
 def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:

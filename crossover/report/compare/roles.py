@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from crossover.statistics.scores.metrics_table import METRICS, TableError
-from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, known_as, plain
+from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, MANUAL, known_as, plain
 
 UNUSED = "columns not used"
 """How the note begins that names the columns that were taken for nothing."""
@@ -16,14 +16,15 @@ ROLES = {
     "patient": ("patient", "patient_id"),
     "structure": ("structure", "organ", "label", "class", "roi"),
     "cohort": ("cohort", "test_set", "site", "center", "centre", "dataset"),
-    "n_train": ("n_train",),
-    "replicate": ("replicate", "seed"),
+    "n_train": ("n_train", "n"),
+    "replicate": ("replicate", "seed", "run"),
     "draw": ("draw",),
     "fold": ("fold",),
     "level": ("level",),
     "family": ("family",),
     "strategy": ("strategy",),
     DIAGONAL: (DIAGONAL, "image_diagonal_mm"),
+    MANUAL: (MANUAL,),
 }
 """What describes a row -> names by which a column is taken for it, the more likely first."""
 _HINTS = {
@@ -150,6 +151,14 @@ def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[st
         "structure": (["model", "case", "cohort"], lambda values: values.max() == 1,
                       "has one value for each case, and several in all"),
     }  # fmt: skip
+    if _guessed("replicate", "run", taken, said) and not table[taken["replicate"]].str.fullmatch(r"\d+").all():
+        notes.append(
+            f"column {taken.pop('replicate')} has other values than whole numbers: not taken for the replicate"
+        )
+    if _guessed("n_train", "n", taken, said):
+        by = [table[taken[place]] for place in ("model", "case", "cohort", "structure") if place in taken]
+        if not by or table.groupby(by)[taken["n_train"]].nunique().max() < 2:
+            del taken["n_train"]  # as of slices or voxels: sizes give a model's case several scores
     for role, (places, wrong, why) in against.items():
         column = taken.get(role)
         by = [table[taken[place]] for place in places if place in taken]
@@ -158,3 +167,35 @@ def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[st
             del taken[role]
             notes.append(f"column {column} {why}: not taken for the {role}; say --column {role}={column} if it is")
     return notes
+
+
+def _guessed(role: str, name: str, taken: dict[str, str], said: Said) -> bool:
+    """Return whether a column was taken for a role since it has this one of the role's names."""
+    return role in taken and role not in said.columns and plain(taken[role]) == name
+
+
+_SUMMARIES = {"mean", "average", "avg", "median", "all", "total", "overall", "sd", "std", "se", "min", "max"}
+
+
+def wide(columns: Iterable[str], said: Said) -> dict[str, tuple[str, str]]:
+    """Return the columns that are a metric of a structure by their names, as "Dice_liver": (metric, structure) of each.
+
+    None where a column is a metric by itself or the structure, where there is one structure alone, or where metrics are
+    of different structures: what the columns mean is then not clear.
+    """
+    columns = list(columns)
+    structure = [c for c in columns if plain(c) in map(plain, ROLES["structure"])]
+    if structure or "structure" in said.columns or any(said.metric(c) for c in columns):
+        return {}
+    found = {}
+    for column in columns:
+        for end in reversed([match.start() for match in re.finditer(r"[_ -]", column)]):
+            metric, of = said.metric(column[:end]), column[end:].strip("_ -")
+            if metric and of and plain(of) not in _SUMMARIES:
+                found[column] = metric, of
+                break
+    structures: dict[str, list[str]] = {}
+    for metric, of in found.values():
+        structures.setdefault(metric, []).append(of)
+    same = {tuple(sorted(own)) for own in structures.values()}
+    return found if len(same) == 1 and len(set(min(same))) == len(min(same)) > 1 else {}

@@ -1,8 +1,6 @@
 """`crossover compare`: from scores of any tool to tables, tests, figures and a page."""
 
 import math
-import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -13,29 +11,27 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted
+from crossover.report.compare.calls import shortened
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
-from crossover.report.formats import interval, p_value, signed
-from crossover.statistics.estimates.chance import MODELS
+from crossover.statistics.scores.failed import failed_cases
 from crossover.statistics.scores.metrics_table import (
-    ALL_SETS_NAME,
-    POOLED,
     TableError,
     compared,
     of_cohorts,
     pooled_in_words,
 )
-from crossover.statistics.scores.missing import AS_WORST, Policy, absent_notes, completed, counts
+from crossover.statistics.scores.missing import Policy, absent, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import KNOWN, direction
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
-RANKING, CROSSOVER = "ranking.csv", "crossover.csv"
-MOST_ANSWERS, SPELT = 12, 3
-"""How many differences the terminal shows, and how many pairs of curves that can't be told each in a line."""
+RANKING, CROSSOVER, CASES_FILE = "ranking.csv", "crossover.csv", "cases.csv"
+FEWEST_RANKED = 3
+"""The number of models below which their ranks say no more than the difference of the two."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +43,19 @@ class ScoreComparison:
         summary: of `estimates.summary.summarise`.
         pairs: metric -> of `differences.paired.paired`.
         missing: of `scores.missing.counts`.
-        ranking: of `differences.ranking.ranking`.
+        failed: metric -> of `scores.failed.failed_cases`.
+        ranking: of `differences.ranking.ranking`; no rows of two models.
         crossover: of `learning_curves.crossing.crossovers`, by the first metric whose higher, or lower, values
             are better and none of which is infinite.
         notes: what was read, understood and filled in, a sentence each.
-        again: the arguments by which `crossover design` reads the same scores; none where it can't.
+        again: the arguments by which `crossover design` reads the same scores.
     """
 
     table: pd.DataFrame
     summary: pd.DataFrame
     pairs: dict[str, pd.DataFrame]
     missing: pd.DataFrame
+    failed: dict[str, pd.DataFrame]
     ranking: pd.DataFrame
     crossover: pd.DataFrame
     notes: list[str]
@@ -88,10 +86,10 @@ def comparison(
     from crossover.statistics.estimates.summary import summarise
 
     said = Said(columns, metrics)
-    read, notes = read_all(sources, said, _structures(structures))
+    read, notes = read_all(sources, said, renamed_structures(structures))
     table, gone = completed(read, missing)
     of = said.metrics or metrics_in(read, said)
-    notes += [*lacking(gone, missing), *without_value(table, said), *absent_notes(read, of)]
+    notes += [*lacking(gone, missing), *without_value(table, said, absent(read, of)), *absent_notes(read, of)]
     several, shared = _shared(table, read, said)
     summary = summarise(table, CONFIDENCE, several)
     pairs = {metric: own for metric in several if len(own := comparisons(table, metric))}
@@ -103,12 +101,17 @@ def comparison(
     ]  # fmt: skip
     all_notes = [_read_as(read), *of_patients(read), *notes, *unknown, *shared]
     ranked = ranking(table, CONFIDENCE, several)
-    all_notes += _unranked(pairs, ranked)
+    if table["family"].nunique() < FEWEST_RANKED:
+        ranked = ranked.iloc[:0]
+    else:
+        all_notes += _unranked(pairs, ranked)
     options = [*(f"--column={text}" for text in columns), *(["--missing=exclude"] if missing == "exclude" else [])]
-    again = [] if structures else [*sources, *options]  # that command gives structures no other names
+    options += [f"--structure={text}" for text in structures]
+    again = [*shortened(sources), *options]
     crossed, left = _crossover(table, several)
     all_notes += left
-    return ScoreComparison(table, summary, pairs, counts(read, gone), ranked, crossed, all_notes, again)
+    failed = {metric: failed_cases(table, gone, metric) for metric in pairs}
+    return ScoreComparison(table, summary, pairs, counts(read, gone), failed, ranked, crossed, all_notes, again)
 
 
 def _unranked(pairs: Mapping[str, pd.DataFrame], ranked: pd.DataFrame) -> list[str]:
@@ -132,14 +135,18 @@ def _sizes(table: pd.DataFrame) -> str:
 def write(found: ScoreComparison, out: Path) -> str:
     """Write tables, figures and page to a folder, without the tables that have no rows; says what was written."""
     from crossover.analyses.figures.style import save
+    from crossover.report.compare.answers import answers
+    from crossover.report.compare.cases import case_differences, extremes
     from crossover.report.compare.figures import figures
     from crossover.report.compare.page import MetricSection, render
 
     out.mkdir(parents=True, exist_ok=True)
-    whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
+    whole = pd.concat([_with_verdicts(own, metric).assign(metric=metric) for metric, own in found.pairs.items()])
     whole.insert(0, "metric", whole.pop("metric"))
     tables = {SUMMARY: found.summary, PAIRS: whole, RANKING: found.ranking, CROSSOVER: found.crossover}
     tables = {name: of_cohorts(table) for name, table in tables.items()} | {MISSING: found.missing}
+    first = next(iter(found.pairs))
+    cases = tables[CASES_FILE] = case_differences(found.table, found.pairs[first], first)
     written = [name for name, table in tables.items() if len(table)]
     for name in tables:
         (out / name).unlink(missing_ok=True)  # of a comparison before this one
@@ -152,93 +159,19 @@ def write(found: ScoreComparison, out: Path) -> str:
             stem = out / "figures" / _safe(name, used)
             pictures.append((save(figure, stem)[0].relative_to(out), caption))
         ranked = found.ranking[found.ranking["metric"] == metric]
-        sections.append(MetricSection(metric, own, ranked, pictures))
+        by_case = extremes(cases, metric) if metric == first else cases.iloc[:0]
+        sections.append(MetricSection(metric, own, ranked, pictures, by_case))
     page = render(answers(found), found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
     return f"{out / PAGE}: {', '.join(written)}, {counted(len(used), 'figure')}"
 
 
-def answers(found: ScoreComparison) -> list[str]:
-    """Say in a sentence from how many cases on which model is ahead, and how each pair differs by the first metric.
-
-    On each test set and structure, all structures together first. By every other metric, how often which is better.
-    """
-    (metric, pairs), *others = found.pairs.items()
-    lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
-    rows = _whole_first(of_cohorts(pairs))
-    said = [_answer(row, metric) for row in rows]
-    lines += _first(said, f"differences by {metric}", PAIRS)
-    lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
-    known = [row for row in rows if direction(metric) and np.isfinite([row.ci_low, row.ci_high]).all()]
-    lines += _would_tell(found, metric, [row for row in known if not _verdict(row, metric)[0]])
-    if any(note.endswith(AS_WORST) for note in found.notes):
-        lines.append(
-            "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
-        )
-    return lines
+def _with_verdicts(pairs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    said = (verdict(row, metric) for row in pairs.itertuples())
+    return pairs.assign(verdict=[f"{better} is better" if better else why for better, why in said])
 
 
-def _whole_first(table: pd.DataFrame) -> list[Any]:
-    """Return a table's rows in words, those of all structures together first."""
-    whole = table["structure"] == POOLED
-    return list(pooled_in_words(pd.concat([table[whole], table[~whole]])).itertuples())
-
-
-def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -> list[str]:
-    """Return a sentence with the command that plans a study which would tell the first undecided pair apart."""
-    if not undecided or not found.again:
-        return []
-    row = undecided[0]
-    words = ["crossover", "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
-    words += ["--size", str(row.n_train)] if row.n_train else []
-    several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
-    words += ["--test-set", row.test_set] if several else []
-    return [
-        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by D, "
-        f"the smallest difference that matters to you: {shlex.join(words)} --difference D"
-    ]
-
-
-def _crossings(rows: list[Any]) -> list[str]:
-    """Say from how many cases on which model is ahead; of more than `SPELT` pairs that can't be told, how many."""
-    from crossover.statistics.learning_curves.crossing import OPEN
-
-    left = [row for row in rows if row.verdict == OPEN]
-    spelt = rows if len(left) <= SPELT else [row for row in rows if row.verdict != OPEN]
-    said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in spelt]
-    of = f"{len(left)} of {counted(len(rows), 'pair')} of curves"
-    return said if len(left) <= SPELT else [*said, f"{of}: can't tell whether one overtakes the other: {CROSSOVER}"]
-
-
-def _first(lines: list[str], what: str, where: str) -> list[str]:
-    """Return the first of many lines, and how many more stand where."""
-    more = len(lines) - MOST_ANSWERS
-    return [*lines[:MOST_ANSWERS], *([f"{more} more {what}: {where}"] if more > 0 else [])]
-
-
-def _answer(row: Any, metric: str) -> str:
-    """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told."""
-    of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
-    better, why = _verdict(row, metric)
-    holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 and not math.isnan(row.p_holm) else ""
-    p = f", p {p_value(row.p)}{holm}" if not math.isnan(row.p) else ""
-    size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}{p}, {counted(row.cases, 'case')}"
-    scope = " (these trained models only)" if row.about == MODELS else ""
-    return (
-        f"{metric}, {of}: {row.family_a} minus {row.family_b} {size}: {f'{better} is better' if better else why}{scope}"
-    )
-
-
-def _counted(rows: Sequence[Any], metric: str) -> str:
-    """Say how many of a metric's differences are in favour of which model."""
-    wins = Counter(better for better, _ in (_verdict(row, metric) for row in rows) if better)
-    found = [f"{model} is better in {n}" for model, n in wins.most_common()]
-    rest = len(rows) - wins.total()
-    found += [f"{rest} can't be told"] if rest else []
-    return f"{metric}, of {counted(len(rows), 'difference')}: {', '.join(found)}"
-
-
-def _verdict(row: Any, metric: str) -> tuple[str, str]:
+def verdict(row: Any, metric: str) -> tuple[str, str]:
     """Return the better model; "" and why, where it can't be told."""
     known = KNOWN.get(metric)
     sign = direction(metric)
@@ -282,7 +215,12 @@ def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
 
 
-def _structures(said: Sequence[str]) -> dict[str, str]:
+def renamed_structures(said: Sequence[str]) -> dict[str, str]:
+    """Return a structure's name in the files -> its new name, of "NEW=OLD" each.
+
+    Raises:
+        TableError: a part is missing.
+    """
     findings = [text for text in said if not all(part.strip() for part in text.partition("="))]
     if findings:
         listed = ", ".join(map(repr, findings))

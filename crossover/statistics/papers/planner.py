@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crossover.core.terminal import Table
-from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED
+from crossover.statistics.scores.metrics_table import MEAN_NAME, ONLY_STRUCTURE, POOLED
 from crossover.statistics.scores.scales import scale
 from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, draw_components
 from crossover.statistics.study_planning.planning import (
@@ -61,7 +61,7 @@ def wrong(question: Question, printed: PrintedPair | None) -> list[str]:
         (0 < rules.alpha < 0.5, "--alpha must be a significance level between 0 and 0.5, such as 0.05"),
         (all(t >= 1 for t in rules.trainings), "--trainings must be at least 1"),
         (rules.minutes is None or rules.minutes > 0, "--minutes-per-case must be more than 0"),
-        (question.more >= 1, "--next must be at least 1 case"),
+        (question.more is None or question.more >= 1, "--next must be at least 1 case"),
         (question.difference is None or 0 < question.difference < highest - lowest,
          f"--difference must be more than 0 and less than the whole scale of {question.metric}"),
         (question.reach is None or lowest < question.reach < highest,
@@ -144,9 +144,9 @@ def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:
         console.print(Text(heading, "bold"))
         if question in (DIFFERENCE, CROSSOVER):
             console.print(_grid(own))
-        several = own["structure"].nunique() > 1
         for structure, said in zip(own["structure"], own["statement"]):
-            text = f"{_named(structure)}: {said}" if several else f"{said[:1].upper()}{said[1:]}"
+            named = structure not in ("", ONLY_STRUCTURE)
+            text = f"{_named(structure)}: {said}" if named else f"{said[:1].upper()}{said[1:]}"
             console.print(Text(f"- {text}."))
         console.print()
     for note in notes:

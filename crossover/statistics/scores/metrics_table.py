@@ -15,7 +15,7 @@ import pandas as pd
 from crossover.core.cells import MISSING, TableError, named_rows, numbers, uncomputed_cells
 from crossover.core.tables import read_plain_table, read_table
 from crossover.core.wording import first_few
-from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN, MANUAL, scale
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,15 @@ REQUIRED = (
     "dsc", "iou", "hd95_mm", "nsd",
 )  # fmt: skip
 METRICS = tuple(KNOWN)
-SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
+SIZES = (MANUAL, "volume_predicted_ml", DIAGONAL)
 """What is known of the masks and the image."""
 TEXT = ("model", "family", "strategy", "level", "cohort", "patient", "case", "structure")
 POOLED = "all"
 """The test set of all cohorts together, and the structure that is the mean of all."""
 MEAN_NAME, ALL_SETS_NAME = "mean over the structures", "all test sets"
 """What pages, figures and the terminal call these two."""
+ONLY_STRUCTURE = "structure"
+"""What the structure of a table without that column is called."""
 WITHOUT_TRAINING = " (n = 0)"
 """What the name of a family of sizes ends with where it was trained on no labelled case."""
 

@@ -5,23 +5,25 @@ same cases has a score for; and where its overlap is empty though another model'
 A distance that is infinite, or empty beside a DSC of 0 or another model's finite one, is of a prediction that is there:
 one mask is empty. It counts as the image's diagonal (`diagonal_mm`) where the table has it and else as infinite.
 
-A case in which one training's overlap is empty and no other's is above 0 has no reference mask: zeros there are false
-positives as nnU-Net scores them, and the case is left out of the metric for all trainings. A mean over trainings of
-which some have a 0 and some no value would else count as a score of 0 under both models.
+A case whose reference mask is empty (`volume_manual_ml` is 0; nnU-Net's n_ref) has nothing to overlap: whatever was
+predicted there is no failed segmentation. The case is left out of overlaps and distances for all trainings, and false
+positives are counted. Without volumes, that is where one training's overlap is empty and no other's is above 0: zeros
+there are false positives as nnU-Net scores them. A mean over trainings of which some have a 0 and some no value would
+else count as a score of 0 under both models.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from crossover.core.wording import first_few
-from crossover.statistics.scores.metrics_table import SIZES, TableError, read_metrics, tested
+from crossover.core.wording import counted, first_few
+from crossover.statistics.scores.metrics_table import TableError, read_metrics, tested
 from crossover.statistics.scores.patients import by_patient
-from crossover.statistics.scores.scales import DIAGONAL, KNOWN
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN, MANUAL
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +93,9 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
 
 
 def without_absent(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave the cases without a reference mask out of each overlap: their false positives have no value either.
+    """Leave the cases without a reference mask out of overlaps and distances, also where something was predicted.
+
+    Where only the scores tell that there is no reference, an overlap is left out and a distance stays (`_no_overlap`).
 
     Args:
         table: as of `metrics_table.check_metrics`.
@@ -99,39 +103,79 @@ def without_absent(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A table of the same rows; itself where there is no such case.
     """
-    found = {m: zeros for m in OVERLAPS if m in table and (zeros := false_positives(table, m)).any()}
-    return table.assign(**{m: table[m].mask(zeros) for m, zeros in found.items()}) if found else table
+    known = _empty_reference(table)
+    found = {m: known | false_positives(table, m) for m in OVERLAPS if m in table}
+    found |= {m: known for m in KNOWN if m in table and KNOWN[m].is_distance}
+    gone = {m: rows for m, rows in found.items() if (rows & table[m].notna()).any()}
+    return table.assign(**{m: table[m].mask(rows) for m, rows in gone.items()}) if gone else table
 
 
 def false_positives(table: pd.DataFrame, metric: str) -> pd.Series:
     """Return whether each row's overlap is 0 in a case that has no reference mask.
 
-    That is where another training has no value, and none is above 0. Shape (rows,), with the table's index.
+    That is where the mask's volume is 0 or, where no row has a volume, where another training has no value and none is
+    above 0. Shape (rows,), with the table's index.
     """
+    return table[metric].eq(0) & (_empty_reference(table) | _no_overlap(table, metric))
+
+
+def _empty_reference(table: pd.DataFrame) -> pd.Series:
+    """Return whether each row's case has a reference mask that is known to be empty."""
+    if MANUAL not in table:
+        return pd.Series(False, table.index)
+    return table[MANUAL].groupby([table[c] for c in _CASE]).transform("max").eq(0)
+
+
+def _no_overlap(table: pd.DataFrame, metric: str) -> pd.Series:
+    """Return whether each row's case has no overlap in one training, and one above 0 in none."""
     scores = table[metric]
     if not scores.isna().any():
         return pd.Series(False, table.index)
     by_case = [table[c] for c in _CASE]
     empty = scores.isna().groupby(by_case).transform("any")
-    above = scores.gt(0).groupby(by_case).transform("any")
-    return scores.eq(0) & empty & ~above
+    return empty & ~scores.gt(0).groupby(by_case).transform("any")
 
 
-def absent_notes(table: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
-    """Return a sentence for each metric that names the false positives in cases without a reference mask.
+def absent(table: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
+    """Return the rows of cases without a reference mask, with `predicted`: whether the structure was predicted there.
+
+    Nothing of a structure of which that isn't known, and nothing was predicted as far as the scores show: some tools
+    score such a prediction in the same way as none.
 
     Args:
         table: the table before `without_absent`.
+        metrics: by which models are compared; those of them that are overlaps tell.
     """
+    rows = tested(table)
+    there = [m for m in metrics if m in OVERLAPS and m in table]
+    known = _empty_reference(rows)
+    missed = pd.DataFrame({m: known | _no_overlap(rows, m) for m in there}, rows.index).any(axis=1).astype(bool)
+    zero = pd.DataFrame({m: rows[m].eq(0) for m in there}, rows.index).any(axis=1).astype(bool)
+    found = rows.assign(predicted=zero, known=known)[missed]
+    told = (found["predicted"] | found["known"]).groupby(found["structure"]).transform("any")
+    return found[told.astype(bool)].drop(columns="known")
+
+
+def absent_notes(table: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+    """Return a sentence for each structure that counts the cases without it and each model's false positives there.
+
+    Args:
+        table: the table before `without_absent`.
+        metrics: by which models are compared.
+    """
+    left = [m for m in metrics if m in table and (m in OVERLAPS or (m in KNOWN and KNOWN[m].is_distance))]
+    left = left if MANUAL in table else [m for m in left if m in OVERLAPS]
     out = []
-    for metric in [m for m in metrics if m in OVERLAPS and m in table]:
-        found = table[false_positives(table, metric)]
-        if len(found):
-            listed = first_few([f"{r.model}/{r.case}/{r.structure}" for r in found.itertuples()], _NAMED)
-            out.append(
-                f"{metric}: 0 where another model or training has no value ({listed}): the structure is in no "
-                "reference and was predicted; such a case is left out of the metric for all models"
-            )
+    for structure, own in absent(table, metrics).groupby("structure", sort=False):
+        predicted = []
+        for family, rows in own.groupby("family", sort=False):
+            cases = rows.loc[rows["predicted"], "case"].unique()
+            predicted.append(f"{family} {len(cases)}" + (f" ({first_few([*cases], _NAMED)})" if len(cases) else ""))
+        cases = counted(len(own.drop_duplicates(["cohort", "case"])), "case")
+        out.append(
+            f"{structure}: {cases} without it in the reference, left out of {', '.join(left)} for all models; false "
+            "positives there: " + first_few(predicted, _NAMED)
+        )
     return out
 
 
@@ -162,10 +206,14 @@ def counts(table: pd.DataFrame, missing: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row for each test set, structure, family and size, with the columns `COUNTS`: the cases that the model has
-        or lacks (`cases`), those of them that no model lacks (`common`), those that one of its trainings lacks
-        (`missing`), and their names.
+        or lacks (`cases`; without those that have a score in no model, as where a reference has no such structure),
+        those of them that no model lacks (`common`), those that one of its trainings lacks (`missing`), and their
+        names.
     """
-    rows = pd.concat([tested(table)[[*_TRAINING, *_CASE]], missing[[*_TRAINING, *_CASE]]])
+    there = tested(without_absent(table))
+    scored = there[[m for m in KNOWN if m in there]].notna().any(axis=1)
+    there = there[scored.groupby([there[c] for c in _CASE]).transform("any")] if scored.any() else there
+    rows = pd.concat([there[[*_TRAINING, *_CASE]], missing[[*_TRAINING, *_CASE]]])
     lacking = missing.groupby([*_PLACE, *_TRAINING[:2]], sort=False)["case"].unique()
     out = []
     for (cohort, structure), part in rows.groupby(_PLACE, sort=False):
@@ -250,7 +298,7 @@ def _with_worst(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """Add a row for each missing prediction, with every metric that its model has at its worst."""
     absent = found[found["row"] < 0]
     rows = absent.drop(columns="row").reset_index(drop=True)
-    of_case = {c: table.groupby(_CASE)[c].max() for c in (SIZES[0], DIAGONAL) if c in table}
+    of_case = {c: table.groupby(_CASE)[c].max() for c in (MANUAL, DIAGONAL) if c in table}
     for column, values in of_case.items():
         rows[column] = values.reindex(pd.MultiIndex.from_frame(rows[_CASE])).to_numpy()
     added = pd.Series([False] * len(table) + [True] * len(rows))

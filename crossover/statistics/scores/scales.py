@@ -86,6 +86,8 @@ AMBIGUOUS = dict.fromkeys(("hausdorff", "hd", "hausdorffdistance"), ("hd_mm", "h
 """Names, as `plain` returns them, that papers and tools use for several metrics -> these."""
 DIAGONAL = "diagonal_mm"
 """The column with the length of the image's diagonal: what a distance to an empty mask counts as."""
+MANUAL = "volume_manual_ml"
+"""The column with the volume of the reference mask: 0 where a case doesn't have the structure."""
 FAILED = 0.1
 """The DSC below which a prediction counts as failed."""
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from crossover.core.wording import counted
 from crossover.statistics.estimates.effects import Spreads, TrainedScores
 from crossover.statistics.estimates.resampling import Panel, Resampled, draws_as_trainings, panel, resample
 from crossover.statistics.learning_curves.crossing import crossover
-from crossover.statistics.scores.metrics_table import POOLED, SIZES, TableError, test_sets, tested, with_runs
+from crossover.statistics.scores.failed import PLACE, failed_cases, in_words, number_of, of_pair, without
+from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, SIZES, TableError, test_sets, tested, with_runs
 from crossover.statistics.scores.missing import Policy, absent_notes, completed
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
@@ -39,7 +41,8 @@ class Question:
 
     Attributes:
         difference: the true one to be settled; None for that of the pilot or the means.
-        reach: a score to be reached, or a distance; None for none. more: labelled cases beyond the largest size.
+        reach: a score to be reached, or a distance; None for none. more: labelled cases beyond the
+            largest size; None for `NEXT_CASES` where there are several sizes.
         models: two families; the table's two where it has no more.
         size: the n_train at which they are compared; None for the largest that both have.
         structure: "" for each, and for each case's mean over them; "all" for this mean alone.
@@ -49,7 +52,7 @@ class Question:
     metric: str = "dsc"
     difference: float | None = None
     reach: float | None = None
-    more: int = NEXT_CASES
+    more: int | None = None
     models: Sequence[str] = ()
     size: int | None = None
     test_set: str = POOLED
@@ -85,23 +88,31 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         )
     if findings:
         raise TableError("\n".join(findings))
-    rows, notes = _asked_about(table, question)
-    pair = tuple(question.models or families)
+    rows, failed, notes = _asked_about(table, question)
+    pair = tuple(question.models or reversed(families))  # the later minus the first, as in a comparison
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
     size = question.size if question.size is not None else max(set.intersection(*trained), default=None)
     if size is None or not all(size in own or own == {0} for own in sizes):
         raise TableError(_sizes_of(pair, sizes, question.size))
     chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
-    found, of_pair = _by_pair(with_runs(rows), question, chosen)
+    if (question.reach is not None or question.more is not None) and _with_several_sizes(rows).empty:
+        raise TableError(
+            f"{'--next' if question.reach is None else '--reach'}: no model has scores at several numbers of training "
+            "cases, so that labelled cases can't be planned; give those of four sizes or more, as files named "
+            "scratch-n5=PATH, or in a table's column n_train"
+        )
+    runs = with_runs(rows)
+    found, of_pair = _by_pair(runs, question, chosen)
     curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
-    return as_table([*found, *curves]), [*_tells_nothing(rows, question.metric, pair), *of_pair, *notes, *more]
+    tells = [*_tells_nothing(rows, question.metric, pair), *_rests_on(runs, failed, question.metric, chosen)]
+    return as_table([*found, *curves]), [*tells, *of_pair, *notes, *more]
 
 
-def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[str]]:
-    """Return the scores that a question is about, completed as for a comparison, and notes of what that took.
+def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the scores that a question is about, completed as for a comparison, the failed cases, and notes.
 
     Raises:
         TableError: predictions are missing and may not be, or a failure counts as an infinite distance.
@@ -120,11 +131,12 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
             f"{question.metric}: infinite in {endless} rows, as where one of the two masks is empty: there is no mean "
             "to plan for; give the column diagonal_mm, or write what a failure counts as"
         )
+    failed = failed_cases(rows, gone, question.metric)
     rows, gone = _with_their_mean(rows, question.metric), own(gone)
     if question.structure == POOLED:
         rows = rows[rows["structure"] == POOLED]
     notes = lacking(gone, question.missing) if len(gone) else []
-    return rows, [*notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
+    return rows, failed, [*notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
 
 
 def _with_their_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -145,6 +157,38 @@ def _with_their_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     most = cases.groupby(["cohort", "case"])["structure"].transform("max")
     whole = cases[cases["structure"] == most].reset_index().assign(structure=POOLED)
     return pd.concat([whole, rows], ignore_index=True)
+
+
+def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, metric: str, pair: tuple) -> list[str]:
+    """Return for each structure on how many failed cases the SD of a plan rests, and what it is without them.
+
+    Args:
+        runs: scores with their mean over the structures, of `metrics_table.with_runs`.
+        failed: of `failed.failed_cases`. pair: (family, n_train) of both.
+    """
+    notes = []
+    failed = of_pair(failed, [family for family, _ in pair], max(n for _, n in pair))
+    for structure in dict.fromkeys(runs["structure"]):
+        mean = structure == POOLED
+        own = failed if mean else failed[failed["structure"] == structure]
+        rows = runs[runs["structure"] == structure]
+        rest = without(rows, own, ("cohort", "case") if mean else PLACE)
+        if own.empty or rest.empty:
+            continue
+        pilots = [
+            pilot_of_pair(TrainedScores(part, metric), Spreads(part, metric), structure, *pair)
+            for part in (rows, rest)
+            if {family for family, _ in pair} <= set(part["family"])
+        ]
+        sds = [f"{pilot.cases.value**0.5:.3g}" for pilot in pilots if pilot]
+        if len(sds) == 2:
+            name, count = MEAN_NAME if mean else structure, number_of(own)
+            notes.append(
+                f"{name}: the SD of the difference between cases, {sds[0]}, rests on {counted(count, 'failed case')}, "
+                f"{in_words(own)}; without {'it' if count == 1 else 'them'}, the SD is {sds[1]}, and the plan has "
+                "another number of cases"
+            )
+    return notes
 
 
 def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list[str]:
@@ -215,8 +259,7 @@ def _by_curves(
     """
     found: list[dict] = []
     notes: list[str] = []
-    sized = rows[rows["n_train"] > 0]
-    sized = sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
+    sized = _with_several_sizes(rows)
     if sized.empty:
         return [], []
     if not direction(asked.metric):
@@ -235,11 +278,16 @@ def _by_curves(
             at_sizes, note = _crossing(scores, drawn_means, asked, places, place | {"per_draw": per_draw})
             open_yet = not at_sizes
             found += at_sizes
-            notes += [f"{structure}: {note}"] if note else []
+            notes += [f"{MEAN_NAME if structure == POOLED else structure}: {note}"] if note else []
         if asked.reach is not None:
             found += scores_reached(drawn_means, place, asked.reach, asked.rules)
-        found += next_cases(drawn_means, place, asked.more, asked.rules)
+        found += next_cases(drawn_means, place, asked.more or NEXT_CASES, asked.rules)
     return found, notes
+
+
+def _with_several_sizes(rows: pd.DataFrame) -> pd.DataFrame:
+    sized = rows[rows["n_train"] > 0]
+    return sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
 
 
 def averaged(rows: pd.DataFrame, unit: pd.Series, families: Sequence[str]) -> int:

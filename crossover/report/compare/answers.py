@@ -1,0 +1,147 @@
+"""The answers of a comparison in sentences: which model is better, and what decides it."""
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crossover.core.wording import counted
+from crossover.report.compare.calls import program
+from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, comparisons, verdict
+from crossover.report.formats import interval, p_value, signed
+from crossover.statistics.estimates.chance import MODELS
+from crossover.statistics.scores.failed import PLACE, in_words, number_of, of_pair, without
+from crossover.statistics.scores.metrics_table import ALL_SETS_NAME, MEAN_NAME, POOLED, of_cohorts, pooled_in_words
+from crossover.statistics.scores.missing import AS_WORST
+from crossover.statistics.scores.scales import SHARE, direction, scale
+
+MOST_ANSWERS, SPELT = 12, 3
+"""How many differences the terminal shows, and how many pairs of curves that can't be told each in a line."""
+
+
+def answers(found: ScoreComparison) -> list[str]:
+    """Say in a sentence from how many cases on which model is ahead, and how each pair differs by the first metric.
+
+    On each test set and structure, all structures together first. By every other metric, how often which is better.
+    """
+    (metric, pairs), *others = found.pairs.items()
+    lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
+    rows = _whole_first(of_cohorts(pairs))
+    said = [_answer(row, found, metric) for row in rows[:MOST_ANSWERS]]
+    lines += _first(said, f"differences by {metric}", PAIRS, len(rows))
+    lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
+    known = [row for row in rows if direction(metric) and np.isfinite([row.ci_low, row.ci_high]).all()]
+    lines += _would_tell(found, metric, [row for row in known if not verdict(row, metric)[0]])
+    if any(note.endswith(AS_WORST) for note in found.notes):
+        lines.append(
+            "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
+        )
+    return lines
+
+
+def _whole_first(table: pd.DataFrame) -> list[Any]:
+    """Return a table's rows in words, those of all structures together first."""
+    whole = table["structure"] == POOLED
+    return list(pooled_in_words(pd.concat([table[whole], table[~whole]])).itertuples())
+
+
+def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -> list[str]:
+    """Return a sentence with the command that plans a study which would tell the first undecided pair apart."""
+    if not undecided:
+        return []
+    row = undecided[0]
+    words = [program(), "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
+    words += ["--size", str(row.n_train)] if row.n_train else []
+    difference = "0.03" if scale(metric) == SHARE else f"{abs(row.difference):.1g}"
+    several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
+    words += ["--test-set", row.test_set] if several else []
+    return [
+        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by "
+        f"{difference} (write the smallest difference that matters to you): "
+        f"{shlex.join([*words, '--difference', difference])}"
+    ]
+
+
+def _crossings(rows: list[Any]) -> list[str]:
+    """Say from how many cases on which model is ahead; of more than `SPELT` pairs that can't be told, how many."""
+    from crossover.statistics.learning_curves.crossing import OPEN
+
+    left = [row for row in rows if row.verdict == OPEN]
+    spelt = rows if len(left) <= SPELT else [row for row in rows if row.verdict != OPEN]
+    said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in spelt]
+    of = f"{len(left)} of {counted(len(rows), 'pair')} of curves"
+    return said if len(left) <= SPELT else [*said, f"{of}: can't tell whether one overtakes the other: {CROSSOVER}"]
+
+
+def _first(lines: list[str], what: str, where: str, count: int = 0) -> list[str]:
+    """Return the first of many lines, and how many more of them, or of `count`, stand where."""
+    more = (count or len(lines)) - MOST_ANSWERS
+    return [*lines[:MOST_ANSWERS], *([f"{more} more {what}: {where}"] if more > 0 else [])]
+
+
+def _answer(row: Any, found: ScoreComparison, metric: str) -> str:
+    """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told.
+
+    Beside it the same without the cases that failed, since one of them may decide it, and why ranks say otherwise.
+    """
+    of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
+    scope = " (these trained models only)" if row.about == MODELS else ""
+    lines = [f"{metric}, {of}: {row.family_a} minus {row.family_b} {_found(row, metric)}{scope}"]
+    failed = of_pair(found.failed[metric], (row.family_a, row.family_b), row.n_train)
+    failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
+    failed = failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
+    if len(failed):
+        cases = f"the failed {'case' if number_of(failed) == 1 else 'cases'}, {in_words(failed)}"
+        lines.append(f"Without {cases}: {_without(row, found.table, failed, metric)}")
+    return ". ".join([*lines, *_ranks_say(row, metric)])
+
+
+def _found(row: Any, metric: str) -> str:
+    """Return a difference with its interval, p and verdict."""
+    better, why = verdict(row, metric)
+    holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 and not math.isnan(row.p_holm) else ""
+    p = f", p {p_value(row.p)}{holm}" if not math.isnan(row.p) else ""
+    size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}{p}, {counted(row.cases, 'case')}"
+    return f"{size}: {f'{better} is better' if better else why}"
+
+
+def _without(row: Any, table: pd.DataFrame, failed: pd.DataFrame, metric: str) -> str:
+    """Return a row's difference without the failed cases; of the mean over the structures without all of their rows."""
+    mean = row.structure == MEAN_NAME
+    rows = without(table, failed, ("cohort", "case") if mean else PLACE)
+    again = pooled_in_words(comparisons(rows, metric)) if rows["family"].nunique() > 1 else pd.DataFrame()
+    same = ("test_set", "structure", "n_train", "family_a", "family_b")
+    own = [other for other in again.itertuples() if all(getattr(other, c) == getattr(row, c) for c in same)]
+    return _found(own[0], metric) if own and own[0].cases else "no case is left"
+
+
+def _ranks_say(row: Any, metric: str) -> list[str]:
+    """Return a sentence where the signed-rank test, corrected in the same way, has another verdict."""
+    p = row.p_holm_asymptotic if row.tests > 1 else row.p_wilcoxon_exact
+    better, _ = verdict(row, metric)
+    differs = p < 1 - CONFIDENCE
+    if math.isnan(p) or math.isnan(row.p) or differs == bool(better) or not direction(metric):
+        return []
+    why = (
+        "it counts a large difference by its rank alone; the mean takes it whole, so a few cases may decide it"
+        if row.about == MODELS
+        else "it is of these trained models alone, and does not count how much other trainings differ"
+    )
+    says = "they differ" if differs else "which is better can't be told"
+    return [
+        f"By the signed-rank test {says} ({counted(row.improved, 'case')} higher, {row.worsened} lower, "
+        f"{'Holm' if row.tests > 1 else 'p'} {p_value(p)}): {why}"
+    ]
+
+
+def _counted(rows: Sequence[Any], metric: str) -> str:
+    """Say how many of a metric's differences are in favour of which model."""
+    wins = Counter(better for better, _ in (verdict(row, metric) for row in rows) if better)
+    found = [f"{model} is better in {n}" for model, n in wins.most_common()]
+    rest = len(rows) - wins.total()
+    found += [f"{rest} can't be told"] if rest else []
+    return f"{metric}, of {counted(len(rows), 'difference')}: {', '.join(found)}"

@@ -1,0 +1,66 @@
+"""Failed cases: a score of 0 where the reference has the structure, or no prediction. One may decide a comparison."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from crossover.core.wording import first_few
+from crossover.statistics.scores.metrics_table import tested
+from crossover.statistics.scores.missing import OVERLAPS
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN
+
+_MODEL = ["family", "n_train"]
+PLACE = ["cohort", "structure", "case"]
+FAILED = [*_MODEL, *PLACE, "why"]
+NO_PREDICTION, NOTHING_RIGHT = "no prediction", "score 0"
+_NAMED = 3
+
+
+def failed_cases(table: pd.DataFrame, missing: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the cases of a completed table in which a model failed, in any of its trainings.
+
+    Args:
+        table: of `missing.completed`, which counts missing predictions as the worst or has none of them.
+        missing: of the same.
+        metric: an overlap of 0, or a distance that counts as infinite or as the image's diagonal, is a failure; of
+            other metrics a missing prediction alone.
+
+    Returns:
+        One row for each family, n_train, cohort, structure and case, with the columns `FAILED`.
+    """
+    rows = tested(table).dropna(subset=metric)
+    key = [*_MODEL, *PLACE]
+    lacking = pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(missing[key]))
+    wrong = np.zeros(len(rows), bool)
+    if metric in OVERLAPS:
+        wrong = (rows[metric] == 0).to_numpy()
+    elif metric in KNOWN and KNOWN[metric].is_distance:
+        most = rows[DIAGONAL].fillna(np.inf) if DIAGONAL in rows else np.inf
+        wrong = (rows[metric] >= most).to_numpy()
+    why = np.where(lacking, NO_PREDICTION, NOTHING_RIGHT)
+    return rows.assign(why=why).loc[lacking | wrong, FAILED].drop_duplicates(key)
+
+
+def of_pair(failed: pd.DataFrame, pair: Sequence[str], n_train: int) -> pd.DataFrame:
+    """Return those of two families at a size; of one without sizes, at n_train 0."""
+    return failed[failed["family"].isin(pair) & failed["n_train"].isin([0, n_train])]
+
+
+def without(table: pd.DataFrame, failed: pd.DataFrame, place: Sequence[str] = PLACE) -> pd.DataFrame:
+    """Leave the failed cases out of a table for all models: of the same structure, or by ["cohort", "case"] of all."""
+    place = list(place)
+    return table[~pd.MultiIndex.from_frame(table[place]).isin(pd.MultiIndex.from_frame(failed[place]))]
+
+
+def in_words(failed: pd.DataFrame) -> str:
+    """Name the failed cases by model: "scratch in p7 (score 0); tuned in p1, p2 and 3 more (no prediction)"."""
+    named = []
+    for (family, why), own in failed.groupby(["family", "why"], sort=False):
+        named.append(f"{family} in {first_few(list(own['case'].unique()), _NAMED)} ({why})")
+    return "; ".join(named)
+
+
+def number_of(failed: pd.DataFrame) -> int:
+    """Return how many cases failed, under any model and in any structure."""
+    return len(failed.drop_duplicates(["cohort", "case"]))
