@@ -92,7 +92,7 @@ def test_the_caption_says_how_sure(frames):
 
 
 def test_the_caption_of_curves_without_intervals_names_no_bands(frames):
-    curves = frames["learning_curves"].assign(fit_low=np.nan, fit_high=np.nan, patients=1)
+    curves = frames["learning_curves"].assign(patients=1)
     _, text = caption("learning_curves", frames | {"learning_curves": curves}, STUDY)
     assert "band" not in text and "without intervals, which need several test cases" in text
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from crossover.report.compare.run import comparison, write
+from crossover.report.compare.output import write
+from crossover.report.compare.run import comparison
 from crossover.report.score_tables import ranking_layout
 from crossover.statistics.differences.ranking import RANKING, kendall_tau, ranking, ranks
 from crossover.statistics.scores.metrics_table import check_metrics

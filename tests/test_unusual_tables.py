@@ -12,8 +12,9 @@ import pytest
 from crossover.report.best_by_size import left_behind
 from crossover.report.compare.answers import answers
 from crossover.report.compare.complete import read_all
+from crossover.report.compare.output import write
 from crossover.report.compare.roles import Said
-from crossover.report.compare.run import comparison, write
+from crossover.report.compare.run import comparison
 from crossover.statistics.learning_curves.crossing import CROSSES
 from crossover.statistics.scores.metrics_table import TableError
 from crossover.statistics.study_planning.plans import Question, design

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,15 +119,9 @@ def segment(
             raise typer.Exit(1) from None
     table.to_csv(out / "scores.csv", index=False)
     if known.scale == SCALES[0]:
-        typer.echo(
-            f"look: the model was trained at the scale {known.scale}, which only checks that every step runs: its "
-            "masks mean nothing",
-            err=True,
-        )
-    if written.left:
-        what = f"look: {first_few(written.left, 4)}: not of this call, and kept, since changed after they were written"
-        typer.echo(what, err=True)
-    _report_segmented(table, out, dicom)
+        what = f"look: the model was trained at the scale {known.scale}, which only checks that every step runs"
+        typer.echo(f"{what}: its masks mean nothing", err=True)
+    _report_segmented(table, out, dicom, written.left)
 
 
 @contextlib.contextmanager
@@ -149,8 +143,8 @@ def _trained(
         yield taken.study, taken.about.model, taken.stage
 
 
-def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> None:
-    """Print the scores and where the files are. Exit status 1 where a case was not done in full."""
+def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None, kept: Sequence[str]) -> None:
+    """Print the scores, where the files are, and which older ones stay. Exit status 1 where a case was not done."""
     from crossover.execution.segment import NOT_WRITTEN
     from crossover.sources.ingest_report import TEXT
 
@@ -158,6 +152,9 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> Non
     scores = shown.round(3).to_string(index=False) if len(shown) else "no case could be segmented"
     masks, pictures, file = out / "predictions", out / "pictures", out / "scores.csv"
     typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
+    if kept:
+        what = f"look: {first_few(kept, 4)}: not of this call, and kept, since changed after they were written"
+        typer.echo(what, err=True)
     if dicom:
         typer.echo(f"DICOM objects, which identify the patients: {dicom}")
         ours = sorted(path.name for path in dicom.glob(f"p{12 * '[0-9a-f]'}*_*.dcm"))

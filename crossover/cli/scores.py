@@ -43,7 +43,8 @@ def compare(
     Exit status: 0 if the comparison was written, 2 if files are wrong.
     """
     from crossover.report.compare.answers import answers
-    from crossover.report.compare.run import comparison, write
+    from crossover.report.compare.output import write
+    from crossover.report.compare.run import comparison
     from crossover.statistics.scores.metrics_table import TableError
 
     with stop_on(TableError, OSError):

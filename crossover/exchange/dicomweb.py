@@ -352,20 +352,19 @@ class _Bearer:
 def _errors_without_address() -> Iterator[None]:
     """Raise what goes wrong between us and a server as PacsError, without the address, whose query may name people."""
     import requests
-    from retrying import RetryError  # type: ignore[import-untyped]
-    from urllib3.exceptions import MaxRetryError
+    from dicomweb_client import web
 
     try:
         yield
     except requests.HTTPError as error:
         raise _refused(error.response) from None
-    except RetryError as error:  # it was busy each time
+    except web.retrying.RetryError as error:  # it was busy each time
         raise _refused(error.last_attempt.value) from None
     except requests.exceptions.SSLError:
         what = "its certificate is not trusted: set REQUESTS_CA_BUNDLE to your hospital's certificate file"
         raise NoAccess(what) from None
     except requests.ConnectionError as error:
-        if error.args and isinstance(error.args[0], MaxRetryError):
+        if hasattr(error.args[0] if error.args else None, "reason"):  # urllib3 got no connection
             raise NoAccess("there is no server at this address") from None
         raise PacsError("the server ended the connection") from None
     except requests.Timeout:

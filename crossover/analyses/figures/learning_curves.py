@@ -100,7 +100,7 @@ def caption(frames: Frames, study: Study) -> str:
 
 
 def _bands(curves: pd.DataFrame, confidence: str) -> str:
-    if curves["fit_low"].isna().all():
+    if curves["patients"].max() < 2:
         return ", without intervals, which need several test cases"
     what = RESAMPLED[curves["resampled"].iloc[0]]
     return (

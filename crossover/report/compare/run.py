@@ -1,10 +1,8 @@
-"""`crossover compare`: from scores of any tool to tables, tests, figures and a page."""
+"""`crossover compare`: from scores of any tool to tables and tests."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +26,7 @@ from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import KNOWN, direction
 
 CONFIDENCE = 0.95
-SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
-RANKING, CROSSOVER, CASES_FILE = "ranking.csv", "crossover.csv", "cases.csv"
+PAIRS, CROSSOVER = "pairs.csv", "crossover.csv"
 FEWEST_RANKED = 3
 """The number of models below which their ranks say no more than the difference of the two."""
 
@@ -130,45 +127,6 @@ def _sizes(table: pd.DataFrame) -> str:
     """Return each model's numbers of training cases in words."""
     sizes = table.groupby("family", sort=False)["n_train"].unique()
     return "; ".join(f"{name} has {', '.join(map(str, sorted(own)))}" for name, own in sizes.items())
-
-
-def write(found: ScoreComparison, out: Path) -> str:
-    """Write tables, figures and page to a folder, without the tables that have no rows; says what was written."""
-    from crossover.analyses.figures.style import save
-    from crossover.report.compare.answers import answers
-    from crossover.report.compare.cases import case_differences, extremes
-    from crossover.report.compare.figures import figures
-    from crossover.report.compare.page import MetricSection, render
-
-    out.mkdir(parents=True, exist_ok=True)
-    whole = pd.concat([_with_verdicts(own, metric).assign(metric=metric) for metric, own in found.pairs.items()])
-    whole.insert(0, "metric", whole.pop("metric"))
-    tables = {SUMMARY: found.summary, PAIRS: whole, RANKING: found.ranking, CROSSOVER: found.crossover}
-    tables = {name: of_cohorts(table) for name, table in tables.items()} | {MISSING: found.missing}
-    first = next(iter(found.pairs))
-    cases = tables[CASES_FILE] = case_differences(found.table, found.pairs[first], first)
-    written = [name for name, table in tables.items() if len(table)]
-    for name in tables:
-        (out / name).unlink(missing_ok=True)  # of a comparison before this one
-    for name in written:
-        tables[name].to_csv(out / name, index=False)
-    sections, used = [], set[str]()
-    for metric, own in found.pairs.items():
-        pictures = []
-        for name, caption, figure in figures(found.table, own, found.crossover, metric, CONFIDENCE):
-            stem = out / "figures" / _safe(name, used)
-            pictures.append((save(figure, stem)[0].relative_to(out), caption))
-        ranked = found.ranking[found.ranking["metric"] == metric]
-        by_case = extremes(cases, metric) if metric == first else cases.iloc[:0]
-        sections.append(MetricSection(metric, own, ranked, pictures, by_case))
-    page = render(answers(found), found.summary, sections, found.missing, found.notes, CONFIDENCE)
-    (out / PAGE).write_text(page, encoding="utf-8")
-    return f"{out / PAGE}: {', '.join(written)}, {counted(len(used), 'figure')}"
-
-
-def _with_verdicts(pairs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    said = (verdict(row, metric) for row in pairs.itertuples())
-    return pairs.assign(verdict=[f"{better} is better" if better else why for better, why in said])
 
 
 def verdict(row: Any, metric: str) -> tuple[str, str]:
@@ -297,12 +255,3 @@ def _apart(models: dict[str, pd.DataFrame]) -> list[str]:
     structures = {m: list(rows["structure"].unique()) for m, rows in models.items()}
     found = [*apart(structures, "structures"), *apart(cases, "cases")]
     return [f"{note}; tried to match them without {TRIED}" for note in found]
-
-
-def _safe(name: str, used: set[str]) -> str:
-    """Return a name for a file that no other one has."""
-    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
-    numbered = (f"{plain}-{i}" if i > 1 else plain for i in count(1))
-    chosen = next(n for n in numbered if n.casefold() not in used)
-    used.add(chosen.casefold())
-    return chosen
