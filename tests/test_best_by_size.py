@@ -27,7 +27,7 @@ from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.statistics.scores.metrics_table import POOLED, check_metrics
 from crossover.study.chains import ALL_DATA, BASELINE, ONE_SOURCE, TWICE, TWO_SOURCES
 from crossover.study.config import load_study
-from crossover.study.families import trained_part
+from crossover.study.families import main_question, trained_part
 from tests.tables import simulated_metrics
 
 STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [4, 16, 64]})
@@ -326,3 +326,11 @@ def test_of_gradual_unfreezing_each_step_is_told(levels, family, words):
     study = type(STUDY).model_validate(values | {"splits": values["splits"] | {"k_fold": {"k": 3, "of": [family]}}})
     assert action(study, family, [family]) == words
     assert strategy_label(study, family) == "TL"
+
+
+def test_of_several_networks_every_strategy_is_named():
+    study = load_study("headneck_nnunet", "demo")
+    said = {family: action(study, family, main_question(study)) for family in main_question(study)}
+    assert said["nnunet_scratch"] == "train from scratch (nnU-Net from scratch)"
+    assert said["nnunet_decoder-decoder"] == "fine-tune the decoder (nnU-Net, decoder fine-tuned)"
+    assert said["scratch"] == "train “U-Net from scratch”"

@@ -231,10 +231,15 @@ def ranges(chosen: Sequence[int], sizes: Sequence[int]) -> str:
 
 
 def action(study: Study, family: str, among: Sequence[str]) -> str:
-    """Return what a family means to do, in words; with its label where another one `among` these has the same words."""
+    """Return what a family means to do, in words.
+
+    With its label where another one `among` these has the same words, or where the study has several networks.
+    """
     words = {f: _action(study, f) for f in among}
-    same = sum(text == words[family] for text in words.values()) > 1
-    return f"{words[family]} ({style.family_label(study, family)})" if same else words[family]
+    own, label = words[family], style.family_label(study, family)
+    networks = {strategy.network for strategy in study.strategies.values()}
+    alike = len(networks) > 1 or sum(text == own for text in words.values()) > 1
+    return f"{own} ({label})" if alike and label not in own else own
 
 
 def _action(study: Study, family: str) -> str:
