@@ -308,6 +308,12 @@ def of_groups(pattern: str) -> Callable[[Wildcards], list[str]]:
     return files
 
 
+def external(wildcards: Wildcards) -> list[str]:
+    """Return what `crossover score` wrote of other tools' masks: tables, and a record beside each."""
+    found = Path("results", wildcards.study, "external").glob("*")
+    return sorted(str(path) for path in found if path.suffix in (".csv", ".json"))
+
+
 def code_of(analysis: Registered) -> Callable[[Wildcards], str]:
     """Return a function that gives what `code` returns, of an analysis for the wildcards' study."""
     return lambda wildcards: code_text(*analysis.entries(STUDIES[wildcards.study]))

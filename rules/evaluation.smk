@@ -24,12 +24,6 @@ rule evaluate:
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
-def external(wildcards: Wildcards) -> list[str]:
-    """Return what `crossover score` wrote of other tools' masks: tables, and a record beside each."""
-    found = Path("results", wildcards.study, "external").glob("*")
-    return sorted(str(path) for path in found if path.suffix in (".csv", ".json"))
-
-
 # Other tools' masks join the study's own models, where their scores are of the study as it is now.
 rule metrics:
     input:

@@ -16,7 +16,7 @@ from crossover.execution.integrity import Checker
 from crossover.execution.made import call_with, keep_call, not_in_report
 from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
-    Workflow,
+    Workflow as PlannedWorkflow,
     choose_at_ends,
     command,
     end_with_jobs,
@@ -84,7 +84,7 @@ def refuse_to_throw_away() -> None:
     Raises:
         WorkflowError: what is at stake, and the setting that goes on.
     """
-    graph = Workflow(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
+    graph = PlannedWorkflow(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
     lost = "" if SETTINGS.replace else at_stake.refusal(graph, call_with(SETTINGS))
     if lost:
         raise WorkflowError(lost)
