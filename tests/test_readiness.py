@@ -13,7 +13,8 @@ import yaml
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.execution.readiness import _beside, _clock, _statistics, _step_seconds, _threads, readiness
+from crossover.core.configuration import ConfigError
+from crossover.execution.readiness import _beside, _clock, _statistics, _step_seconds, _threads, measure, readiness
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.training import step_time
@@ -186,11 +187,39 @@ def test_another_number_of_threads_is_told_where_it_is_faster(seconds: dict, tol
 
     monkeypatch.setattr("crossover.execution.readiness.measured_side_by_side", measure)
     study = load_study("uterus", "smoke")
-    lines = _threads(study, plan(study), pd.DataFrame({"on": ["CPU"]}), cores=4)
+    said: list[str] = []
+    lines = _threads(study, plan(study), pd.DataFrame({"on": ["CPU"]}), 4, said.append)
+    assert "with 1, 2, 4 threads" in said[0]
     assert tried == [(1, 4), (2, 2), (4, 1)]
     assert bool(lines) == bool(told)
     assert all(f"take {told} of this time with execution: {{threads: 2}}, 2 at once instead of 4" in x for x in lines)
-    assert not _threads(study, plan(study), pd.DataFrame({"on": ["A100"]}), cores=4), "steps take turns on a GPU"
+    assert not _threads(study, plan(study), pd.DataFrame({"on": ["A100"]}), 4, said.append), "steps take turns on a GPU"
+
+
+@pytest.mark.parametrize("option, tried", [([], True), (["--no-measure"], False)])
+def test_what_is_known_is_told_before_networks_are_tried_and_measured(clone: Path, option, tried, monkeypatch):
+    def refuse(*given) -> Measured:
+        raise ConfigError("this network fails")
+
+    monkeypatch.setattr("crossover.execution.readiness.costs", lambda study, values, cores, tell: tell("12 jobs"))
+    monkeypatch.setattr("crossover.execution.readiness.measured", refuse)
+    said = CliRunner().invoke(app, ["check", "mine", "--scale", "smoke", "--cores", "1", *option])
+    known, _, after = said.output.partition("Trying the networks, and measuring some steps of")
+    assert "Nothing is wrong with the study's file, its patients and its plan." in known and "12 jobs" in known
+    assert ("this network fails" in after, said.exit_code) == (tried, 2 if tried else 0)
+
+
+def test_other_numbers_of_threads_are_tried_only_where_trainings_are_long(monkeypatch):
+    monkeypatch.setattr("crossover.execution.readiness.gpus", lambda: ())
+    study = load_study("uterus", "smoke")
+    for seconds, long in ((0.001, False), (100.0, True)):
+        monkeypatch.setattr("crossover.execution.readiness.measured", lambda *given: Measured(seconds, 0.0))  # noqa: B023
+        monkeypatch.setattr("crossover.execution.readiness.measured_side_by_side", lambda *given: 1.0)
+        monkeypatch.setattr("crossover.execution.readiness._at_paper_scale", lambda *given: [])
+        said: list[str] = []
+        measure(study, {}, 2, said.append)
+        assert any(line.endswith(f"trained: {seconds:.2g} s a step") for line in said)
+        assert any("with 1, 2 threads" in line for line in said) == long
 
 
 @pytest.mark.thorough

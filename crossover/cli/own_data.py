@@ -299,15 +299,20 @@ def check(
     scale: Annotated[str, typer.Option(help="Scale: smoke, demo or paper.")] = "demo",
     data: Data = "",
     cores: Workers = CORES,
+    no_measure: Annotated[
+        bool,
+        typer.Option("--no-measure", help="Neither try the networks nor measure how long the trainings take."),
+    ] = False,
 ) -> None:
     """Check a study before it runs: report what is wrong with it, what it costs, and what it can settle.
 
     The command reads the configuration, the headers or the table of the patients, and the plan. Errors that only
-    the pixels show are reported when the cases are made.
+    the pixels show are reported when the cases are made. It then tries each network and measures some of its steps,
+    which may take minutes.
 
     Exit status: 0 if the study can run, 1 if it can't, 2 if its file is wrong.
     """
-    from crossover.execution.readiness import costs, readiness
+    from crossover.execution.readiness import costs, measure, readiness
 
     settings = workflow_settings(name, scale, data)
     with stop_on(ConfigError):
@@ -319,7 +324,12 @@ def check(
             typer.echo(f"wrong: {line}", err=True)
         if found.wrong:
             raise typer.Exit(1)
-        typer.echo("\n".join([*costs(found.study, settings, cores), *found.settles]))
+        typer.echo("Nothing is wrong with the study's file, its patients and its plan.")
+        for line in found.settles:
+            typer.echo(line)
+        costs(found.study, settings, cores, typer.echo)
+        if not no_measure:
+            measure(found.study, settings, cores, typer.echo)
 
 
 @in_workflow_folder

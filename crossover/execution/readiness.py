@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -38,6 +38,8 @@ BEGUN = 0.05
 nothing of small structures, or nothing at all (docs/limits.md)."""
 FASTER = 1.15
 """How many times as fast another number of threads has to be to be told: measurements vary by less."""
+LONG = 600
+"""Seconds of all trainings from which on other numbers of threads are tried: that takes a minute or more itself."""
 SHOWN = 5
 """The number of cases left out that are named."""
 
@@ -172,39 +174,53 @@ def _settles(study: Study, tested: int) -> list[str]:
     return lines
 
 
-def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
-    """Return what a run takes of time, disk and memory, a line each; a step of each network is measured here.
+def costs(study: Study, values: dict[str, str], cores: int, tell: Callable[[str], object]) -> None:
+    """Tell what a run takes of jobs, disk and memory, a line each; nothing is measured.
 
     Raises:
         ConfigError: the run would be refused.
     """
     workflow = read_workflow({"studies": study.study} | values, cores)
-    own = plan(study)
-    seconds = _step_seconds(study, own)
-    about = estimate(study, own, seconds, gpu=False)
-    beside = _beside(seconds, study, cores)
-    if about.untimed:
-        taking = f"Their time is not known, since {' and '.join(about.untimed)} can't be timed before it is planned"
-    elif about.hours is None:
-        taking = UNKNOWN
-    else:
-        steps = "; ".join(f"{_called(row)}: {row.seconds:.2g} s" for row in seconds.fillna("").itertuples())
-        taking = (
-            f"The trainings take about {duration(3600 * about.hours / beside)} {_clock(seconds, beside)}. Time of a "
-            f"step, measured here: {steps}"
-        )
-    lines = [
-        f"The study has {counted(workflow.counted, 'job')} with {counted(about.stages, 'training')}. {taking}.",
-        *_at_paper_scale(study, values, cores),
-        *_given(study, own),
-        *_statistics(study, own, seconds),
-        *_threads(study, own, seconds, cores),
-    ]
+    trainings = counted(len(plan(study).stages), "training")
+    tell(f"The study has {counted(workflow.counted, 'job')} with {trainings}.")
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
-    told = [requirements.disk_in_short(disk), *requirements.memory_in_short(memory, cores)]
     refused = requirements.refusal(disk)
-    return [*lines, *told, *([refused] if refused else [])]
+    for line in (requirements.disk_in_short(disk), *requirements.memory_in_short(memory, cores), refused):
+        if line:
+            tell(line)
+
+
+def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[str], object]) -> None:
+    """Try the networks, measure a step of each, and tell what follows for the run, a line each, once it is known.
+
+    Raises:
+        ConfigError: a network can't be built or returns something else than it must, or a file does not fit it.
+    """
+    own = plan(study)
+    if kinds := len(_kinds(study, own)):
+        tell(
+            f"Trying the networks, and measuring some steps of {counted(kinds, 'kind')} of training on this machine: "
+            "seconds for each of a small network, a minute or more for a large one (--no-measure leaves this out)."
+        )
+    seconds = _step_seconds(study, own, tell=tell)
+    about = estimate(study, own, seconds, gpu=False)
+    beside = _beside(seconds, study, cores)
+    taking = None if about.hours is None else 3600 * about.hours / beside
+    if about.untimed:
+        untimed = " and ".join(about.untimed)
+        tell(f"The trainings' time is not known, since {untimed} can't be timed before it is planned.")
+    elif taking is None:
+        tell(UNKNOWN)
+    else:
+        tell(f"The trainings take about {duration(taking)} {_clock(seconds, beside)}.")
+    for line in (*_given(study, own), *_statistics(study, own, seconds)):
+        tell(line)
+    if taking is None or taking >= LONG:
+        for line in _threads(study, own, seconds, cores, tell):
+            tell(line)
+    for line in _at_paper_scale(study, values, cores, tell):
+        tell(line)
 
 
 def _kinds(study: Study, own: Plan) -> Counter[tuple]:
@@ -227,10 +243,15 @@ def _network(study: Study, architecture: str, encoder: str, called: str | None) 
     return network.cell(architecture, encoder) if encoder else network
 
 
-def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
+def _step_seconds(
+    study: Study, own: Plan, times: int = 3, tell: Callable[[str], object] = lambda line: None
+) -> pd.DataFrame:
     """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them.
 
     Beside them `kept` and, as `on`, the device; see `crossover.training.step_time.Measured`.
+
+    Args:
+        tell: is given a line for each, as soon as it is measured.
     """
     structures = 1 if study.network.per_structure else len(study.structures)
     rows, devices = [], []
@@ -240,6 +261,8 @@ def _step_seconds(study: Study, own: Plan, times: int = 3) -> pd.DataFrame:
             found = measured(study, network, level, structures, study.execution.threads, times)
         rows.append((study.study, study.scale, architecture, encoder, level or "", found.seconds, CPU, found.kept))
         devices.append(found.device)
+        part = f"{level} trained" if level else "all of it trained"
+        tell(f"  {architecture} {encoder}".rstrip() + f", {part}: {found.seconds:.2g} s a step")
     names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device", "kept"]
     return pd.DataFrame(rows, columns=names).assign(on=devices)
 
@@ -270,7 +293,7 @@ def _quicker(architecture: str) -> str:
     return "".join(f", or {way}" for name, way in ways.items() if name in own)
 
 
-def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int) -> list[str]:
+def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int, tell: Callable[[str], object]) -> list[str]:
     """Return which `execution.threads` trains faster here than the study's, if one does: fewer trainings at once.
 
     Of the network and level that most trainings have, measured with 1, 2, 4 times as many threads and so on; with
@@ -286,6 +309,9 @@ def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int) -> list[s
     network = _network(study, architecture, encoder, called)
     structures = 1 if study.network.per_structure else len(study.structures)
     tried = [threads * 2**i for i in range(cores.bit_length()) if threads * 2**i <= cores]
+    tell(
+        f"Measuring {architecture} with {', '.join(map(str, tried))} threads, each with as many at once as cores allow."
+    )
     seconds = {t: measured_side_by_side(study, network, level, structures, t, cores // t) for t in tried}
     best = min(seconds, key=lambda t: seconds[t])
     if seconds[threads] < FASTER * seconds[best]:
@@ -318,13 +344,7 @@ def _given(study: Study, own: Plan) -> list[str]:
     return lines
 
 
-def _called(row: Any) -> str:
-    """Return what a step is of: "unet mobilenetv2, trained from the decoder on"."""
-    part = f", {row.level} trained" if row.level else ", all of it trained"
-    return f"{row.architecture} {row.encoder}".strip() + part
-
-
-def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[str]:
+def _at_paper_scale(study: Study, values: dict[str, str], cores: int, tell: Callable[[str], object]) -> list[str]:
     """Return the time at the largest scale, where the study has it and it is not the one that is checked."""
     settings = load_settings({"studies": study.study, "scale": study.scale} | values)
     try:
@@ -337,6 +357,9 @@ def _at_paper_scale(study: Study, values: dict[str, str], cores: int) -> list[st
     none = pd.DataFrame(columns=["study", "scale", "architecture", "encoder", "level", "seconds", "device"])
     if estimate(whole, own, none, gpu=False).steps is None:
         return [f"At the {whole.scale} scale, the time is not known before a run has counted the slices."]
+    tell(
+        f"Measuring {counted(len(_kinds(whole, own)), 'kind')} of training at the {whole.scale} scale, a step of each."
+    )
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # TensorFlow's number of threads is that of a process
         seconds = pool.submit(_step_seconds, whole, own, times=1).result()
     hours = estimate(whole, own, seconds, gpu=False).hours
@@ -367,4 +390,6 @@ def _gpus_of(seconds: pd.DataFrame) -> pd.Series:
     return seconds["on"][seconds["on"] != CPU]
 
 
-UNKNOWN = "Their time is not known until the cases are made, since the number of steps follows from their slices"
+UNKNOWN = (
+    "The trainings' time is not known until the cases are made, since the number of steps follows from their slices."
+)
