@@ -1,12 +1,15 @@
 """What is told of a network whose output does not fit."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from crossover.core.configuration import ConfigError
 from crossover.study.config import load_study
+from crossover.training.clock import Clock
+from crossover.training.loop import Trainer
 from crossover.training.network_output import check_output
 from tests.test_config import CONFIG
 
@@ -25,7 +28,7 @@ class Engine:
     def __init__(self, logits: Callable[[np.ndarray, float], np.ndarray]) -> None:
         self._logits = logits
 
-    def start(self, recipe, seed, weights, level) -> None:
+    def start(self, recipe, seed=0, weights=None, level=None) -> None:
         self._bias = recipe.initial_bias or 0.0
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -37,8 +40,12 @@ def failing(x: np.ndarray, bias: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("logits, told", [
-    (lambda x, b: x[:, ::2, ::2] + b, r"own returns maps of \(1, 4, 4, 2\) for one image, not \(1, 8, 8, 2\)"),
-    (lambda x, b: x[..., :1] + b, r"own returns maps of \(1, 8, 8, 1\)"),
+    (
+        lambda x, b: x[:, ::2, ::2] + b,
+        r"own returns maps of \(1, 4, 4, 2\) for one image, not \(1, 8, 8, 2\).*MULTIPLE in crossover/networks/own",
+    ),
+    (lambda x, b: x[..., :1] + b, r"own returns maps of \(1, 8, 8, 1\).*as many maps as `build` is told"),
+    (lambda x, b: x + np.nan + b, r"values that are no numbers \(NaN\)"),
     (failing, "own fails on images of .*AttributeError: 'tuple'"),
     (lambda x, b: x + b + RNG.normal(), "a different map for the same image each time"),
     (lambda x, b: x - x.mean() + b, "depends on the other images of the batch"),
@@ -58,3 +65,16 @@ def test_a_network_that_returns_logits_is_not_refused_however_large_they_are(sca
 def test_a_bias_without_effect_is_no_fault_where_no_initial_probability_is_asked_for():
     asked = RECIPE.model_copy(update={"initial_probability": None})
     check_output(Engine(lambda x, b: x), "own", IMAGES, 2, asked)
+
+
+def test_a_training_fails_before_its_first_step_where_the_map_does_not_fit_and_tries_each_network_once(tmp_path):
+    settings = SimpleNamespace(network=SimpleNamespace(architecture="own"), size=(8, 8), channels=["T2"])
+    trainer, tried = Trainer(settings, None, None, tmp_path, tmp_path, 1), []
+    trainer._begin = lambda engine, stage, recipe, seed: engine.start(recipe)
+    given = SimpleNamespace(structures=["a", "b"]), RECIPE, 0, None, Clock(), tmp_path / "checkpoint"
+    with pytest.raises(ConfigError, match=r"own returns maps of \(1, 4, 4, 2\)"):
+        trainer._attempt(Engine(lambda x, b: x[:, ::2, ::2]), *given)
+    for _ in range(2):
+        with pytest.raises(AttributeError, match="drawn"):  # it goes on to its data, of which there are none
+            trainer._attempt(Engine(lambda x, b: tried.append(x.shape) or x), *given)
+    assert tried == [(1, 8, 8, 2)]

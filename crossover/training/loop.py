@@ -32,6 +32,7 @@ from crossover.training.devices import processor
 from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.inputs import Validation, inputs
 from crossover.training.job import Initials, Stages, seed_of
+from crossover.training.network_output import check_map
 from crossover.training.stage import Trained, found_of, planned_steps, scored_slices, train, validation_dsc
 from crossover.training.stage_files import HISTORY, WEIGHTS, SliceFiles, places
 
@@ -101,6 +102,7 @@ class Loop(Stages):
         self.watch, self.activations, self.gpu_share = watch, activations, gpu_share
         self.settings, self.threads = settings, threads
         self._engines: dict[int, engines.Engine] = {}
+        self._tried: set[int] = set()
 
     def engine(self, structures: int) -> engines.Engine:
         """Return the engine for networks with this number of output channels."""
@@ -239,6 +241,7 @@ class Loop(Stages):
     ) -> tuple[Trained, dict | None]:  # fmt: skip
         with clock("build"):
             self._begin(engine, stage, recipe, seed)
+            self._try_output(engine, len(stage.structures))
         drawn = dict(zip(stage.structures, data.drawn.T, strict=True))
         begins_trained = stage.parent is not None or stage.initial == "model"
         batches = self._batches(data, recipe, seed)
@@ -267,6 +270,17 @@ class Loop(Stages):
                 engine.start(recipe, seed, arrays, stage.level)
             else:
                 engine.begin_from(own)
+
+    def _try_output(self, engine: engines.Engine, structures: int) -> None:
+        """Check, once for each engine, what its network returns: a loss of maps of another size fails without a reason.
+
+        Raises:
+            ConfigError: see `check_map`.
+        """
+        if structures not in self._tried:
+            image = np.random.default_rng(0).normal(size=(1, *self._size(), len(self.settings.channels)))
+            check_map(engine, self.settings.network.architecture, image.astype("float32"), structures)
+            self._tried.add(structures)
 
 
 class _Data(NamedTuple):

@@ -1,4 +1,7 @@
-"""What a network returns, tried before anything is trained: logits of each structure, told by the image alone."""
+"""What a network returns: logits of each structure, of the image's size and told by the image alone.
+
+All of it is tried by `crossover check`; each training tries the map's shape and numbers before its first step.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +28,49 @@ def check_output(
         structures: number of channels of the masks.
 
     Raises:
-        ConfigError: it fails; returns another shape than that of the masks, another map each time, one that depends on
-            the batch's other images, or probabilities; or its maps don't follow the bias of its last convolution, and
-            the recipe has an initial probability.
+        ConfigError: what `check_map` refuses; it returns another map each time, one that depends on the batch's other
+            images, or probabilities; or its maps don't follow the bias of its last convolution, and the recipe has an
+            initial probability.
     """
     one = images[:1]
     with named(architecture, images):
         engine.start(recipe.model_copy(update={"initial_probability": 0.5}), 0, None, None)
-        first, again = engine.predict(one), engine.predict(one)
-        wanted = (1, *images.shape[1:-1], structures)
-        if first.shape != wanted:
-            axes = "images, pixels along each axis, structures"
-            raise _refused(architecture, f"maps of {first.shape} for one image, not {wanted} ({axes})")
+    first, again = (check_map(engine, architecture, one, structures) for _ in range(2))
+    with named(architecture, images):
         beside = engine.predict(np.concatenate([one, 5 * one + 3]))[:1]
         engine.start(recipe.model_copy(update={"initial_probability": _RARE}), 0, None, None)
         lowered = engine.predict(one)
     _check_repeats(architecture, first, again, beside)
     _check_logits(architecture, first, lowered, recipe)
+
+
+def check_map(engine: engines.Engine, architecture: str, image: np.ndarray, structures: int) -> np.ndarray:
+    """Return the probabilities of one image, (1, pixels, structures), by the present weights.
+
+    Args:
+        image: (1, pixels, channels), float32.
+        structures: number of channels of the masks.
+
+    Raises:
+        ConfigError: the network fails, or returns another shape than that of the masks, or no numbers.
+    """
+    with named(architecture, image):
+        found = engine.predict(image)
+    size = image.shape[1:-1]
+    if found.shape != (wanted := (1, *size, structures)):
+        mend = (
+            f"its last part must enlarge them to the image's size, or MULTIPLE in crossover/networks/{architecture}.py "
+            "must name the sizes that it returns unchanged"
+            if found.shape[1:-1] != size
+            else "its last convolution must have as many maps as `build` is told by `structures`"
+        )
+        axes = "images, pixels along each axis, structures"
+        raise _refused(architecture, f"maps of {found.shape} for one image, not {wanted} ({axes}): {mend}")
+    if np.isnan(found).any():
+        raise _refused(
+            architecture, "values that are no numbers (NaN): it divides by 0, or its initial weights are too large"
+        )
+    return found
 
 
 def _check_repeats(architecture: str, first: np.ndarray, again: np.ndarray, beside: np.ndarray) -> None:
