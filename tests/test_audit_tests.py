@@ -296,6 +296,16 @@ def test_the_readings_of_degrees_of_freedom_are_those_that_give_them(n, df):
                 assert eval(reading.rpartition(": ")[2].replace("×", "*")) == error, reading
 
 
+@pytest.mark.parametrize(("df", "verdict"), [([2, 66], FOLLOWS), ([2, 64], READING), ([2, 65], UNCHECKED)])
+def test_an_f_without_its_cases_is_tried_with_those_of_the_test_sets(df, verdict):
+    """Those that none gives may be of other cases, and are not wrong."""
+    sets = {"test": {"cases": 34, "where": "Methods"}, "other": {"where": "Methods"}}
+    said = {"about": "A", "where": "Results", "statistic": "F", "value": Printed("5.3"), "df": df, "p": Printed("0.01")}
+    found = only(stated_tests(paper(tests=[said], test_sets=sets)), "Degrees of freedom")
+    assert found.verdict == verdict
+    assert "34 cases of test" in found.follows_from or "is not given (`cases`)" in found.note
+
+
 def test_a_partial_correlation_has_fewer_degrees_of_freedom():
     rows = stated(statistic="r", value=Printed("0.50"), df=31, cases=34, p=Printed("0.9"))
     assert only(rows, "Degrees").reading == "a partial correlation that holds 1 variable fixed: 34 - 2 - 1"

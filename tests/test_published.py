@@ -1,6 +1,7 @@
 """The paper's numbers as data, and ours beside them."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,35 @@ def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):
     assert read["reading"].startswith("scores of the two models that correlate with 0.97 or more")
     (claim,) = found["claims"]
     assert round(claim["probability"], 2) == 0.21
+
+
+def tables_paper(path, tables: str) -> None:
+    path.write_text(f"study: x\ncitation: X\nsizes: [5, 10]\n{tables}")
+
+
+def test_the_tables_of_the_page_are_the_values_that_they_show(tmp_path):
+    page = (CONFIG.parent / "docs" / "audit.md").read_text()
+    tables_paper(tmp_path / "x.yaml", re.search(r"```yaml\n(tables:.*?)```", page, re.S)[1])
+    paper = load_published(str(tmp_path / "x.yaml"))
+    assert len(paper.values) == 5 + 4, "an empty cell is no value"
+    first, last = paper.values[0], paper.values[-1]
+    assert (first.model.family, first.model.n_train, first.structure, first.where) == ("A", 0, "liver", "Table 2")
+    assert (first.mean.text, first.sd.text) == ("0.94", "0.02"), "with the printed digits"
+    assert (last.model.family, last.model.n_train, last.structure, last.metric) == ("B", 10, "liver", "hd95_mm")
+    assert (last.mean.text, last.sd.text) == ("10.1", "3.9")
+
+
+@pytest.mark.parametrize(("row", "more", "told"), [
+    ("[0.94]", "", r"tables\.entry 1: row liver has 1 cells, and there are 2 columns"),
+    ("[0.94, 0.9 [0.8]]", "", "not valid YAML|write a cell as"),
+    ("[0.94, '0.90 (0.88-0.92)']", "", r"rows\.structure\.liver\.entry 2: write a cell as 0.91, .* not '0.90 \(0.88"),
+    ("[0.94, 0.90]", "family: A, ", "family stands twice"),
+])  # fmt: skip
+def test_what_is_wrong_with_a_table_of_scores_is_told(tmp_path, row, more, told):
+    rows = f"columns: {{family: [A, B]}}, rows: {{structure: {{liver: {row}}}}}"
+    tables_paper(tmp_path / "x.yaml", f"tables:\n  - {{where: T, {more}metric: dsc, test_set: all, {rows}}}\n")
+    with pytest.raises(ConfigError, match=told):
+        load_published(str(tmp_path / "x.yaml"))
 
 
 def test_the_command_prints_the_example_of_the_page_to_begin_with():

@@ -33,6 +33,7 @@ from crossover.statistics.papers.printed import (
     Value,
 )
 from crossover.statistics.papers.printed_number import Printed, read_printed
+from crossover.statistics.papers.printed_table import ScoreTable, with_tables
 from crossover.statistics.scores.scales import KNOWN, SHARE, scale
 from crossover.study.families import Comparison
 from crossover.study.schema import Study
@@ -75,8 +76,10 @@ class Published(ConfigSection):
     """The metrics that docs/metrics.md doesn't list, and which of their values are better."""
     without_scores: list[str] = []
     """The models and structures that the paper names but prints no score of."""
+    tables: list[ScoreTable] = []
+    """The printed tables of scores with a cell for each mean, which count as entries of `values`."""
     values: list[Value]
-    """The printed means and medians of scores."""
+    """The printed means and medians of scores, beside those of `tables`."""
     test_sets: dict[str, TestSet] = {}
     """The test sets, by name."""
     orderings: list[Ordering] = []
@@ -242,7 +245,7 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
     path = published_path(name, folder)
     if not path.exists():
         raise ConfigError(_not_there(path, folder / "published"))
-    values = read_printed(path)
+    values = with_tables(read_printed(path))
     return validate(Published, values, path, context=names_in(values))
 
 

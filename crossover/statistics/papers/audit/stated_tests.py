@@ -15,9 +15,11 @@ from crossover.statistics.papers.audit.interval import Interval, exactly, gap, u
 from crossover.statistics.papers.audit.lookup import first_values, key_of_score, key_text
 from crossover.statistics.papers.audit.scores import cases_of, no_sd, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import (
+    FOLLOWS,
     READING,
     AuditRow,
     Interpretation,
+    Verdict,
     judged,
     p_interval,
     p_text,
@@ -57,6 +59,8 @@ def stated_tests(published: Published) -> list[AuditRow]:
             rows.append(_t_of_scores(test, groups))
         rows.append(_p(test, sum(cases), groups))
         rows += _degrees(test, sum(cases), groups)
+        if test.statistic == "F" and not cases:
+            rows.append(_degrees_by_test_sets(test, published))
     return rows
 
 
@@ -240,6 +244,24 @@ def _degrees(test: StatedTest, n: int, groups: Groups | str) -> Iterator[AuditRo
     if not n or not test.df or test.statistic == "chi2":
         return
     yield degrees(CHECK, f"Degrees of freedom of {test.about}", test.where, test.statistic, test.df, n)
+
+
+def _degrees_by_test_sets(test: StatedTest, published: Published) -> AuditRow:
+    """Return the row of an F's degrees of freedom if it doesn't say of which cases it is: those of a test set?
+
+    A test may be on other cases, so that degrees of freedom that no test set gives are not wrong.
+    """
+    about = f"Degrees of freedom of {test.about}"
+    found: dict[Verdict, AuditRow] = {}
+    for name, sets in published.test_sets.items():
+        if sets.cases and sets.cases > 1:
+            row = degrees(CHECK, about, test.where, test.statistic, test.df, sets.cases)
+            row = replace(row, follows_from=f"{sets.cases} cases of {name}, if the test is of these")
+            found.setdefault(row.verdict, row)
+    if best := found.get(FOLLOWS) or found.get(READING):
+        return best
+    why = "the number of its cases is not given (`cases`), and no test set's gives them by a common design"
+    return unchecked(CHECK, about, test.where, ", ".join(d.text for d in test.df), why)
 
 
 def _text(test: StatedTest, n: int) -> str:
