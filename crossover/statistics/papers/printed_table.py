@@ -89,7 +89,7 @@ class ScoreTable(Placed):
     def values(self) -> Iterator[dict[str, Any]]:
         """Yield the entry of `values` that each cell stands for."""
         [(across, columns)], [(down, rows)] = self.columns.items(), self.rows.items()
-        shared = {axis: getattr(self, axis) for axis in AXES}
+        shared: dict[str, Any] = {axis: getattr(self, axis) for axis in AXES}
         for row, cells in rows.items():
             for column, cell in zip(columns, cells, strict=True):
                 if not isinstance(cell, tuple):
@@ -108,7 +108,7 @@ def with_tables(values: dict) -> dict:
     tables, entries = values.get("tables"), values.get("values", [])
     if not isinstance(tables, list) or not isinstance(entries, list):
         return values
-    more = []
+    more: list[dict[str, Any]] = []
     for table in tables:
         try:
             more += ScoreTable.model_validate(table).values()
