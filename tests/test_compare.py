@@ -8,6 +8,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from crossover.report.compare.complete import read_all
 from crossover.report.compare.figures import figures
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
-from crossover.report.compare.run import comparison
+from crossover.report.compare.run import comparison, comparisons
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -147,6 +148,25 @@ def test_an_answer_names_the_failed_cases_and_says_what_it_is_without_them(tmp_p
     assert "which is better can't be told" in liver.partition("Without")[0]
     assert "Without the failed cases, base in p7 (score 0); tuned in p3 (no prediction): " in spleen
     assert "10 cases: tuned is better" in spleen
+
+
+def test_differences_without_the_same_failed_cases_are_compared_once_on_their_own_test_set(tmp_path, monkeypatch):
+    rows = [
+        f"{model},{site},{site}{i},{0 if (model, i) == ('base', 3) else score + 0.01 * i + 0.02 * (site == 'B')}"
+        for site in "AB"
+        for model, score in (("base", 0.6), ("tuned", 0.65), ("other", 0.7))
+        for i in range(8)
+    ]
+    found, made = comparison([str(by_hand(tmp_path, "\n".join(["model,cohort,case,dsc", *rows, ""])))]), []
+
+    def counted(table, *given):
+        made.append(sorted(table["cohort"].unique()))
+        return comparisons(table, *given)
+
+    monkeypatch.setattr("crossover.report.compare.answers.comparisons", counted)
+    said = answers(found)
+    assert sum("Without the failed case, base in A3 (score 0): +0." in line for line in said) == 2
+    assert made == [["A"], ["B"], ["A", "B"]]
 
 
 def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path):
@@ -778,6 +798,29 @@ def test_a_summarys_name_tells_the_size_and_training_and_so_where_curves_cross(t
     answer = f"dsc, test, label 1: scratch overtakes tuned at n = {np.ceil(row['n']):.0f} (95% CI 10 to 40)"
     assert answer in found.output and answer in page
     assert page.index(answer) < page.index("What was read")
+
+
+def of_sizes_and_structures(folder: Path) -> Path:
+    """Two models at three sizes, two trainings each, whose curves cross; p0 and p1 have no spleen."""
+    rng = np.random.default_rng(4)
+    patients, rows = rng.normal(0, 0.05, 12), []
+    for model, means in {"scratch": (0.5, 0.7, 0.9), "tuned": (0.7, 0.75, 0.78)}.items():
+        for (n, mean), r in product(zip((5, 10, 40), means), range(2)):
+            for structure, (i, patient) in product(("liver", "spleen"), enumerate(patients)):
+                score = np.clip(mean + patient + rng.normal(0, 0.01), 0, 1)
+                rows += [f"{model},{n},{r},p{i},{structure},{score:.4f}"] * (structure == "liver" or i > 1)
+    return by_hand(folder, "\n".join(["model,n_train,replicate,case,structure,dsc", *rows, ""]))
+
+
+def test_the_mean_over_the_structures_has_its_scores_its_curves_and_its_crossover(tmp_path):
+    found = comparison([str(of_sizes_and_structures(tmp_path))])
+    assert list(found.crossover["structure"].unique()) == ["all", "liver", "spleen"]
+    assert answers(found)[0].startswith("dsc, test, mean over the structures: scratch overtakes tuned at n = ")
+    (_, _, curves), (_, _, scores), *_ = figures(found.table, found.pairs["dsc"], found.crossover, "dsc", 0.95)
+    titles = [part.get_suptitle() for part in curves.subfigs]
+    assert titles == ["liver", "spleen", "Mean over the structures"]
+    heights = [y for points in scores.axes[0].collections for _, y in np.ma.filled(points.get_offsets(), np.nan)]
+    assert sum(1.5 < y < 2.5 for y in heights) >= 2 * 12, "each case of both models in the row of the mean"
 
 
 def by_distance(folder: Path, infinite: str = "") -> Path:

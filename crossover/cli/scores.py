@@ -49,7 +49,8 @@ def compare(
 
     with stop_on(TableError, OSError):
         found = comparison(files, metric or [], column or [], structure or [], missing)
-        typer.echo("\n".join([*found.notes, write(found, out), *answers(found)]))
+        said = answers(found)
+        typer.echo("\n".join([*found.notes, write(found, said, out), *said]))
 
 
 @in_workflow_folder

@@ -109,10 +109,11 @@ def draw(
     cases = []
     for line, structure in enumerate(lines):
         own = with_all_structures(rows) if structure == POOLED else rows[rows["structure"] == structure]
+        most = own.groupby(["cohort", "case"])["structure"].nunique()
         points = with_all_structures(each) if structure == POOLED else each[each["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
             values = own[own["family"] == family].groupby(["cohort", "case"])
-            if structure == POOLED and values["structure"].nunique().ne(len(study.structures)).any():
+            if values["structure"].nunique().lt(most).any():
                 continue  # a mean over other structures than the others'
             cases.append(values[metric].mean().dropna().reset_index().assign(y=y, family=family))
             of_family = points[points["family"] == family]

@@ -15,7 +15,14 @@ from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComp
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.failed import PLACE, in_words, number_of, of_pair, without
-from crossover.statistics.scores.metrics_table import ALL_SETS_NAME, MEAN_NAME, POOLED, of_cohorts, pooled_in_words
+from crossover.statistics.scores.metrics_table import (
+    ALL_SETS_NAME,
+    MEAN_NAME,
+    POOLED,
+    of_cohorts,
+    pooled_in_words,
+    tested,
+)
 from crossover.statistics.scores.missing import AS_WORST
 from crossover.statistics.scores.scales import SHARE, direction, scale
 
@@ -31,7 +38,8 @@ def answers(found: ScoreComparison) -> list[str]:
     (metric, pairs), *others = found.pairs.items()
     lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
     rows = _whole_first(of_cohorts(pairs))
-    said = [_answer(row, found, metric) for row in rows[:MOST_ANSWERS]]
+    again = _WithoutFailed(found, metric)
+    said = [_answer(row, again, metric) for row in rows[:MOST_ANSWERS]]
     lines += _first(said, f"differences by {metric}", PAIRS, len(rows))
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
     known = [row for row in rows if direction(metric) and np.isfinite([row.ci_low, row.ci_high]).all()]
@@ -83,7 +91,7 @@ def _first(lines: list[str], what: str, where: str, count: int = 0) -> list[str]
     return [*lines[:MOST_ANSWERS], *([f"{more} more {what}: {where}"] if more > 0 else [])]
 
 
-def _answer(row: Any, found: ScoreComparison, metric: str) -> str:
+def _answer(row: Any, again: "_WithoutFailed", metric: str) -> str:
     """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told.
 
     Beside it the same without the cases that failed, since one of them may decide it, and why ranks say otherwise.
@@ -91,13 +99,41 @@ def _answer(row: Any, found: ScoreComparison, metric: str) -> str:
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
     scope = " (these trained models only)" if row.about == MODELS else ""
     lines = [f"{metric}, {of}: {row.family_a} minus {row.family_b} {_found(row, metric)}{scope}"]
-    failed = of_pair(found.failed[metric], (row.family_a, row.family_b), row.n_train)
-    failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
-    failed = failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
+    failed = again.failed(row)
     if len(failed):
         cases = f"the failed {'case' if number_of(failed) == 1 else 'cases'}, {in_words(failed)}"
-        lines.append(f"Without {cases}: {_without(row, found.table, failed, metric)}")
+        other = again.compared(row, failed)
+        lines.append(f"Without {cases}: {_found(other, metric) if other and other.cases else 'no case is left'}")
     return ". ".join([*lines, *_ranks_say(row, metric)])
+
+
+class _WithoutFailed:
+    """Differences without the cases that failed: each comparison is made once, on the test set that it needs."""
+
+    def __init__(self, found: ScoreComparison, metric: str) -> None:
+        self._found, self._metric = found, metric
+        self._made: dict[tuple, list[Any]] = {}
+
+    def failed(self, row: Any) -> pd.DataFrame:
+        """Return the failed cases that a row of a difference counts."""
+        failed = of_pair(self._found.failed[self._metric], (row.family_a, row.family_b), row.n_train)
+        failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
+        return failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
+
+    def compared(self, row: Any, failed: pd.DataFrame) -> Any:
+        """Return a row without the failed cases, of the mean over the structures without all of their rows; or None."""
+        place = ["cohort", "case"] if row.structure == MEAN_NAME else PLACE
+        places = frozenset(failed[place].itertuples(index=False, name=None))
+        key = row.test_set, places
+        if key not in self._made:
+            table = tested(self._found.table)
+            own = table if row.test_set == ALL_SETS_NAME else table[table["cohort"] == row.test_set]
+            rows = without(own, failed, place)
+            several = rows["family"].nunique() > 1
+            made = comparisons(rows, self._metric, table["family"].unique()) if several else pd.DataFrame()
+            self._made[key] = list(pooled_in_words(made).itertuples())
+        same = ("test_set", "structure", "n_train", "family_a", "family_b")
+        return next((own for own in self._made[key] if all(getattr(own, c) == getattr(row, c) for c in same)), None)
 
 
 def _found(row: Any, metric: str) -> str:
@@ -107,16 +143,6 @@ def _found(row: Any, metric: str) -> str:
     p = f", p {p_value(row.p)}{holm}" if not math.isnan(row.p) else ""
     size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}{p}, {counted(row.cases, 'case')}"
     return f"{size}: {f'{better} is better' if better else why}"
-
-
-def _without(row: Any, table: pd.DataFrame, failed: pd.DataFrame, metric: str) -> str:
-    """Return a row's difference without the failed cases; of the mean over the structures without all of their rows."""
-    mean = row.structure == MEAN_NAME
-    rows = without(table, failed, ("cohort", "case") if mean else PLACE)
-    again = pooled_in_words(comparisons(rows, metric)) if rows["family"].nunique() > 1 else pd.DataFrame()
-    same = ("test_set", "structure", "n_train", "family_a", "family_b")
-    own = [other for other in again.itertuples() if all(getattr(other, c) == getattr(row, c) for c in same)]
-    return _found(own[0], metric) if own and own[0].cases else "no case is left"
 
 
 def _ranks_say(row: Any, metric: str) -> list[str]:

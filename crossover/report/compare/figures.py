@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from crossover.analyses.figures import learning_curves, organs, performance, style
 from crossover.statistics.learning_curves.curves import learning_curves as fitted_curves
-from crossover.statistics.scores.metrics_table import POOLED, compared
+from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, compared, tested, with_their_mean
 from crossover.statistics.scores.scales import direction, method
 from crossover.study.schema import Study
 from crossover.study.sections import Statistics
@@ -93,7 +93,10 @@ def _name_sides(drawn: Figure, tests: pd.DataFrame, study: Study, metric: str) -
 def _curves(
     table: pd.DataFrame, crossover: pd.DataFrame, labels: Labels, metric: str, confidence: float
 ) -> Iterator[tuple[str, str, Figure]]:
-    """Yield the learning curves of each test set and where they cross."""
+    """Yield the learning curves of each test set and where they cross, those of the mean over the structures last."""
+    if len(labels["structure"]) > 1:
+        labels = {**labels, "structure": {**labels["structure"], POOLED: MEAN_NAME.capitalize()}}
+    table = with_their_mean(tested(table), metric)
     curves = fitted_curves(table, metric, confidence)
     for cohort, called in labels["cohort"].items():
         study = _study(table, labels, metric, confidence, cohort)

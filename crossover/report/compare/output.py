@@ -1,5 +1,6 @@
 """The folder of a comparison: its tables, its figures and its page."""
 
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pandas as pd
 
 from crossover.analyses.figures.style import save
 from crossover.core.wording import counted
-from crossover.report.compare.answers import answers
 from crossover.report.compare.cases import case_differences, extremes
 from crossover.report.compare.figures import figures
 from crossover.report.compare.page import MetricSection, render
@@ -18,8 +18,12 @@ SUMMARY, MISSING, PAGE = "summary.csv", "missing.csv", "index.html"
 RANKING, CASES_FILE = "ranking.csv", "cases.csv"
 
 
-def write(found: ScoreComparison, out: Path) -> str:
-    """Write tables, figures and page to a folder, without the tables that have no rows; says what was written."""
+def write(found: ScoreComparison, said: Sequence[str], out: Path) -> str:
+    """Write tables, figures and page to a folder, without the tables that have no rows; says what was written.
+
+    Args:
+        said: of `answers.answers`.
+    """
     out.mkdir(parents=True, exist_ok=True)
     whole = pd.concat([_with_verdicts(own, metric).assign(metric=metric) for metric, own in found.pairs.items()])
     whole.insert(0, "metric", whole.pop("metric"))
@@ -41,7 +45,7 @@ def write(found: ScoreComparison, out: Path) -> str:
         ranked = found.ranking[found.ranking["metric"] == metric]
         by_case = extremes(cases, metric) if metric == first else cases.iloc[:0]
         sections.append(MetricSection(metric, own, ranked, pictures, by_case))
-    page = render(answers(found), found.summary, sections, found.missing, found.notes, CONFIDENCE)
+    page = render(said, found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
     return f"{out / PAGE}: {', '.join(written)}, {counted(len(used), 'figure')}"
 

@@ -19,6 +19,8 @@ from crossover.statistics.scores.metrics_table import (
     compared,
     of_cohorts,
     pooled_in_words,
+    tested,
+    with_their_mean,
 )
 from crossover.statistics.scores.missing import Policy, absent, absent_notes, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
@@ -163,14 +165,21 @@ def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFram
     ]
     if metric is None:
         return pd.DataFrame(columns=COLUMNS), notes
-    return crossovers(table.dropna(subset=metric), metric, CONFIDENCE, 1 - CONFIDENCE), notes
+    rows = with_their_mean(tested(table.dropna(subset=metric)), metric)
+    return crossovers(rows, metric, CONFIDENCE, 1 - CONFIDENCE), notes
 
 
-def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Compare every pair of models on the same cases; the one place that says by which statistics."""
+def comparisons(table: pd.DataFrame, metric: str, order: Sequence[str] = ()) -> pd.DataFrame:
+    """Compare every pair of models on the same cases; the one place that says by which statistics.
+
+    Args:
+        order: of the models; as the table has them by default.
+    """
     from crossover.statistics.differences.paired import paired
 
-    return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
+    rows = table.dropna(subset=metric)
+    there = set(rows["family"])
+    return paired(rows, metric, 1 - CONFIDENCE, [name for name in order if name in there] or None)
 
 
 def renamed_structures(said: Sequence[str]) -> dict[str, str]:

@@ -211,6 +211,29 @@ def with_all_structures(table: pd.DataFrame) -> pd.DataFrame:
     return table[own == table.groupby(case, sort=False)["structure"].transform("nunique")]
 
 
+def with_their_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return rows of several structures after those of their mean, "all", as a comparison has it (`paired`).
+
+    It is of the structures that a case has, and of the models that have all structures.
+
+    Args:
+        rows: of `tested`, with one row for each training, case and structure that has a score.
+    """
+    structures = rows["structure"].nunique()
+    if structures < 2:
+        return rows
+    has = rows.groupby(["family", "n_train"])["structure"].transform("nunique")
+    training = [c for c in ("family", "n_train", "replicate", "draw", "fold", "cohort", "patient", "case") if c in rows]
+    cases = (
+        rows[has == structures]
+        .groupby(training, dropna=False, sort=False)
+        .agg({metric: "mean", "structure": "size", "model": "first"})
+    )
+    most = cases.groupby(["cohort", "case"])["structure"].transform("max")
+    whole = cases[cases["structure"] == most].reset_index().assign(structure=POOLED)
+    return pd.concat([whole, rows], ignore_index=True)
+
+
 def mean_by_place(values: np.ndarray, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Return an array with the mean of the values of each place in it; NaN where there is none.
 

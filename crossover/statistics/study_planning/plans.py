@@ -14,7 +14,16 @@ from crossover.statistics.estimates.effects import Spreads, TrainedScores
 from crossover.statistics.estimates.resampling import Panel, Resampled, draws_as_trainings, panel, resample
 from crossover.statistics.learning_curves.crossing import crossover
 from crossover.statistics.scores.failed import PLACE, failed_cases, in_words, number_of, of_pair, without
-from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, SIZES, TableError, test_sets, tested, with_runs
+from crossover.statistics.scores.metrics_table import (
+    MEAN_NAME,
+    POOLED,
+    SIZES,
+    TableError,
+    test_sets,
+    tested,
+    with_runs,
+    with_their_mean,
+)
 from crossover.statistics.scores.missing import Policy, absent_notes, completed
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import notes as of_patients
@@ -132,31 +141,11 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
             "to plan for; give the column diagonal_mm, or write what a failure counts as"
         )
     failed = failed_cases(rows, gone, question.metric)
-    rows, gone = _with_their_mean(rows, question.metric), own(gone)
+    rows, gone = with_their_mean(rows, question.metric), own(gone)
     if question.structure == POOLED:
         rows = rows[rows["structure"] == POOLED]
     notes = lacking(gone, question.missing) if len(gone) else []
     return rows, failed, [*notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
-
-
-def _with_their_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return rows of several structures after those of their mean, "all", as a comparison has it (`paired`).
-
-    It is of the structures that a case has, and of the models that have all structures.
-    """
-    structures = rows["structure"].nunique()
-    if structures < 2:
-        return rows
-    has = rows.groupby(["family", "n_train"])["structure"].transform("nunique")
-    training = [c for c in ("family", "n_train", "replicate", "draw", "fold", "cohort", "patient", "case") if c in rows]
-    cases = (
-        rows[has == structures]
-        .groupby(training, dropna=False, sort=False)
-        .agg({metric: "mean", "structure": "size", "model": "first"})
-    )
-    most = cases.groupby(["cohort", "case"])["structure"].transform("max")
-    whole = cases[cases["structure"] == most].reset_index().assign(structure=POOLED)
-    return pd.concat([whole, rows], ignore_index=True)
 
 
 def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, metric: str, pair: tuple) -> list[str]:
@@ -219,7 +208,7 @@ def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str]
         rules: how a new study is judged.
     """
     table = tested(table)
-    rows = _with_their_mean(test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric), metric)
+    rows = with_their_mean(test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric), metric)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     asked = Question(metric, models=pair, test_set=test_set, rules=rules)
     found: list[dict] = []
