@@ -466,6 +466,8 @@ def test_no_option_of_a_plan_is_ignored(tmp_path):
         ("--structure", "liver", "--structure", "tumor"): "--structure names 2 structures (liver, tumor)",
         ("--metric", "dsc", "--metric", "iou"): "--metric is given 2 times, and takes one value",
         ("--correlation", 0.9): "--correlation is of printed numbers",
+        ("--difference", -0.03): "whichever model is ahead: the same cases settle it in either direction, so write it "
+        "without its sign, 0.03",
     }.items():
         done = called(path, *call)
         assert done.exit_code == 2 and why in done.output, done.output

@@ -18,7 +18,9 @@ Files = Annotated[
 ]
 Difference = Annotated[
     float | None,
-    Option(help="Difference to settle; by default that of the pilot or of the means."),
+    Option(
+        help="Size of the difference to settle, whichever model is ahead; by default that of the pilot or of the means."
+    ),
 ]
 Models = Annotated[list[str] | None, Option(help="Model to compare; give the option twice.")]
 Size = Annotated[int | None, Option(help="Value of n_train of both models; by default the largest that both have.")]

@@ -62,7 +62,10 @@ def wrong(question: Question, printed: PrintedPair | None) -> list[str]:
         (all(t >= 1 for t in rules.trainings), "--trainings must be at least 1"),
         (rules.minutes is None or rules.minutes > 0, "--minutes-per-case must be more than 0"),
         (question.more is None or question.more >= 1, "--next must be at least 1 case"),
-        (question.difference is None or 0 < question.difference < highest - lowest,
+        (question.difference is None or question.difference >= 0,
+         "--difference is a size, whichever model is ahead: the same cases settle it in either direction, so write it "
+         f"without its sign, {abs(question.difference or 0):g}"),
+        (question.difference is None or 0 < abs(question.difference) < highest - lowest,
          f"--difference must be more than 0 and less than the whole scale of {question.metric}"),
         (question.reach is None or lowest < question.reach < highest,
          f"--reach must lie inside the scale of {question.metric}"),
