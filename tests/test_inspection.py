@@ -351,6 +351,22 @@ def test_a_list_that_pairs_files_of_different_names_is_told(decathlon: Path):
     assert "6 cases whose files seem to be of different patients" in line
 
 
+def test_a_list_without_some_labels_or_in_parts_is_read_and_what_it_leaves_out_is_told(decathlon: Path):
+    items = json.loads((decathlon / "dataset.json").read_text())["training"]
+    (decathlon / "dataset.json").unlink()
+    first, last = ({"image": item["image"]} for item in (items[4], items[5]))
+    parts = {"training": [*items[:2], first], "validation": [items[2]], "test": [items[3], last["image"], last]}
+    (decathlon / "list.json").write_text(json.dumps(parts))
+    found = inspect(decathlon, 1)
+    assert found.form == "a MONAI datalist" and set(found.cases) == {f"prostate_0{i}" for i in range(5)}
+    labels = [s.name for s in found.structures]
+    assert found.left_out([found.channels[0].name, *labels])["prostate_04"].endswith("no such file")
+    (kept,) = [what for what in found.odd if what.startswith("the list's parts")]
+    assert "(training 3, validation 1, test 1) are not kept" in kept
+    (left,) = [what for what in found.odd if what.startswith("the list leaves out")]
+    assert "3 volumes" in left and "labelsTr/prostate_04.nii.gz" in left and "imagesTr/prostate_05.nii.gz" in left
+
+
 def test_an_archive_of_other_things_beside_volumes_is_no_dicom(decathlon: Path):
     with ZipFile(decathlon / "papers.zip", "w") as archive:
         archive.writestr("paper.txt", "words" * 99)

@@ -286,9 +286,10 @@ def _otherwise(study: Study, drafted: Draft, workers: int) -> list[str]:
         if taken != found:
             raise ValueError(
                 f"{cohort}: the files seem to be of {counted(found, 'patient')}, but no rule finds these: that for "
-                f"their names would take {taken}, as where folders have patients of the same name, or only some "
-                "names have a date. Nothing was written. Put a table with a row for each patient, or each scan, into "
-                "the folder (docs/own-data.md)"
+                f"their names would take {taken}, as where folders have patients of the same name, only some names "
+                "have a date, or the folder's list (a datalist) leaves out files that are named as those in it. "
+                "Nothing was written. Put a table with a row for each patient, or each scan, into the folder "
+                "(docs/own-data.md), or move what the list leaves out to another folder"
             )
     return notes
 

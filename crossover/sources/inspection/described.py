@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 MOST_BYTES = 50_000_000
+PARTS = ("training", "validation", "testing", "test")
+"""The parts of a datalist, as MONAI and the Decathlon call them."""
 
 
 @dataclass
@@ -19,8 +21,13 @@ class Described:
     """Number of a channel -> its name."""
     labels: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Structure -> its values in a label map, several of a region of nnU-Net's; without the background."""
-    cases: list[list[str]] = field(default_factory=list)
-    """The files of each case that the list names, below the folder; empty where it lists none."""
+    parts: dict[str, list[list[str]]] = field(default_factory=dict)
+    """Part of the list ("training") -> the files of each of its cases, below the folder; empty where it lists none."""
+
+    @property
+    def cases(self) -> list[list[str]]:
+        """The files of each case of all parts."""
+        return [case for part in self.parts.values() for case in part]
 
     @property
     def listed(self) -> list[str]:
@@ -29,20 +36,20 @@ class Described:
 
 
 def described(root: Path) -> Described:
-    """Read the folder's dataset.json, or the only JSON file in it that lists a training set."""
+    """Read the folder's dataset.json, or the first JSON file in it that lists cases."""
     for path in sorted(root.glob("*.json"), key=lambda p: (p.name != "dataset.json", p.name)):
         values = _read(path)
         if not isinstance(values, dict):
             continue
-        cases = _cases(values, root)
+        parts = _parts(values, root)
         if path.name == "dataset.json" and "labels" in values:
             nnunet = "channel_names" in values or "file_ending" in values or any(root.glob("imagesTr/*_0000.*"))
             form = "an nnU-Net dataset" if nnunet else "a dataset of the Decathlon's form"
             channels = values.get("channel_names") or values.get("modality") or {}
-            return Described(form, _numbered(channels), _labels(values["labels"]), [] if nnunet else cases)
-        if cases:
+            return Described(form, _numbered(channels), _labels(values["labels"]), {} if nnunet else parts)
+        if parts:
             channels = _numbered(values.get("modality") or {})
-            return Described("a MONAI datalist", channels, _labels(values.get("labels") or {}), cases)
+            return Described("a MONAI datalist", channels, _labels(values.get("labels") or {}), parts)
     return Described()
 
 
@@ -75,13 +82,23 @@ def _labels(labels: Any) -> dict[str, tuple[int, ...]]:
     return {name: values for name, values in found.items() if values}
 
 
-def _cases(values: dict, root: Path) -> list[list[str]]:
-    """Return the files of each case of a list's training part that are there, relative to the folder."""
-    cases = values.get("training")
-    found = []
-    for case in cases if isinstance(cases, list) else []:
-        files = case.values() if isinstance(case, dict) else []
-        paths = [str(each) for file in files for each in (file if isinstance(file, list) else [file])]
-        plain = [path.removeprefix("./").removeprefix(f"{root.resolve().as_posix()}/") for path in paths]
-        found.append([path for path in plain if not path.startswith("/") and (root / path).is_file()])
-    return [files for files in found if files]
+def _parts(values: dict, root: Path) -> dict[str, list[list[str]]]:
+    """Return part -> the files of each of its cases that are there, relative to the folder; no part without any.
+
+    Of other parts than the training one only cases with a label count: without it, they are there to be segmented.
+    """
+    found = {}
+    for name in PARTS:
+        listed = values.get(name)
+        items = [case for case in listed if isinstance(case, dict)] if isinstance(listed, list) else []
+        cases = [_files(case, root) for case in items if name == PARTS[0] or case.get("label")]
+        if there := [files for files in cases if files]:
+            found[name] = there
+    return found
+
+
+def _files(case: dict, root: Path) -> list[str]:
+    """Return the files of a case that are there, relative to the folder."""
+    paths = [str(each) for file in case.values() for each in (file if isinstance(file, list) else [file])]
+    plain = [path.removeprefix("./").removeprefix(f"{root.resolve().as_posix()}/") for path in paths]
+    return [path for path in plain if not path.startswith("/") and (root / path).is_file()]

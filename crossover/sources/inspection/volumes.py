@@ -374,6 +374,23 @@ class _Inspection:
             for left, own in sides.items()
         ]
 
+    def _of_the_list(self) -> list[str]:
+        """Return what a study doesn't do as the folder's list says."""
+        odd, listed = [], {*self.said.listed}
+        if len(self.said.parts) > 1:
+            parts = ", ".join(f"{name} {len(cases)}" for name, cases in self.said.parts.items())
+            odd.append(
+                f"the list's parts ({parts}) are not kept: the study draws its own test patients from all of them"
+            )
+        others = [path for path in paths_below(self.root) if is_volume(path) and path not in listed] if listed else []
+        if alike := [path for path in others if any([*matching([path], role)] for role in self.found.roles)]:
+            odd.append(
+                f"the list leaves out {counted(len(alike), 'volume')} with names like those in it: "
+                f"{first_few(alike, 3)}; a study takes files by their names, not by the list: move those to another "
+                "folder, or write a table of the patients to take (docs/own-data.md)"
+            )
+        return odd
+
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
         groups = _groups((f"{f.about}: {f.code}", name) for name, look in looks.items() for f in look.warnings)
         odd = [f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {what}" for what, own in groups.items()]
@@ -393,6 +410,7 @@ class _Inspection:
                 f"{first_few(parted[0], 3)}: the study pairs files by their names, not by the list; rename them, or "
                 "write a table of patients (docs/own-data.md)"
             )
+        odd += self._of_the_list()
         if links := links_below(self.root):
             odd.append(
                 f"links to folders, which are not followed: {first_few(links, 3)}; copy the linked folders into "
