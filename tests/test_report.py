@@ -528,6 +528,12 @@ def whole(tmp_path_factory) -> str:
     return (folder / "a.html").read_text()
 
 
+def test_a_page_of_one_study_has_its_title_by_which_it_is_known_when_it_is_handed_on(whole, tmp_path):
+    assert "<title>Crossover: report</title>" in whole
+    page.render([results(PROSTATE)], tmp_path / "one.html")
+    assert f"<title>{html.escape(PROSTATE.title)}: report</title>" in (tmp_path / "one.html").read_text()
+
+
 def test_every_link_leads_somewhere_and_every_name_is_one(whole):
     ids = re.findall(r'\bid="([^"]+)"', whole)
     assert len(ids) == len(set(ids))
