@@ -319,6 +319,12 @@ def test_a_training_whose_process_or_job_has_ended_does_not_run(tmp_path, monkey
     }  # fmt: skip
     (own,) = progress.statuses(None)  # no Slurm answers: only what ran on this machine is known
     assert [each.stage for each in own.running if not each.ended] == ["elsewhere"]
+    monkeypatch.setattr(socket, "gethostname", lambda: "login")
+    (own,) = progress.statuses({"8"}, of_all_users=False)
+    assert [each.stage for each in own.running if each.ended] == ["lost"]
+    monkeypatch.setattr(os, "getuid", lambda: -1)  # another user, whom Slurm tells of no jobs of this one
+    (own,) = progress.statuses(set(), of_all_users=False)
+    assert not any(each.ended for each in own.running)
 
 
 def test_a_process_that_has_the_number_of_an_ended_one_does_not_train(tmp_path, monkeypatch):

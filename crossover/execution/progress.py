@@ -245,24 +245,26 @@ class Status(NamedTuple):
     """About how long the rest takes; None where nothing was trained yet."""
 
 
-def statuses(queued: Container[str] | None = None) -> list[Status]:
+def statuses(queued: Container[str] | None = None, of_all_users: bool = True) -> list[Status]:
     """Return how far the trainings of the last run are, for each of its studies.
 
     Files that a power cut left empty are passed over.
 
     Args:
         queued: the numbers of the jobs in Slurm's queue; None where it is not known.
+        of_all_users: whether these are all users' jobs, or only this user's.
     """
     runs = {path.stem: read_json_or_none(path) for path in sorted(FOLDER.glob("*.json"))}
-    return [_status(study, run, queued) for study, run in runs.items() if run]
+    return [_status(study, run, queued, of_all_users) for study, run in runs.items() if run]
 
 
-def _status(study: str, run: dict, queued: Container[str] | None) -> Status:
+def _status(study: str, run: dict, queued: Container[str] | None, of_all_users: bool) -> Status:
     done, running = _done(study), []
     over = {stage for _, stage in done}
     for path in sorted(running_folder(study).glob("*.json")):
         if path.stem not in over and (status := read_json_or_none(path)):
-            ended, ago = _has_ended(status, queued), time.time() - status.pop("time")
+            known = queued if of_all_users or path.stat().st_uid == os.getuid() else None
+            ended, ago = _has_ended(status, known), time.time() - status.pop("time")
             running.append(Running(path.stem, seconds_ago=ago, ended=ended, **status))
     left = seconds_left([seconds for seconds, _ in done], **run)
     return Status(study, len(done), run["stages"], running, left if any(s for s, _ in done) else None)
