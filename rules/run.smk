@@ -13,12 +13,11 @@ from crossover.core.incremental import KILLED
 from crossover.execution import at_stake, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
-from crossover.execution.made import call_with, keep_call, not_in_report
+from crossover.execution.made import call_with, command, keep_call, not_in_report
 from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
     Workflow as PlannedWorkflow,
     choose_at_ends,
-    command,
     end_with_jobs,
     force_outdated,
     is_made,
@@ -67,7 +66,8 @@ def refuse_to_run_beside_another() -> None:
         try:
             HELD.append(locks.take(place))
         except locks.Held as by:
-            other_call = command({"studies": "NAME", "scale": SETTINGS.scale}, "--", "studies")
+            told = {name: value for name, value in call_with(SETTINGS).items() if name not in ("data", "imagenet")}
+            other_call = command(told | {"studies": "NAME"}, "--", "studies")
             other = f". Of other studies, `{other_call}` makes all but the report"
             beside = other if place == REPORT else ""
             raise WorkflowError(
@@ -106,12 +106,6 @@ def keep_what_was_told() -> None:
     """Put on record what this run was told, for the studies of which it makes something."""
     needed = [job.wildcards for job in jobs(workflow.dag) if job.needed]
     keep_call({of.get("study") or COHORTS[of["cohort"]] for of in needed if of}, call_with(SETTINGS))
-
-
-def what_failed() -> str:
-    """Return the failures of this run, with the command that they speak of in full."""
-    failed = progress.failures(names_of_run())
-    return f"{failed}The command: {command(call_with(SETTINGS))}\n" if "--forcerun" in failed else failed
 
 
 def refuse_what_slurm_has_not() -> None:

@@ -79,7 +79,7 @@ def test_the_queue_has_the_jobs_of_the_folder_and_why_they_wait(commands, tmp_pa
 
 @pytest.mark.parametrize(("private", "told"), [("none", True), ("jobs,usage", False), ("accounts", True)])
 def test_a_site_may_keep_other_users_jobs_private(commands, private: str, told: bool):
-    commands("scontrol", f"Configuration data as of now\nPreemptMode             = OFF\nPrivateData             = {private}")
+    commands("scontrol", f"Configuration data\nPreemptMode      = OFF\nPrivateData      = {private}")
     assert slurm_site.tells_of_all_users() == told
 
 

@@ -135,9 +135,9 @@ def verify(
     Exit status: 0 if everything is as recorded, 1 if not.
     """
     from crossover.execution.integrity import describe
-    from crossover.execution.made import made, runs_of
+    from crossover.execution.made import command, made, runs_of
     from crossover.execution.verify import check_plan, verify
-    from crossover.execution.workflow import command, read_workflow
+    from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError, ValueError):
         named = studies.replace(",", " ").split()

@@ -27,7 +27,7 @@ class Held(RuntimeError):
 
 
 class Barred(RuntimeError):
-    """There can be no lock: this user may not write its file, or the file system has none; the message says what to do."""
+    """There can be no lock: this user may not write its file, or the file system has none. The message has a remedy."""
 
 
 def take(what: str | Path) -> FileLock:
@@ -55,9 +55,9 @@ def take(what: str | Path) -> FileLock:
         if error.errno not in WITHOUT_LOCKS:
             raise
         raise Barred(
-            f"the file system of {path.parent.absolute()} has no file locks (flock: {error.strerror}), without which "
-            "two processes could make the same files. What to do: have it mounted with them (Lustre: option flock), or work "
-            "in a folder of another file system"
+            f"the file system of {path.parent.absolute()} has no file locks (flock: {error.strerror}), by which no two "
+            "processes make the same files. What to do: have it mounted with them (Lustre: option flock), or work in a "
+            "folder of another file system"
         ) from None
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     path.write_text(json.dumps({"process": os.getpid(), "on": platform.node(), "since": since}))

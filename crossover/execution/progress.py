@@ -17,6 +17,7 @@ import psutil
 
 from crossover.core.files import read_json, read_json_or_none, write_json
 from crossover.core.wording import duration
+from crossover.execution.made import call_of, command
 
 P = ParamSpec("P")
 log = logging.getLogger(__name__)
@@ -184,14 +185,10 @@ def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, 
     tell(study, f"{name} FAILED: {happened}", 0)
     text = f"{study}: {name} failed: {happened}"
     if by_itself:
-        retry = retry_command(manifest)
+        again = command(call_of(study, manifest.parents[2]), "--forcerun", str(manifest))
+        retry = f"`{again}` tries it again and keeps what is done"
         text += f"\n  try: {advice}\n  if the cause lies outside the configuration, as memory does: {retry}"
     fail(study, text)
-
-
-def retry_command(manifest: Path) -> str:
-    """Return words for how to have a job's failed trainings tried once more; its finished ones are kept."""
-    return f"the same command with --forcerun {manifest} at its end tries it again and keeps what is done"
 
 
 def failures(names: Iterable[str] | None = None) -> str:
