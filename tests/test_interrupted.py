@@ -316,9 +316,10 @@ def test_a_file_system_without_locks_is_refused_in_a_sentence(tmp_path: Path, mo
         locks.take(tmp_path / "x.csv")
 
 
-def test_dvc_leaves_out_locks_that_killed_jobs_left():
+def test_dvc_leaves_out_what_killed_jobs_left():
     ignored = (ROOT / ".dvcignore").read_text().splitlines()
     assert any(fnmatch(locks.lock_path("results/uterus/metrics.csv").name, pattern) for pattern in ignored)
+    assert f"{incremental.MAKING}/" in ignored
 
 
 def test_a_process_that_is_started_does_not_keep_the_lock(tmp_path: Path):
@@ -362,7 +363,7 @@ incremental.refresh(Path("items"), {"a": "1", "b": "1"}, make, workers=2)
 def test_processes_side_by_side_end_with_a_job_that_is_killed(tmp_path: Path):
     """Else they would go on making items that the next job makes anew, and hold its locks."""
     job = subprocess.Popen([sys.executable, "-c", SIDE_BY_SIDE], cwd=tmp_path)
-    began = [tmp_path / "items" / name / "pid" for name in "ab"]
+    began = [tmp_path / "items" / incremental.MAKING / name / "pid" for name in "ab"]
     until(lambda: all(file.exists() for file in began))
     job.kill()
     job.wait()
@@ -409,8 +410,9 @@ def test_a_full_disk_is_told_in_one_line_and_no_half_file_is_left(tmp_path: Path
     code = [sys.executable, "-c", SCRIPT, kind, str(tmp_path)]
     run = subprocess.run([*inside, *code], capture_output=True, text=True)
     error, left = run.stdout.splitlines()
-    assert error.startswith(f"DiskFull: the disk is full: {tmp_path}/{kind}"), run.stdout
-    assert f"{tmp_path}/{kind} has " in error and "MB free" in error and left == "['small/record.json']", left
+    new = tmp_path / incremental.MAKING / kind
+    assert error.startswith(f"DiskFull: the disk is full: {new}"), run.stdout
+    assert f"{new} has " in error and "MB free" in error and left == "['small/record.json']", left
 
 
 def test_a_mask_that_was_written_in_part_is_not_packed(tmp_path: Path, monkeypatch):

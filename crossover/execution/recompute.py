@@ -114,9 +114,10 @@ def sample() -> tuple[str, str]:
     Raises:
         ValueError: there is none.
     """
-    records = sorted(Path("results").glob(f"*/stages/*/{RECORD}"))
-    own = [r for r in records if "same_as" not in read_json(r)]
+    manifests = sorted(Path("results").glob("*/stages/*.json"))
+    found = {m.parent / name: record for m in manifests for name, record in read_json(m).get("items", {}).items()}
+    own = sorted(folder for folder, record in found.items() if "same_as" not in record)
     if not own:
         raise ValueError("there is no trained stage in results/: run a study first")
     chosen = own[int(np.random.default_rng(0).integers(len(own)))]
-    return chosen.parts[-4], chosen.parts[-2]
+    return chosen.parts[-3], chosen.name

@@ -10,6 +10,7 @@ from rocrate.rocrate import ROCrate
 from crossover.analyses.registry import analyses
 from crossover.core.configuration import read_yaml
 from crossover.core.files import file_digest, read_json, read_json_or_none
+from crossover.core.incremental import MAKING
 from crossover.core.provenance import SUFFIX, is_intact, read_record
 from crossover.sources.settings import PHANTOM_KINDS
 
@@ -90,7 +91,8 @@ def _shown(studies: list[str]) -> Iterable[Path]:
     """
     read = {study: _read_of_phantoms(study) for study in studies}
     for study in studies:
-        for path in sorted(p for p in Path("results", study).rglob("*") if p.is_file() and p.suffix in SUFFIXES):
+        found = (p for p in Path("results", study).rglob("*") if p.is_file() and MAKING not in p.parts)
+        for path in sorted(p for p in found if p.suffix in SUFFIXES):
             if not _may_show_images(path) or read[study].get(str(path)) == file_digest(path):
                 yield path
         about = (Path(f"config/{kind}/{study}.yaml") for kind in ("studies", "published", "claims"))
