@@ -83,8 +83,10 @@ onstart:
 
 
 onsuccess:
-    print(f"\n{what_failed()}{where_the_report_is()}")
+    print(f"\n{progress.failures(names_of_run())}{where_the_report_is()}")
 
 
 onerror:
-    print(f"\n{what_failed()}{what_was_killed()}What is done stays; the same command goes on from there.")
+    print(
+        f"\n{progress.failures(names_of_run())}{what_was_killed()}What is done stays; the same command goes on from there."
+    )

@@ -13,12 +13,11 @@ from crossover.core.incremental import KILLED
 from crossover.execution import at_stake, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
-from crossover.execution.made import call_with, keep_call, not_in_report
+from crossover.execution.made import call_with, command, keep_call, not_in_report
 from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
     Workflow as PlannedWorkflow,
     choose_at_ends,
-    command,
     end_with_jobs,
     force_outdated,
     is_made,
@@ -34,9 +33,8 @@ from crossover.training import attempts
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
-RUN = Path(".cache/locks/run")
-"""The locks of a run: one for each study and cohort of its graph. Snakemake's own lock would outlive a kill."""
 HELD = []
+REPORT = Path("results/report.html")
 
 
 @functools.cache
@@ -46,21 +44,35 @@ def names_of_run() -> list[str]:
     return sorted({own[part] for own in made for part in ("study", "cohort") if part in own})
 
 
+def places_of_run() -> dict[Path, str]:
+    """Return what a run locks, with its name: the report, and the place of each study and cohort of its graph.
+
+    Two clones whose `results` or `data` is a link to one folder share these locks. Snakemake's own lock would outlive a
+    kill.
+    """
+    made = [job.wildcards for job in jobs(workflow.dag)]
+    found = {Path("results", own["study"]): own["study"] for own in made if "study" in own}
+    found |= {Path("data", own["cohort"]): own["cohort"] for own in made if "cohort" in own}
+    return found | ({REPORT: "report"} if any(job.rule == "report" for job in jobs(workflow.dag)) else {})
+
+
 def refuse_to_run_beside_another() -> None:
     """Hold the locks of this run until its process ends, so that no two runs make the same files.
 
     Raises:
         WorkflowError: another run makes some of them, or this user may not write here.
     """
-    for name in names_of_run():
+    for place, name in sorted(places_of_run().items()):
         try:
-            HELD.append(locks.take(RUN / f"{name}.lock"))
+            HELD.append(locks.take(place))
         except locks.Held as by:
-            other_call = command({"studies": "NAME", "scale": SETTINGS.scale}, "--", "studies")
+            told = {name: value for name, value in call_with(SETTINGS).items() if name not in ("data", "imagenet")}
+            other_call = command(told | {"studies": "NAME"}, "--", "studies")
             other = f". Of other studies, `{other_call}` makes all but the report"
-            beside = other if name == "report" else ""
+            beside = other if place == REPORT else ""
             raise WorkflowError(
-                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it{beside}"
+                f"another Snakemake is at work on {name} in {place.parent.resolve()}: {by}. Wait until it has ended, or "
+                f"end it{beside}"
             ) from None
         except locks.Barred as barred:
             raise WorkflowError(str(barred)) from None
@@ -94,12 +106,6 @@ def keep_what_was_told() -> None:
     """Put on record what this run was told, for the studies of which it makes something."""
     needed = [job.wildcards for job in jobs(workflow.dag) if job.needed]
     keep_call({of.get("study") or COHORTS[of["cohort"]] for of in needed if of}, call_with(SETTINGS))
-
-
-def what_failed() -> str:
-    """Return the failures of this run, with the command that they speak of in full."""
-    failed = progress.failures(names_of_run())
-    return f"{failed}The command: {command(call_with(SETTINGS))}\n" if "--forcerun" in failed else failed
 
 
 def refuse_what_slurm_has_not() -> None:
@@ -192,14 +198,13 @@ def what_was_killed() -> str:
 
 def where_the_report_is() -> str:
     """Return the answers on the report's first page, and its place; no answers of a report that the run does not make."""
-    page = Path("results/report.html")
-    if not page.exists():
+    if not REPORT.exists():
         return "There is no report: the run was asked for other files."
     if not is_made(workflow, "report"):
-        return f"The run was asked for other files than the report: {page} is of an earlier run."
+        return f"The run was asked for other files than the report: {REPORT} is of an earlier run."
     warned = ingest_warnings(dict.fromkeys(cohort for study in STUDIES.values() for cohort in study.cohorts))
-    beside = not_in_report(STUDIES, SETTINGS.scale, page.parent)
-    return "\n".join([*first_page.answers(page), *warned, *beside, f"The report: {page.resolve()}"])
+    beside = not_in_report(STUDIES, SETTINGS.scale, REPORT.parent)
+    return "\n".join([*first_page.answers(REPORT), *warned, *beside, f"The report: {REPORT.resolve()}"])
 
 
 UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}

@@ -24,9 +24,11 @@ rule train:
         code=network_code("train", "training"),
         engine=lambda w: network_of(w).engine,
         cfg=lambda w: canonical(parameters.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
+        # with `input` among its arguments it is no reason to run again
+        checks=lambda w, input: canonical(parameters.train_checks(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
         'python -I -S "$CROSSOVER_JOB" {params.engine} train --code {params.code:q} --cfg {params.cfg:q} '
-        "--slices {input.slices} --cases {input.cases} --corrected {input.corrected} "
+        "--checks {params.checks:q} --slices {input.slices} --cases {input.cases} --corrected {input.corrected} "
         "--splits {input.splits} --parents {input.parents} "
         "--selection {input.selection} --out {output} --threads {threads} "
         "--tickets {resources.gpu_tickets} --log {log} 2> {log}"

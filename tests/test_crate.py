@@ -92,6 +92,25 @@ def test_a_report_that_shows_patients_of_another_study_is_left_out(folder):
     assert "overlays.png" in named and "report.html" not in named
 
 
+def test_neither_a_file_of_weights_nor_a_reader_nor_a_patient_is_named(folder):
+    """They are settings of a study of phantoms too, and records and params.json treat them alike."""
+    settings = {
+        "cohorts": {"a": {"source": PHANTOM}},
+        "network": {"initial": {"weights": "model", "file": "/home/Doe_Jane/weights.safetensors"}},
+        "structures": {"gland": {"names": ["Gland", {"reader": "Doe_Jane"}, {"file": "**/Doe_Jane/*"}]}},
+        "series": {"t2": {"by_patient": {"Doe_Jane": {"series_number": 3}}}},
+    }
+    pictures = results("one", PHANTOM)
+    write_json(Path("results/one/params.json"), without_places(settings))
+    recorded([Path("results/one/params.json")], settings, pictures)
+    write_json(Path("config/studies/one.yaml"), settings)
+    named = crate()
+    assert "overlays.png" in named and "one.yaml" not in named
+    assert not [path for path in Path("crate").rglob("*.json") if "Doe_Jane" in path.read_text()]
+    changed = settings | {"network": {"initial": {"weights": "model", "file": "/other"}}}
+    assert without_places(changed) != without_places(settings), "a difference is still seen"
+
+
 def test_the_settings_of_the_run_with_folders_of_this_machine_are_left_out(folder):
     results("one", PHANTOM)
     Path("config/config.yaml").write_text("data: /srv/Doe_Jane")

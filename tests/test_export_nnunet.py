@@ -200,7 +200,7 @@ def test_a_folder_that_can_not_be_is_told_with_what_to_do(tmp_path, out, words):
 
 
 def test_a_study_without_results_is_told_with_what_to_do(tmp_path):
-    with pytest.raises(ConfigError, match="make reproduce STUDIES=prostate SCALE=smoke"):
+    with pytest.raises(ConfigError, match="crossover run prostate --scale smoke"):
         nnunet.export(smoke_study("prostate"), tmp_path / "results", tmp_path / NAME)
 
 

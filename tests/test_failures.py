@@ -22,6 +22,7 @@ from crossover.core import incremental
 from crossover.core.files import read_json, write_json
 from crossover.core.incremental import ItemsError, failed_of
 from crossover.execution import progress
+from crossover.execution.made import PROFILE, command, keep_call
 from crossover.study.plan import Model, Stage
 from crossover.training import attempts
 from crossover.training.engines import out_of_memory
@@ -179,6 +180,9 @@ def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     progress.begin("uterus", 3, 1)
     manifest = Path("results/uterus/stages/b1.json")
+    manifest.parent.mkdir(parents=True)
+    call = {"studies": "uterus", "scale": "smoke", "data": "/srv/a b", PROFILE: "profiles/slurm"}
+    keep_call(["uterus"], call)
     progress.fail_one("uterus", manifest, "a", NAN.happened, NAN.advice, True)
     progress.fail_one("uterus", manifest, "b", "its parent a failed: …", NAN.advice, False)
     first, second = capsys.readouterr().out.splitlines()
@@ -186,7 +190,8 @@ def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkey
     assert "stage 2 of 3" in second
     end = progress.failures()
     assert "uterus: a failed: the loss was NaN at step 7\n  try: a lower learning rate" in end
-    assert end.count("--forcerun results/uterus/stages/b1.json") == 1, "b's job can't help"
+    again = f"{command(call)} --forcerun results/uterus/stages/b1.json"
+    assert end.count("--forcerun") == 1 and f"`{again}` tries it again" in end, "b's job can't help"
     assert "uterus: b failed: its parent a failed" in end
     progress.begin("prostate", 3, 1)
     progress.forget_failures(["prostate"])
@@ -319,6 +324,12 @@ def test_a_training_whose_process_or_job_has_ended_does_not_run(tmp_path, monkey
     }  # fmt: skip
     (own,) = progress.statuses(None)  # no Slurm answers: only what ran on this machine is known
     assert [each.stage for each in own.running if not each.ended] == ["elsewhere"]
+    monkeypatch.setattr(socket, "gethostname", lambda: "login")
+    (own,) = progress.statuses({"8"}, of_all_users=False)
+    assert [each.stage for each in own.running if each.ended] == ["lost"]
+    monkeypatch.setattr(os, "getuid", lambda: -1)  # another user, whom Slurm tells of no jobs of this one
+    (own,) = progress.statuses(set(), of_all_users=False)
+    assert not any(each.ended for each in own.running)
 
 
 def test_a_process_that_has_the_number_of_an_ended_one_does_not_train(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from crossover.cli.own_data import _trained_before
 from crossover.core.configuration import ConfigError
-from crossover.core.files import write_json
+from crossover.core.files import file_digest, write_json
 from crossover.execution import preflight
 from crossover.execution.preflight import check_weights
 from crossover.report.best_by_size import action
@@ -97,11 +97,33 @@ def test_the_file_of_a_run_is_the_one_that_it_began_with(tmp_path: Path):
     file = tmp_path / "weights.safetensors"
     save_file(weights(), file)
     about = of_file(Initial(weights="model", file=str(file)))
-    initials, network = Initials({"model": about}, ""), load_study("headneck", "smoke", CONFIG).network
+    initials = Initials({"model": about}, "", {"model": about})
+    network = load_study("headneck", "smoke", CONFIG).network
     assert initials.model(STAGE, network).keys() == weights().keys()
     save_file(weights(seed=1), file)
     with pytest.raises(ValueError, match="deleted or changed after the run began"):
         initials.model(STAGE, network)
+
+
+@pytest.mark.parametrize("kind", ["model", "imagenet"])
+def test_equal_weights_in_another_place_are_the_same_settings_and_records_name_no_folder(tmp_path, monkeypatch, kind):
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path / "clone")
+    encoder, settings, records = study(weights="random").network.settings["encoder"], [], []
+    for place in (tmp_path / "Doe_Jane", tmp_path / "clone/results"):
+        file = place / ("weights.safetensors" if kind == "model" else f"{encoder}.safetensors")
+        place.mkdir()
+        save_file(weights(), file)
+        monkeypatch.setenv("CROSSOVER_IMAGENET", str(place))
+        own = study(weights=kind, **({"file": str(file)} if kind == "model" else {}))
+        batch = next(iter(plan(own).batches.values()))
+        settings.append(parameters.train(own, batch)["initial"])
+        initials = Initials(settings[-1], "", parameters.train_checks(own, batch)["places"])
+        records.append(initials.record(batch.stages[0], own.network))
+        assert initials.file(batch.stages[0], own.network) == (file if kind == "model" else None)
+    assert settings[0] == settings[1] and file_digest(file) in str(settings)
+    names = ["weights.safetensors", "results/weights.safetensors"]
+    assert [r["from"] for r in records] == (names if kind == "model" else [f"file {encoder}.safetensors"] * 2)
 
 
 def study(**initial: str) -> Study:

@@ -584,7 +584,7 @@ def test_an_item_that_kills_its_process_is_named_and_the_others_are_made(tmp_pat
     with pytest.raises(incremental.ItemsError) as caught:
         incremental.refresh(tmp_path, keys, crashing.make, workers=2)
     assert caught.value.failed == {"i07": incremental.KILLED}
-    assert set(caught.value.records) == set(keys) - {"i07"}
+    assert set(caught.value.records) == set(keys) - {"i07"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_case_whose_reader_crashes_is_excluded_and_the_others_are_kept(tmp_path: Path):

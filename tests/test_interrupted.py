@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from crossover.core import disk, incremental, locks
 from crossover.core.files import write_json
 from crossover.core.provenance import read_record
 from crossover.imaging import volumes
-from tests.dry_runs import copy_workflow
+from tests.dry_runs import ROOT, copy_workflow
 from tests.tiers import thorough
 
 pytestmark = pytest.mark.slow
@@ -107,7 +108,7 @@ def told(tmp_path_factory) -> SimpleNamespace:
 
 def test_a_second_snakemake_is_refused_and_told_of_the_first(told):
     assert told.codes[0] == 1 and f"process {told.first}, since 2" in told.beside
-    assert "another Snakemake is at work on cervix in this folder" in told.beside
+    assert f"another Snakemake is at work on cervix in {told.folder / 'data'}" in told.beside
 
 
 def test_a_run_of_another_study_beside_it_is_not_refused(told):
@@ -228,7 +229,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from crossover.core.locks import held
-with held("results/x.csv", Path(sys.argv[1])):
+with held(sys.argv[1]):
     print("has it", flush=True)
     time.sleep(60)
 """
@@ -265,7 +266,7 @@ def test_who_may_not_write_in_a_clone_sees_what_a_run_would_do_and_is_refused_a_
 def test_a_lock_in_a_folder_of_somebody_else_is_refused_in_a_sentence(tmp_path: Path):
     tmp_path.chmod(0o555)
     try:
-        call = "import sys; from pathlib import Path; from crossover.core import locks; locks.take(Path('run/a.lock'))"
+        call = "import sys; from pathlib import Path; from crossover.core import locks; locks.take(Path('run/a'))"
         code, said = as_another(sys.executable, "-c", call, folder=tmp_path)
     finally:
         tmp_path.chmod(0o755)
@@ -273,23 +274,58 @@ def test_a_lock_in_a_folder_of_somebody_else_is_refused_in_a_sentence(tmp_path: 
 
 
 def test_a_lock_ends_with_its_process_and_leaves_no_file(tmp_path: Path, capsys):
-    path = locks.lock_path("results/x.csv", tmp_path)
-    job = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
+    table = tmp_path / "results/x.csv"
+    job = subprocess.Popen([sys.executable, "-c", HOLD, table], stdout=subprocess.PIPE)
     job.stdout.readline()
     with pytest.raises(locks.Held, match=f"process {job.pid}, since 2"):
-        locks.take(path)
+        locks.take(table)
     job.kill()
     job.wait()
-    with locks.held("results/x.csv", tmp_path), pytest.raises(locks.Held):
-        locks.take(path)
-    assert not path.exists() and capsys.readouterr().out == ""
-    locks.take(path).release()
+    assert locks.is_unfinished(table)
+    with locks.held(table), pytest.raises(locks.Held):
+        locks.take(table)
+    assert list(table.parent.iterdir()) == [] and capsys.readouterr().out == ""
+    locks.take(table).release()
+
+
+def test_clones_whose_results_are_one_folder_share_its_locks(tmp_path: Path, monkeypatch):
+    """However deep the link is, and also where one of them has the folder itself."""
+    for clone in ("a", "b", "c"):
+        (tmp_path / clone).mkdir()
+    (tmp_path / "a/results/uterus").mkdir(parents=True)
+    (tmp_path / "b/results").symlink_to(tmp_path / "a/results")
+    (tmp_path / "c/results").mkdir()
+    (tmp_path / "c/results/uterus").symlink_to(tmp_path / "a/results/uterus")
+    monkeypatch.chdir(tmp_path / "a")
+    with locks.held("results/uterus/metrics.csv"):
+        for other in ("b", "c"):
+            monkeypatch.chdir(tmp_path / other)
+            with pytest.raises(locks.Held):
+                locks.take("results/uterus/metrics.csv")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_a_file_system_without_locks_is_refused_in_a_sentence(tmp_path: Path, monkeypatch, number):
+    """A lock that is a file alone, which filelock would take there, outlives a holder that is killed."""
+
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(locks.Barred, match=f"the file system of {tmp_path} has no file locks"):
+        locks.take(tmp_path / "x.csv")
+
+
+def test_dvc_leaves_out_what_killed_jobs_left():
+    ignored = (ROOT / ".dvcignore").read_text().splitlines()
+    assert any(fnmatch(locks.lock_path("results/uterus/metrics.csv").name, pattern) for pattern in ignored)
+    assert f"{incremental.MAKING}/" in ignored
 
 
 def test_a_process_that_is_started_does_not_keep_the_lock(tmp_path: Path):
-    with locks.held("a", tmp_path):
+    with locks.held(tmp_path / "a"):
         child = subprocess.Popen(["sleep", "30"])
-    locks.take(locks.lock_path("a", tmp_path)).release()
+    locks.take(tmp_path / "a").release()
     child.kill()
     child.wait()
 
@@ -327,7 +363,7 @@ incremental.refresh(Path("items"), {"a": "1", "b": "1"}, make, workers=2)
 def test_processes_side_by_side_end_with_a_job_that_is_killed(tmp_path: Path):
     """Else they would go on making items that the next job makes anew, and hold its locks."""
     job = subprocess.Popen([sys.executable, "-c", SIDE_BY_SIDE], cwd=tmp_path)
-    began = [tmp_path / "items" / name / "pid" for name in "ab"]
+    began = [tmp_path / "items" / incremental.MAKING / name / "pid" for name in "ab"]
     until(lambda: all(file.exists() for file in began))
     job.kill()
     job.wait()
@@ -374,8 +410,9 @@ def test_a_full_disk_is_told_in_one_line_and_no_half_file_is_left(tmp_path: Path
     code = [sys.executable, "-c", SCRIPT, kind, str(tmp_path)]
     run = subprocess.run([*inside, *code], capture_output=True, text=True)
     error, left = run.stdout.splitlines()
-    assert error.startswith(f"DiskFull: the disk is full: {tmp_path}/{kind}"), run.stdout
-    assert f"{tmp_path}/{kind} has " in error and "MB free" in error and left == "['small/record.json']", left
+    new = tmp_path / incremental.MAKING / kind
+    assert error.startswith(f"DiskFull: the disk is full: {new}"), run.stdout
+    assert f"{new} has " in error and "MB free" in error and left == "['small/record.json']", left
 
 
 def test_a_mask_that_was_written_in_part_is_not_packed(tmp_path: Path, monkeypatch):

@@ -110,10 +110,37 @@ def test_a_folder_left_by_a_kill_is_made_anew(made: Path):
     assert not (made.parent / "a/half-written.part").exists()
 
 
-def test_a_kill_between_items_loses_none_that_is_done(tmp_path: Path):
-    class Killed(BaseException):
-        """As the system kills: no handler of the library's catches it."""
+class Killed(BaseException):
+    """As the system kills: no handler of the library's catches it."""
 
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("by", [ValueError, Killed])
+def test_a_remake_that_is_stopped_or_fails_loses_nothing_that_was_there(made: Path, by: type, shared: bool):
+    def stops(name: str, folder: Path) -> dict:
+        (folder / "two.txt").write_text("a half")
+        raise by
+
+    with pytest.raises((Killed, ItemsError)):
+        update(made, {"a": "2", "b": "1"}, stops, prune=not shared)
+    assert incremental.is_current(made.parent / "a", "1")
+    assert again(made, {"a": "1", "b": "1"}, prune=not shared) == [], "the change was taken back"
+    assert again(made, {"a": "2", "b": "1"}, prune=not shared) == ["a"]
+    assert {path.name for path in made.parent.iterdir() if path.is_dir()} == {"a", "b"}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_new_item_that_a_kill_kept_from_its_place_is_put_there(made: Path, monkeypatch, shared: bool):
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(Killed))  # the old one is gone already
+        with pytest.raises(Killed):
+            update(made, {"a": "2", "b": "1"}, Maker(), prune=not shared)
+    assert not (made.parent / "a").exists()
+    assert again(made, {"a": "2", "b": "1"}, prune=not shared) == []
+    assert {path.name for path in made.parent.iterdir() if path.is_dir()} == {"a", "b"}
+
+
+def test_a_kill_between_items_loses_none_that_is_done(tmp_path: Path):
     class Interrupted(Maker):
         def __call__(self, name: str, folder: Path) -> dict:
             if name == "b":

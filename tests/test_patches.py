@@ -331,8 +331,8 @@ def test_a_training_begins_with_the_weights_of_a_file_by_our_names_or_monais(tra
         given = {theirs: given[own] for theirs, own in network.theirs.items()}
     file = tmp_path / "model.safetensors"
     save_file(given, file)
-    about = {"model": {"weights": "model", "from": str(file), "sha256": file_digest(file)}}
-    made = stages_of(tmp_path, initial=Initials(about, ""))
+    about, place = {"model": {"weights": "model", "sha256": file_digest(file)}}, {"model": {"file": str(file)}}
+    made = stages_of(tmp_path, initial=Initials(about, "", place))
     make(made, Stage("begun", (("t", 2),), None, "head", STRUCTURES, initial="model"), {})
     found, parent = weights(tmp_path, "begun"), weights(trained, "source")
     assert all(np.array_equal(v, found[n]) for n, v in parent.items() if not n.startswith("head."))
@@ -340,7 +340,7 @@ def test_a_training_begins_with_the_weights_of_a_file_by_our_names_or_monais(tra
     save_file({name: value[:1] for name, value in given.items()}, file)
     wrong = {"model": about["model"] | {"sha256": file_digest(file)}}
     with pytest.raises(ValueError, match=r"do not fit .* network\.architecture"):
-        stages_of(tmp_path, initial=Initials(wrong, "")).make(replace(SOURCE, initial="model"), "key", tmp_path)
+        stages_of(tmp_path, initial=Initials(wrong, "", place)).make(replace(SOURCE, initial="model"), "key", tmp_path)
 
 
 def test_check_takes_a_file_by_monais_names_as_a_training_does(tmp_path):

@@ -38,7 +38,7 @@ def said(*arguments: str) -> str:
     "model, words",
     [
         ("b_a-f9", ["no model 'b_a-f9'", "are trained: none"]),
-        ("b_a-f0", ["not trained", "make reproduce STUDIES=prostate SCALE=smoke"]),
+        ("b_a-f0", ["not trained", "crossover run prostate --scale smoke"]),
     ],
 )
 def test_a_model_that_is_not_there_is_told_with_what_to_do(tmp_path, model, words):

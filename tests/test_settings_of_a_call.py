@@ -1,6 +1,7 @@
 """What a call of the workflow is told, as it was meant, and what of it is kept for later calls."""
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
 from crossover.core.provenance import record_path
 from crossover.execution import at_stake, live
-from crossover.execution.made import call_of, call_with, completed_call, keep_call
-from crossover.execution.workflow import GraphJob, Workflow, command, config_words
+from crossover.execution.made import PROFILE, call_of, call_with, command, completed_call, config_words, keep_call
+from crossover.execution.workflow import GraphJob, Workflow
 from crossover.study.config import Settings, load_study
 from crossover.study.plan import plan
 
@@ -29,7 +30,22 @@ def test_snakemake_reads_each_setting_as_it_was_given(folder: str):
     settings = {"studies": "a,b", "scale": "demo", "data": folder}
     assert parse_config(config_words(settings)) == settings
     printed = shlex.split(command(settings, "--", "studies"))
-    assert parse_config(printed[2:-2]) == settings and printed[-2:] == ["--", "studies"]
+    assert parse_config(printed[printed.index("--config") + 1 : -2]) == settings and printed[-2:] == ["--", "studies"]
+
+
+def test_a_printed_command_is_of_the_clone_and_of_the_scheduler_that_the_run_was_given(tmp_path: Path, monkeypatch):
+    """It can be pasted after `make reproduce` and `crossover run` too, and sends nothing to this machine by mistake."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["snakemake", "--workflow-profile", "profiles/slurm", "--config", "studies=a"])
+    call = call_with(Settings(studies=["a"], scale="demo"))
+    assert call[PROFILE] == "profiles/slurm"
+    assert command(call, "-n") == "snakemake --workflow-profile profiles/slurm --config studies=a scale=demo -n"
+    Path(".venv/bin").mkdir(parents=True)
+    Path(".venv/bin/snakemake").touch()
+    assert command({}, "-n") == ".venv/bin/snakemake -n"
+    Path("results/a").mkdir(parents=True)
+    keep_call(["a"], call)
+    assert call_of("a", Path("results")) == call and PROFILE not in completed_call({}, Path("results"))
 
 
 def test_run_reads_the_patients_of_the_folder_that_it_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

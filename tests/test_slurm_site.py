@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 from pathlib import Path
@@ -75,7 +74,13 @@ def test_the_queue_has_the_jobs_of_the_folder_and_why_they_wait(commands, tmp_pa
         ("9", "PENDING", "Resources", "train uterus_scratch.b1"),
         ("10", "RUNNING", "", "cohort_cases_receive_slices"),
     ]
-    assert f"--user={getpass.getuser()}" in (tmp_path / "squeue.asked").read_text()
+    assert "--user" not in (tmp_path / "squeue.asked").read_text(), "who runs need not own the folder"
+
+
+@pytest.mark.parametrize(("private", "told"), [("none", True), ("jobs,usage", False), ("accounts", True)])
+def test_a_site_may_keep_other_users_jobs_private(commands, private: str, told: bool):
+    commands("scontrol", f"Configuration data\nPreemptMode      = OFF\nPrivateData      = {private}")
+    assert slurm_site.tells_of_all_users() == told
 
 
 @pytest.mark.parametrize("text, why", [

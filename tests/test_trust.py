@@ -105,7 +105,6 @@ def test_a_result_without_a_record_is_made_again(results):
 
 def test_what_a_killed_job_left_is_made_again(results):
     mark = locks.lock_path(TABLE)
-    mark.parent.mkdir(parents=True)
     mark.touch()
     TABLE.write_text("dsc\n")
     assert made_again(planned())

@@ -50,7 +50,7 @@ def main(job: Job) -> None:
         selection=job.selection,
         out=job.out.parent,
         cache=CACHE / study,
-        initial=Initials(job.cfg["initial"], job.imagenet),
+        initial=Initials(job.cfg["initial"], job.imagenet, job.checks.get("places", {})),
         watch=watch,
         activations=Cache(int(gigabytes * 1e9)),
         gpu_share=share(job.tickets, gpus()),

@@ -355,7 +355,7 @@ def run(
     folder that are left out are those of the study's last run.
     """
     from crossover.execution import live
-    from crossover.execution.workflow import config_words
+    from crossover.execution.made import config_words
 
     settings = config_words({"scale": "demo"} | recorded_settings(name, scale, data))
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings]

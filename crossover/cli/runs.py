@@ -90,7 +90,8 @@ def status(as_json: Json = False) -> None:
     from crossover.execution import progress, slurm_site
 
     queued = slurm_site.queue(Path.cwd())
-    found = progress.statuses(None if queued is None else {job.number for job in queued})
+    numbers = None if queued is None else {job.number for job in queued}
+    found = progress.statuses(numbers, of_all_users=numbers is None or slurm_site.tells_of_all_users())
     failed = progress.failures()
     if as_json:
         rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
@@ -134,9 +135,9 @@ def verify(
     Exit status: 0 if everything is as recorded, 1 if not.
     """
     from crossover.execution.integrity import describe
-    from crossover.execution.made import made, runs_of
+    from crossover.execution.made import command, made, runs_of
     from crossover.execution.verify import check_plan, verify
-    from crossover.execution.workflow import command, read_workflow
+    from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError, ValueError):
         named = studies.replace(",", " ").split()

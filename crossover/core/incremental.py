@@ -3,7 +3,8 @@
 A rule's output is the manifest, which lists every item with the digests of its files. Each item keeps
 a record beside its files, with the *key* it was made from: config, code and inputs. When the job runs
 again, items whose record has the present key are kept, so that a new patient redoes no other's work
-and a killed job goes on where it stopped.
+and a killed job goes on where it stopped. A new item is made beside the old one,
+and takes its place when it is complete.
 
 A manifest may also list `failed` items: what could not be made for a reason of its own, while the job as
 a whole succeeded. What reads the manifest goes on without them.
@@ -18,7 +19,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from time import perf_counter
@@ -31,6 +32,8 @@ J = TypeVar("J")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
 RECORD = "record.json"
+MAKING = ".making"
+"""The folder beside the items in which new ones lie until they are complete, which .dvcignore leaves out."""
 OWN = ("key", "files")
 """What a record holds beside the facts of its item."""
 CHUNK = 4
@@ -93,8 +96,8 @@ def refresh(
     Args:
         folder: item `name` lives in `<folder>/<name>/`.
         keys: item name -> digest of all that it is made from.
-        make: called as make(name, folder) for each item to be made, with an empty folder; returns the item's
-            own facts. It must be picklable when `workers` is above 1.
+        make: called as make(name, folder) for each item to be made, with an empty folder of that name; returns the
+            item's own facts. It must be picklable when `workers` is above 1.
         workers: how many items are made at the same time.
         prune: remove folders of items that are no longer among `keys`. Else the folder is taken for shared:
             no two processes make an item of it at once, and one that another has just made is kept.
@@ -106,7 +109,9 @@ def refresh(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if prune:
-        for old in folder.iterdir():
+        for name in keys:
+            _put_in_place(folder / name)
+        for old in folder.iterdir():  # MAKING too
             if old.is_dir() and old.name not in keys:
                 shutil.rmtree(old)
     todo = [name for name, key in keys.items() if not is_current(folder / name, key)]
@@ -204,6 +209,7 @@ def _make_all(
     if not workers or not todo:
         for name in todo:
             with nullcontext() if own else locks.held(folder / name):
+                _put_in_place(folder / name)
                 if own or not is_current(folder / name, keys[name]):
                     failed |= _guarded(name, keys[name], make, folder)
         return failed
@@ -213,12 +219,46 @@ def _make_all(
         for name in begun:
             if _in_pool([name], keys, make, folder, 1, failed):
                 failed[name] = KILLED
+                _discard(folder / name)
         killed = _in_pool([n for n in killed if n not in begun], keys, make, folder, workers, failed)
     return failed
 
 
-def _begun(folder: Path) -> bool:
-    return folder.exists() and not (folder / RECORD).exists()
+def _begun(own: Path) -> bool:
+    return _beside(own).exists()
+
+
+def _beside(own: Path) -> Path:
+    return own.parent / MAKING / own.name
+
+
+def _put_in_place(own: Path) -> None:
+    """Put a new item that is complete, if there is one, in the place of the old one.
+
+    A process that is killed meanwhile leaves the new one, for the next call.
+    """
+    new = _beside(own)
+    if (new / RECORD).exists():
+        shutil.rmtree(own, ignore_errors=True)
+        new.rename(own)
+        _discard(own)
+
+
+def _discard(own: Path) -> None:
+    """Remove what is there of a new item, and `MAKING` where nothing else is in it."""
+    shutil.rmtree(_beside(own), ignore_errors=True)
+    with suppress(OSError):
+        _beside(own).parent.rmdir()
+
+
+def _emptied(own: Path) -> Path:
+    """Return an empty folder for a new item, whatever a killed process left there."""
+    new = _beside(own)
+    shutil.rmtree(new, ignore_errors=True)
+    while not new.exists():
+        with suppress(FileNotFoundError):  # another process has removed MAKING, which was empty
+            new.mkdir(parents=True)
+    return new
 
 
 def _in_pool(
@@ -264,26 +304,25 @@ def _guarded_taken(name: str, key: str, folder: Path) -> dict[str, str]:
 
 def _guarded(name: str, key: str, make: Callable[[str, Path], dict], folder: Path) -> dict[str, str]:
     """Make one item; returns {} or {name: why it failed}. Raises DiskFull, as all that follow would fail."""
-    own = folder / name
+    new = _beside(folder / name)
     start = perf_counter()
     try:
-        if own.exists():
-            shutil.rmtree(own)
-        own.mkdir(parents=True)
-        facts = make(name, own)
-        files = sorted(p for p in own.rglob("*") if p.is_file())
+        facts = make(name, _emptied(folder / name))
+        files = sorted(p for p in new.rglob("*") if p.is_file())
+        for path in files:  # safetensors' are readable by their owner only
+            path.chmod(new.stat().st_mode & 0o666)
         record = {
             "key": key,
-            "files": {str(p.relative_to(own)): {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in files},
+            "files": {str(p.relative_to(new)): {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in files},
             **facts,
         }
-        write_json(own / RECORD, record)
-        for path in files:  # safetensors' are readable by their owner only
-            path.chmod((own / RECORD).stat().st_mode)
+        write_json(new / RECORD, record)
+        _put_in_place(folder / name)
     except Exception as error:
         log.exception("%s failed after %.1f s", name, perf_counter() - start)
-        if no_room := disk.as_disk_full(error, own):
-            shutil.rmtree(own, ignore_errors=True)
+        no_room = disk.as_disk_full(error, new)
+        _discard(folder / name)
+        if no_room:
             raise no_room from error
         return {name: f"{type(error).__name__}: {error}"}
     log.info("%s made in %.2f s", name, perf_counter() - start)

@@ -1,8 +1,10 @@
 """Locks between processes, by `filelock`: the system drops a lock when its process ends, however that happens.
 
-A lock's file names its holder for those who wait. The file of a killed holder stays, without a lock on it.
+A lock's file lies hidden beside what it guards, so that all clones that reach that by links share it. It names its
+holder for those who wait. The file of a killed holder stays, without a lock on it.
 """
 
+import errno
 import json
 import logging
 import os
@@ -15,7 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
-FOLDER = Path(".cache/locks")
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""The errors of a file system that has no locks."""
 WAIT_SECONDS = 0.5
 
 
@@ -24,21 +27,22 @@ class Held(RuntimeError):
 
 
 class Barred(RuntimeError):
-    """This user may not write the lock's file; the message names it and says what to do."""
+    """There can be no lock: this user may not write its file, or the file system has none. The message has a remedy."""
 
 
-def take(path: Path) -> FileLock:
-    """Take a lock without waiting; it is held until it is released or this process ends.
+def take(what: str | Path) -> FileLock:
+    """Take the lock of a file or folder without waiting; it is held until it is released or this process ends.
 
     Processes that are started meanwhile do not inherit it.
 
     Raises:
         Held: another process has it.
-        Barred: this user may not write its file.
+        Barred: this user may not write its file, or the file system has no locks.
     """
+    path = lock_path(what)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
+        lock = FileLock(path, fallback_to_soft=False)  # the soft one outlives a holder that is killed on another node
         lock.acquire(blocking=False)
     except Timeout:
         raise Held(_holder(path)) from None
@@ -47,22 +51,30 @@ def take(path: Path) -> FileLock:
             f"you may not write {path.absolute()}, the lock by which no two processes make the same files. What to do: "
             "run in a clone of your own, or have this one shared with your group"
         ) from None
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        raise Barred(
+            f"the file system of {path.parent.absolute()} has no file locks (flock: {error.strerror}), by which no two "
+            "processes make the same files. What to do: have it mounted with them (Lustre: option flock), or work in a "
+            "folder of another file system"
+        ) from None
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     path.write_text(json.dumps({"process": os.getpid(), "on": platform.node(), "since": since}))
     return lock
 
 
 @contextmanager
-def held(what: str | Path, folder: Path = FOLDER) -> Iterator[None]:
+def held(what: str | Path) -> Iterator[None]:
     """Hold the lock of a file or folder that is made inside the block.
 
     Where another process has it, print which, and wait.
     """
-    path = lock_path(what, folder)
+    path = lock_path(what)
     lock, waiting = None, False
     while lock is None:
         try:
-            lock = take(path)
+            lock = take(what)
         except Held as by:
             if not waiting:
                 waits = f"{what} is being made by {by} (of a run that was killed?): waiting for it"
@@ -77,10 +89,9 @@ def held(what: str | Path, folder: Path = FOLDER) -> Iterator[None]:
         lock.release()
 
 
-def lock_path(what: str | Path, folder: Path = FOLDER) -> Path:
-    """Return where the lock of a file or folder lies."""
-    own = Path(what)
-    return folder / f"{own.relative_to(own.anchor)}.lock"
+def lock_path(what: str | Path) -> Path:
+    """Return where the lock of a file or folder lies: `.<name>.lock` beside it, which .dvcignore leaves out."""
+    return Path(what).with_name(f".{Path(what).name}.lock")
 
 
 def is_unfinished(what: str | Path) -> bool:

@@ -174,7 +174,7 @@ def _check_scores(study: Study, stage: str, weights: Path, results: Path) -> Non
         ConfigError: a file on the way has changed since it was read, or has no provenance record.
     """
     what = f"{results / study.study / SUMMARY}: these scores are not known to be of the present weights"
-    again = f"run the study to its end (make reproduce STUDIES={study.study} SCALE={study.scale})"
+    again = f"run the study to its end (crossover run {study.study} --scale {study.scale})"
     waiting, seen, found = [results / study.study / SUMMARY], set[Path](), False
     while waiting:
         path = waiting.pop()

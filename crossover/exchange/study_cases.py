@@ -55,7 +55,7 @@ def splits_of(study: Study, results: Path) -> pd.DataFrame:
     path = results / study.study / "splits.csv"
     if not path.exists():
         raise ConfigError(
-            f"{path} does not exist: run the study first (make reproduce STUDIES={study.study} SCALE={study.scale})"
+            f"{path} does not exist: run the study first (crossover run {study.study} --scale {study.scale})"
         )
     return read_splits(path)
 

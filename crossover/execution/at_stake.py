@@ -11,8 +11,8 @@ from crossover.core.incremental import RECORD
 from crossover.core.provenance import read_record
 from crossover.core.wording import counted, duration
 from crossover.execution.forecast import Planned, forecast
-from crossover.execution.made import call_of
-from crossover.execution.workflow import Workflow, command
+from crossover.execution.made import call_of, command
+from crossover.execution.workflow import Workflow
 from crossover.sources.settings import PHANTOM_KINDS
 from crossover.study.config import SCALES, scale_of
 from crossover.study.schema import Study

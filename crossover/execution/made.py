@@ -1,8 +1,15 @@
-"""Which results are there, and the runs that made them."""
+"""Which results are there, what the runs that made them were told, and the command that tells a run the same."""
 
-from collections.abc import Collection
+import argparse
+import math
+import re
+import shlex
+import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+import yaml
 
 from crossover.core.files import read_json_or_none, write_json
 from crossover.core.provenance import read_record
@@ -13,7 +20,39 @@ CALLS = Path(".cache/runs")
 """For each study what the run that made its results was told. Not in `results`: folders may be named after people."""
 TOLD = ("studies", "scale", "data", "imagenet")
 """The settings of a run that decide what it makes, and of what."""
+PROFILE = "workflow-profile"
+"""Snakemake's option by which a run goes to a scheduler."""
 CONFIG = Path("config")
+SNAKEMAKE = Path(".venv/bin/snakemake")
+PLAIN = re.compile(r"(?!(True|False|(?i:inf|infinity|nan))$)[A-Za-z/][\w/.,-]*", re.ASCII)
+"""A value after `--config` that is the text which it seems to be."""
+
+
+def config_words(settings: Mapping[str, str]) -> list[str]:
+    """Return the words after `snakemake --config` by which it has these settings, whatever their values contain.
+
+    Snakemake takes quotes off a value's ends and reads the rest as YAML, in which `#` begins a comment. So what isn't
+    plain is quoted as YAML, with a blank at each end.
+    """
+    return [f"{name}={value if PLAIN.fullmatch(value) else _quoted(value)}" for name, value in settings.items()]
+
+
+def _quoted(value: str) -> str:
+    text: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=math.inf)
+    return f" {text.strip()} "
+
+
+def command(call: Mapping[str, str], *words: str) -> str:
+    """Return the command that runs the workflow so, as a shell takes it in the workflow's folder, however it was run.
+
+    Args:
+        call: settings as after `--config`, and `PROFILE`.
+        words: options, and after `--` what is asked for.
+    """
+    settings = {name: value for name, value in call.items() if name != PROFILE}
+    profile = [f"--{PROFILE}", call[PROFILE]] if PROFILE in call else []
+    given = ["--config", *config_words(settings)] if settings else []
+    return shlex.join([str(SNAKEMAKE) if SNAKEMAKE.exists() else "snakemake", *profile, *given, *words])
 
 
 class RecordedRun(NamedTuple):
@@ -28,10 +67,13 @@ class RecordedRun(NamedTuple):
 
 
 def call_with(settings: Settings) -> dict[str, str]:
-    """Return what a run was told (`TOLD`), as it would be told on the command line."""
+    """Return what this run was told (`TOLD`), as it would be told on the command line, and its profile (`PROFILE`)."""
+    words = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    words.add_argument(f"--{PROFILE}", dest=PROFILE, default="")
     data = str(Path(settings.data).absolute()) if settings.data else ""
     told = (",".join(settings.studies), settings.scale, data, settings.imagenet or "")
-    return {name: value for name, value in zip(TOLD, told) if value}
+    call = dict(zip(TOLD, told)) | vars(words.parse_known_args(sys.argv[1:])[0])
+    return {name: value for name, value in call.items() if value}
 
 
 def keep_call(studies: Collection[str], call: dict[str, str]) -> None:
@@ -48,7 +90,7 @@ def call_of(study: str, results: Path) -> dict[str, str]:
     if not (results / study).is_dir():
         return {}
     told = read_json_or_none(CALLS / f"{study}.json") or {"studies": study, "scale": scale_of(results / study)}
-    return {name: told[name] for name in TOLD if told.get(name)}
+    return {name: told[name] for name in (*TOLD, PROFILE) if told.get(name)}
 
 
 def completed_call(given: dict[str, str], results: Path) -> dict[str, str]:
@@ -114,7 +156,7 @@ def not_in_report(studies: Collection[str], scale: str, results: Path, config: P
         return []
     return [
         f"The report has only {', '.join(studies)}; {results} also has {first_few(others)}. One report of all, from "
-        f"the results that are there: make reproduce STUDIES={','.join([*studies, *others])} SCALE={scale}"
+        f"the results that are there: {command({'studies': ','.join([*studies, *others]), 'scale': scale})}"
     ]
 
 

@@ -17,6 +17,7 @@ import psutil
 
 from crossover.core.files import read_json, read_json_or_none, write_json
 from crossover.core.wording import duration
+from crossover.execution.made import call_of, command
 
 P = ParamSpec("P")
 log = logging.getLogger(__name__)
@@ -184,14 +185,10 @@ def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, 
     tell(study, f"{name} FAILED: {happened}", 0)
     text = f"{study}: {name} failed: {happened}"
     if by_itself:
-        retry = retry_command(manifest)
+        again = command(call_of(study, manifest.parents[2]), "--forcerun", str(manifest))
+        retry = f"`{again}` tries it again and keeps what is done"
         text += f"\n  try: {advice}\n  if the cause lies outside the configuration, as memory does: {retry}"
     fail(study, text)
-
-
-def retry_command(manifest: Path) -> str:
-    """Return words for how to have a job's failed trainings tried once more; its finished ones are kept."""
-    return f"the same command with --forcerun {manifest} at its end tries it again and keeps what is done"
 
 
 def failures(names: Iterable[str] | None = None) -> str:
@@ -245,24 +242,26 @@ class Status(NamedTuple):
     """About how long the rest takes; None where nothing was trained yet."""
 
 
-def statuses(queued: Container[str] | None = None) -> list[Status]:
+def statuses(queued: Container[str] | None = None, of_all_users: bool = True) -> list[Status]:
     """Return how far the trainings of the last run are, for each of its studies.
 
     Files that a power cut left empty are passed over.
 
     Args:
         queued: the numbers of the jobs in Slurm's queue; None where it is not known.
+        of_all_users: whether these are all users' jobs, or only this user's.
     """
     runs = {path.stem: read_json_or_none(path) for path in sorted(FOLDER.glob("*.json"))}
-    return [_status(study, run, queued) for study, run in runs.items() if run]
+    return [_status(study, run, queued, of_all_users) for study, run in runs.items() if run]
 
 
-def _status(study: str, run: dict, queued: Container[str] | None) -> Status:
+def _status(study: str, run: dict, queued: Container[str] | None, of_all_users: bool) -> Status:
     done, running = _done(study), []
     over = {stage for _, stage in done}
     for path in sorted(running_folder(study).glob("*.json")):
         if path.stem not in over and (status := read_json_or_none(path)):
-            ended, ago = _has_ended(status, queued), time.time() - status.pop("time")
+            known = queued if of_all_users or path.stat().st_uid == os.getuid() else None
+            ended, ago = _has_ended(status, known), time.time() - status.pop("time")
             running.append(Running(path.stem, seconds_ago=ago, ended=ended, **status))
     left = seconds_left([seconds for seconds, _ in done], **run)
     return Status(study, len(done), run["stages"], running, left if any(s for s, _ in done) else None)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from crossover.core.configuration import canonical
 from crossover.core.files import read_json
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import imported_versions, read_record
+from crossover.study.config import load_study, scale_of
+from crossover.study.initial_weights import of_file
 from crossover.training.stage_files import HISTORY, WEIGHTS
 
 DSC_TOLERANCE = 0.02
@@ -64,7 +67,8 @@ def recompute(study: str, stage: str) -> Recomputed:
     parent = settings["stages"][0]["parent"]
     if parent:
         (again / parent).symlink_to((stages / parent).resolve())
-    _train(record["command"], settings, again / "again.json")
+    checks = _checks(study, settings["stages"][0]) if "model" in settings["initial"] else {}
+    _train(record["command"], settings, checks, again / "again.json")
     return _compared(kept, again / stage, record)
 
 
@@ -77,11 +81,17 @@ def _record_of(stages: Path, stage: str) -> dict[str, Any]:
     return max(records, key=lambda record: record["begun"])
 
 
-def _train(command: str, settings: dict[str, Any], out: Path) -> None:
+def _checks(study: str, stage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a model's weights are, by the study's file as it is now: no record tells it."""
+    own = load_study(study, scale_of(Path("results", study)))
+    return {"places": {"model": of_file(own.network_of(stage["network"]).initial)}}
+
+
+def _train(command: str, settings: dict[str, Any], checks: dict[str, Any], out: Path) -> None:
     words = shlex.split(command)
     words[words.index("--out") + 1] = str(out)
     words[words.index("--log") + 1] = str(out.with_suffix(".log"))
-    words = [sys.executable, *words[1:], "--cfg", canonical(settings)]
+    words = [sys.executable, *words[1:], "--cfg", canonical(settings), "--checks", canonical(checks)]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -114,9 +124,10 @@ def sample() -> tuple[str, str]:
     Raises:
         ValueError: there is none.
     """
-    records = sorted(Path("results").glob(f"*/stages/*/{RECORD}"))
-    own = [r for r in records if "same_as" not in read_json(r)]
+    manifests = sorted(Path("results").glob("*/stages/*.json"))
+    found = {m.parent / name: record for m in manifests for name, record in read_json(m).get("items", {}).items()}
+    own = sorted(folder for folder, record in found.items() if "same_as" not in record)
     if not own:
         raise ValueError("there is no trained stage in results/: run a study first")
     chosen = own[int(np.random.default_rng(0).integers(len(own)))]
-    return chosen.parts[-4], chosen.parts[-2]
+    return chosen.parts[-3], chosen.name

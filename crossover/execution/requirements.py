@@ -148,9 +148,8 @@ def refusal(needs: Iterable[Need]) -> str | None:
     if not (found := _shortages(needs)):
         return None
     return "\n".join(found) + (
-        "\nMake room, link data/ or results/ to a larger disk, or run fewer studies or a smaller scale "
-        "(STUDIES=, SCALE=). These are estimates: with disk_check: false in config/config.yaml the run "
-        "begins all the same"
+        "\nMake room, link data/ or results/ to a larger disk, or run fewer studies or a smaller scale. "
+        "These are estimates: with disk_check: false in config/config.yaml the run begins all the same"
     )
 
 

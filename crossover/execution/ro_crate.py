@@ -10,7 +10,9 @@ from rocrate.rocrate import ROCrate
 from crossover.analyses.registry import analyses
 from crossover.core.configuration import read_yaml
 from crossover.core.files import file_digest, read_json, read_json_or_none
+from crossover.core.incremental import MAKING
 from crossover.core.provenance import SUFFIX, is_intact, read_record
+from crossover.sources.redaction import without_places
 from crossover.sources.settings import PHANTOM_KINDS
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
@@ -87,14 +89,19 @@ def _shown(studies: list[str]) -> Iterable[Path]:
 
     What patients can be seen in, or who they are, is left out: pictures made from images, and the study's file, which
     has the folders of real cohorts. Without a record that says that they are of phantoms, they count as of patients.
+    A study's file that tells what no record does (`without_places`) is left out too: params.json has the settings.
     """
     read = {study: _read_of_phantoms(study) for study in studies}
     for study in studies:
-        for path in sorted(p for p in Path("results", study).rglob("*") if p.is_file() and p.suffix in SUFFIXES):
+        found = (p for p in Path("results", study).rglob("*") if p.is_file() and MAKING not in p.parts)
+        for path in sorted(p for p in found if p.suffix in SUFFIXES):
             if not _may_show_images(path) or read[study].get(str(path)) == file_digest(path):
                 yield path
-        about = (Path(f"config/{kind}/{study}.yaml") for kind in ("studies", "published", "claims"))
-        yield from (path for path in about if path.exists() and (read[study] or path.parent.name != "studies"))
+        own = Path(f"config/studies/{study}.yaml")
+        if read[study] and own.exists() and without_places(settings := read_yaml(own)) == settings:
+            yield own
+        about = (Path(f"config/{kind}/{study}.yaml") for kind in ("published", "claims"))
+        yield from (path for path in about if path.exists())
     if _is_report_of_phantoms(Path("results/report.html")):
         yield Path("results/report.html")
     # not config/config.yaml: it names folders of this machine, and its scale is in each study's params.json

@@ -49,8 +49,8 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
         raise ConfigError(f"study {study.study} has no model {model!r}; models that are trained: {there}")
     if model not in trained:
         raise ConfigError(
-            f"model {model!r} is not trained in {stages}: run the study first (make reproduce "
-            f"STUDIES={study.study} SCALE={study.scale})"
+            f"model {model!r} is not trained in {stages}: run the study first "
+            f"(crossover run {study.study} --scale {study.scale})"
         )
     _check_trained(study, model, models[model])
     return models[model]
@@ -72,7 +72,7 @@ def _check_trained(study: Study, model: str, stage: Path) -> None:
     if not made:
         raise ConfigError(
             f"model {model!r}: the record of its training in {stage} does not tell how images were prepared for it: "
-            f"train it again (make reproduce STUDIES={study.study} SCALE={study.scale})"
+            f"train it again (crossover run {study.study} --scale {study.scale})"
         )
     if differing := [_SECTIONS.get(key, key) for key in now if made.get(key) != now[key]]:
         raise ConfigError(

@@ -91,12 +91,14 @@ class Queued(NamedTuple):
 
 
 def queue(folder: Path) -> list[Queued] | None:
-    """Return the jobs that were submitted from a folder by its owner and have not ended; None where no Slurm answers.
+    """Return the jobs that were submitted from a folder and have not ended; None where no Slurm answers.
+
+    Those of all users, or only this user's (`tells_of_all_users`).
 
     Args:
         folder: that of the run.
     """
-    heads, *lines = _lines(["squeue", f"--user={folder.owner()}", "--format=%A|%T|%r|%k|%Z"]) or [""]
+    heads, *lines = _lines(["squeue", "--format=%A|%T|%r|%k|%Z"]) or [""]
     if not heads:
         return None
     rows = [line.split("|", 4) for line in lines]
@@ -107,6 +109,12 @@ def queue(folder: Path) -> list[Queued] | None:
         for number, state, reason, about, where in rows
         if Path(where).resolve() == folder.resolve()
     ]
+
+
+def tells_of_all_users() -> bool:
+    """Return whether this Slurm tells a user of other users' jobs: a site may keep them private."""
+    private = [line for line in _lines(["scontrol", "show", "config"]) if line.startswith("PrivateData")]
+    return not any(re.search(r"\b(jobs|all)\b", line.partition("=")[2]) for line in private)
 
 
 SLURM_SAYS = re.compile(

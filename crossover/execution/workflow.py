@@ -28,8 +28,6 @@ import json
 import logging
 import math
 import os
-import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -62,35 +60,6 @@ MAKE_STUDY = "snakemake --config studies={study} -- studies"
 """The command that makes all of one study except the report."""
 MAKE_REPORT = "snakemake --allowed-rules report all"
 """The command that makes the report, and refuses to run anything else."""
-
-
-PLAIN = re.compile(r"(?!(True|False|(?i:inf|infinity|nan))$)[A-Za-z/][\w/.,-]*", re.ASCII)
-"""A value after `--config` that is the text which it seems to be."""
-
-
-def config_words(settings: Mapping[str, str]) -> list[str]:
-    """Return the words after `snakemake --config` by which it has these settings, whatever their values contain.
-
-    Snakemake takes quotes off a value's ends and reads the rest as YAML, in which `#` begins a comment. So what isn't
-    plain is quoted as YAML, with a blank at each end.
-    """
-    return [f"{name}={value if PLAIN.fullmatch(value) else _quoted(value)}" for name, value in settings.items()]
-
-
-def _quoted(value: str) -> str:
-    text: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=math.inf)
-    return f" {text.strip()} "
-
-
-def command(settings: Mapping[str, str], *words: str) -> str:
-    """Return the command, as a shell takes it, that runs the workflow with these settings.
-
-    Args:
-        settings: as after `--config`.
-        words: options, and after `--` what is asked for.
-    """
-    given = ["--config", *config_words(settings)] if settings else []
-    return shlex.join(["snakemake", *given, *words])
 
 
 @dataclass(frozen=True)

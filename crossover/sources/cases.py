@@ -221,8 +221,8 @@ def _work(
         return {c: _phantom(c, item, source, raw) for c, item in received.items()}, [], {}
     if data is None:
         raise ValueError(
-            "cases must be made again, from the folder of the data: give it with DATA=<folder> (make) or --config "
-            "data=<folder> (snakemake)"
+            "cases must be made again, from the folder of the data: give it with DATA=<folder> (make), --data "
+            "(crossover) or --config data=<folder> (snakemake)"
         )
     if not isinstance(source, DicomSource):
         cases, notes, lacking = form_of(source).rows(source, data)

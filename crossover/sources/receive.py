@@ -41,7 +41,7 @@ def receive(source: Source, manifest: Path, data: Path | None, code: str, worker
     if data is None:
         raise ValueError(
             f"cohort {manifest.parent.name} is read from a folder of data: give it with DATA=<folder> "
-            "(make) or --config data=<folder> (snakemake)"
+            "(make), --data (crossover) or --config data=<folder> (snakemake)"
         )
     seen = KnownDigests(manifest.parent / SEEN, data, key_of(source), workers)
     found = _files(source, data, seen) if source.kind == "dicom" else _patients(source, data, seen)

@@ -5,22 +5,28 @@ from typing import Any
 from crossover.core.files import digest
 from crossover.sources.settings import PHANTOM_KINDS
 
+PRIVATE = ("file", "reader", "by_patient")
+"""Keys of settings whose values may have people's names: paths and patterns, who drew a structure, patients."""
+
 
 def without_places(settings: Any) -> Any:
-    """Replace each source of real data in settings by its kind and a digest.
+    """Replace each source of real data in settings by its kind and a digest, and values of `PRIVATE` by digests.
 
-    Its folders may be named after people.
+    Folders and files may be named after people.
     """
     if isinstance(settings, list):
         return [without_places(value) for value in settings]
     if not isinstance(settings, dict):
         return settings
-    return {
-        key: {"kind": value["kind"], "digest": digest(value)}
-        if key == "source" and _is_real(value)
-        else without_places(value)
-        for key, value in settings.items()
-    }
+    return {key: _told(key, value) for key, value in settings.items()}
+
+
+def _told(key: str, value: Any) -> Any:
+    if key == "source" and _is_real(value):
+        return {"kind": value["kind"], "digest": digest(value)}
+    if key in PRIVATE and value:
+        return digest(value)
+    return without_places(value)
 
 
 def _is_real(source: Any) -> bool:

@@ -9,6 +9,9 @@ from crossover.networks import imagenet
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
 
+PLACE = ("file", "from", "because")
+"""Of what `at_hand` and `of_file` return, what says where weights are or were looked for: no result depends on it."""
+
 
 def at_hand(settings: Initial, encoder: str) -> dict[str, str]:
     """Return what a stage that asks for ImageNet weights of an encoder begins with.
@@ -29,13 +32,20 @@ def of_file(settings: Initial) -> dict[str, str]:
     """Return what a stage that asks for the weights of a model's file begins with.
 
     Returns:
-        weights ("model"), from (the file) and its sha256, "" where it is not there; with the record of a stage beside
-        it also the structures that it was trained for.
+        weights ("model"), the file and its sha256, "" where it is not there; from, which is for records: its path below
+        this folder, else its name alone, since folders may be named after people; with the record of a stage beside it
+        also the structures that it was trained for.
     """
     path = Path(settings.file or "")
     record = read_json_or_none(path.with_name(RECORD)) or {}
     known = {"structures": ", ".join(record["stage"]["structures"])} if "stage" in record else {}
-    return {"weights": "model", "from": str(path), "sha256": unchanged_digest(path) if path.is_file() else "", **known}
+    sha256 = unchanged_digest(path) if path.is_file() else ""
+    return {"weights": "model", "file": str(path), "from": _near(path), "sha256": sha256, **known}
+
+
+def _near(path: Path) -> str:
+    full = Path(os.path.abspath(path))
+    return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else path.name
 
 
 PARAMS = "params.json"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from crossover.study import backends
-from crossover.study.initial_weights import at_hand, of_file
+from crossover.study.initial_weights import PLACE, at_hand, of_file
 from crossover.study.plan import Batch, Model, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -83,9 +83,18 @@ def train(study: Study, batch: Batch) -> dict:
     return {
         "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
         "stages": [asdict(stage) for stage in batch.stages],
-        "initial": _initial(study, batch),
+        "initial": {
+            name: {key: value for key, value in about.items() if key not in PLACE}
+            for name, about in _initial(study, batch).items()
+        },
         "prepared": prepared(study, own),
     }
+
+
+def train_checks(study: Study, batch: Batch) -> dict:
+    """Return where the initial weights of a job are, or were looked for: it reads them there, and its records tell."""
+    found = _initial(study, batch).items()
+    return {"places": {name: {key: about[key] for key in PLACE if key in about} for name, about in found}}
 
 
 def prepared(study: Study, network: Network) -> dict:

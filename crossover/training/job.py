@@ -47,22 +47,34 @@ def seed_of(seed: int, stage: Stage, collapsed: int) -> int:
 
 
 class Initials:
-    """What first stages begin with: encoder -> as `crossover.study.initial_weights.at_hand` found it.
+    """What first stages begin with: encoder, or "model" -> as `crossover.study.initial_weights` found it.
 
     Args:
+        at_hand: what they are: all that results depend on.
         path: where the run's configuration says that ImageNet weights are, see `crossover.study.config.Settings`.
+        places: where they are, or were looked for (`PLACE` there).
     """
 
-    def __init__(self, at_hand: dict[str, dict[str, str]], path: str) -> None:
-        self._at_hand, self._path = at_hand, path
+    def __init__(
+        self, at_hand: dict[str, dict[str, str]], path: str, places: Mapping[str, dict[str, str]] = MappingProxyType({})
+    ) -> None:
+        self._at_hand, self._path, self._places = at_hand, path, places
 
     def of(self, stage: Stage, network: Network) -> dict[str, str] | None:
-        """Return what a stage begins with; None for a stage with a parent."""
-        if stage.initial == "model":
-            return self._at_hand["model"]
-        if stage.initial != "imagenet":
-            return {"weights": stage.initial} if stage.initial else None
-        return self._at_hand[str(network.settings["encoder"])]
+        """Return what a stage begins with, wherever that is; None for a stage with a parent."""
+        if stage.initial in ("imagenet", "model"):
+            return self._at_hand[self._name(stage, network)]
+        return {"weights": stage.initial} if stage.initial else None
+
+    def record(self, stage: Stage, network: Network) -> dict[str, str] | None:
+        """Return what `of` returns, with where the weights are from, in words that name no folder outside."""
+        place = self._places.get(self._name(stage, network), {}) if stage.initial in ("imagenet", "model") else {}
+        about = self.of(stage, network)
+        return about and about | {key: value for key, value in place.items() if key != "file"}
+
+    @staticmethod
+    def _name(stage: Stage, network: Network) -> str:
+        return "model" if stage.initial == "model" else str(network.settings["encoder"])
 
     def file(self, stage: Stage, network: Network) -> Path | None:
         """Return the study's file of weights; None where the stage begins otherwise.
@@ -73,7 +85,7 @@ class Initials:
         about = self.of(stage, network)
         if not about or about["weights"] != "model":
             return None
-        path = Path(about["from"])
+        path = Path(self._places["model"]["file"])
         if not path.is_file() or file_digest(path) != about["sha256"]:
             raise ValueError(f"network.initial.file: {path} was deleted or changed after the run began: restore it")
         return path

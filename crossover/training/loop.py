@@ -185,7 +185,7 @@ class Loop(Stages):
         return {
             "stage": asdict(stage), "seed": seed, "collapsed": collapsed,
             "network": self.settings.network.model_dump(mode="json"),
-            "initial": self.initial.of(stage, self.settings.network),
+            "initial": self.initial.record(stage, self.settings.network),
             "standardised": moments._asdict() if moments else None, "steps": done.steps, "best_step": done.best_step,
             "best_validation_dsc": done.best_dsc, "parameters": engine.parameters(),
             "patients": {use: len(c) for use, c in data.cases.items()}, **self._seen(data), "activations": counts,

@@ -62,7 +62,7 @@ def fetch(
         the same command goes on from there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with held(f"fetch of {name}", folder), requests.Session() as session:
+    with held(folder / name), requests.Session() as session:
         work = Fetch(name, cohort, series, FetchRecords(folder, name), session, tell)
         todo = _missing(work)
         if todo:

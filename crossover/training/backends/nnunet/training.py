@@ -252,7 +252,7 @@ class NnunetStages(Stages):
 
     def _began_with(self, stage: Stage) -> dict | None:
         """Return what a stage without a parent began with; of a file also what was loaded of it, and what not."""
-        about = self.initial.of(stage, self.settings.network)
+        about = self.initial.record(stage, self.settings.network)
         return {**about, **self._loaded} if about and self._loaded else about
 
     def _plan(self, stage: Stage, prepared: _Prepared, trainer: CrossoverTrainer) -> dict:
