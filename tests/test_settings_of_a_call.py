@@ -1,6 +1,7 @@
 """What a call of the workflow is told, as it was meant, and what of it is kept for later calls."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 from crossover.cli.app import app
 from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
-from crossover.core.provenance import record_path
+from crossover.core.provenance import KEPT, record_path
 from crossover.execution import at_stake, live
 from crossover.execution.made import call_of, call_with, completed_call, keep_call
 from crossover.execution.workflow import GraphJob, Workflow, command, config_words
@@ -138,6 +139,9 @@ def test_patients_that_become_phantoms_are_asked_for(clone: Path, rule: str):
     said = at_stake.refusal(workflow, {})
     assert "came from dicom, and now comes from prostate_phantom" in said
     assert ("3 trainings" if rule == "train" else "3 cases of real patients") in said
+    shutil.copytree("data", KEPT / "data")
+    shutil.rmtree("data")
+    assert "came from dicom" in at_stake.refusal(begun("demo", rule), {})
 
 
 def test_run_takes_scale_and_folder_of_the_last_run(clone: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
-from crossover.core.provenance import read_record
+from crossover.core.provenance import read_last_record
 from crossover.core.wording import counted, duration
 from crossover.execution.forecast import Planned, forecast
 from crossover.execution.made import call_of
@@ -71,8 +71,8 @@ def _sources(study: Study) -> list[str]:
 
 
 def _kind(cohort: str) -> str:
-    """Return the kind of the source that a cohort came from, as its records tell; "" where they are gone."""
-    records = (read_record(Path(f"data/{made}/{cohort}/manifest.json")) for made in ("raw", "cases"))
+    """Return the kind of the source that a cohort came from, as its last record tells; "" where none does."""
+    records = (read_last_record(Path(f"data/{made}/{cohort}/manifest.json")) for made in ("raw", "cases"))
     return next((record["settings"].get("source", {}).get("kind", "") for record in records if record), "")
 
 
