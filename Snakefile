@@ -1,5 +1,6 @@
 """Crossover: from raw DICOM to the papers' figures, for every study that the configuration names."""
 
+import os
 import sys
 
 from snakemake.utils import min_version
@@ -7,9 +8,15 @@ from snakemake.utils import min_version
 min_version("9.0")
 HOME = str(workflow.current_basedir)  # of this file, also where another Snakefile takes it as a module
 sys.path.insert(0, HOME)
+os.environ.setdefault("CROSSOVER_RUN", "")
 
 
 configfile: "config/config.yaml"
+
+
+envvars:
+    # of the run, which its jobs are given wherever they run
+    "CROSSOVER_RUN",
 
 
 include: "rules/common.smk"
@@ -72,6 +79,7 @@ onstart:
     refuse_what_slurm_has_not()
     refuse_what_the_disk_cannot_hold()
     keep_what_was_told()
+    keep_what_it_begins_with()
     begin_progress()
     try_the_gpus()
     start_fork_servers()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from crossover.execution import resources
+from crossover.execution import begun, resources
 from crossover.study import backends, parameters
 from crossover.execution.cohort_size import amount
 from crossover.statistics.papers.claims.check import check_claims
@@ -268,6 +268,10 @@ def planned_one(members: Mapping[str, Any], name: str) -> Any:
     Raises:
         WorkflowError: it is not planned; the message names those that are.
     """
+    if name not in members and not workflow.is_main_process:
+        raise WorkflowError(
+            f"{name!r} is planned no more: the configuration changed since the run began: {begun.REMEDY}"
+        )
     if name not in members:
         raise WorkflowError(f"{name!r} is not planned; there are {', '.join(members)}")
     return members[name]

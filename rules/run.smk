@@ -10,7 +10,7 @@ from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
 from crossover.core.incremental import KILLED
-from crossover.execution import at_stake, estimate, progress, requirements, slurm_site
+from crossover.execution import at_stake, begun, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
 from crossover.execution.made import call_with, command, keep_call, not_in_report
@@ -106,6 +106,12 @@ def keep_what_was_told() -> None:
     """Put on record what this run was told, for the studies of which it makes something."""
     needed = [job.wildcards for job in jobs(workflow.dag) if job.needed]
     keep_call({of.get("study") or COHORTS[of["cohort"]] for of in needed if of}, call_with(SETTINGS))
+
+
+def keep_what_it_begins_with() -> None:
+    """Keep settings and code of this run's jobs, with which each compares its own when it begins, wherever it runs."""
+    made = {min(map(str, job.outputs)): (job.settings, job.code) for job in jobs(workflow.dag) if job.needed}
+    begun.begin(names_of_run(), made)
 
 
 def refuse_what_slurm_has_not() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -155,6 +156,45 @@ def test_without_snakemakes_metadata_the_records_decide(pretended: Pretended):
     assert pretended.after(file, text) == expected and "train" in expected
     shutil.rmtree(metadata)  # a dry run makes an empty one
     kept.rename(metadata)
+
+
+def without(pretended: Pretended, folders: list[str], path: str, text: str) -> tuple[set[str], set[str]]:
+    """The rules that another text of a file reruns, with and without some folders; without a change none run."""
+    there = pretended.after(path, text)
+    aside = pretended.folder / "aside"
+    for folder in folders:
+        (aside / folder).parent.mkdir(parents=True, exist_ok=True)
+        (pretended.folder / folder).rename(aside / folder)
+    try:
+        assert pretended.dry_run() == []
+        return there, pretended.after(path, text)
+    finally:
+        for folder in folders:
+            (aside / folder).rename(pretended.folder / folder)
+
+
+@pytest.mark.parametrize("pretended", ["uterus"], indirect=True)
+def test_what_was_cleared_away_hides_no_change_of_what_it_was_made_with(pretended: Pretended):
+    file = "crossover/training/prediction.py"
+    text = (pretended.folder / file).read_text() + "\nMORE = 1\n"
+    there, gone = without(pretended, ["results/uterus/predictions"], file, text)
+    assert there == gone and {"predict", "evaluate", "report"} <= gone
+    values = read_study_file(pretended.folder / file_of(pretended), pretended.folder / "config/bases")
+    values["cohorts"]["uterus"]["source"]["seed"] = 4711
+    there, gone = without(pretended, ["data/raw", "data/cases"], file_of(pretended), yaml.safe_dump(values))
+    assert there == gone and {"receive", "train", "report"} <= gone
+
+
+@pytest.mark.parametrize("pretended", ["headneck"], indirect=True)
+def test_patients_that_are_not_at_hand_make_nothing_outdated_where_all_of_them_was_cleared_away(pretended: Pretended):
+    for folder in ("raw", "cases"):
+        shutil.rmtree(pretended.folder / "data" / folder)
+    assert pretended.dry_run() == []
+    patients = Path(pretended.config.pop("data"))
+    assert pretended.dry_run() == []
+    pretended.config["data"] = str(patients)
+    (patients / "new.bin").write_bytes(b"1")
+    assert {"receive", "cases", "train"} <= {*pretended.dry_run()}
 
 
 @pytest.mark.parametrize("pretended", ["uterus"], indirect=True)

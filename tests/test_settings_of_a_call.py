@@ -1,17 +1,20 @@
 """What a call of the workflow is told, as it was meant, and what of it is kept for later calls."""
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from snakemake.cli import parse_config
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.core.configuration import read_yaml
 from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
-from crossover.core.provenance import record_path
+from crossover.core.provenance import KEPT, record_path
 from crossover.execution import at_stake, live
 from crossover.execution.made import PROFILE, call_of, call_with, command, completed_call, config_words, keep_call
 from crossover.execution.workflow import GraphJob, Workflow
@@ -154,6 +157,46 @@ def test_patients_that_become_phantoms_are_asked_for(clone: Path, rule: str):
     said = at_stake.refusal(workflow, {})
     assert "came from dicom, and now comes from prostate_phantom" in said
     assert ("3 trainings" if rule == "train" else "3 cases of real patients") in said
+    shutil.copytree("data", KEPT / "data")
+    shutil.rmtree("data")
+    assert "came from dicom" in at_stake.refusal(begun("demo", rule), {})
+
+
+@pytest.fixture
+def neighbour(clone: Path) -> Path:
+    """Results of a second study of the same cohorts, made from the cases that are there; its file."""
+    shutil.rmtree("config")
+    shutil.copytree(CONFIG, "config")
+    file = Path("config/studies/second.yaml")
+    values = read_yaml(Path("config/studies/prostate.yaml"))
+    file.write_text(yaml.safe_dump(values | {"study": "second"}))
+    manifest, splits = "data/cases/site_a/manifest.json", RESULTS / "second/splits.csv"
+    splits.parent.mkdir()
+    splits.touch()
+    write_json(record_path(splits), {"inputs": {manifest: "1"}})
+    write_json(record_path(Path(manifest)), {"outputs": {manifest: "1"}, "settings": {}})
+    return file
+
+
+def test_cases_of_another_studys_results_are_not_replaced_where_it_defines_the_cohort_otherwise(neighbour: Path):
+    call = {"studies": "prostate", "scale": "demo"}
+    assert at_stake.refusal(begun("demo", "cases"), call) == "", "both studies define it alike"
+    values = read_yaml(neighbour)
+    values["cohorts"]["site_a"]["source"]["seed"] = 4711
+    neighbour.write_text(yaml.safe_dump(values))
+    said = at_stake.refusal(begun("demo", "cases"), call)
+    assert said.startswith(
+        "cohort site_a of study prostate differs from cohort site_a of study second in source: give one"
+    )
+    assert "cases of site_a that results of second came from" in said and "replace=true`" in said
+    assert at_stake.refusal(begun("demo", "cases", needed=False), call) == ""
+    write_json(record_path(RESULTS / "second/splits.csv"), {"inputs": {"data/cases/site_a/manifest.json": "2"}})
+    assert at_stake.refusal(begun("demo", "cases"), call) == "", "they were replaced before"
+
+
+def test_a_study_without_a_file_keeps_no_cases(neighbour: Path):
+    neighbour.unlink()
+    assert at_stake.refusal(begun("demo", "cases"), {}) == ""
 
 
 def test_run_takes_scale_and_folder_of_the_last_run(clone: Path, monkeypatch: pytest.MonkeyPatch):

@@ -110,6 +110,19 @@ def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waitin
     assert queue() == [] and processes_of(waiting) == []
 
 
+def test_a_study_that_is_edited_while_a_run_is_submitted_is_not_mixed_into_it(waiting: Path):
+    (waiting / "workflow_scripts/receive.py").write_text(SLOW.replace('"cervix" in str(job.out) and ', ""))
+    both = [TARGET, TARGET.replace("cervix", "uterus")]
+    with start(waiting, *both, asking=[*UNACCOUNTED, "--jobs", "1", "--retries", "0"]) as run:
+        until(lambda: seen(waiting), seconds=180)
+        study = waiting / "config/studies/uterus.yaml"
+        study.write_text(study.read_text().replace("seed: 11", "seed: 4711").replace("seed: 12", "seed: 4712"))
+        (waiting / "go").touch()
+        assert run.wait(timeout=900) == 1, (waiting / "log").read_text()[-3000:]
+    assert [what for what, *_ in seen(waiting)] == ["begins", "ends"]
+    assert "config/studies/uterus.yaml changed since the run began" in (waiting / "log").read_text()
+
+
 @pytest.mark.parametrize("asked, why", [
     (["slurm_partition=nosuch"], "slurm_partition: there is no nosuch; there are main, short"),
     *([(["slurm_account=lap"], f"slurm_account: lap is none of yours; you have {ACCOUNT}")] if accounts() else []),

@@ -58,7 +58,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def made_again(job: GraphJob) -> bool:
     """Whether the job would run; nobody changed its results."""
     check_results(job.outputs, CALL)
-    return Checker().is_outdated(job)
+    return Checker().is_outdated(job, lambda path: None)
 
 
 def refusal(*outputs: Path) -> str:
@@ -195,6 +195,47 @@ def last(results) -> Path:
     return path
 
 
+def outdated_by(between: GraphJob) -> bool:
+    """Whether the last of three files is made again, where the one between is to be made by this job."""
+    jobs = {TABLE: between}
+    return Checker().is_outdated(planned(Path("results/uterus/summary.csv"), (str(TABLE),)), jobs.get)
+
+
+def clear_away(*outputs: Path) -> None:
+    for path in outputs:
+        path.unlink()
+        provenance.record_path(path).unlink()
+
+
+def test_a_change_of_what_was_cleared_away_makes_what_was_made_from_it_again(last):
+    other = planned(settings={"alpha": 0.01})
+    assert not outdated_by(planned()) and not outdated_by(other), "files that are there are compared themselves"
+    clear_away(TABLE)
+    assert not outdated_by(planned()) and outdated_by(other)
+    Path("in.csv").write_text("n\n2\n")
+    assert outdated_by(planned())
+
+
+def test_what_was_made_again_to_the_same_bytes_and_then_cleared_away_changes_nothing(last):
+    recipe = {"alpha": 0.01}
+    provenance.write_records([TABLE], provenance.digest_files([Path("in.csv")]), recipe, [ENTRY], redact=without_places)
+    clear_away(TABLE)
+    assert not outdated_by(planned(settings=recipe)) and outdated_by(planned())
+
+
+def test_what_was_made_again_to_other_bytes_and_then_cleared_away_is_no_longer_what_was_read(last):
+    TABLE.write_text("dsc\n0.6\n")
+    record(TABLE, "in.csv")
+    clear_away(TABLE)
+    assert outdated_by(planned())
+
+
+def test_what_was_cleared_away_without_a_record_that_is_kept_counts_as_unchanged(last):
+    clear_away(TABLE)
+    (provenance.KEPT / provenance.record_path(TABLE)).unlink()
+    assert not outdated_by(planned(settings={"alpha": 0.01}))
+
+
 def traced(path: Path, *options: str) -> tuple[int, str]:
     done = CliRunner().invoke(app, ["trace", str(path), *options])
     return done.exit_code, done.output
@@ -223,7 +264,7 @@ def test_the_way_back_says_that_a_record_was_damaged(last):
 def test_a_record_whose_keys_are_damaged_stops_the_run_and_is_named(results, key):
     path = provenance.record_path(TABLE)
     path.write_text(path.read_text().replace(f'"{key}":', f'"{key}x":'))
-    assert not Checker().is_outdated(planned())
+    assert not Checker().is_outdated(planned(), lambda path: None)
     assert "not as it was written" in refusal()
 
 

@@ -25,8 +25,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from crossover.core import disk, locks, provenance
-from crossover.core.source_code import code_digest
-from crossover.execution import progress
+from crossover.execution import begun, progress
 from crossover.sources.redaction import without_places
 
 KIBIBYTE = 1024
@@ -123,9 +122,9 @@ def _with_record(
     starting: float | None,
 ) -> None:  # fmt: skip
     entries = given.code["entries"] if given.code else [f"workflow_scripts/{script}.py"]
-    if given.code and code_digest(*entries) != given.code["digest"]:
-        raise RuntimeError("source files changed since the workflow was started: start it again")
-    begun, start, imports = datetime.now(UTC), perf_counter(), _Imports()
+    if given.code:
+        begun.refuse_changes(min(map(str, _listed(given, "out"))), given.cfg, given.code)
+    begins, start, imports = datetime.now(UTC), perf_counter(), _Imports()
     inputs = (path for name in names if name != "out" for path in _listed(given, name))
     read = provenance.digest_files(inputs)
     with imports:
@@ -137,7 +136,7 @@ def _with_record(
         entries,
         redact=without_places,
         command=_command(script),
-        begun=begun.isoformat(timespec="milliseconds"),
+        begun=begins.isoformat(timespec="milliseconds"),
         starting=starting,
         seconds=round(perf_counter() - start, 3),
         importing=round(imports.seconds, 3),

@@ -2,7 +2,8 @@
 
 It holds what went in and what came out, each file with its SHA-256, the settings, the source files, the command
 and the versions of what was imported. What verifies, traces or exports results, and what decides before a run
-whether they are those of the present plan, reads it; nothing else says how a result was made.
+whether they are those of the present plan, reads it; nothing else says how a result was made. A copy in `KEPT` tells it
+of an output that was cleared away with its record.
 """
 
 import platform
@@ -17,6 +18,8 @@ from crossover.core.source_code import sources
 
 T = TypeVar("T")
 SUFFIX = ".provenance.json"
+KEPT = Path("results/.made")
+"""A copy of the record of each output, under the path that this has in the workflow's folder."""
 
 
 def record_path(output: Path) -> Path:
@@ -27,6 +30,11 @@ def record_path(output: Path) -> Path:
 def read_record(output: Path) -> dict | None:
     """Read the record of an output; None where there is none that can be read."""
     return read_json_or_none(record_path(output))
+
+
+def read_last_record(output: Path) -> dict | None:
+    """Read the record of an output that may have been cleared away with it; None where nothing is known of it."""
+    return read_record(output) or read_json_or_none(KEPT / record_path(output))
 
 
 def digest_files(paths: Iterable[Path]) -> dict[str, str]:
@@ -69,6 +77,7 @@ def write_records(
     content["digest"] = digest(content)
     for path in {record_path(output) for output in outputs}:
         write_json(path, content)
+        write_json(KEPT / path, content)
 
 
 _timed: dict[str, float] = {}

@@ -51,6 +51,7 @@ BESIDE = {
     "crossover/training/tensorboard.py",
     "crossover/core/disk.py",
     "crossover/core/locks.py",
+    "crossover/execution/begun.py",
     "crossover/execution/progress.py",
     "crossover/core/provenance.py",
     "crossover/sources/redaction.py",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from crossover.core.files import file_digest, read_json
 from crossover.core.incremental import RECORD
-from crossover.core.provenance import read_record, record_path
+from crossover.core.provenance import read_last_record, record_path
 from crossover.core.source_code import sources
 from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.workflow import GraphJob, Workflow
@@ -57,7 +57,7 @@ class Planned:
 
 def forecast(workflow: Workflow) -> list[Planned]:
     """Return the jobs that would run, in order."""
-    records = {i: read_record(job.outputs[0]) for i, job in enumerate(workflow.jobs)}
+    records = {i: read_last_record(job.outputs[0]) for i, job in enumerate(workflow.jobs)}
     own = {i: list(reasons(job, records[i])) for i, job in enumerate(workflow.jobs) if job.needed}
     clock = _Clock(workflow, records, own)
     rows = []

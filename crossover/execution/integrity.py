@@ -8,8 +8,8 @@ from typing import NamedTuple
 from crossover.core.files import digest, file_digest, read_json
 from crossover.core.incremental import changed_files
 from crossover.core.locks import is_unfinished
-from crossover.core.provenance import is_intact, read_record, record_path
-from crossover.execution.workflow import GraphJob
+from crossover.core.provenance import is_intact, read_last_record, read_record, record_path
+from crossover.execution.workflow import GraphJob, Maker
 from crossover.sources.folder_state import KnownDigests
 from crossover.sources.pseudonyms import PUBLIC
 
@@ -34,6 +34,7 @@ class Checker:
 
     def __init__(self, commands: Mapping[Path, str] = MappingProxyType({})) -> None:
         self._digests: dict[str, str] = {}
+        self._gone: dict[Path, str | None] = {}
         self.commands = commands
 
     def remake(self, output: Path) -> str:
@@ -84,11 +85,15 @@ class Checker:
         known.keep_what_is_new()
         return changed
 
-    def is_outdated(self, job: GraphJob) -> bool:
+    def is_outdated(self, job: GraphJob, maker: Maker) -> bool:
         """Return whether outputs of a planned job that are there must be made again, by their provenance records.
 
         So they must without a record, made with other settings, code or inputs than are planned, and made by
         a job that was killed (or runs now).
+
+        Args:
+            job: the planned job.
+            maker: returns the planned job that makes a file; None for what no job makes.
         """
         for output in (path for path in job.outputs if path.exists()):
             record = read_record(output)
@@ -97,24 +102,40 @@ class Checker:
             if not is_intact(record):  # it may lack anything; `find_changes` stops the run for it
                 continue
             try:
-                if not self._is_of(job, record):
+                if not self._is_of(job, record, maker):
                     return True
             except FileNotFoundError:  # another Snakemake has begun to make an input
                 return True
         return False
 
-    def _is_of(self, job: GraphJob, record: dict) -> bool:
-        """Return whether a record is that of a planned job.
-
-        An input that is gone counts as unchanged: a result stays when what it was made from is cleared away.
-        """
+    def _is_of(self, job: GraphJob, record: dict, maker: Maker) -> bool:
+        """Return whether a record is that of a planned job."""
         code = {"entries": record["code"]["entries"], "digest": digest(record["code"]["files"])}
         return (
             code == job.code
             and record["settings_digest"] == digest(job.settings)
             and set(record["inputs"]) == set(map(str, job.inputs))
-            and all(self.digest(path) == sha256 for path, sha256 in record["inputs"].items() if Path(path).exists())
+            and all(self._is_input(Path(path), sha256, maker) for path, sha256 in record["inputs"].items())
         )
+
+    def _is_input(self, path: Path, sha256: str, maker: Maker) -> bool:
+        """Return whether an input is, or where it was cleared away would be, what a result was made from.
+
+        A result stays when its inputs are cleared away, as long as their last records are those of their planned jobs.
+        What has no record, as of an earlier release, counts as unchanged.
+        """
+        if path.exists():
+            return self.digest(path) == sha256
+        if path not in self._gone:
+            self._gone[path] = self._last_made(path, maker)
+        return self._gone[path] in (None, sha256)
+
+    def _last_made(self, path: Path, maker: Maker) -> str | None:
+        """Return the SHA-256 of a file that was cleared away: "" if it was not as planned, None if nothing is known."""
+        record, job = read_last_record(path), maker(path)
+        if record is None or job is None or not is_intact(record):
+            return None
+        return record["outputs"].get(str(path), "") if self._is_of(job, record, maker) else ""
 
 
 def describe(findings: Iterable[FileProblem], most: int | None = 3) -> str:

@@ -116,10 +116,10 @@ def _last_studies(results: Path) -> str:
     records = sorted(CALLS.glob("*.json"), key=lambda path: path.stat().st_mtime)
     last = next((call for path in reversed(records) if (call := call_of(path.stem, results))), {})
     names = last.get("studies", "").split(",")
-    return ",".join(name for name in names if _has_file(name, CONFIG))
+    return ",".join(name for name in names if has_file(name))
 
 
-def _has_file(study: str, config: Path) -> bool:
+def has_file(study: str, config: Path = CONFIG) -> bool:
     """Return whether a study's file is there, without which nothing of it can be planned."""
     return (config / f"studies/{study}.yaml").exists()
 
@@ -137,7 +137,7 @@ def made(results: Path, config: Path = CONFIG) -> tuple[dict[str, str], list[str
     """
     studies = sorted(path.parent.name for path in results.glob("*/params.json"))
     there = {study: call_of(study, results).get("scale", "") for study in studies}
-    lost = [study for study in there if not _has_file(study, config)]
+    lost = [study for study in there if not has_file(study, config)]
     return {study: scale for study, scale in there.items() if study not in lost}, lost
 
 

@@ -177,31 +177,47 @@ def is_made(workflow: Any, rule: str) -> bool:
     return any(not dag.needrun(job) or dag.finished(job) for job in dag.jobs if job.rule.name == rule)
 
 
-def force_outdated(workflow: Any, is_outdated: Callable[[GraphJob], bool]) -> None:
+Maker = Callable[[Path], GraphJob | None]
+"""Returns the planned job that makes a file; None for what no job makes."""
+
+
+def force_outdated(workflow: Any, is_outdated: Callable[[GraphJob, Maker], bool]) -> None:
     """Make Snakemake run the jobs of outdated results of its graph again, as `--forcerun` would.
 
     Between the graph's jobs and the decision which of them run, Snakemake calls nothing of a workflow but the
     functions that name a job's inputs. So every rule gets one that names no file, and looks at the job's
     outputs.
     """
-    for rule in workflow.rules:
-        if rule.output:
-            rule.set_input(functools.partial(_name_no_input, workflow, rule, is_outdated, []))
+    rules = [rule for rule in workflow.rules if rule.output]
+    inside: list[bool] = []
+
+    def name_no_input(rule: Any, wildcards: Any) -> list[str]:
+        if not inside and any(Path(path.apply_wildcards(wildcards)).exists() for path in rule.output):
+            inside.append(True)  # the inputs are named by functions, of which this is one
+            try:
+                job = _planned_job(rule, wildcards)
+                if is_outdated(job, functools.partial(_maker, rules, type(wildcards))):
+                    workflow.dag.forcefiles.update(map(str, job.outputs))
+            finally:
+                inside.clear()
+        return []
+
+    for rule in rules:
+        rule.set_input(functools.partial(name_no_input, rule))
 
 
-def _name_no_input(
-    workflow: Any, rule: Any, is_outdated: Callable[[GraphJob], bool], inside: list, wildcards: Any
-) -> list[str]:
+def _maker(rules: Iterable[Any], wildcards: type, path: Path) -> GraphJob | None:
+    """Return the planned job that makes a file, by the rules, whether or not it is in the graph yet."""
+    rule = next((rule for rule in rules if rule.is_producer(str(path))), None)
+    return rule and _planned_job(rule, wildcards(fromdict=rule.get_wildcards(str(path))))
+
+
+def _planned_job(rule: Any, wildcards: Any) -> GraphJob:
     outputs = [Path(path.apply_wildcards(wildcards)) for path in rule.output]
-    if not inside and any(path.exists() for path in outputs):
-        inside.append(True)  # the inputs are named by functions, of which this is one
-        inputs = [Path(path) for path in rule.expand_input(wildcards)[0]]
-        inside.clear()
-        cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
-        given = [json.loads(p(wildcards) if callable(p) else p) for p in (cfg, code)]
-        if is_outdated(GraphJob(rule.name, dict(wildcards.items()), outputs, inputs, *given)):
-            workflow.dag.forcefiles.update(map(str, outputs))
-    return []
+    inputs = [Path(path) for path in rule.expand_input(wildcards)[0]]
+    cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
+    given = [json.loads(p(wildcards) if callable(p) else p) for p in (cfg, code)]
+    return GraphJob(rule.name, dict(wildcards.items()), outputs, inputs, *given)
 
 
 def keep_notes() -> None:

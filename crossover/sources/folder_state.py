@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from crossover.core.files import digest, file_digest, read_json_or_none, write_json
+from crossover.core.provenance import read_last_record
 from crossover.sources.pseudonyms import key_of, token
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 
@@ -81,11 +82,13 @@ def listing_digest(source: Source, data: str | None, manifest: Path) -> str | No
     It stays what the raw manifest has as long as there are the same files of the same sizes, and none that was
     received has another content. So a file is read only where its size is the same and its times are not. Without the
     folder at hand (a clone with pulled results, a drive that isn't mounted) it is that of the manifest, too, so that
-    nothing reruns; it is None for phantoms, which come from no folder.
+    nothing reruns; it is None for phantoms, which come from no folder. Where the manifest was cleared away its last
+    record tells it.
     """
     if isinstance(source, Phantom):
         return None
-    before = (read_json_or_none(manifest) or {}).get("listing")
+    told = read_json_or_none(manifest) or (read_last_record(manifest) or {}).get("settings", {})
+    before = told.get("listing")
     files = {path: path.stat() for path in sorted(files_of(source, data))} if data else {}
     if not data or not files:
         return before

@@ -38,7 +38,7 @@ class Settings(ConfigSection):
     container: str | None = None
     """The image in which jobs run with `--sdm apptainer`: a file, or an address with its scheme."""
     replace: bool = False
-    """Whether a run may throw away what a larger scale, or patients of another source, made in hours."""
+    """Whether a run may throw away what a larger scale, patients of another source or another study made."""
     logger: Literal["none", "tensorboard"] = "none"
     """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
 
