@@ -197,7 +197,8 @@ class NnunetTrainer(ConfigSection):
     """The weight decay of the optimiser."""
     mirroring: bool = True
     """Whether mirroring is used in training, and in prediction if `network.disable_tta` is false. `false` corresponds
-    to `nnUNetTrainerNoMirroring`; use it for paired structures, whose left one is the mirror image of the right one."""
+    to `nnUNetTrainerNoMirroring`, for paired structures, whose left one is the mirror image of the right one: a study
+    of such structures must state one or the other."""
 
 
 class Patches(ConfigSection):
@@ -314,7 +315,8 @@ class Augmentation(ConfigSection):
     rotations_deg: list[float] = []
     """The angles by which each slice is rotated; each angle gives one version."""
     flip: bool = False
-    """Whether each slice with its columns reversed is another version."""
+    """Whether each slice with its columns reversed is another version. It is refused in studies of paired structures,
+    whose left one is the mirror image of the right one, unless a rule states that slices are sagittal."""
     drawn: Drawn | None = None
     """Random changes, instead of the fixed set."""
 
