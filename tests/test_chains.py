@@ -15,7 +15,7 @@ from crossover.core.files import file_digest, write_json
 from crossover.study import parameters
 from crossover.study.chains import CONTROL, chains, longer
 from crossover.study.config import load_study
-from crossover.study.plan import plan
+from crossover.study.plan import Stage, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Augmentation, Prediction
 from crossover.study.splits import evaluation_cases, split, stage_cases
@@ -23,7 +23,7 @@ from crossover.training import loop
 from crossover.training.augmentation import augmenter
 from crossover.training.batches import Batches, Moments, SliceSet
 from crossover.training.failure import TrainingFailed
-from crossover.training.job import what
+from crossover.training.job import seed_of, what
 from crossover.training.loop import Trainer
 from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
 from crossover.training.stage_files import with_selected
@@ -32,6 +32,11 @@ CONFIG = Path(__file__).parent.parent / "config"
 STUDY = load_study("prostate", "paper", CONFIG)
 PLAN = plan(STUDY)
 NO_IMAGES = pd.DataFrame(columns=["cohort", "case", "channel", "image"])
+
+
+def chain_of(last: Stage) -> list[Stage]:
+    """Return a stage and all that it begins with, the first training last."""
+    return [last, *(chain_of(PLAN.stages[last.parent]) if last.parent else [])]
 
 
 def changed(**values: object) -> Study:
@@ -87,6 +92,14 @@ def test_a_chain_goes_through_its_sites_with_one_fold_left_out_everywhere():
 def test_the_control_differs_by_its_initial_weights_alone():
     chain, control = (what(PLAN.stages[name]) for name in ("a-f0", "random_a-f0"))
     assert {k for k in chain if chain[k] != control[k]} == {"initial"}
+
+
+def test_no_two_trainings_of_a_chain_are_given_the_same_batches():
+    """The second fine-tuning of a control of equal length, a after a after a, had the seed of the first."""
+    controls = {last.name: chain_of(last) for last in PLAN.stages.values()}
+    assert [stage.repeats for stage in controls["a_a_a-f0"]] == [1, 0, 0]
+    for chain in controls.values():
+        assert len({seed_of(1, stage, 0) for stage in chain}) == len(chain)
 
 
 def test_the_chosen_cell_is_the_same_training_as_the_first_of_its_chains():

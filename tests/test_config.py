@@ -470,6 +470,28 @@ def test_overlays_that_are_taller_than_a_page_are_refused():
         Study.model_validate(values)
 
 
+MIRRORED = [
+    (
+        {"recipe": {"augmentation": {"flip": True, "drawn": None}}},
+        "recipe.augmentation.flip: the mirror image of one of parotid_left",
+    ),
+    ({"other_networks": {"nnunet": {"trainer": None}}}, "other_networks.nnunet.trainer.mirroring: nnU-Net's default"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), MIRRORED)
+def test_mirror_images_of_paired_structures_are_refused_unless_slices_are_sagittal(change: dict, told: str):
+    values = yaml.safe_load(load_study("headneck_nnunet", "demo", CONFIG).model_dump_json())
+    values["other_networks"]["nnunet"]["trainer"] = {"mirroring": True}
+    Study.model_validate(values)
+    wrong = merge(values, change)
+    if not wrong["other_networks"]["nnunet"]["trainer"]:
+        del wrong["other_networks"]["nnunet"]["trainer"]
+    with pytest.raises(ValueError, match=told):
+        Study.model_validate(wrong)
+    Study.model_validate(wrong | {"series": {"ct": {"modality": "CT", "plane": "sagittal"}}})
+
+
 def test_a_size_that_the_network_cannot_take_is_refused_with_one_that_it_can(tmp_path: Path):
     network = put("network", {"architecture": "unet", "engine": "torch", "settings": {"encoder": "resnet18"}})
     message = refusal(changed(tmp_path, network, put("preparation.slices.size", [250, 256])), "paper")

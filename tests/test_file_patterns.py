@@ -49,7 +49,7 @@ def test_the_files_of_an_nnunet_dataset_tell_its_patients(root: Path):
     assert list(cases) == ["p_01", "p_02", "p_03"] and findings == []
     files = patient_files(nnunet(), cases["p_02"].row)
     names = ("imagesTr/p_02_0000.nii.gz", "imagesTr/p_02_0001.nii.gz", "labelsTr/p_02.nii.gz")
-    assert files == [f"Dataset001_Gland/{name}" for name in names]
+    assert list(files.values()) == [f"Dataset001_Gland/{name}" for name in names]
     reading = read_patient(nnunet(), cases["p_02"].row, root)
     assert not reading.failed
     assert sitk.GetArrayFromImage(reading.structures["gland"]).sum() == 6

@@ -154,6 +154,26 @@ def test_zscore_gives_mean_0_and_sd_1_over_the_case_or_the_slice(values, per):
     assert normalise(array, Normalisation(method="zscore")).dtype == np.float32
 
 
+@pytest.mark.parametrize("per", ["case", "slice"])
+def test_padding_has_no_part_in_mean_and_sd(per: str, tmp_path: Path):
+    """Else a patient's own values would depend on how much larger than the image the network's grid is."""
+    values = np.random.default_rng(0).normal(300, 50, (3, 8, 10)).astype(np.float32)
+    (tmp_path / "p1").mkdir()
+    write_case(tmp_path / "p1", {"t2": volume(values)}, {})
+    normalisation = Normalisation(method="zscore", per=per)
+
+    def inner(rows: int, columns: int) -> np.ndarray:
+        settings = Slices(size=(rows, columns), normalisation=normalisation)
+        out = tmp_path / f"{rows}"
+        out.mkdir()
+        prepare._slice([tmp_path], settings, ["t2"], [], "p1", out)
+        images = np.load(out / "images.npy")[..., 0]
+        top, left = (rows - 8) // 2, (columns - 10) // 2
+        return images[:, top : top + 8, left : left + 10]
+
+    np.testing.assert_allclose(inner(20, 16), inner(8, 10), atol=1e-5)
+
+
 def test_a_window_goes_to_0_and_1_and_is_clipped():
     array = np.array([[[-1000, -160, 40, 240, 3000]]], np.int16)
     got = normalise(array, Normalisation(method="window", window=(-160, 240)))

@@ -112,11 +112,19 @@ def test_subsets_nest_and_so_do_their_validation_sets(a, seed, share):
 
 
 @given(st.integers(2, 400), st.floats(0.01, 0.5))
-def test_the_validation_share_is_about_what_was_asked(n, share):
-    held = validation_patients([str(i) for i in range(n)], share)
+def test_the_validation_share_is_what_was_asked_to_a_patient(n, share):
+    ranked = [str(i) for i in range(n)]
+    held = validation_patients(ranked, share)
     assert 1 <= len(held) <= n / 2
-    assert abs(len(held) - n * share) <= 1 + n * share / 2
-    assert validation_patients([str(i) for i in range(n)], 0) == []
+    assert abs(len(held) - n * share) <= 1
+    assert validation_patients(ranked[:-1], share) == [p for p in held if p != ranked[-1]]
+    assert validation_patients(ranked, 0) == []
+
+
+@given(st.integers(1, 400), st.integers(2, 50))
+def test_a_share_of_one_in_k_is_every_kth_patient_from_the_second_on(n, k):
+    ranked = [str(i) for i in range(n)]
+    assert validation_patients(ranked, 1 / k) == ranked[1::k]
 
 
 @few

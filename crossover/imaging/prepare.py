@@ -99,12 +99,14 @@ def _slice(
 ) -> dict:
     images, masks, large, beyond = [], {}, {}, {}
     grid: sitk.Image | None = None
+    acquired: np.ndarray | None = None
     for channel in channels:
         paths = [image_path(folder / case, channel) for folder in folders]
         image = read(next(p for p in paths if p.exists()))
         grid = grid or slicing.network_grid(image, settings)
+        acquired = slicing.seen(image, grid) if acquired is None else acquired
         resampled = slicing.to_network(image, grid)
-        images.append(slicing.normalise(resampled, settings.normalisation))
+        images.append(slicing.normalise(resampled, settings.normalisation, acquired))
     assert grid is not None, "a study has a channel or more"
     seen = slicing.seen(grid, image)
     for structure in structures:

@@ -30,8 +30,9 @@ class BiasField(ConfigSection):
 class Normalisation(ConfigSection):
     """The normalisation of intensities.
 
-    zscore: to mean 0 and SD 1 over the case or slice; window: from [low, high] to [0, 1], with clipping; training: with
-    the mean and SD over the slices with a structure that the stage is trained on, for every case.
+    zscore: to mean 0 and SD 1 over the case or slice, without the pixels by which it is padded to the network's grid;
+    window: from [low, high] to [0, 1], with clipping; training: with the mean and SD over the slices with a structure
+    that the stage is trained on, for every case; these include padding, whose value is the case's lowest.
     """
 
     method: Literal["zscore", "window", "training"]

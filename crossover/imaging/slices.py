@@ -47,9 +47,9 @@ def to_network(image: sitk.Image, grid: sitk.Image, mask: bool = False) -> np.nd
     return sitk.GetArrayFromImage(sitk.Resample(image, grid, sitk.Transform(), how, fill))
 
 
-def seen(grid: sitk.Image, case_grid: sitk.Image) -> np.ndarray:
-    """Return whether a voxel of a case lies within the network's field of view: (slices, rows, columns) bool."""
-    inside = sitk.Resample(grid * 0 + 1, case_grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkUInt8)
+def seen(grid: sitk.Image, other: sitk.Image) -> np.ndarray:
+    """Return whether a voxel of the second grid lies within the first: (slices, rows, columns) bool."""
+    inside = sitk.Resample(grid * 0 + 1, other, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkUInt8)
     return sitk.GetArrayFromImage(inside) > 0
 
 
@@ -91,7 +91,8 @@ def normalise(channel: np.ndarray, settings: Normalisation, of: np.ndarray | Non
         low, high = settings.window
         return np.clip((channel - low) / (high - low), 0, 1).astype(np.float32)
     axes = (0, 1, 2) if settings.per == "case" else (1, 2)
-    where = True if of is None else of | ~of.any(axes, keepdims=True)
+    # NumPy adds in another order where it is told which, so the last digits would differ from those of all voxels.
+    where = True if of is None or of.all() else of | ~of.any(axes, keepdims=True)
     mean = channel.mean(axes, keepdims=True, where=where)
     sd = channel.std(axes, keepdims=True, where=where)
     flat = sd < 1e-9 * (1 + np.abs(mean))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from crossover.sources.dicom.places import (
     Candidates,
     LabelMapFiles,
     candidates,
+    matcher,
     of_patient,
     parted,
 )
@@ -41,6 +42,7 @@ from crossover.sources.settings import (
     Phantom,
     ProstateSource,
     Source,
+    StructureName,
     VolumesSource,
 )
 from crossover.sources.sides import swapped_sides
@@ -62,7 +64,7 @@ class CaseSource:
 
     patient: str
     received: dict[str, str]
-    """The name of a file (its token, or its place in the row) -> SHA-256."""
+    """The name of a file (its token, or what it is) -> SHA-256."""
     row: dict[str, str]
     """The variables that are kept with the case."""
     examination: Examination | None = None
@@ -70,6 +72,8 @@ class CaseSource:
     source_row: dict[str, str] | None = None
     label_maps: dict[str, list[LabelMapFiles]] = field(default_factory=dict)
     """Structure -> what its pattern finds: one file or folder, where all is well."""
+    roles: dict[str, Any] = field(default_factory=dict)
+    """What names and places of files tell and their contents don't: which of them is which structure or channel."""
 
 
 def make_cases(
@@ -110,9 +114,9 @@ def make_cases(
         own = _rules_of(rules, case).model_dump(mode="json")
         return digest([about, own, code, lenient])
 
-    known = _known(source, folder, received, settings)
+    known = _known(source, rules, folder, received, settings)
     work, findings, lacking = _work(source, rules, raw.parent, received, data, known, workers)
-    keys = {c: _key(settings(c), w.received, w.row) for c, w in work.items()}
+    keys = {c: digest([settings(c), sorted(w.received.values()), w.row, w.roles]) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
     more = same_images(records)
@@ -234,7 +238,7 @@ def _work(
     files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, name, workers, known)
-    return {c: _dicom(e, source, digests, maps) for c, e in found.items()}, findings, {}
+    return {c: _dicom(e, source, rules, digests, maps) for c, e in found.items()}, findings, {}
 
 
 def _left_out(report: Report, records: Mapping[str, CaseRecord]) -> dict[str, str]:
@@ -253,14 +257,12 @@ def _pseudonym(source: DicomSource, patient: str) -> str:
     return case_names(source, [patient])[patient]
 
 
-def _key(settings: str, received: Mapping[str, str], row: Mapping[str, str]) -> str:
-    return digest([settings, sorted(received.values()), row])
-
-
-def _known(source: Source, folder: Path, received: dict, settings: Callable[[str], str]) -> dict[str, list[str]]:
+def _known(
+    source: Source, rules: IngestRules, folder: Path, received: dict, settings: Callable[[str], str]
+) -> dict[str, list[str]]:
     """Return case -> tokens of its files, for the patients with the same files and settings as before."""
-    # A new label map may belong to any patient, so with label maps all headers are read.
-    if not isinstance(source, DicomSource) or source.label_maps:
+    # A new label map may belong to any patient, and a file's place may say what it is: then all headers are read.
+    if not isinstance(source, DicomSource) or source.label_maps or any(map(_told_by_place, _named(rules))):
         return {}
     digests = {token: about["sha256"] for token, about in received.items()}
     read = {path.parent.name: read_json_or_none(path) for path in folder.glob(f"*/{incremental.RECORD}")}
@@ -268,7 +270,7 @@ def _known(source: Source, folder: Path, received: dict, settings: Callable[[str
     held = {c: r.get("received", {}) for c, r in records.items()}
     changed = {
         patient_of(c) for c, files in held.items()
-        if records[c]["key"] != _key(settings(c), files, {})
+        if records[c]["key"] != digest([settings(c), sorted(files.values()), {}, {}])
         or any(digests.get(t) != sha for t, sha in files.items())
     }  # fmt: skip
     return {c: sorted(files) for c, files in held.items() if patient_of(c) not in changed}
@@ -287,19 +289,53 @@ def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> CaseSource:
 
 
 def _volumes(patient: str, row: dict[str, str], item: dict) -> CaseSource:
-    files = {str(k): about["sha256"] for k, about in enumerate(item["files"])}
+    files = {what: about["sha256"] for what, about in item["files"].items()}
     own = {name: value for name, value in item["row"].items() if name != "patient"}
-    return CaseSource(patient, files, own, source_row=row)
+    return CaseSource(patient, files, own, source_row=row, roles=files)
 
 
 def _dicom(
-    e: Examination, source: DicomSource, digests: Mapping[str, str], maps: Mapping[str, Candidates]
+    e: Examination, source: DicomSource, rules: IngestRules, digests: Mapping[str, str], maps: Mapping[str, Candidates]
 ) -> CaseSource:
     own = {n: of_patient(maps[n], m.file, e.patient_id) for n, m in source.label_maps.items()}
     files = [*e.files, *(f for found in own.values() for one in found for f in one.files)]
     # A file that came in since the folder was listed has no digest: the case is made again next time.
     received = {f.token: digests.get(f.token, "") for f in files}
-    return CaseSource(e.patient, received, {}, e, label_maps=own)
+    roles = _roles(e.files, own, source, rules, received)
+    return CaseSource(e.patient, received, {}, e, label_maps=own, roles=roles)
+
+
+def _named(rules: IngestRules) -> list[StructureName]:
+    return [n for s in rules.structures.values() for n in s.names if isinstance(n, StructureName)]
+
+
+def _told_by_place(name: StructureName) -> bool:
+    return name.file is not None or name.order is not None
+
+
+def _roles(
+    images: Sequence[FileRef],
+    maps: Mapping[str, Sequence[LabelMapFiles]],
+    source: DicomSource,
+    rules: IngestRules,
+    received: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return which contents are each label map, and what else is told by names and places, as digests of files."""
+    by_name = {n for n, m in source.label_maps.items() if m.slices == "names"}
+
+    def of(files: Iterable[FileRef], named: bool) -> list[list[str]]:
+        return sorted([*([f.name] if named else []), received[f.token]] for f in files)
+
+    roles: dict[str, Any] = {
+        f"label map {n}": of((f for one in found for f in one.files), n in by_name) for n, found in maps.items()
+    }
+    if by_name:  # slices are paired with images of their names
+        roles["images"] = of(images, named=True)
+    for k, known in enumerate(filter(_told_by_place, _named(rules))):
+        fits = matcher(known.file).fullmatch if known.file else (lambda place: True)
+        in_order = sorted((f for f in images if fits(f.place)), key=lambda f: f.place)
+        roles[f"structure {k}"] = [received[f.token] for f in in_order]
+    return roles
 
 
 def _make(

@@ -56,9 +56,9 @@ def rows(source: OpenKbpSource, root: Path) -> Rows:
     return Rows({cases[p]: CaseRow(cases[p], row) for p, row in found.items()}, [])
 
 
-def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> list[str]:
-    """Return the files of one patient that are there, relative to the folder of the data."""
-    return [f"{row['folder']}/{name}" for name in row["files"].split(";")]
+def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> dict[str, str]:
+    """Return the name of each file of one patient that is there -> the file, relative to the folder of the data."""
+    return {name: f"{row['folder']}/{name}" for name in row["files"].split(";")}
 
 
 def read_patient(

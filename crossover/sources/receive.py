@@ -69,19 +69,19 @@ def _files(source: DicomSource, data: Path, seen: KnownDigests) -> dict[str, Fil
 
 
 def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: KnownDigests) -> dict[str, dict]:
-    """Return the cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
+    """Return the cases of a table with the digests of their files: {case: {files: {what it is: {sha256, bytes}}, row}}.
 
     Names of files and most columns may tell who a patient is: neither is kept.
     """
     form = form_of(source)
     cases = form.rows(source, data).cases
-    files = {f for _, row in cases.values() for f in form.patient_files(source, row)}
+    files = {f for _, row in cases.values() for f in form.patient_files(source, row).values()}
     seen.ahead(data / f for f in files)
     if isinstance(source, VolumesSource) and source.table:
         seen.digest(data / source.folder / source.table)
     return {
         case: {
-            "files": [seen.digest(data / f) for f in form.patient_files(source, row)],
+            "files": {what: seen.digest(data / f) for what, f in form.patient_files(source, row).items()},
             "row": {name: row[name] for name in source.variables},
         }
         for case, (_, row) in cases.items()

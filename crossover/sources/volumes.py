@@ -183,10 +183,10 @@ def _repeated(named: Mapping[int, tuple[str, str]]) -> list[Finding]:
     ]
 
 
-def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
-    """Return the files of one row, relative to the folder."""
+def patient_files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
+    """Return what a file of one row is ("channel ct", "structure gland") -> the file, relative to the folder."""
     below = "" if source.folder == "." else source.folder + "/"
-    return sorted({below + file for file in _files(source, row).values()})
+    return {what: below + file for what, file in _files(source, row).items()}
 
 
 def _read_table(source: VolumesSource, root: Path) -> RawTable:

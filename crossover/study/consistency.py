@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from crossover import networks
 from crossover.core.file_names import equal_ignoring_case
+from crossover.sources.sides import pairs_of
 from crossover.study import backends
 from crossover.study.sections import (
     MOST_ROWS,
+    NNUNET,
     SELECTED,
     Network,
     Overlays,
@@ -31,6 +33,7 @@ def findings(study: Study) -> Iterator[str]:
     yield from _about_design(study)
     yield from _about_channels(study)
     yield from _about_network(study)
+    yield from _about_sides(study)
     yield from _about_figures(study)
     yield from _about_evaluation(study)
 
@@ -183,6 +186,27 @@ def _about_one_network(study: Study, called: str | None, network: Network) -> It
             )
     if "imagenet" in initials and "encoder" not in network.settings:
         yield f"network.initial: {name} has no encoder with ImageNet weights"
+
+
+def _about_sides(study: Study) -> Iterator[str]:
+    """Yield where mirror images would train the right one of a pair as the left one."""
+    pair = next((f"{left} and {right}" for left, right in pairs_of(study.structures).items()), None)
+    sagittal = any(rule.plane == "sagittal" for rule in study.series.values())
+    if pair is None or sagittal:
+        return
+    every = {"network": study.network} | {f"other_networks.{name}": n for name, n in study.other_networks.items()}
+    if study.recipe.augmentation.flip and any(n.backend != NNUNET for n in every.values()):
+        yield (
+            f"recipe.augmentation.flip: the mirror image of one of {pair} is the other one, which networks would learn "
+            "with its name: set flip: false (in slices that are sagittal nothing is exchanged: state plane: sagittal "
+            "in their rule under `series`)"
+        )
+    for place, network in every.items():
+        if network.backend == NNUNET and "mirroring" not in network.trainer.model_fields_set:
+            yield (
+                f"{place}.trainer.mirroring: nnU-Net's default is true, and the mirror image of one of {pair} is the "
+                "other one: state false (as nnUNetTrainerNoMirroring), or true to train as its default does"
+            )
 
 
 def _frozen_at_random(own: Mapping[str, Strategy], network: Network) -> Iterator[str]:

@@ -32,6 +32,8 @@ class Stage:
         cell: architecture and encoder, of a stage of the selection; None for the study's network.
         recipe: what its step of the chain has in place of the study's recipe.
         network: the name of one of the study's other networks; None for its own.
+        repeats: how many earlier steps of its chain fine-tuned on the same patients from the same level: with the same
+            batches as theirs, it would add nothing to them.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Stage:
     cell: tuple[str, str] | None = None
     recipe: Changes = ()
     network: str | None = None
+    repeats: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,7 @@ def _stage(variant: _Variant, begun: tuple, fold: int | None, fold_cohort: str |
         initial=None if parent else variant.initial,
         recipe=recipe,
         network=variant.network,
+        repeats=sum(step[:2] == (train, level) for step in begun[1:-1]),
     )
 
 

@@ -197,7 +197,8 @@ class NnunetTrainer(ConfigSection):
     """The weight decay of the optimiser."""
     mirroring: bool = True
     """Whether mirroring is used in training, and in prediction if `network.disable_tta` is false. `false` corresponds
-    to `nnUNetTrainerNoMirroring`; use it for paired structures, whose left one is the mirror image of the right one."""
+    to `nnUNetTrainerNoMirroring`, for paired structures, whose left one is the mirror image of the right one: a study
+    of such structures must state one or the other."""
 
 
 class Patches(ConfigSection):
@@ -314,7 +315,8 @@ class Augmentation(ConfigSection):
     rotations_deg: list[float] = []
     """The angles by which each slice is rotated; each angle gives one version."""
     flip: bool = False
-    """Whether each slice with its columns reversed is another version."""
+    """Whether each slice with its columns reversed is another version. It is refused in studies of paired structures,
+    whose left one is the mirror image of the right one, unless a rule states that slices are sagittal."""
     drawn: Drawn | None = None
     """Random changes, instead of the fixed set."""
 
@@ -372,8 +374,9 @@ class Recipe(ConfigSection):
     the first steps are not spent on learning the background, after which small structures may never be found (Lin et
     al. 2017, Focal Loss for Dense Object Detection, section 4.1). By default the layer's bias is not changed."""
     activations: Literal["float32", "float16"] = "float32"
-    """The number format to which the output of a frozen part is rounded, whether or not it is cached (see
-    `crossover.training.activations`). float16 takes half the disk space."""
+    """The number format to which the output of a frozen part is rounded in training and its validation, whether or not it
+    is cached (see `crossover.training.activations`). float16 takes half the disk space. Predictions are not rounded, so
+    that their probabilities differ in the fifth decimal, and float16 has no values above 65,504."""
     retries: Literal[0, 1] = 0
     """How often a training that collapsed is repeated with another seed. A training has collapsed if its loss is not a
     number, or if a structure has a DSC of 0 at every validation in the cases that have it. Both trainings are recorded.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -102,11 +103,13 @@ def _dealt(ranked: list[str], folds: Mapping[str, int]) -> list[str]:
 
 
 def validation_patients(ranked: list[str], share: float) -> list[str]:
-    """Return every 1/share-th patient of an ordered list, from the second on: at least one of two or more.
+    """Return a share of an ordered list, evenly spaced from the second on: at least one of two or more.
 
-    Prefixes of the list have prefixes of the result, so validation sets nest as the subsets do.
+    Of n patients they are 1 + floor((n - 2) * share); every k-th where the share is 1/k. Prefixes of the list have
+    prefixes of the result, so validation sets nest as the subsets do.
     """
-    return ranked[1 :: max(2, round(1 / share))] if share > 0 else []
+    exact = Fraction(share).limit_denominator(10_000)  # 0.1 as it is written, and 0.3333333 as a third
+    return [p for i, p in enumerate(ranked) if i and (i - 1) * exact // 1 > (i - 2) * exact // 1]
 
 
 def read_splits(path: Path) -> pd.DataFrame:

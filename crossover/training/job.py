@@ -34,7 +34,8 @@ def what(stage: Stage) -> dict:
     With another recipe a stage begins with the same weights and is given the same batches.
     """
     about = asdict(stage)
-    return {k: v for k, v in about.items() if k not in ("name", "parent", "cell", "recipe", "network")}
+    left_out = {"name", "parent", "cell", "recipe", "network", *([] if stage.repeats else ["repeats"])}
+    return {k: v for k, v in about.items() if k not in left_out}
 
 
 def seed_of(seed: int, stage: Stage, collapsed: int) -> int:
