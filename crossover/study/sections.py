@@ -375,8 +375,8 @@ class Recipe(ConfigSection):
     al. 2017, Focal Loss for Dense Object Detection, section 4.1). By default the layer's bias is not changed."""
     activations: Literal["float32", "float16"] = "float32"
     """The number format to which the output of a frozen part is rounded in training and its validation, whether it is
-    cached or not (see `crossover.training.activations`). float16 takes half the disk space. Predictions are not rounded,
-    so that their probabilities differ in the fifth decimal, and float16 has no values above 65,504."""
+    cached or not (see `crossover.training.activations`). float16 takes half the disk space. Predictions are not
+    rounded, so that their probabilities differ in the fifth decimal, and float16 has no values above 65,504."""
     retries: Literal[0, 1] = 0
     """How often a training that collapsed is repeated with another seed. A training has collapsed if its loss is not a
     number, or if a structure has a DSC of 0 at every validation in the cases that have it. Both trainings are recorded.
