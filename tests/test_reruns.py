@@ -175,6 +175,7 @@ def without(pretended: Pretended, folders: list[str], path: str, text: str) -> t
 
 @pytest.mark.parametrize("pretended", ["uterus"], indirect=True)
 def test_what_was_cleared_away_hides_no_change_of_what_it_was_made_with(pretended: Pretended):
+    put_times(pretended, {"results/uterus/splits.csv": 10**7})  # as a copy may have them
     file = "crossover/training/prediction.py"
     text = (pretended.folder / file).read_text() + "\nMORE = 1\n"
     there, gone = without(pretended, ["results/uterus/predictions"], file, text)

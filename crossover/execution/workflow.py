@@ -44,7 +44,7 @@ from typing import Any
 import yaml
 
 from crossover.core.configuration import ConfigError
-from crossover.core.provenance import read_record
+from crossover.core.provenance import read_last_record
 from crossover.core.wording import counted, duration
 from crossover.execution.processes import end_descendants
 from crossover.study.plan import Plan
@@ -245,7 +245,7 @@ def keep_notes() -> None:
             given["path"] = Path(apart.name)
         notes = make(**given)
         notes.apart = apart  # it is removed with them
-        notes.input_checksums = functools.partial(_recorded_checksums, functools.cache(read_record))
+        notes.input_checksums = functools.partial(_recorded_checksums, functools.cache(read_last_record))
         return notes
 
     of.FilePersistence = made
