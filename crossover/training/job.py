@@ -232,6 +232,7 @@ def train_stages(
                 facts = trainer.make(stage, keys[name], folder)
         except TrainingFailed as error:
             failed[name] = {"happened": error.happened, "advice": error.advice}
+            shutil.rmtree(trainer.out / name, ignore_errors=True)  # one of other settings is none that the study has
             fail(name, error.happened, error.advice, stage.parent not in failed)
             raise
         what = f"{name}, {facts['steps']} steps, validation DSC {facts['best_validation_dsc']:.2f}"
