@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from crossover.core.files import digest, read_json, read_json_or_none, write_jso
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.blanked import shown_outlines, without_blank_ends
-from crossover.sources.copies import same_images, values_digest
+from crossover.sources.copies import alike_patients, same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import Instance
@@ -31,7 +31,7 @@ from crossover.sources.dicom.places import (
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, describe_unforeseen
 from crossover.sources.ingest_report import CaseRecord, Report
-from crossover.sources.pseudonyms import case_names, key_of
+from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.reading import Reading
 from crossover.sources.settings import (
     DicomSource,
@@ -70,6 +70,9 @@ class CaseSource:
     source_row: dict[str, str] | None = None
     label_maps: dict[str, list[LabelMapFiles]] = field(default_factory=dict)
     """Structure -> what its pattern finds: one file or folder, where all is well."""
+    alike: str = ""
+    """What the patient's identifier has in common with others that may be the same person's, of a table's case; the
+    headers of DICOM tell it when they are read."""
 
 
 def make_cases(
@@ -121,6 +124,8 @@ def make_cases(
         more[case] += found
     for case, own in work.items():  # of what lies beside a case's own files, so not in its record
         more[case] += own.examination.findings if own.examination else []
+    if not lenient:  # else nobody is divided into training and test
+        findings = [*findings, *alike_patients((r["patient"], r["alike"]) for r in records.values())]
     report = ingest_report.report(records, findings, more, allowed(source), lenient)
     ingest_report.write(report, folder)
     if not lenient or not report["cases"]:
@@ -182,6 +187,7 @@ def _crashed(own: CaseSource, why: str) -> CaseRecord:
     finding = Finding("reader-crashed" if killed else "failed", what)
     return {
         "patient": own.patient,
+        "alike": own.alike,
         "found": [],
         "chosen": {},
         "images": {},
@@ -228,7 +234,11 @@ def _work(
         cases, notes, lacking = form_of(source).rows(source, data)
         names = case_names(source, [*lacking])
         own = {names[patient]: why for patient, why in lacking.items()}
-        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, notes, own
+        return (
+            {c: replace(_volumes(case.patient, case.row, received[c]), alike=case.alike) for c, case in cases.items()},
+            notes,
+            own,
+        )
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
     files, findings = list_files(data / source.folder, key_of(source))
@@ -318,11 +328,14 @@ def _make(
 def _made(
     own: CaseSource, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
 ) -> CaseRecord:
+    alike = own.alike
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data, rules.other_grids)
     else:
-        reading = _read_dicom(own, own.examination, source, rules)
+        reading, patient = _read_dicom(own, own.examination, source, rules)
+        if isinstance(source, DicomSource):
+            alike = alike_names(source, [patient])[patient]
     reading.findings += swapped_sides(reading.structures)
     reading = reading.turned_upright()
     if not reading.failed:
@@ -335,6 +348,7 @@ def _made(
         write_json(folder / "case.json", _description(good))
     return {
         "patient": own.patient,
+        "alike": alike,
         "received": own.received,
         "found": reading.found,
         "chosen": reading.chosen,
@@ -345,7 +359,8 @@ def _made(
     }
 
 
-def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> Reading:
+def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> tuple[Reading, str]:
+    """Return what was read of an examination, and the patient's own identifier."""
     instances: list[Instance] | None = exam.instances
     wrong: list[Finding] = []
     if instances is None:
@@ -353,7 +368,7 @@ def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: Inges
     maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}
     reading = read_examination(instances, rules, maps, key_of(source))
     reading.findings = [*wrong, *reading.findings]
-    return reading
+    return reading, next((i.patient for i in instances), "")
 
 
 def _description(reading: Reading) -> dict:

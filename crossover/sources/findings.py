@@ -128,6 +128,11 @@ KINDS: dict[str, Kind] = {
     "values-unlike": Kind(
         "warning", "check the unit and the export: bring all cases to one unit and range, or leave the case out"
     ),
+    "patients-alike": Kind(
+        "error",
+        "if they are one person, write the identifier in one way; if all such patients of this source are different "
+        "people, set `allow: [patients-alike]`, which leaves none of them out",
+    ),
     "same-image": Kind("error", "the same images occur under two patients: keep one of them, or give both the same ID"),
     "volume-unreadable": Kind("error", "copy or export the complete file again"),
     "volume-axes": Kind("error", "save one volume in each file, with one number for each voxel"),
