@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.core.files import digest, read_json, read_json_or_none, write_json
+from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.blanked import shown_outlines, without_blank_ends
@@ -118,10 +119,7 @@ def make_cases(
     keys = {c: _key(settings(c), w.received, w.row) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
-    more = same_images(records)
-    values = {case: record.get("values", {}) for case, record in records.items()}
-    for case, found in unlike_cases(values, {c: record.get("drawn", {}) for c, record in records.items()}).items():
-        more[case] += found
+    more = _compared(records)
     for case, own in work.items():  # of what lies beside a case's own files, so not in its record
         more[case] += own.examination.findings if own.examination else []
     if not lenient:  # else nobody is divided into training and test
@@ -136,6 +134,17 @@ def make_cases(
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
     _write_rows(folder / "patients.csv", rows)
     return report
+
+
+def _compared(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
+    """Return case -> findings that only show when cases are compared, in a defaultdict."""
+    out = same_images(records)
+    values = {case: record.get("values", {}) for case, record in records.items()}
+    drawn = {case: record.get("drawn", {}) for case, record in records.items()}
+    planes = {case: plane for case, record in records.items() if (plane := record.get("plane"))}
+    for case, found in unlike_cases(values, drawn, planes).items():
+        out[case] += found
+    return out
 
 
 def _write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
@@ -346,6 +355,7 @@ def _made(
     if not good.failed:
         write_case(folder, good.channels, good.structures)
         write_json(folder / "case.json", _description(good))
+    first = next(iter(reading.channels.values()), None)
     return {
         "patient": own.patient,
         "alike": alike,
@@ -354,6 +364,7 @@ def _made(
         "chosen": reading.chosen,
         "findings": [f.row() for f in reading.findings],
         "images": {n: values_digest(image) for n, image in reading.channels.items()},
+        "plane": plane_of(first) if first is not None else "",
         "values": {n: values_of(image) for n, image in reading.channels.items()},
         "drawn": {n: found[1] for n, mask in reading.structures.items() if (found := drawn_of(mask))},
     }

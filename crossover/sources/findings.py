@@ -128,6 +128,11 @@ KINDS: dict[str, Kind] = {
     "values-unlike": Kind(
         "warning", "check the unit and the export: bring all cases to one unit and range, or leave the case out"
     ),
+    "plane-unlike": Kind(
+        "warning",
+        "select one plane by `plane` in the rule; store a volume with the axis of its slices last, as in most others "
+        "(docs/ingest.md); or leave the case out",
+    ),
     "patients-alike": Kind(
         "error",
         "if they are one person, write the identifier in one way; if all such patients of this source are different "

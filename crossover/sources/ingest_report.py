@@ -37,6 +37,8 @@ class CaseRecord(TypedDict):
     """Channel -> digest of its values."""
     values: NotRequired[dict[str, Values]]
     """Channel -> its values in short, by which cases are compared; absent where the case could not be made."""
+    plane: NotRequired[str]
+    """The plane of its slices; absent where the case could not be made."""
     drawn: NotRequired[dict[str, StructureExtent]]
     """Structure -> its size and place; absent where the case could not be made."""
 
