@@ -141,7 +141,7 @@ KINDS: dict[str, Kind] = {
     "same-image": Kind("error", "the same images occur under two patients: keep one of them, or give both the same ID"),
     "volume-unreadable": Kind("error", "copy or export the complete file again"),
     "volume-axes": Kind("error", "save one volume in each file, with one number for each voxel"),
-    "volume-header": Kind("error", "resample to orthogonal axes, or correct the header (qform, sform, spacing, slope)"),
+    "volume-header": Kind("error", "resample to orthogonal axes, or correct the header (forms, voxel size, slope)"),
     "header-forms": Kind("warning", "check the masks on the image; write the same transform into both forms"),
     "no-orientation": Kind("warning", "check the masks on the image; write the orientation into the header"),
     "file-name": Kind("note", "nothing to do: the format was recognised from the content of the file"),
