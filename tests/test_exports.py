@@ -43,7 +43,8 @@ from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.findings import Refused
 from crossover.sources.ingest import study_rules
-from crossover.sources.settings import RulesFile, SeriesRule
+from crossover.sources.inspection.would_take import would_take
+from crossover.sources.settings import DicomSource, RulesFile, SeriesRule
 
 DCM2NIIX = Path(sys.executable).parent / "dcm2niix"
 ADC_KINDS = ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]
@@ -1005,6 +1006,26 @@ def test_one_image_under_two_patients_is_refused_on_both(copied: Path, tmp_path:
     for own, other in (("Q1", "Q9"), ("Q9", "Q1")):
         assert codes(report, name(own)) == ["same-image"] * 3
         assert name(other) in report["cases"][name(own)]["findings"][0]["what"]
+
+
+def test_one_patient_under_several_spellings_stops_the_ingest_until_it_says_that_they_are_several(
+    copied: Path, tmp_path: Path, opened: list[Path]
+):
+    """Also where the other case was made before, and its headers are not read again."""
+    run(copied, tmp_path / "out")
+    opened.clear()
+    write_patient(copied / "typed", "q 01", 70)
+    report = run(copied, tmp_path / "out")
+    assert all("typed" in p.parts for p in opened)
+    (told,) = (f for f in report["folder"] if f["code"] == "patients-alike")
+    (before,) = would_take(DicomSource(kind="dicom"), RULES, copied, 1).wrong
+    assert before.startswith(f"patients-alike: {told['what']}")
+    assert report["barred"] == ["patients-alike"] and len(report["made"]) == 3
+    assert name("Q1") in told["what"] and name("q 01") in told["what"] and name("Q2") not in told["what"]
+    text = (tmp_path / "out/ingest.txt").read_text()
+    assert "`allow: [patients-alike]`" in " ".join(text.split())
+    allowed = run(copied, tmp_path / "out", RULES.model_copy(update={"allow": ["patients-alike"]}))
+    assert allowed["barred"] == [] and len(allowed["made"]) == 3
 
 
 @pytest.fixture

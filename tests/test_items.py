@@ -3,6 +3,7 @@
 import ast
 import functools
 import json
+import os
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -352,6 +353,24 @@ def test_an_item_whose_record_a_power_cut_left_empty_is_made_again(made: Path, l
 def test_an_item_with_a_file_of_the_same_size_and_other_content_is_made_again(made: Path):
     (made.parent / "b/two.txt").write_text("owt")
     assert again(made, {"a": "1", "b": "1"}) == ["b"]
+
+
+def test_what_was_made_before_is_read_only_where_it_changed(made: Path, monkeypatch: pytest.MonkeyPatch):
+    """Also where its size and time are as before."""
+    for name in "ab":  # later than the files by the file system's clock, as it is where these take time to read
+        while (made.parent / name / "two.txt").stat().st_ctime_ns >= (
+            record := made.parent / name / incremental.RECORD
+        ).stat().st_ctime_ns:
+            record.touch()
+    read: list[str] = []
+    digest_of = incremental.file_digest
+    monkeypatch.setattr(incremental, "file_digest", lambda path: (read.append(str(path)), digest_of(path))[1])
+    assert again(made, {"a": "1", "b": "1"}) == [] == read
+    changed = made.parent / "b/two.txt"
+    before = changed.stat()
+    changed.write_text("owt")
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert again(made, {"a": "1", "b": "1"}) == ["b"] and read[0] == str(changed)
 
 
 def test_files_that_a_library_keeps_to_their_owner_can_be_read_like_the_others(tmp_path: Path):

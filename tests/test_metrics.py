@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from crossover.core.files import write_json
+from crossover.evaluation import metrics
 from crossover.evaluation.lesions import detection
 from crossover.evaluation.metrics import COLUMNS, score, score_models
 from crossover.evaluation.overlap import dice, iou
@@ -291,6 +292,31 @@ def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
         ("m", "a", "1", 1.0), ("m", "b", "1", 0.8), ("m-f1", "a", "3", 0.5),
     ]  # fmt: skip
     assert {(r["family"], r["level"], r["n_train"]) for r in found} == {("f-L1", "L1", 5)}
+
+
+def test_a_manual_mask_is_read_once_for_all_models_and_rows_are_in_the_order_of_models(tmp_path, monkeypatch):
+    cases, predictions, read = tmp_path / "cases", tmp_path / "predictions", []
+    models = [
+        Model(name, "f", "scratch", None, 5, 0, None, None, "stage", ("tumour", "node")) for name in ("m2", "m1", "m3")
+    ]
+    mask = np.zeros((4, 10, 10))
+    mask[1:3, 2:8, 2:8] = 1
+    for case in ("c1", "c2"):
+        for structure in models[0].structures:
+            manual = structure_path(cases / "a" / case, structure)
+            for path in [manual, *(prediction_path(predictions, m.name, "a", case, structure) for m in models)]:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write(image(mask), path)
+    splits = pd.DataFrame([("a", c, "test", 0, None) for c in ("c1", "c2")],
+                          columns=["cohort", "case", "part", "replicate", "fold"])  # fmt: skip
+    read_ = metrics.read
+    monkeypatch.setattr(metrics, "read", lambda path: (read.append(path), read_(path))[1])
+    rows = score_models(models, splits, cases, predictions, {"tumour": 3.0, "node": 3.0}, 0, 1)
+    assert [(r["model"], r["case"], r["structure"]) for r in rows] == [
+        (m, c, s) for m in ("m2", "m1", "m3") for c in ("c1", "c2") for s in ("tumour", "node")
+    ]
+    assert {r["dsc"] for r in rows} == {1.0}
+    assert sum(path.is_relative_to(cases) for path in read) == 4 and len(read) == len(rows) + 4
 
 
 def test_the_table_has_the_draw_of_each_models_training_cases_and_the_patient_of_each_case(tmp_path, monkeypatch):

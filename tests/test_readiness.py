@@ -250,3 +250,12 @@ def test_on_a_gpu_a_whole_batch_is_measured_once_its_kernels_are_chosen(device: 
     assert study.recipe.batch == 16
     assert step_time.measured(study, study.network.cell("unet", "resnet18"), None, 1, 1).device == device
     assert seen == batches
+
+
+def test_a_patient_of_both_cohorts_under_two_spellings_is_told(clone: Path):
+    table = pd.read_csv(clone.parent / "data/patients.csv", dtype=str)
+    table["person"] = table["id"].replace({"p2": "P 03"})
+    table.to_csv(clone.parent / "data/patients.csv", index=False)
+    edited(clone, cohorts__mine_target__source__patient="person", cohorts__mine_source__source__patient="person")
+    (wrong,) = readiness("mine", {}, 1).wrong
+    assert wrong.startswith("cohorts mine_source, mine_target: the identifiers of 1 patient differ only in case")

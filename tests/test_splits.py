@@ -421,6 +421,18 @@ def test_every_fold_leaves_patients_to_train_on_and_to_choose_by(patients: int, 
             assert len(used) == min(sizes[-1], left.sum()), stage.name
 
 
+def test_one_patient_written_in_two_ways_in_two_cohorts_is_an_error_that_says_what_to_do():
+    """Of one cohort's own, `cases` tells; and an unknown identifier is nobody's."""
+    cases = pd.concat([cohort("a", [1] * 8), cohort("b", [1] * 8)])
+    alike = {"a0": "x", "b3": "x", "a1": "y", "a2": "y", "a4": "", "b4": "", "a5": "z", "b5": "v"}
+    with pytest.raises(SplitError) as caught:
+        split(cases, {"a": 2, "b": 2}, asked(), {"a": 2, "b": 2}, NO_IMAGES, alike=alike)
+    (message,) = str(caught.value).splitlines()
+    assert message.startswith("cohorts a, b: the identifiers of 1 patient differ only in case, blanks, leading zeros")
+    assert "(a0 and b3)" in message and "`prefix: b-`" in message
+    assert len(split(cases, {"a": 2, "b": 2}, asked(), {"a": 2, "b": 2}, NO_IMAGES, alike=alike | {"b3": "w"})) == 16
+
+
 def test_an_image_in_two_cohorts_is_an_error_that_names_the_cases_and_all_findings_at_once():
     cases = pd.concat([cohort("a", [1] * 8), cohort("b", [1] * 8)])
     held = [

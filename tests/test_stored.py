@@ -1,5 +1,6 @@
 """SliceFiles on disk: what is read of them is what an array in memory would give, and no more is read."""
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_activations import DRAWN, SHORT, train
@@ -14,12 +16,15 @@ from test_engines import levels, small_engine
 
 from crossover.core.files import write_json
 from crossover.imaging import stored
+from crossover.imaging.grids import same_grid
+from crossover.imaging.settings import Slices
+from crossover.imaging.slices import mask_on_case, network_grid
 from crossover.imaging.stored import IMAGES, Stored, mask_name
-from crossover.imaging.volumes import image_path
+from crossover.imaging.volumes import image_path, read_grid, write
 from crossover.training import batches
 from crossover.training.augmentation import augmenter
 from crossover.training.batches import Batches, Moments, SliceSet, Standardised, load
-from crossover.training.prediction import SlicePredictor, _cut
+from crossover.training.prediction import SlicePredictor, _cut, predict_cases
 from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
 from crossover.training.stage_files import Cases, Place, SliceFiles
 
@@ -179,9 +184,56 @@ def test_the_validation_dsc_of_parts_is_that_of_whole_volumes(kept, on):
 def test_predictions_are_cut_into_cases_wherever_batches_end(counts, at_once):
     rows = np.arange(sum(counts))
     parts = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
-    cut = list(_cut(iter(parts), counts))
-    assert [len(own) for own in cut] == counts
-    np.testing.assert_array_equal(np.concatenate(cut), rows)
+    cases: list[list[int]] = [[] for _ in counts]
+    for k, begin, own in _cut(iter(parts), counts):
+        assert begin == len(cases[k])
+        cases[k] += own.tolist()
+    assert [len(own) for own in cases] == counts and [row for own in cases for row in own] == rows.tolist()
+
+
+class Remembering:
+    """An engine that predicts the same random numbers each time, and knows how many of them are still held."""
+
+    def __init__(self, at_once: int, shape: tuple[int, ...]) -> None:
+        self.at_once, self.given, self.most = at_once, [], 0
+        self.all = np.random.default_rng(3).random(shape).astype(np.float32)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        self.most = max(self.most, sum(given() is not None for given in self.given))
+        first = int(images[0, 0, 0, 0])
+        out = self.all[first : first + len(images)].copy()
+        self.given.append(weakref.ref(out))
+        return out
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4])
+def test_masks_are_those_of_whole_probabilities_of_which_one_batch_is_held(tmp_path: Path, at_once: int):
+    """On oblique grids whose pixels are not the network's, and with batches that end within cases."""
+    counts, cases, grids = (7, 1, 6), [], []
+    numbers = np.arange(sum(counts), dtype=np.float32)[:, None, None, None] * np.ones((1, 16, 12, 1), np.float32)
+    for k, own in enumerate(np.split(numbers, np.cumsum(counts)[:-1])):
+        grid = sitk.Image((13, 18, len(own)), sitk.sitkInt16)
+        grid.SetSpacing((0.7, 0.9, 3.3))
+        turned = sitk.Euler3DTransform((0, 0, 0), 0.3 * k, 0.2, -0.1).GetMatrix()
+        grid.SetDirection(turned)
+        grid.SetOrigin((-11.3, 7.7, 101.9))
+        cases.append(tmp_path / f"c{k}")
+        cases[-1].mkdir()
+        np.save(cases[-1] / IMAGES, own)
+        write(grid, image_path(cases[-1], "t2"))
+        grids.append(read_grid(image_path(cases[-1], "t2")))
+    size = Slices(size=(16, 12), spacing_mm=1.0, normalisation={"method": "zscore"})
+    settings = SimpleNamespace(slices=size, channels=["t2"], threshold=0.5)
+    engine = Remembering(at_once, (sum(counts), 16, 12, 2))
+    found = predict_cases(engine, [case / IMAGES for case in cases], cases, settings, None)
+    whole = np.split(engine.all, np.cumsum(counts)[:-1])
+    for grid, probability, masks in zip(grids, whole, found, strict=True):
+        wanted = [mask_on_case(probability[..., s], network_grid(grid, size), grid, 0.5) for s in range(2)]
+        for mask, other in zip(masks, wanted, strict=True):
+            assert same_grid(mask, other) and mask.GetPixelID() == sitk.sitkUInt8
+            np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(other))
+            assert 0 < sitk.GetArrayFromImage(mask).mean() < 1
+    assert engine.most <= 1
 
 
 def test_masks_are_predicted_anew_where_an_images_grid_alone_changes(tmp_path: Path):

@@ -11,9 +11,10 @@ from dicom_reading import name, run
 
 from crossover.core.files import read_json
 from crossover.sources.cases import make_cases
+from crossover.sources.inspection.volumes import inspect_volumes
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, RulesFile, VolumesSource
-from crossover.sources.unlike import drawn_of, exchanged, unlike_values, values_of
+from crossover.sources.unlike import drawn_of, exchanged, unlike_planes, unlike_values, values_of
 
 RNG = np.random.default_rng(1)
 ADC = [RNG.normal(1200, 200, (4, 8, 10)).astype(np.float32) for _ in range(5)]
@@ -112,3 +113,43 @@ def test_maps_that_say_they_are_original_and_have_no_unit_are_compared(tmp_path:
     rules = RulesFile(series={"adc": {"modality": "MR", "description": "adc"}})
     cases = run(tmp_path / "in", tmp_path / "out", rules)["cases"]
     assert {case for case, about in cases.items() if about["findings"]} == {name("P2")}
+
+
+def test_slices_in_another_plane_are_told_and_a_cohort_of_one_plane_is_not():
+    some = {"a": "axial", "b": "axial", "c": "coronal"}
+    assert unlike_planes(some) == {"c": "its slices are coronal; those of all 3 are axial (2) and coronal (1)"}
+    assert {*unlike_planes(some | {"d": "coronal"})} == {*"abcd"}, "none has the most"
+    assert unlike_planes(dict.fromkeys("abc", "sagittal")) == unlike_planes({}) == {}
+
+
+def test_volumes_whose_last_axis_is_another_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In an ingest, and by `crossover inspect`."""
+    mask = np.zeros((4, 8, 10), np.uint8)
+    mask[1:3, 2:5, 3:6] = 1
+    for k in range(4):
+        for what, array in (("adc", ADC[k]), ("gland", mask)):
+            image = sitk.GetImageFromArray(array)
+            (tmp_path / f"in/p{k}").mkdir(parents=True, exist_ok=True)
+            turned = sitk.PermuteAxes(image, [1, 2, 0]) if k == 2 else image
+            sitk.WriteImage(turned, str(tmp_path / f"in/p{k}/{what}.nii.gz"))
+    source = VolumesSource(
+        kind="volumes", table=None, channels={"adc": "{patient}/adc.nii.gz"}, identifiers="public",
+        structures={"gland": {"file": "{patient}/gland.nii.gz"}},
+    )  # fmt: skip
+    receive(source, tmp_path / "raw.json", tmp_path / "in", "", 1, None)
+    make_cases(tmp_path / "raw.json", tmp_path / "out/manifest.json", source, IngestRules(), tmp_path / "in", "x", 1)
+    cases = read_json(tmp_path / "out/ingest.json")["cases"]
+    found = {case: [(f["code"], f["what"]) for f in about["findings"]] for case, about in cases.items()}
+    what = "its slices are sagittal; those of all 4 are axial (3) and sagittal (1)"
+    assert found == {f"p{k}": [("plane-unlike", what)] * (k == 2) for k in range(4)}
+    odd = inspect_volumes(tmp_path / "in", 1).odd
+    assert f"1 patient whose slices lie in another plane: p2: {what}" in odd
+
+
+def test_dicom_series_in_another_plane_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret of the tests, long enough")
+    for k, plane in enumerate(("sagittal", "sagittal", "axial")):
+        write(tmp_path / f"in/{k}", block(plane, seed=k), PatientID=f"P{k}")
+    cases = run(tmp_path / "in", tmp_path / "out", RulesFile(series={"t2": {"modality": "MR"}}))["cases"]
+    found = {case for case, about in cases.items() if "plane-unlike" in {f["code"] for f in about["findings"]}}
+    assert found == {name("P2")}

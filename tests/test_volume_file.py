@@ -58,6 +58,41 @@ def scaled(slope: float, inter: float) -> Callable:
     return lambda image: image.header.set_slope_inter(slope, inter)
 
 
+def nrrd(path: Path, *fields: str) -> Path:
+    head = ["NRRD0004", "type: short", "dimension: 3", "sizes: 9 8 5", "encoding: raw", "endian: little", *fields]
+    return put(path / "a.nrrd", "\n".join([*head, "", ""]).encode() + values("<i2").tobytes("F"))
+
+
+def mha(path: Path, *fields: str) -> Path:
+    head = ["NDims = 3", "DimSize = 9 8 5", "ElementType = MET_SHORT", "ElementByteOrderMSB = False", *fields]
+    return put(path / "a.mha", "\n".join([*head, "ElementDataFile = LOCAL", ""]).encode() + values("<i2").tobytes("F"))
+
+
+DIRECTIONS = "space directions: (0.5,0,0) (0,0.7,0) (0,0,3)"
+
+
+@pytest.mark.parametrize(
+    "write, fields, placed",
+    [
+        (nrrd, ("space: RAS", DIRECTIONS), True),
+        (nrrd, ("Space: left-posterior-superior", DIRECTIONS.title()), True),
+        (nrrd, ("space: scanner-xyz", DIRECTIONS), False),
+        (nrrd, ("space dimension: 3", DIRECTIONS), False),
+        (nrrd, ("spacings: 0.5 0.7 3",), False),
+        (mha, ("ElementSpacing = 0.5 0.7 3", "TransformMatrix = 1 0 0 0 1 0 0 0 1"), True),
+        (mha, ("ElementSpacing = 0.5 0.7 3",), False),
+        (mha, ("ElementSize = 0.5 0.7 3",), False),
+    ],
+)
+def test_an_nrrd_or_mha_header_without_orientation_is_told(
+    tmp_path: Path, write: Callable, fields: tuple[str, ...], placed: bool
+):
+    image, findings, _ = read_volume(write(tmp_path, *fields))
+    assert image.GetSpacing() == (0.5, 0.7, 3.0)
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(image).T, values())
+    assert [f.code for f in findings] == ([] if placed else ["no-orientation"])
+
+
 # What is read
 
 
@@ -287,6 +322,9 @@ REFUSED = {
     "overlapping segments": (vectors(".seg.nrrd"), "volume-axes: a voxel has 2 numbers"),
     "complex numbers": (nifti_of(values(np.complex64)), "volume-axes: .*complex"),
     "sheared": (sheared, r"volume-header: its axes are not at right angles: two of them are 101\.310 degrees"),
+    "no voxel size in an NRRD": (nrrd, "volume-header: its header gives no voxel size"),
+    "none of slices in an NRRD": (lambda p: nrrd(p, "spacings: 1 1 NaN"), "volume-header: its header gives no voxel"),
+    "no voxel size in an MHA": (mha, "volume-header: its header gives no voxel size"),
     "a sheared NRRD": (sheared_nrrd, "volume-header: its axes are not at right angles"),
     "two sizes of voxels": (
         other_sizes,

@@ -82,7 +82,7 @@ def retable(root: Path, change) -> None:
 
 def patients(source: VolumesSource, root: Path) -> list[str]:
     """The table's own identifiers of a cohort's cases."""
-    return [row[source.patient] for _, row in rows(source, root).cases.values()]
+    return [own.row[source.patient] for own in rows(source, root).cases.values()]
 
 
 def test_the_table_gives_the_patients_of_the_cohort(root: Path):
@@ -144,7 +144,7 @@ def test_identifiers_stay_the_text_they_are(root: Path, ids: list[str]):
 def test_a_table_may_have_any_form_and_what_was_done_is_told(own_secret, root, text, encoding, note):
     given(root, text, encoding)
     cases, findings, _ = rows(source(where={"center": "A"}), root)
-    assert [row["patient"] for _, row in cases.values()] == ["MUSTERMANN-01"]
+    assert [own.row["patient"] for own in cases.values()] == ["MUSTERMANN-01"]
     told = "\n".join(f.what for f in findings)
     assert note in told and "MUSTERMANN" not in told and {f.severity for f in findings} == {"note"}
 
@@ -199,8 +199,8 @@ def test_why_a_file_is_not_found_is_told_without_the_identifier(own_secret, root
 def test_a_column_of_any_name_holds_the_files(own_secret, root: Path):
     given(root, "patient,ct.path (1)\nP1,MUSTERMANN-01/ct.nii.gz\n")
     dotted = source(channels={"ct": "{ct.path (1)}"}, structures={}, variables=[])
-    ((_, row),) = rows(dotted, root).cases.values()
-    assert patient_files(dotted, row) == {"channel ct": "MUSTERMANN-01/ct.nii.gz"}
+    (own,) = rows(dotted, root).cases.values()
+    assert patient_files(dotted, own.row) == {"channel ct": "MUSTERMANN-01/ct.nii.gz"}
 
 
 @pytest.mark.parametrize(
@@ -326,6 +326,29 @@ def test_one_patients_identifier_written_in_two_ways_is_refused(root: Path, iden
     message = refusal(plain, root)
     assert "rows 2 and 4: the identifiers in column patient differ only in case, blanks, leading zeros" in message
     assert message.count("differ only") == 1 and two[0] not in message.replace("rows 2 and 4", "")
+
+
+def test_different_people_whose_identifiers_are_alike_are_taken_where_the_source_says_so(own_secret, root, tmp_path):
+    given(root, "patient,center\n01,A\n1,A\n")
+    images, drawn = {"ct": "MUSTERMANN-01/ct.nii.gz"}, {"gland": {"file": "MUSTERMANN-01/labels.nii.gz", "label": 4}}
+    assert "different people, set `allow: [patients-alike]`" in refusal(source(channels=images, structures=drawn), root)
+    both = source(channels=images, structures=drawn, allow=["patients-alike", "same-image"])
+    assert len(rows(both, root).cases) == 2
+
+
+@pytest.mark.parametrize("identifiers", ["public", "secret"])
+def test_what_alike_identifiers_have_in_common_is_one_in_all_cohorts_but_for_a_prefix(own_secret, root, identifiers):
+    """It tells no identifier where they are secret, and is what `split` refuses two cohorts for."""
+
+    def alike(patient: str, **changes) -> str:
+        given(root, f"patient,center\n{patient},A\n")
+        own = source(channels={"ct": "MUSTERMANN-01/ct.nii.gz"}, structures={}, identifiers=identifiers, **changes)
+        (own,) = rows(own, root).cases.values()
+        return own.alike
+
+    assert alike("P007") == alike("p 7") == alike("P7.0") != alike("P70")
+    assert alike("7", prefix="b-") == alike("b-007") != alike("7")
+    assert re.fullmatch("a[0-9a-f]{12}", alike("P007"))
 
 
 def test_missing_columns_are_told_at_once_with_those_there_are(root: Path):

@@ -17,7 +17,10 @@ def main(job: Job) -> None:
     cases = pd.concat([table.assign(cohort=cohort) for cohort, table in tables.items()])
     settings = Splits.model_validate(job.cfg["settings"])
     images = pd.concat([_images(path) for path in job.cases])
-    table = split(cases, job.cfg["tests"], settings, job.checks["needed"], images, job.checks["structures"])
+    items = [record for path in job.cases for record in read_json(path)["items"].values()]
+    alike = {record["patient"]: record["alike"] for record in items}
+    checks = job.checks
+    table = split(cases, job.cfg["tests"], settings, checks["needed"], images, checks["structures"], alike)
     table.to_csv(job.out[0], index=False)
     pd.concat([_left_out(path) for path in job.cases]).to_csv(job.out[1], index=False)
     pd.concat([_warned(path) for path in job.cases]).to_csv(job.out[2], index=False)

@@ -47,9 +47,14 @@ def alike(identifiers: Iterable[str]) -> list[list[str]]:
     """
     groups: dict[str, list[str]] = {}
     for identifier in dict.fromkeys(identifiers):
-        plain = re.sub(r"(?<=\d)\.0+$", "", "".join(identifier.casefold().split()))
-        groups.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", plain), []).append(identifier)
+        groups.setdefault(plainly_written(identifier), []).append(identifier)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def plainly_written(identifier: str) -> str:
+    """Return an identifier in the form in which all that are `alike` are equal: "p7" of "P 007"."""
+    plain = re.sub(r"(?<=\d)\.0+$", "", "".join(identifier.casefold().split()))
+    return re.sub(r"(?<!\d)0+(?=\d)", "", plain)
 
 
 def file_name(name: str) -> str:

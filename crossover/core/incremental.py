@@ -141,25 +141,33 @@ def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
 def is_current(folder: Path, key: str) -> bool:
     """Return whether the item was made from `key` and all its files are as they were written.
 
-    A record that can't be read, as a power cut leaves one, is none.
+    A file is read only if its entry changed (ctime, which can't be set) since its record was written: those of all
+    cases are hundreds of gigabytes. A record that can't be read, as a power cut leaves one, is none.
     """
     record = read_json_or_none(folder / RECORD)
-    return record is not None and record["key"] == key and not changed_files(folder, record)
+    if record is None or record["key"] != key:
+        return False
+    written = (folder / RECORD).stat().st_ctime_ns
+
+    def digest_of(path: Path, recorded: str) -> str:
+        return recorded if path.stat().st_ctime_ns < written else file_digest(path)
+
+    return not changed_files(folder, record, digest_of)
 
 
-def changed_files(folder: Path, record: dict, digest_of: Callable[[Path, str], str] | None = None) -> list[str]:
+def changed_files(folder: Path, record: dict, digest_of: Callable[[Path, str], str]) -> list[str]:
     """Return the files of a record that are gone, have another size or another content.
 
     Args:
         folder: of the item.
         record: as it was written beside the files.
-        digest_of: called with a file and the digest on record; returns the file's. By default the file is read.
+        digest_of: called with a file and the digest on record; returns the file's.
     """
 
     def is_changed(path: Path, about: dict) -> bool:
         if not path.exists() or path.stat().st_size != about["bytes"]:
             return True
-        return (digest_of(path, about["sha256"]) if digest_of else file_digest(path)) != about["sha256"]
+        return digest_of(path, about["sha256"]) != about["sha256"]
 
     return [name for name, about in record["files"].items() if is_changed(folder / name, about)]
 
@@ -316,7 +324,7 @@ def _guarded(name: str, key: str, make: Callable[[str, Path], dict], folder: Pat
             "files": {str(p.relative_to(new)): {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in files},
             **facts,
         }
-        write_json(new / RECORD, record)
+        write_json(new / RECORD, record)  # after all else, see `is_current`
         _put_in_place(folder / name)
     except Exception as error:
         log.exception("%s failed after %.1f s", name, perf_counter() - start)

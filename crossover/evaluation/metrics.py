@@ -101,7 +101,7 @@ def score_models(
 ) -> list[dict]:  # fmt: skip
     """Return the metrics table's rows of some models, in the order of models, cases and structures.
 
-    The draw and the patient are not among the columns.
+    The draw and the patient are not among the columns. Each manual mask is read once for all models.
 
     Args:
         models: the models that predicted.
@@ -111,28 +111,35 @@ def score_models(
         smallest_mask_px: see `score`.
         workers: how many processes score.
     """
-    jobs = [
-        (model, case.cohort, case.case, structure)
+    wanted = [
+        (model, (case.cohort, case.case, structure))
         for model in models
         for case in evaluation_cases(splits, model).itertuples()
         for structure in model.structures
     ]
-    score_ = partial(_score_case, cases, predictions, nsd_tolerance_mm, smallest_mask_px)
-    return incremental.call_each(score_, jobs, workers, incremental.CHUNK)
+    jobs: dict[tuple[str, str, str], list[Model]] = {}
+    for model, mask in wanted:
+        jobs.setdefault(mask, []).append(model)
+    score_ = partial(_score_mask, cases, predictions, nsd_tolerance_mm, smallest_mask_px)
+    found = dict(zip(jobs, incremental.call_each(score_, jobs.items(), workers)))
+    return [found[mask][model.name] for model, mask in wanted]
 
 
-def _score_case(
+def _score_mask(
     cases: Path, predictions: Path, nsd_tolerance_mm: Mapping[str, float], smallest_mask_px: int,
-    job: tuple[Model, str, str, str],
-) -> dict:  # fmt: skip
-    """Return one row of the metrics table; see `score_models`.
+    job: tuple[tuple[str, str, str], list[Model]],
+) -> dict[str, dict]:  # fmt: skip
+    """Return the rows of the metrics table, by model, that belong to one manual mask; see `score_models`.
 
     Args:
-        job: the model that predicted, and cohort, case and structure that are scored.
+        job: cohort, case and structure of the mask, and the models that predicted it.
     """
-    model, cohort, case, structure = job
+    (cohort, case, structure), models = job
     manual = read(structure_path(cases / cohort / case, structure))
-    predicted = read(prediction_path(predictions, model.name, cohort, case, structure))
-    about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
-    where = {"model": model.name, "cohort": cohort, "case": case, "structure": structure}
-    return {**about, **where, **score(manual, predicted, nsd_tolerance_mm[structure], smallest_mask_px)}
+    where, rows = {"cohort": cohort, "case": case, "structure": structure}, {}
+    for model in models:
+        predicted = read(prediction_path(predictions, model.name, cohort, case, structure))
+        about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
+        scores = score(manual, predicted, nsd_tolerance_mm[structure], smallest_mask_px)
+        rows[model.name] = {**about, "model": model.name, **where, **scores}
+    return rows

@@ -77,7 +77,7 @@ def estimate_from_files(study: Study, cohort: str, received: Path) -> Amount | N
     elif isinstance(source, VolumesSource):
         try:
             form = form_of(source)
-            rows = [row for _, row in form.rows(source, received).cases.values()]
+            rows = [own.row for own in form.rows(source, received).cases.values()]
             named = {f for row in rows for f in form.patient_files(source, row).values()}
             bytes_ = sum((received / file).stat().st_size for file in named)
         except (

@@ -27,7 +27,7 @@ from crossover.study.config import SCALES, Settings, data_of, load_settings, loa
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
-from crossover.study.splits import shared, tested_patients, too_few
+from crossover.study.splits import alike_in_cohorts, shared, tested_patients, too_few
 from crossover.training.devices import claim, gpus
 from crossover.training.step_time import measured, measured_side_by_side, taken
 
@@ -76,20 +76,27 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
     except ConfigError as error:
         out.wrong += str(error).splitlines()
     needed, tested, of_cohorts = parameters.needed(study), {}, {}
+    alike: dict[str, str] = {}
     for cohort, about in study.cohorts.items():
-        patients = _patients(study, cohort, settings, workers, out)
+        patients = _patients(study, cohort, settings, workers, out, alike)
         if patients is not None:
             of_cohorts[cohort], n = patients, len(patients)
             out.wrong += too_few(cohort, n, about.test, needed[cohort])
             tested[cohort] = tested_patients(about.test, n)
-    out.wrong += shared(of_cohorts)
+    out.wrong += [*shared(of_cohorts), *alike_in_cohorts(of_cohorts, alike)]
     out.notes += _of_a_paper(study)
     out.settles = _settles(study, tested.get(study.target, 0))
     return out
 
 
-def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: Readiness) -> set[str] | None:
-    """Return the patients that a cohort would have; None where that can't be known, and `out` says why."""
+def _patients(
+    study: Study, cohort: str, settings: Settings, workers: int, out: Readiness, alike: dict[str, str]
+) -> set[str] | None:
+    """Return the patients that a cohort would have; None where that can't be known, and `out` says why.
+
+    Args:
+        alike: patient -> what the identifier has in common with others that may be the same person's; it grows.
+    """
     about = study.cohorts[cohort]
     if isinstance(about.source, Phantom):
         return {f"phantom {k} of {cohort}" for k in range(about.source.patients)}
@@ -106,6 +113,7 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
     except ValueError as error:
         out.wrong += [f"cohort {cohort}: {line}" for line in str(error).splitlines()]
         return None
+    alike |= taken.alike
     _tell(cohort, taken, about.source, out)
     return taken.patients
 
@@ -134,6 +142,7 @@ def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenK
     unread = "" if source.kind == "dicom" else ", if their masks can be used (this reads none of them)"
     out.notes.append(f"cohort {cohort}: {of}{counted(total, 'patient')} would be taken{cases}{unread}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
+    out.wrong += [f"cohort {cohort}: {what}" for what in taken.wrong]
     of_code: dict[tuple[str, bool], list[str]] = {}
     for case, why in taken.left_out.items():
         code, _, what = why.partition(", ")

@@ -88,7 +88,7 @@ def check_items(outputs: list[Path], checker: Checker) -> Check:
                 if not path.exists() or file_digest(path) != about["sha256"]:
                     what = f"it is not the file that {manifest} lists"
                     again = f"`{checker.commands[manifest]} -- {manifest}`"
-                    remedy = f"put it back (`dvc checkout`), or delete {manifest} and call {again}"
+                    remedy = f"put it back (`dvc checkout`), or delete it and {manifest}, and call {again}"
                     findings.append(FileProblem(str(path), what, remedy))
     return Check("files against manifests", count, findings)
 

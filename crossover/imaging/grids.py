@@ -107,6 +107,15 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
     return out
 
 
+PLANES = ("sagittal", "coronal", "axial")
+"""The plane of slices whose normal is nearest to each of the patient's axes: to the left, to the back, to the head."""
+
+
+def plane_of(image: sitk.Image) -> str:
+    """Return the plane of `PLANES` that an image's slices, along its third axis, are nearest to."""
+    return PLANES[int(np.abs(np.reshape(image.GetDirection(), (3, 3))[:, 2]).argmax())]
+
+
 UPRIGHT = {"S": "LPS", "I": "LPS", "A": "LIP", "P": "LIP", "R": "PIR", "L": "PIR"}
 """Where slices go -> where columns, rows and slices go in an upright image: axial, coronal and sagittal ones.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.core.files import digest, read_json, read_json_or_none, write_json
+from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.blanked import shown_outlines, without_blank_ends
-from crossover.sources.copies import same_images, values_digest
+from crossover.sources.copies import alike_patients, same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import Instance
@@ -32,7 +33,7 @@ from crossover.sources.dicom.places import (
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, describe_unforeseen
 from crossover.sources.ingest_report import CaseRecord, Report
-from crossover.sources.pseudonyms import case_names, key_of
+from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.reading import Reading
 from crossover.sources.settings import (
     DicomSource,
@@ -74,6 +75,9 @@ class CaseSource:
     """Structure -> what its pattern finds: one file or folder, where all is well."""
     roles: dict[str, Any] = field(default_factory=dict)
     """What names and places of files tell and their contents don't: which of them is which structure or channel."""
+    alike: str = ""
+    """What the patient's identifier has in common with others that may be the same person's, of a table's case; the
+    headers of DICOM tell it when they are read."""
 
 
 def make_cases(
@@ -119,12 +123,11 @@ def make_cases(
     keys = {c: digest([settings(c), sorted(w.received.values()), w.row, w.roles]) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
-    more = same_images(records)
-    values = {case: record.get("values", {}) for case, record in records.items()}
-    for case, found in unlike_cases(values, {c: record.get("drawn", {}) for c, record in records.items()}).items():
-        more[case] += found
+    more = _compared(records)
     for case, own in work.items():  # of what lies beside a case's own files, so not in its record
         more[case] += own.examination.findings if own.examination else []
+    if not lenient:  # else nobody is divided into training and test
+        findings = [*findings, *alike_patients((r["patient"], r["alike"]) for r in records.values())]
     report = ingest_report.report(records, findings, more, allowed(source), lenient)
     ingest_report.write(report, folder)
     if not lenient or not report["cases"]:
@@ -135,6 +138,17 @@ def make_cases(
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
     _write_rows(folder / "patients.csv", rows)
     return report
+
+
+def _compared(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
+    """Return case -> findings that only show when cases are compared, in a defaultdict."""
+    out = same_images(records)
+    values = {case: record.get("values", {}) for case, record in records.items()}
+    drawn = {case: record.get("drawn", {}) for case, record in records.items()}
+    planes = {case: plane for case, record in records.items() if (plane := record.get("plane"))}
+    for case, found in unlike_cases(values, drawn, planes).items():
+        out[case] += found
+    return out
 
 
 def _write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
@@ -186,6 +200,7 @@ def _crashed(own: CaseSource, why: str) -> CaseRecord:
     finding = Finding("reader-crashed" if killed else "failed", what)
     return {
         "patient": own.patient,
+        "alike": own.alike,
         "found": [],
         "chosen": {},
         "images": {},
@@ -232,7 +247,11 @@ def _work(
         cases, notes, lacking = form_of(source).rows(source, data)
         names = case_names(source, [*lacking])
         own = {names[patient]: why for patient, why in lacking.items()}
-        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, notes, own
+        return (
+            {c: replace(_volumes(case.patient, case.row, received[c]), alike=case.alike) for c, case in cases.items()},
+            notes,
+            own,
+        )
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
     files, findings = list_files(data / source.folder, key_of(source))
@@ -354,11 +373,14 @@ def _make(
 def _made(
     own: CaseSource, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
 ) -> CaseRecord:
+    alike = own.alike
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data, rules.other_grids)
     else:
-        reading = _read_dicom(own, own.examination, source, rules)
+        reading, patient = _read_dicom(own, own.examination, source, rules)
+        if isinstance(source, DicomSource):
+            alike = alike_names(source, [patient])[patient]
     reading.findings += swapped_sides(reading.structures)
     reading = reading.turned_upright()
     if not reading.failed:
@@ -369,19 +391,23 @@ def _made(
     if not good.failed:
         write_case(folder, good.channels, good.structures)
         write_json(folder / "case.json", _description(good))
+    first = next(iter(reading.channels.values()), None)
     return {
         "patient": own.patient,
+        "alike": alike,
         "received": own.received,
         "found": reading.found,
         "chosen": reading.chosen,
         "findings": [f.row() for f in reading.findings],
         "images": {n: values_digest(image) for n, image in reading.channels.items()},
+        "plane": plane_of(first) if first is not None else "",
         "values": {n: values_of(image) for n, image in reading.channels.items()},
         "drawn": {n: found[1] for n, mask in reading.structures.items() if (found := drawn_of(mask))},
     }
 
 
-def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> Reading:
+def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> tuple[Reading, str]:
+    """Return what was read of an examination, and the patient's own identifier."""
     instances: list[Instance] | None = exam.instances
     wrong: list[Finding] = []
     if instances is None:
@@ -389,7 +415,7 @@ def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: Inges
     maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}
     reading = read_examination(instances, rules, maps, key_of(source))
     reading.findings = [*wrong, *reading.findings]
-    return reading
+    return reading, next((i.patient for i in instances), "")
 
 
 def _description(reading: Reading) -> dict:

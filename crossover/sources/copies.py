@@ -1,15 +1,15 @@
-"""Copies of images: the same values under two names.
+"""One patient under two names: copies of images, and identifiers that are written in several ways.
 
-Found whatever the type that values are stored in (whole numbers or float32) and the order and direction of
-stored axes. Not found: images that were cropped, resampled, rescaled, or changed in any voxel; and flipped copies of
-an image whose planes' sums read the same from both ends.
+Copies are images with the same values. They are found whatever the type that values are stored in (whole numbers or
+float32) and the order and direction of stored axes. Not found: images that were cropped, resampled, rescaled, or
+changed in any voxel; and flipped copies of an image whose planes' sums read the same from both ends.
 """
 
 from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 import numpy as np
@@ -64,3 +64,24 @@ def same_images(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
             what = f"its values are those of an image of {first_few(others, 5)}"
             out[case].append(Finding("same-image", what, f"channel {channel}"))
     return out
+
+
+WRITTEN_ALIKE = "differ only in case, blanks, leading zeros or a decimal"
+"""How identifiers are told apart that may be one person's."""
+
+
+def alike_patients(names: Iterable[tuple[str, str]]) -> list[Finding]:
+    """Find patients of one cohort whose identifiers are written alike, so that they may be one person.
+
+    Args:
+        names: the pseudonym of each patient, as often as it occurs, with what alike identifiers have in common
+            (`alike_name`); "" where that isn't known.
+    """
+    groups: dict[str, dict[str, None]] = defaultdict(dict)
+    for patient, alike in names:
+        groups[alike][patient] = None
+    return [
+        Finding("patients-alike", f"patients {' and '.join(own)} may be one: their identifiers {WRITTEN_ALIKE}")
+        for alike, own in groups.items()
+        if alike and len(own) > 1
+    ]

@@ -128,10 +128,20 @@ KINDS: dict[str, Kind] = {
     "values-unlike": Kind(
         "warning", "check the unit and the export: bring all cases to one unit and range, or leave the case out"
     ),
+    "plane-unlike": Kind(
+        "warning",
+        "select one plane by `plane` in the rule; store a volume with the axis of its slices last, as in most others "
+        "(docs/ingest.md); or leave the case out",
+    ),
+    "patients-alike": Kind(
+        "error",
+        "if they are one person, write the identifier in one way; if all such patients of this source are different "
+        "people, set `allow: [patients-alike]`, which leaves none of them out",
+    ),
     "same-image": Kind("error", "the same images occur under two patients: keep one of them, or give both the same ID"),
     "volume-unreadable": Kind("error", "copy or export the complete file again"),
     "volume-axes": Kind("error", "save one volume in each file, with one number for each voxel"),
-    "volume-header": Kind("error", "resample to orthogonal axes, or correct the header (qform, sform, spacing, slope)"),
+    "volume-header": Kind("error", "resample to orthogonal axes, or correct the header (forms, voxel size, slope)"),
     "header-forms": Kind("warning", "check the masks on the image; write the same transform into both forms"),
     "no-orientation": Kind("warning", "check the masks on the image; write the orientation into the header"),
     "file-name": Kind("note", "nothing to do: the format was recognised from the content of the file"),

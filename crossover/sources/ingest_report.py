@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict, cast
 
@@ -25,6 +25,8 @@ class CaseRecord(TypedDict):
 
     patient: str
     """The patient's pseudonym."""
+    alike: str
+    """What the patient's identifier has in common with others that may be the same person's; "" if it isn't known."""
     received: NotRequired[dict[str, str]]
     """Token of a file -> its SHA-256; absent where the case could not be made."""
     found: list[str]
@@ -35,6 +37,8 @@ class CaseRecord(TypedDict):
     """Channel -> digest of its values."""
     values: NotRequired[dict[str, Values]]
     """Channel -> its values in short, by which cases are compared; absent where the case could not be made."""
+    plane: NotRequired[str]
+    """The plane of its slices; absent where the case could not be made."""
     drawn: NotRequired[dict[str, StructureExtent]]
     """Structure -> its size and place; absent where the case could not be made."""
 
@@ -54,12 +58,12 @@ class Report(TypedDict):
 
     cases: dict[str, CaseReport]
     folder: list[FindingRow]
-    """The findings about files of no case."""
+    """The findings about no single case."""
     made: list[str]
     failed: list[str]
     """The cases that are excluded."""
     barred: list[str]
-    """The codes of errors about files of no case."""
+    """The codes of errors about no single case."""
 
 
 def report(
@@ -73,7 +77,7 @@ def report(
 
     Args:
         records: case -> its record.
-        folder: findings about files of no case.
+        folder: findings about no single case.
         more: case -> findings that only show when cases are compared.
         allowed: codes and cases whose errors exclude a case without failing the run.
         lenient: whether errors of structures exclude none.
@@ -115,7 +119,7 @@ def write(report: Report, folder: Path) -> None:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the report for a person: cases, then files of no case, then what to do."""
+    """Print the report for a person: cases, then findings of no single case, then what to do."""
     table = Table("case", "status", "chosen", "findings", show_lines=True)
     for case, about in report["cases"].items():
         chosen = "\n".join(f"{name}: {what}" for name, what in about["chosen"].items())
@@ -123,26 +127,31 @@ def show(report: Report, console: Console) -> None:
         table.add_row(case, about["status"], chosen, "\n".join(lines))
     console.print(table)
     for finding in report["folder"]:
-        console.print("files of no case:", _line(finding), highlight=False)
+        console.print("of no single case:", _line(finding), highlight=False)
     seen = [f for about in report["cases"].values() for f in about["findings"]] + report["folder"]
     codes = {f["code"] for f in seen if f["severity"] != "note"}
     if codes:
         console.print("What to do:")
     for code in sorted(codes):
-        console.print(f"  {code}: {KINDS[code].remedy}", highlight=False)
+        console.print(f"  {code}: {KINDS[code].remedy}", highlight=False, markup=False)
     complete, of = len(report["made"]), len(report["cases"])
     left_out = sum(about["status"] == "allowed" for about in report["cases"].values())
     allowed = f"{left_out} left out, as `allow` says" if left_out else "no error"
-    console.print(f"{complete} of {counted(of, 'case')} made; {problems(report) or allowed}.")
+    console.print(f"{complete} of {counted(of, 'case')} made; {problems(report) or allowed}.", markup=False)
 
 
 def problems(report: Report) -> str:
     """Return what makes the exit status non-zero; "" where nothing does."""
     rows = [f for case in report["failed"] for f in report["cases"][case]["findings"] if f["severity"] == "error"]
-    codes = first_few([f"{code}: {KINDS[code].remedy}" for code in dict.fromkeys(f["code"] for f in rows)], 3, "; ")
-    failed = [f"errors exclude {len(report['failed'])} of {counted(len(report['cases']), 'case')} ({codes})"]
-    barred = [f"{counted(len(report['barred']), 'error')} about files of no case"]
+    failed = [f"errors exclude {len(report['failed'])} of {counted(len(report['cases']), 'case')} "]
+    failed[0] += _remedies(f["code"] for f in rows)
+    barred = [f"{counted(len(report['barred']), 'error')} of no single case {_remedies(report['barred'])}"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
+
+
+def _remedies(codes: Iterable[str]) -> str:
+    """Return the first few of codes, in brackets, with what to do about each."""
+    return "(" + first_few([f"{code}: {KINDS[code].remedy}" for code in dict.fromkeys(codes)], 3, "; ") + ")"
 
 
 def warned(report: Report) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 
 from crossover.imaging.volumes import on_grid
 from crossover.sources.findings import Finding, Refused
-from crossover.sources.pseudonyms import case_names
+from crossover.sources.pseudonyms import alike_names, case_names
 from crossover.sources.reading import Reading, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OpenKbpSource, OtherGrids
@@ -52,8 +52,8 @@ def rows(source: OpenKbpSource, root: Path) -> Rows:
     if not found:
         size = f"{source.pixel_mm} x {source.pixel_mm} x {source.slice_mm} mm"
         raise VolumesError(f"{root / source.folder}: no */pt_*/{DIMENSIONS} in it gives voxels of {size}")
-    cases = case_names(source, list(found))
-    return Rows({cases[p]: CaseRow(cases[p], row) for p, row in found.items()}, [])
+    cases, alike = case_names(source, list(found)), alike_names(source, found)
+    return Rows({cases[p]: CaseRow(cases[p], row, alike[p]) for p, row in found.items()}, [])
 
 
 def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> dict[str, str]:

@@ -8,9 +8,10 @@ import hmac
 import os
 import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crossover.core.file_names import plainly_written
 from crossover.sources.settings import PHANTOM_KINDS, Source
 
 VARIABLE = "CROSSOVER_SECRET"
@@ -72,6 +73,14 @@ def pseudonym(patient: str, key: bytes) -> str:
     return "p" + _keyed(key, "patient", patient.encode(errors="surrogateescape"))[:12]
 
 
+def alike_name(identifier: str, key: bytes) -> str:
+    """Return what identifiers have in common that may be one person's, such as "P007" and "p7".
+
+    It is `a` and twelve hexadecimal digits of a keyed hash of their plain form, and hides whose it is as pseudonyms do.
+    """
+    return "a" + _keyed(key, "alike", plainly_written(identifier).encode(errors="surrogateescape"))[:12]
+
+
 def token(path: bytes, key: bytes) -> str:
     """Return a file's name in findings: f and ten hexadecimal digits of a keyed hash of its path."""
     return "f" + _keyed(key, "file", path)[:10]
@@ -105,3 +114,9 @@ def case_names(source: Source, patients: list[str]) -> dict[str, str]:
     """
     key, prefix = key_of(source), getattr(source, "prefix", "")
     return {p: prefix + p if key == PUBLIC else pseudonym(prefix + p, key) for p in patients}
+
+
+def alike_names(source: Source, patients: Iterable[str]) -> dict[str, str]:
+    """Return patient -> what its identifier has in common with those that may be the same person's (`alike_name`)."""
+    key, prefix = key_of(source), getattr(source, "prefix", "")
+    return {p: alike_name(prefix + p, key) for p in patients}

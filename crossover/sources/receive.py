@@ -75,16 +75,16 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: KnownDige
     """
     form = form_of(source)
     cases = form.rows(source, data).cases
-    files = {f for _, row in cases.values() for f in form.patient_files(source, row).values()}
+    files = {f for own in cases.values() for f in form.patient_files(source, own.row).values()}
     seen.ahead(data / f for f in files)
     if isinstance(source, VolumesSource) and source.table:
         seen.digest(data / source.folder / source.table)
     return {
         case: {
-            "files": {what: seen.digest(data / f) for what, f in form.patient_files(source, row).items()},
-            "row": {name: row[name] for name in source.variables},
+            "files": {what: seen.digest(data / f) for what, f in form.patient_files(source, own.row).items()},
+            "row": {name: own.row[name] for name in source.variables},
         }
-        for case, (_, row) in cases.items()
+        for case, own in cases.items()
     }
 
 

@@ -16,6 +16,8 @@ class CaseRow(NamedTuple):
     """The name that cases are given: a pseudonym, or the table's own identifier where that is public."""
     row: dict[str, str]
     """Column -> value as it stands in the table; it stays in memory."""
+    alike: str
+    """What the identifier has in common with others that may be the same person's (`alike_name`)."""
 
 
 class Rows(NamedTuple):

@@ -1,8 +1,8 @@
-"""What only shows when the cases of a cohort are compared: values unlike the others', and structures exchanged."""
+"""What only shows when the cases of a cohort are compared: other values or planes, and structures exchanged."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from itertools import combinations
 from typing import TypedDict
@@ -140,20 +140,38 @@ def _relation(a: StructureExtent, b: StructureExtent) -> NDArray:
     return np.array([np.log(a["ml"] / b["ml"]), *np.subtract(a["centre_mm"], b["centre_mm"])])
 
 
+def unlike_planes(planes: Mapping[str, str]) -> dict[str, str]:
+    """Return case -> how its slices' plane is unlike that of the others; where no plane has the most, all are told."""
+    counts = Counter(planes.values())
+    most = max(counts.values(), default=0)
+    usual = [plane for plane, n in counts.items() if n == most]
+    having = " and ".join(f"{plane} ({n})" for plane, n in counts.most_common())
+    return {
+        case: f"its slices are {plane}; those of all {len(planes)} are {having}"
+        for case, plane in planes.items()
+        if len(usual) > 1 or plane != usual[0]
+    }
+
+
 def unlike_cases(
-    values: Mapping[str, Mapping[str, Values]], drawn: Mapping[str, Mapping[str, StructureExtent]]
+    values: Mapping[str, Mapping[str, Values]],
+    drawn: Mapping[str, Mapping[str, StructureExtent]],
+    planes: Mapping[str, str],
 ) -> dict[str, list[Finding]]:
     """Return case -> findings, of a cohort's cases.
 
     Args:
         values: case -> channel -> its values.
         drawn: case -> structure -> its size and place.
+        planes: case -> the plane of its slices.
     """
     out: dict[str, list[Finding]] = defaultdict(list)
     for channel in dict.fromkeys(name for own in values.values() for name in own):
         of_cases = {case: own[channel] for case, own in values.items() if channel in own}
         for case, what in unlike_values(of_cases).items():
             out[case].append(Finding("values-unlike", what, f"channel {channel}"))
+    for case, what in unlike_planes(planes).items():
+        out[case].append(Finding("plane-unlike", what))
     for case, pairs in exchanged(drawn).items():
         for a, b in pairs:
             what = (

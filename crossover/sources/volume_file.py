@@ -68,7 +68,7 @@ def read_volume(path: Path, number: int | None = None) -> Volume:
     Raises:
         Refused: volume-unreadable (missing, empty, cut short, damaged, no image), volume-axes (not three, or
             several numbers a voxel: colours, vectors, complex numbers), volume-header (axes not at right
-            angles; voxels of no size; a qform and an sform with other voxel sizes).
+            angles; voxels of no size, or of none that the header gives; a qform and an sform with other voxel sizes).
     """
     if not path.is_file():
         what = "it is a folder, and not a file" if path.is_dir() else "its file does not exist"
@@ -296,4 +296,48 @@ def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume
     except GeometryError as error:
         raise Refused("volume-header", str(error)) from None
     image.SetDirection(directions.ravel().tolist())
-    return Volume(image, [])
+    return Volume(image, _unplaced(path, {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}))
+
+
+LONGEST_HEADER = 1 << 16
+"""How many bytes of a file are searched for the fields of its header: more than any header of these formats has."""
+IN_PATIENT = "left-posterior-superior"
+"""The space that ITK turns NRRD's anatomical ones into; it leaves others, as of a scanner, as they are."""
+
+
+def _unplaced(path: Path, told: dict[str, str]) -> list[Finding]:
+    """Warn of a header of NRRD or MetaImage without orientation, where ITK's is the identity.
+
+    Args:
+        told: what ITK tells of the file beside the image.
+
+    Raises:
+        Refused: volume-header, where the header gives no voxel size, so that ITK's is 1 mm.
+    """
+    if told.get("ITK_InputFilterName") == "NrrdImageIO":
+        fields = _fields(path, ":", "")
+        turned = "space directions" in fields and told.get("NRRD_space") == IN_PATIENT
+        sides = [side for side in fields.get("spacings", "").split() if side.lower() != "nan"]
+        sized = "space directions" in fields or len(sides) >= 3
+    elif told.get("ITK_InputFilterName") == "MetaImageIO":
+        fields = _fields(path, "=", "ElementDataFile")
+        turned = bool(fields.keys() & {"TransformMatrix", "Rotation", "Orientation"})
+        sized = bool(fields.keys() & {"ElementSpacing", "ElementSize"})
+    else:
+        return []
+    if not sized:
+        raise Refused("volume-header", "its header gives no voxel size")
+    what = "its header does not give the orientation in the patient"
+    return [] if turned else [Finding("no-orientation", what)]
+
+
+def _fields(path: Path, sign: str, last: str) -> dict[str, str]:
+    """Return the fields of a header of lines, name -> value, up to the one called `last`."""
+    out = {}
+    with path.open("rb") as file:
+        for line in file.read(LONGEST_HEADER).decode("latin-1").splitlines():
+            name, _, value = (part.strip() for part in line.partition(sign))
+            if name == last:
+                break
+            out[name if sign == "=" else name.lower()] = value
+    return out

@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, uncomputed_cells
-from crossover.core.file_names import alike, unsafe
+from crossover.core.file_names import alike as written_alike
+from crossover.core.file_names import unsafe
 from crossover.core.tables import RawTable, read_table
 from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
+from crossover.sources.copies import WRITTEN_ALIKE
 from crossover.sources.dicom.landing import contradictory, land_file
 from crossover.sources.file_patterns import filled, links_below, matching, paths_below
 from crossover.sources.findings import Finding
-from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
+from crossover.sources.pseudonyms import PUBLIC, alike_names, case_names, key_of, scan_name
 from crossover.sources.reading import Reading, brought_onto, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
@@ -62,11 +64,16 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
         findings += _unsafe(source, own[source.patient])
-    findings += _alike(source, own[source.patient])
+    findings += [] if "patients-alike" in source.allow else _alike(source, own[source.patient])
     findings += [] if source.table else _of_one_patient(source, own[source.patient])
     named = _named(source, own)
     taken = own.drop(index=[*missing])
-    cases = {case: CaseRow(patient, dict(own.loc[n])) for n, (case, patient) in named.items() if n in taken.index}
+    alike = alike_names(source, own[source.patient])
+    cases = {
+        case: CaseRow(patient, dict(own.loc[n]), alike[own.at[n, source.patient]])
+        for n, (case, patient) in named.items()
+        if n in taken.index
+    }
     for number, row in taken.to_dict("index").items():
         who = f"row {number}" + (f", patient {named[number][1]}" if number in named else "")
         findings += [f"{who}: {what}" for what in _wrong_row(source, row, wrong[number])]
@@ -269,9 +276,9 @@ def _alike(source: VolumesSource, ids: pd.Series) -> list[str]:
     """Return messages about identifiers that may be one patient's, who could then be trained on and tested on."""
     return [
         f"{named_rows([number for number, name in ids.items() if name in group])}: the identifiers in column "
-        f"{source.patient} differ only in case, blanks, leading zeros or a decimal: write them in one way if they are "
-        "one patient's, or tell them apart by more than that"
-        for group in alike(ids)
+        f"{source.patient} {WRITTEN_ALIKE}: write them in one way if they are one patient's; if all such patients are "
+        "different people, set `allow: [patients-alike]`"
+        for group in written_alike(ids)
     ]
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import pandas as pd
@@ -37,6 +38,7 @@ def split(
     needed: dict[str, int],
     images: pd.DataFrame,
     structures: Sequence[str] = (),
+    alike: Mapping[str, str] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Split every cohort of a study.
 
@@ -47,6 +49,8 @@ def split(
         needed: cohort -> fewest training patients that its study can do with.
         images: columns cohort, case, channel and image, a digest of the image's values.
         structures: that are predicted, a file each.
+        alike: patient -> what the identifier has in common with others that may be the same person's; "" where that
+            isn't known.
 
     Returns:
         One row for each case (and replicate, for training cases) with the `COLUMNS`: `part` is "test" or
@@ -55,10 +59,10 @@ def split(
             validation and fold are missing for test cases.
 
     Raises:
-        SplitError: for a patient or an image in two cohorts, too few patients, or a size beyond the training
-            set, or cases whose files would have one name.
+        SplitError: for a patient (by an identifier written in any way) or an image in two cohorts, too few patients,
+            or a size beyond the training set, or cases whose files would have one name.
     """
-    findings = [*_findings(cases, tests, needed, structures), *_copies(images)]
+    findings = [*_findings(cases, tests, needed, structures, alike), *_copies(images)]
     if findings:
         raise SplitError("\n".join(findings))
     rows = []
@@ -172,9 +176,11 @@ def tested_patients(test: float, patients: int) -> int:
 
 
 def _findings(
-    cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, int], structures: Sequence[str]
-) -> list[str]:
-    findings = shared({cohort: own.patient for cohort, own in cases.groupby("cohort")})
+    cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, int], structures: Sequence[str],
+    alike: Mapping[str, str],
+) -> list[str]:  # fmt: skip
+    patients = {cohort: own.patient for cohort, own in cases.groupby("cohort")}
+    findings = [*shared(patients), *alike_in_cohorts(patients, alike)]
     findings += _of_one_name(cases, structures)
     for cohort, test in tests.items():
         findings += too_few(cohort, cases[cases.cohort == cohort].patient.nunique(), test, needed[cohort])
@@ -213,6 +219,33 @@ def shared(patients: Mapping[str, Iterable[str]]) -> list[str]:
         "patients never cross a split. If two hospitals number different people alike, give the source of "
         "one cohort a `prefix`, such as `prefix: b-`; if they are the same people, leave each in one cohort only"
         for where, names in together.items()
+    ]
+
+
+def alike_in_cohorts(patients: Mapping[str, Iterable[str]], alike: Mapping[str, str]) -> list[str]:
+    """Return messages about patients of several cohorts whose identifiers are written alike, with what to do.
+
+    Args:
+        patients: cohort -> its patients.
+        alike: patient -> what the identifier has in common with others that may be the same person's; "" where that
+            isn't known.
+    """
+    of: dict[str, dict[str, set[str]]] = {}
+    for cohort in sorted(patients):
+        for patient in set(patients[cohort]):
+            if written := alike.get(patient):
+                of.setdefault(written, {}).setdefault(patient, set()).add(cohort)
+    together: dict[str, list[str]] = {}
+    for own in of.values():
+        cohorts = sorted(set().union(*own.values()))
+        if len(own) > 1 and len(cohorts) > 1:
+            together.setdefault(", ".join(cohorts), []).append(" and ".join(sorted(own)))
+    return [
+        f"cohorts {where}: the identifiers of {counted(len(pairs), 'patient')} differ only in case, blanks, leading "
+        f"zeros or a decimal ({first_few(sorted(pairs), SHOWN)}): one person would be trained on and tested. If they "
+        "are the same people, leave each in one cohort only; if two hospitals number different people alike, give the "
+        "source of one cohort a `prefix`, such as `prefix: b-`"
+        for where, pairs in together.items()
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -17,9 +17,9 @@ from safetensors.numpy import load_file
 from crossover.core import incremental
 from crossover.core.files import digest
 from crossover.core.provenance import timed
-from crossover.imaging.slices import mask_on_case, network_grid
+from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.stored import IMAGES, Stored
-from crossover.imaging.volumes import image_path, prediction_path, read_grid, write
+from crossover.imaging.volumes import image_path, on_grid, prediction_path, read_grid, write
 from crossover.study.plan import Model
 from crossover.study.sections import Network, Prediction
 from crossover.study.splits import evaluation_cases
@@ -134,6 +134,8 @@ def predict_cases(
 ) -> Iterator[list[sitk.Image]]:  # fmt: skip
     """Yield the masks of each case, one for each output of the engine's network, on the case's own grid.
 
+    Probabilities are held of one batch at a time: those of a whole case with many structures are gigabytes.
+
     Args:
         files: images of each case's slices. cases: its folder.
         moments: by which the slices that the network was trained on were standardised.
@@ -141,22 +143,31 @@ def predict_cases(
     stored = Stored(files)
     images = Standardised(stored, Moments(**moments)) if moments else stored
     batches = in_turn(len(images), engine.at_once)  # filled across cases
-    probabilities = (engine.predict(images[places]) for places in batches)
-    for case, own in zip(cases, _cut(probabilities, stored.counts), strict=True):
-        yield [_on_case(own[..., s], case, settings) for s in range(own.shape[-1])]
+    predicted = (engine.predict(images[batch]) for batch in batches)
+    for k, begin, probabilities in _cut(predicted, stored.counts):
+        if begin == 0:
+            own = read_grid(image_path(cases[k], settings.channels[0]))
+            network = network_grid(own, settings.slices)
+            masks = [np.zeros(own.GetSize()[::-1], np.uint8) for _ in range(probabilities.shape[-1])]
+        end = begin + len(probabilities)
+        grids = network[:, :, begin:end], own[:, :, begin:end]  # both have the same slices
+        for s, mask in enumerate(masks):
+            mask[begin:end] = to_case(probabilities[..., s], *grids) >= settings.threshold
+        if end == stored.counts[k]:
+            yield [on_grid(masks.pop(0), own) for _ in range(len(masks))]
 
 
-def _cut(parts: Iterator[np.ndarray], counts: Sequence[int]) -> Iterator[np.ndarray]:
-    """Arrays one after the other, cut anew into so many rows each."""
-    held = [next(parts)]
-    for count in counts:
-        while sum(map(len, held)) < count:
-            held.append(next(parts))
-        together = np.concatenate(held)
-        yield together[:count]
-        held = [together[count:].copy()]
+def _cut(parts: Iterable[np.ndarray], counts: Sequence[int]) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Cut arrays that follow each other where a case ends, each of which has so many rows.
 
-
-def _on_case(probability: np.ndarray, case: Path, settings: Prediction) -> sitk.Image:
-    own = read_grid(image_path(case, settings.channels[0]))
-    return mask_on_case(probability, network_grid(own, settings.slices), own, settings.threshold)
+    Yields:
+        The case, by its place in `counts`; the place of the first row in it; and the rows.
+    """
+    k = begin = 0
+    for part in parts:
+        while len(part):
+            rows, part = part[: counts[k] - begin], part[counts[k] - begin :]
+            yield k, begin, rows
+            begin += len(rows)
+            if begin == counts[k]:
+                k, begin = k + 1, 0

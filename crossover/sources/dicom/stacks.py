@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.core.wording import counted, first_few
+from crossover.imaging.grids import PLANES
 from crossover.sources.dicom.diffusion import NONE
 from crossover.sources.dicom.header import IMAGES, Frame, Instance
 from crossover.sources.dicom.pixel_data import MAX_VALUES
@@ -23,7 +24,6 @@ EVEN_MM = 0.051
 """By how much a slice may lie off a regular grid, or 2% of the slices' distance: headers are rounded."""
 ASIDE_MM = 0.1
 """By how much slices may be shifted in their plane."""
-AXES = ("sagittal", "coronal", "axial")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Stack:
         """The anatomical plane that the images are nearest to."""
         if not self.frame.orientation:
             return "unknown"
-        return AXES[int(np.abs(axes(self.frame)[2]).argmax())]
+        return PLANES[int(np.abs(axes(self.frame)[2]).argmax())]
 
     @cached_property
     def placed(self) -> bool:

@@ -22,6 +22,7 @@ from crossover.core.cells import TableError
 from crossover.core.image_names import is_volume, stem
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
+from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import on_grid
 from crossover.sources.copies import values_digest
 from crossover.sources.file_patterns import links_below, matching, paths_below
@@ -44,7 +45,15 @@ from crossover.sources.inspection.tree import layout
 from crossover.sources.reading import errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.sides import misplaced
-from crossover.sources.unlike import StructureExtent, Values, drawn_of, exchanged, unlike_values, values_of
+from crossover.sources.unlike import (
+    StructureExtent,
+    Values,
+    drawn_of,
+    exchanged,
+    unlike_planes,
+    unlike_values,
+    values_of,
+)
 from crossover.sources.volume_file import read_volume
 from crossover.sources.volumes import read_patient
 
@@ -81,6 +90,8 @@ class _Look:
 
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     spacings: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    plane: str = ""
+    """The plane of the slices; "" where no image could be read."""
     values: dict[str, Values] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     """Channel -> the digest of its values, by which copies are known."""
@@ -361,6 +372,10 @@ class _Inspection:
             odd += [f"{who} whose {kind.name} is unlike that of the others: {first_few(unlike, 3, '; ')}"] * bool(
                 unlike
             )
+        planes = unlike_planes({p: look.plane for p, look in looks.items() if look.plane})
+        if planes:
+            which = first_few([f"{p}: {what}" for p, what in planes.items()], 3, "; ")
+            odd.append(f"{counted(len(planes), 'patient')} whose slices lie in another plane: {which}")
         pairs = _groups((f"{a} and {b}", patient) for patient, own in exchanged(drawn).items() for a, b in own)
         odd += [
             f"{counted(len(own), 'patient')} ({first_few(own, 3)}) in whom {pair} seem to be exchanged: by size and "
@@ -534,6 +549,7 @@ def _read(look: _Look, root: Path, channels: Mapping[str, Any], masks: Sequence[
         named_finding = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
         (look.errors if finding.severity == "error" else look.warnings).append(named_finding)
     for name, image in reading.channels.items():
+        look.plane = look.plane or plane_of(image)
         look.values[name], look.digests[name] = values_of(image), values_digest(image)
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossover.core.wording import first_few
+from crossover.sources.copies import alike_patients
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.export_files import list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance
@@ -17,7 +18,7 @@ from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import no_such_name, normal_name
 from crossover.sources.findings import Refused
 from crossover.sources.inspection.dicom import repeated_names, structure_names
-from crossover.sources.pseudonyms import case_names, key_of
+from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Structure, VolumesSource
 from crossover.sources.table_readers import form_of
 
@@ -35,6 +36,10 @@ class Taken:
     """Case -> why it would be excluded: a finding's code, and what."""
     lacking: dict[str, str] = field(default_factory=dict)
     """Patient, as the folder calls it -> which of its files are not there, so that it has no case."""
+    wrong: list[str] = field(default_factory=list)
+    """What would stop the run, of no single case."""
+    alike: dict[str, str] = field(default_factory=dict)
+    """Patient -> what the identifier has in common with others that may be the same person's (`alike_name`)."""
     notes: list[str] = field(default_factory=list)
     """What is to be said of the folder or table as a whole."""
 
@@ -56,7 +61,8 @@ def would_take(
         return _of_export(source, rules, data, workers)
     cases, findings, lacking = form_of(source).rows(source, data)
     notes = [f.what for f in findings if f.code != "files-missing" or f.about]  # patients stand in `lacking`, by name
-    return Taken({case: row.patient for case, row in cases.items()}, lacking=dict(lacking), notes=notes)
+    alike = {row.patient: row.alike for row in cases.values()}
+    return Taken({case: row.patient for case, row in cases.items()}, lacking=dict(lacking), alike=alike, notes=notes)
 
 
 def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int) -> Taken:
@@ -64,6 +70,10 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, lambda p: case_names(source, [p])[p], workers)
     out = Taken({case: patient_of(case) for case in found}, notes=[f"{f.code}, {f.what}" for f in findings])
+    of_ids = alike_names(source, (e.patient_id for e in found.values()))
+    out.alike = {e.patient: of_ids[e.patient_id] for e in found.values()}
+    if "patients-alike" not in source.allow:
+        out.wrong += [f"{f.code}: {f.what}; {f.remedy}" for f in alike_patients(out.alike.items())]
     doubled: dict[str, list[str]] = defaultdict(list)
     for case, examination in found.items():
         with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
