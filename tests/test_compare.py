@@ -162,7 +162,7 @@ def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
     planned = CliRunner().invoke(app, ["design", str(of_failures(tmp_path)), "--difference", "0.03"])
     told = " ".join(planned.output.split())
     (said,) = re.findall(r"liver: the SD of the difference between cases, (\S+), rests on 1 failed case, tuned in p3 "
-                         r"\(no prediction\); without it, the SD is (\S+), and", told)  # fmt: skip
+                         r"\(no prediction\); without the failed case, the SD is (\S+), and", told)  # fmt: skip
     assert float(said[0]) > 10 * float(said[1])
 
 

@@ -14,7 +14,7 @@ from crossover.report.compare.calls import program
 from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, comparisons, verdict
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.failed import PLACE, in_words, number_of, of_pair, without
+from crossover.statistics.scores.failed import PLACE, in_place_of, in_words, of_pair, without
 from crossover.statistics.scores.metrics_table import ALL_SETS_NAME, MEAN_NAME, POOLED, of_cohorts, pooled_in_words
 from crossover.statistics.scores.missing import AS_WORST
 from crossover.statistics.scores.scales import SHARE, direction, scale
@@ -95,7 +95,7 @@ def _answer(row: Any, found: ScoreComparison, metric: str) -> str:
     failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
     failed = failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
     if len(failed):
-        cases = f"the failed {'case' if number_of(failed) == 1 else 'cases'}, {in_words(failed)}"
+        cases = f"{in_place_of(failed)}, {in_words(failed)}"
         lines.append(f"Without {cases}: {_without(row, found.table, failed, metric)}")
     return ". ".join([*lines, *_ranks_say(row, metric)])
 

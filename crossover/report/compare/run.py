@@ -20,8 +20,9 @@ from crossover.statistics.scores.metrics_table import (
     of_cohorts,
     pooled_in_words,
 )
-from crossover.statistics.scores.missing import Policy, absent, absent_notes, completed, counts
+from crossover.statistics.scores.missing import Policy, absent, absent_notes, counts, filled
 from crossover.statistics.scores.missing import notes as lacking
+from crossover.statistics.scores.patients import by_patient
 from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import KNOWN, direction
 
@@ -84,7 +85,8 @@ def comparison(
 
     said = Said(columns, metrics)
     read, notes = read_all(sources, said, renamed_structures(structures))
-    table, gone = completed(read, missing)
+    by_case, gone = filled(read, missing)
+    table = by_patient(by_case)
     of = said.metrics or metrics_in(read, said)
     notes += [*lacking(gone, missing), *without_value(table, said, absent(read, of)), *absent_notes(read, of)]
     several, shared = _shared(table, read, said)
@@ -107,7 +109,7 @@ def comparison(
     again = [*shortened(sources), *options]
     crossed, left = _crossover(table, several)
     all_notes += left
-    failed = {metric: failed_cases(table, gone, metric) for metric in pairs}
+    failed = {metric: failed_cases(by_case, gone, metric) for metric in pairs}
     return ScoreComparison(table, summary, pairs, counts(read, gone), failed, ranked, crossed, all_notes, again)
 
 

@@ -9,9 +9,9 @@ where the table has it and else as infinite.
 
 A case whose reference mask is empty (`volume_manual_ml` is 0; nnU-Net's n_ref) has nothing to overlap: whatever was
 predicted there is no failed segmentation. The case is left out of overlaps and distances for all trainings, and false
-positives are counted. Without its volume, that is where one training's overlap is empty and no other's is above 0: zeros
-there are false positives as nnU-Net scores them. A mean over trainings of which some have a 0 and some no value would
-else count as a score of 0 under both models.
+positives are counted. Where no volume tells, it is one where one training's overlap is empty and no other's above 0:
+zeros there are false positives as nnU-Net scores them. A mean over trainings of which some have a 0 and some no value
+would else count as a score of 0 under both models.
 """
 
 import logging
@@ -63,10 +63,18 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
 
 
 def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Complete a table (`filled`) and average a patient's cases (`patients.by_patient`).
+
+    Args, Returns, Raises: as of `filled`.
+    """
+    whole, found = filled(table, policy)
+    return by_patient(whole), found
+
+
+def filled(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Complete a table by the policy for missing predictions, and give distances to empty masks their worst value.
 
-    Structures that are in no reference are left out first (`without_absent`). Then a patient's cases are averaged
-    (`patients.by_patient`).
+    Structures that are in no reference are left out first (`without_absent`).
 
     Args:
         table: as of `metrics_table.check_metrics`.
@@ -91,7 +99,7 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
             raise TableError("no case is left that every model has a prediction for")
     elif len(found):
         table = _with_worst(table, found)
-    return by_patient(_with_distances(table)), found
+    return _with_distances(table), found
 
 
 def without_absent(table: pd.DataFrame) -> pd.DataFrame:
@@ -285,7 +293,7 @@ def _absent(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_overlap(rows: pd.DataFrame) -> pd.Series:
-    """Return whether each row has an empty overlap though the reference's volume or another model's shows a structure."""
+    """Return whether each row has an empty overlap though the volume or another model's shows the structure."""
     blank = pd.Series(False, rows.index)
     wrong = _wrong_by_volume(rows)
     for metric in OVERLAPS:
