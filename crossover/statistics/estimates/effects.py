@@ -122,7 +122,7 @@ class Spreads:
     """
 
     def __init__(self, table: pd.DataFrame, metric: str) -> None:
-        named = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case", "structure"]
+        named = ["family", "n_train", "replicate", "draw", "fold", "run", "cohort", "case", "structure"]
         self._table, self._metric = table[[*(c for c in named if c in table), metric]], metric
         self._known: dict[str | None, Spread | None] = {}
 

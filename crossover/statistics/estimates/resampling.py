@@ -210,7 +210,8 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
     """Return how much a model's mean differs from training to training, from all models of a test set.
 
     Args:
-        rows: of `metrics_table.tested`, of one test set; several structures count by each case's mean.
+        rows: of `metrics_table.tested`, or `with_runs` of a whole table, of one test set; several structures count by
+            each case's mean.
         metric: the scores' column.
 
     Returns:
@@ -218,14 +219,14 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
             trainings that have all of them (`metrics_table.with_all_structures`); where there is none, from
             the roughness of the means over the sizes (`roughness`); None where neither can be computed.
     """
-    keys = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case"]
+    rows = rows if "run" in rows else with_runs(rows)
+    keys = ["family", "n_train", "replicate", "draw", "fold", "run", "cohort", "case"]
     keys = [key for key in keys if key in rows]
     if rows.duplicated(keys).any():
         whole = with_all_structures(rows)
         rows = whole.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
-    trained = with_runs(rows)
     model = ["family", "n_train"]
-    repeated = trained[trained.groupby(model, sort=False)["run"].transform("nunique") > 1]
+    repeated = rows[rows.groupby(model, sort=False)["run"].transform("nunique") > 1]
     models = [
         own.groupby(["cohort", "case", "run"])[metric].mean().unstack("run").dropna().to_numpy(float)
         for _, own in repeated.groupby(model, sort=False)

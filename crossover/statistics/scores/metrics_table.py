@@ -185,14 +185,13 @@ def tested(table: pd.DataFrame) -> pd.DataFrame:
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of `tested` with the column `run`, which names what counts as a training: "replicate/fold".
 
-    Of a model with several draws of the training cases it is "draw/fold", so that a case has a row for each training
-    of a draw: trainings on the same cases don't say what other cases would have given, and are averaged. The fold
-    is empty outside k-fold.
+    Where the table has several draws of the training cases it is "draw/fold", so that a case has a row for each
+    training of a draw: trainings on the same cases don't say what other cases would have given, and are averaged. So
+    are those of a model that has one draw: their small spread beside that of other models' draws would be taken for
+    that of draws. The fold is empty outside k-fold.
     """
-    run = table["replicate"].astype(str)
-    if "draw" in table and table["draw"].nunique() > 1:
-        draws = table.groupby(["family", "n_train"])["draw"].transform("nunique")
-        run = run.where(draws < 2, table["draw"].astype(str))
+    several = "draw" in table and table["draw"].nunique() > 1
+    run = table["draw" if several else "replicate"].astype(str)
     return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
 
 
