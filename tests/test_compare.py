@@ -23,6 +23,7 @@ from crossover.report.compare.figures import figures
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
 from crossover.report.compare.run import comparison
+from crossover.report.compare.scope import explained
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -946,6 +947,12 @@ def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path)
         for column in ("", "draw=seed")
     }
     assert verdicts == {"": ["can't tell"], "draw=seed": ["crosses"]}
+    for column, limit in (("", "these training cases only"), ("draw=seed", "")):
+        found = comparison([str(path)], columns=[column] if column else [])
+        assert set(found.pairs["dsc"]["scope"]) == {limit}
+        said = [line for line in answers(found) if "scratch" in line and line.startswith("dsc, test, structure, n")]
+        assert len(said) == 3 and all(("(these training cases only)" in line) == bool(limit) for line in said)
+        assert bool(explained(found.pairs["dsc"])) == bool(limit)
 
 
 def test_a_summary_beside_a_studys_table_has_its_size_from_its_name(tmp_path):

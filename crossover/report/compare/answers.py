@@ -89,7 +89,7 @@ def _answer(row: Any, found: ScoreComparison, metric: str) -> str:
     Beside it the same without the cases that failed, since one of them may decide it, and why ranks say otherwise.
     """
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
-    scope = " (these trained models only)" if row.about == MODELS else ""
+    scope = f" ({row.scope})" if row.scope else ""
     lines = [f"{metric}, {of}: {row.family_a} minus {row.family_b} {_found(row, metric)}{scope}"]
     failed = of_pair(found.failed[metric], (row.family_a, row.family_b), row.n_train)
     failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]

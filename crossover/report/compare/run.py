@@ -13,6 +13,7 @@ from crossover.report.compare.calls import shortened
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
+from crossover.report.compare.scope import scopes
 from crossover.statistics.scores.failed import failed_cases
 from crossover.statistics.scores.metrics_table import (
     TableError,
@@ -39,7 +40,7 @@ class ScoreComparison:
     Attributes:
         table: all scores, as of `missing.completed`.
         summary: of `estimates.summary.summarise`.
-        pairs: metric -> of `differences.paired.paired`.
+        pairs: metric -> of `comparisons`.
         missing: of `scores.missing.counts`.
         failed: metric -> of `scores.failed.failed_cases`.
         ranking: of `differences.ranking.ranking`; no rows of two models.
@@ -169,10 +170,16 @@ def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFram
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Compare every pair of models on the same cases; the one place that says by which statistics."""
+    """Compare every pair of models on the same cases; the one place that says by which statistics.
+
+    Returns:
+        Rows of `differences.paired.paired`, with `scope` (`scope.scopes`).
+    """
     from crossover.statistics.differences.paired import paired
 
-    return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
+    rows = table.dropna(subset=metric)
+    pairs = paired(rows, metric, 1 - CONFIDENCE)
+    return pairs.assign(scope=scopes(rows, pairs))
 
 
 def renamed_structures(said: Sequence[str]) -> dict[str, str]:
