@@ -932,6 +932,20 @@ def test_a_structure_that_is_in_no_reference_and_was_predicted_counts_as_a_false
     assert found.missing[["structure", "cases"]].values.tolist() == [["label 1", 6]] * 2 + [["label 2", 4]] * 2
 
 
+def test_folds_that_are_tested_on_the_same_cases_are_said_to_be_of_one_pool(tmp_path):
+    rng = np.random.default_rng(4)
+    scores = rng.normal(0.8, 0.05, (12, 1, 1)) + rng.normal(0, 0.01, (12, 2, 3))
+    rows = [(m, k, f"p{i}", scores[i, j, k]) for j, m in enumerate("ab") for k in range(3) for i in range(12)]
+    path = tmp_path / "scores.csv"
+    pd.DataFrame(rows, columns=["model", "fold", "case", "dsc"]).to_csv(path, index=False)
+    found = comparison([str(path)])
+    [pair] = found.pairs["dsc"].query("test_set != 'all'").itertuples()
+    assert (pair.about, pair.trainings, pair.scope) == ("methods", 3, "folds of one pool of training cases")
+    assert "(folds of one pool of training cases)" in answers(found)[0]
+    [said] = explained(found.pairs["dsc"])
+    assert "Nadeau and Bengio" in said
+
+
 def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path):
     rng = np.random.default_rng(4)
     patients, rows = rng.normal(0, 0.05, 12), []

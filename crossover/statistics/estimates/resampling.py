@@ -22,15 +22,22 @@ nested subsets each counts as one training, by the mean over its own (`metrics_t
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.chance import Spread, pooled_spread
-from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_all_structures, with_runs
+from crossover.statistics.estimates.chance import Spread, pooled_spread, shared_by_folds
+from crossover.statistics.scores.metrics_table import (
+    folds_of,
+    mean_by_place,
+    test_sets,
+    tested,
+    with_all_structures,
+    with_runs,
+)
 from crossover.statistics.scores.scales import KNOWN, SHARE, Scale, direction, scale
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
@@ -227,12 +234,13 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
         rows = whole.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
     model = ["family", "n_train"]
     repeated = rows[rows.groupby(model, sort=False)["run"].transform("nunique") > 1]
-    models = [
-        own.groupby(["cohort", "case", "run"])[metric].mean().unstack("run").dropna().to_numpy(float)
+    tables = [
+        own.groupby(["cohort", "case", "run"])[metric].mean().unstack("run").dropna()
         for _, own in repeated.groupby(model, sort=False)
     ]
-    if several := pooled_spread([m for m in models if len(m)]):
-        return several
+    tables = [own for own in tables if len(own)]
+    if several := pooled_spread([own.to_numpy(float) for own in tables]):
+        return replace(several, shared=max(shared_by_folds(folds_of(own)) for own in tables))
     sized = rows[rows["n_train"] > 0]
     sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
     return None if sized.empty else roughness(panel(sized, metric))

@@ -6,7 +6,7 @@ whoever made the table, it has at least the columns of `REQUIRED`.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +193,12 @@ def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     several = "draw" in table and table["draw"].nunique() > 1
     run = table["draw" if several else "replicate"].astype(str)
     return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
+
+
+def folds_of(runs: Iterable[str]) -> int:
+    """Return how many folds the trainings of these names (`with_runs`) are of; 0 where one is of none."""
+    folds = {run.partition("/")[2] for run in runs}
+    return 0 if "" in folds else len(folds)
 
 
 def with_all_structures(table: pd.DataFrame) -> pd.DataFrame:
