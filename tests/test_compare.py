@@ -946,6 +946,17 @@ def test_folds_that_are_tested_on_the_same_cases_are_said_to_be_of_one_pool(tmp_
     assert "Nadeau and Bengio" in said
 
 
+def test_an_answer_says_where_the_variation_of_a_model_is_taken_from_the_other(tmp_path):
+    rng = np.random.default_rng(4)
+    rows = [(m, k, f"p{i}", rng.uniform(0.7, 0.9)) for m, runs in (("a", 3), ("b", 1)) for k in range(runs)
+            for i in range(12)]  # fmt: skip
+    path = tmp_path / "scores.csv"
+    pd.DataFrame(rows, columns=["model", "replicate", "case", "dsc"]).to_csv(path, index=False)
+    found = comparison([str(path)])
+    assert "(b was trained once: how much its trainings vary is taken from a's)" in answers(found)[0]
+    assert len(explained(found.pairs["dsc"])) == 1
+
+
 def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path):
     rng = np.random.default_rng(4)
     patients, rows = rng.normal(0, 0.05, 12), []
