@@ -64,8 +64,8 @@ def two(*ps: float) -> pd.DataFrame:
 
 def test_each_answer_stands_with_the_sizes_where_no_other_is_better():
     assert answer_in_short(of(pairwise=two(0.01, 0.8, 0.02))) == [
-        "With 4 labelled cases, fine-tune from L1; with 16, these data can't say; with 64, train on Cervix and Uterus "
-        "together."
+        "With 4 labelled cases, fine-tune from L1 (a hint); with 16, these data can't say; with 64, train on Cervix "
+        "and Uterus together (a hint)."
     ]
 
 
@@ -99,7 +99,7 @@ def test_what_is_worse_than_another_is_named_where_the_rest_is_open():
     three = pairs(STUDY, (4, TUNED, SCRATCH, 0.2, 0.01), (4, TUNED, SHELF, 0.0, 0.9), (4, SCRATCH, SHELF, -0.2, 0.1))
     assert answer_in_short(of(pairwise=three)) == [
         "With 4 labelled cases, take Pretrained as it is or fine-tune from L1 (these data can't say which), "
-        "but don't train from scratch."
+        "but don't train from scratch (a hint)."
     ]
 
 
@@ -154,7 +154,7 @@ def test_what_a_number_is_at_most_is_rounded_up(limit, text):
 def test_of_several_structures_a_wrong_choice_costs_what_their_mean_says():
     organs = [pairs(ORGANS, (3, "transfer", "scratch", 0.1, 0.2), structure=s) for s in [*ORGANS.structures, POOLED]]
     wide = [table.assign(ci_low=-0.5, ci_high=0.5) for table in organs[:-1]]
-    frames = {"pairwise": pd.concat(wide), "paired": organs[-1].assign(ci_low=-0.02, ci_high=0.08)}
+    frames = {"pairwise": pd.concat(wide), "paired": organs[-1].assign(ci_low=-0.02, ci_high=0.08, p_holm=0.6)}
     [said] = cost_of_choice(of(ORGANS, **frames))
     assert said.startswith("On average over the structures, choosing wrongly") and "0.08 in mean DSC with 3" in said
 
@@ -185,7 +185,9 @@ def test_of_two_models_without_sizes_the_worse_is_beaten_at_each():
     study = STUDY.model_copy(update={"strategies": values})
     rows = [(n, SCRATCH, shelf, -0.2, 0.01) for n in (4, 16) for shelf in (SHELF, "other")]
     table = pairs(study, (0, "other", SHELF, -0.06, 0.01), *rows).assign(ci_low=-0.3, ci_high=-0.01)
-    assert answer_in_short(of(study, pairwise=table)) == ["With 4 to 16 labelled cases, take Pretrained as it is."]
+    assert answer_in_short(of(study, pairwise=table)) == [
+        "With 4 to 16 labelled cases, take Pretrained as it is (a hint)."
+    ]
     level = table.assign(p=table["p"].where(table["n_train"] > 0, 0.4))
     [said] = cost_of_choice(of(study, pairwise=level))
     assert "0.30 in mean DSC with 4 labelled cases and 0.30 with 16" in said
@@ -200,8 +202,29 @@ def test_what_correction_leaves_is_told():
     [none] = rests_on(of(pairwise=two(0.01, 0.8, 0.02)))
     assert "Of 2 differences with p < 0.05 behind this answer none remains" in none and "a hint" in none
     [one] = rests_on(of(pairwise=two(0.0001, 0.8, 0.02)))
-    assert "answer 1 remains after Holm's correction over all 90 comparisons" in one and "hint" not in one
+    assert "answer 1 remains after Holm's correction over all 90 comparisons" in one and "others alone is a hint" in one
+    [all_] = rests_on(of(pairwise=two(0.0001, 0.8, 0.0002)))
+    assert "answer 2 remain after" in all_ and "hint" not in all_
     assert rests_on(of(pairwise=two(0.2, 0.8, 0.3))) == []
+
+
+def test_what_correction_does_not_leave_is_called_a_hint_where_it_is_said():
+    three = pairs(STUDY, (4, TUNED, SCRATCH, 0.2, 0.0001), (4, TUNED, SHELF, 0.2, 0.01), (4, TUNED, ALL, 0.0, 0.9))
+    assert answer_in_short(of(pairwise=three)) == [
+        "With 4 labelled cases, fine-tune from L1 or train on Cervix and Uterus together (these data can't say which), "
+        "but don't train from scratch, nor take Pretrained as it is (a hint)."
+    ]
+    [said] = rests_on(of(pairwise=three))
+    assert "1 remains" in said and said.endswith(": what rests on the others alone is a hint.")
+    assert answer_in_short(of(pairwise=two(0.0001, 0.8, 0.02)))[0] == (
+        "With 4 labelled cases, fine-tune from L1; with 16, these data can't say; with 64, train on Cervix and Uterus "
+        "together (a hint)."
+    )
+    stays = crossing(NONE, np.inf, np.inf, np.inf)
+    crossed = answer_in_short(of(pairwise=two(0.08, 0.08, 0.08).assign(difference=0.1), crossover=stays))
+    assert crossed == ["With 4 to 64 labelled cases, fine-tune from L1 (a hint)."]
+    [(_, cells)] = picture(of(pairwise=two(0.0001, 0.01, 0.8).assign(difference=[0.1, 0.1, 0]))).rows
+    assert [cell.columns for cell in cells] == [2, 1], "a hint has no colour of its own"
 
 
 def test_what_rests_on_the_verdict_on_a_crossover_alone_is_told():
@@ -240,7 +263,7 @@ def test_structures_that_are_alike_have_one_sentence():
     ]
     assert answer_in_short(organs(0.01, 0.01, 0.5, 0.5, pooled=0.4)) == [
         f"On average over the 4 structures: {open_}",
-        "Brain stem and Spinal cord: with 8 labelled cases, fine-tune.",
+        "Brain stem and Spinal cord: with 8 labelled cases, fine-tune (a hint).",
     ]
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from crossover.statistics.differences.omnibus import models_differ
 from crossover.statistics.estimates.chance import (
     METHODS,
     MODELS,
@@ -16,9 +17,10 @@ from crossover.statistics.estimates.chance import (
     effect,
     pooled_spread,
 )
-from crossover.statistics.estimates.effects import effect_of, mean_interval
+from crossover.statistics.estimates.effects import contrasted, effect_of, mean_interval, spread_between
 from crossover.statistics.estimates.resampling import study_spread
 from crossover.statistics.scores.scales import SHARE
+from crossover.statistics.study_planning.assurance import pilot_of
 
 
 def test_with_one_training_it_is_the_paired_t_test_of_these_models():
@@ -105,6 +107,29 @@ def test_models_that_lack_scores_are_no_paired_folds():
     for models, runs in ((scores, folds), (scores[..., 1:2], folds[1:2])):
         found = effect_of(models, [runs, runs], [1, -1], np.zeros(20), lambda: Spread(0.02**2, 10))
         assert found.training_se == pytest.approx(np.sqrt(2) * 0.02) and found.trainings == 1
+
+
+def test_folds_of_one_pool_have_nadeau_and_bengios_variance():
+    """In a difference of paired folds, a pilot of the planner, the F of several models, and lent to one training."""
+    rng = np.random.default_rng(3)
+    scores = rng.normal(0.7, 0.1, (2, 20, 5)) + rng.normal(0, 0.02, 5)
+    runs = [f"0/{k}" for k in range(5)]
+    found = effect_of(scores, [runs, runs], [1, -1], np.zeros(20), lambda: None)
+    variance = (scores[0] - scores[1]).mean(0).var(ddof=1)
+    assert found.training_se**2 == pytest.approx(variance * (1 / 5 + 1 / 4))
+    assert found.case_se == effect([scores[0] - scores[1]], [1]).case_se
+    apart, _, spread = contrasted(scores, [runs, runs], [1, -1], lambda: None)
+    assert pilot_of(apart, np.zeros(20), spread).effect().training_se == pytest.approx(found.training_se)
+    twice = effect_of(np.tile(scores, 2), [[*runs, *(f"1/{k}" for k in range(5))]] * 2, [1, -1], np.zeros(20), None)
+    assert twice.training_se**2 == pytest.approx(variance * 8 / 9 * (1 / 10 + 1 / 4))
+    apart_runs = [f"{k}/" for k in range(5)]
+    f, independent = (models_differ(scores, spread_between(scores, [own] * 2, None))["F"] for own in (runs, apart_runs))
+    assert f < independent
+    places = {"family": "a", "n_train": 5, "replicate": 0, "cohort": "x"}
+    rows = [places | {"fold": k, "case": c, "dsc": scores[0, c, k]} for c in range(20) for k in range(5)]
+    assert study_spread(pd.DataFrame(rows).astype({"fold": "Int64"}), "dsc").of_mean(1) == pytest.approx(
+        scores[0].mean(0).var(ddof=1) * (1 + 1 / 4)
+    )
 
 
 def test_a_training_without_any_score_does_not_count():

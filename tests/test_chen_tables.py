@@ -32,6 +32,7 @@ from crossover.statistics.differences.paired import paired, signed_rank
 from crossover.statistics.estimates.summary import summarise
 from crossover.statistics.papers.published import at_sizes, beside, load_published, of_structure
 from crossover.statistics.scores.metrics_table import check_metrics
+from crossover.statistics.scores.missing import completed
 from crossover.statistics.scores.training_time import savings, training_times
 from crossover.study.config import load_study
 from crossover.study.families import baseline, fine_tuned, main_question
@@ -86,7 +87,7 @@ def frames(study: Study, published) -> dict[str, pd.DataFrame]:
     return {
         "metrics": metrics, "summary": summary, "paired": tests, "training_time": trained,
         "training_time_saved": savings(trained, baseline(study)),
-        "structures": table_two_paired(summary, tests, published, study),
+        "structures": table_two_paired(metrics, summary, tests, published, study),
         "published": at_sizes(published, study.sizes),
     }  # fmt: skip
 
@@ -208,7 +209,7 @@ def test_table_two_of_several_sizes_and_of_one_structure(published):
     study = chen_study(sizes=(3, 50), organs=1, sweep=False)
     metrics = check_metrics(chen_metrics(study))
     tests = paired(metrics, "dsc", 0.05, main_question(study))
-    table = table_two_paired(summarise(metrics, 0.95), tests, published, study)
+    table = table_two_paired(metrics, summarise(metrics, 0.95), tests, published, study)
     assert len(table) == 2 * 6 and set(table["structure"]) == {"brainstem"}
     assert table.groupby("n_train")["published_mean"].count().to_dict() == {3: 1, 50: 3}
     text = models_layout(table, study)
@@ -218,7 +219,22 @@ def test_table_two_of_several_sizes_and_of_one_structure(published):
     said = " ".join(answer.sentences)
     assert "Model_ST minus Model_T, mean DSC on the same cases: 0.01 (" in said
     assert "structures" not in said
-    assert table_two_paired(summarise(metrics, 0.95), tests, None, study)["published_p"].isna().all()
+    assert table_two_paired(metrics, summarise(metrics, 0.95), tests, None, study)["published_p"].isna().all()
+
+
+def test_the_mean_over_the_structures_of_models_is_that_of_their_comparison():
+    """A structure that few patients have weighs in their means alone, for which a mean of means took it too high."""
+    study = chen_study(organs=2, sweep=False)
+    metrics = check_metrics(chen_metrics(study))
+    few = metrics["structure"].eq(list(study.structures)[1]) & ~metrics["case"].isin(sorted(set(metrics["case"]))[::3])
+    metrics, _ = completed(metrics.assign(volume_manual_ml=np.where(few, 0.0, 5.0)), "worst")
+    tests = paired(metrics, "dsc", 0.05, main_question(study))
+    table = table_two_paired(metrics, summarise(metrics, 0.95), tests, None, study).query("structure == 'all'")
+    means = table[table["kind"] == "model"].set_index("a")["mean"]
+    for row in table[table["kind"] == "comparison"].itertuples():
+        assert row.difference == pytest.approx(means[row.a] - means[row.b], abs=1e-12)
+    whole = metrics.dropna(subset="dsc").groupby(["family", "structure"])["dsc"].mean().groupby("family").mean()
+    assert (means - whole[means.index]).abs().max() > 0.001
 
 
 def test_numbers_as_text():

@@ -24,6 +24,7 @@ from crossover.report.compare.figures import figures
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
 from crossover.report.compare.run import comparison, comparisons
+from crossover.report.compare.scope import explained
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -182,7 +183,7 @@ def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
     planned = CliRunner().invoke(app, ["design", str(of_failures(tmp_path)), "--difference", "0.03"])
     told = " ".join(planned.output.split())
     (said,) = re.findall(r"liver: the SD of the difference between cases, (\S+), rests on 1 failed case, tuned in p3 "
-                         r"\(no prediction\); without it, the SD is (\S+), and", told)  # fmt: skip
+                         r"\(no prediction\); without the failed case, the SD is (\S+), and", told)  # fmt: skip
     assert float(said[0]) > 10 * float(said[1])
 
 
@@ -974,6 +975,31 @@ def test_a_structure_that_is_in_no_reference_and_was_predicted_counts_as_a_false
     assert found.missing[["structure", "cases"]].values.tolist() == [["label 1", 6]] * 2 + [["label 2", 4]] * 2
 
 
+def test_folds_that_are_tested_on_the_same_cases_are_said_to_be_of_one_pool(tmp_path):
+    rng = np.random.default_rng(4)
+    scores = rng.normal(0.8, 0.05, (12, 1, 1)) + rng.normal(0, 0.01, (12, 2, 3))
+    rows = [(m, k, f"p{i}", scores[i, j, k]) for j, m in enumerate("ab") for k in range(3) for i in range(12)]
+    path = tmp_path / "scores.csv"
+    pd.DataFrame(rows, columns=["model", "fold", "case", "dsc"]).to_csv(path, index=False)
+    found = comparison([str(path)])
+    [pair] = found.pairs["dsc"].query("test_set != 'all'").itertuples()
+    assert (pair.about, pair.trainings, pair.scope) == ("methods", 3, "folds of one pool of training cases")
+    assert "(folds of one pool of training cases)" in answers(found)[0]
+    [said] = explained(found.pairs["dsc"])
+    assert "Nadeau and Bengio" in said
+
+
+def test_an_answer_says_where_the_variation_of_a_model_is_taken_from_the_other(tmp_path):
+    rng = np.random.default_rng(4)
+    rows = [(m, k, f"p{i}", rng.uniform(0.7, 0.9)) for m, runs in (("a", 3), ("b", 1)) for k in range(runs)
+            for i in range(12)]  # fmt: skip
+    path = tmp_path / "scores.csv"
+    pd.DataFrame(rows, columns=["model", "replicate", "case", "dsc"]).to_csv(path, index=False)
+    found = comparison([str(path)])
+    assert "(b was trained once: how much its trainings vary is taken from a's)" in answers(found)[0]
+    assert len(explained(found.pairs["dsc"])) == 1
+
+
 def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path):
     rng = np.random.default_rng(4)
     patients, rows = rng.normal(0, 0.05, 12), []
@@ -989,6 +1015,12 @@ def test_seeds_are_trainings_on_the_same_cases_and_settle_no_crossover(tmp_path)
         for column in ("", "draw=seed")
     }
     assert verdicts == {"": ["can't tell"], "draw=seed": ["crosses"]}
+    for column, limit in (("", "these training cases only"), ("draw=seed", "")):
+        found = comparison([str(path)], columns=[column] if column else [])
+        assert set(found.pairs["dsc"]["scope"]) == {limit}
+        said = [line for line in answers(found) if "scratch" in line and line.startswith("dsc, test, structure, n")]
+        assert len(said) == 3 and all(("(these training cases only)" in line) == bool(limit) for line in said)
+        assert bool(explained(found.pairs["dsc"])) == bool(limit)
 
 
 def test_a_summary_beside_a_studys_table_has_its_size_from_its_name(tmp_path):

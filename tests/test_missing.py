@@ -148,6 +148,29 @@ def test_what_is_predicted_where_the_reference_is_empty_is_no_failure_of_any_mod
     ]
 
 
+def test_an_empty_distance_to_a_reference_of_a_known_volume_is_a_failure():
+    rows = table(("a", "p1", None), ("b", "p1", None), ("a", "p2", None, 3.0), ("b", "p2", None, 4.0),
+                 volume_manual_ml=5.0)  # fmt: skip
+    assert completed(rows, "worst")[0]["hd95_mm"].tolist() == [np.inf, np.inf, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("of_a", [0.0, None])
+def test_a_known_volume_says_that_the_reference_has_the_structure(of_a):
+    rows = table(("a", "p1", of_a), ("b", "p1", None), ("a", "p2", 0.8), ("b", "p2", 0.7),
+                 volume_manual_ml=[5.0, None, 6.0, 6.0])  # fmt: skip
+    assert absent_notes(rows, ["dsc"]) == []
+    whole, found = completed(rows, "worst")
+    assert found["model"].tolist() == (["b"] if of_a == 0 else ["a", "b"])
+    assert whole["dsc"].tolist() == [0.0, 0.0, 0.8, 0.7]
+    assert counts(rows, found)["cases"].tolist() == [2, 2]
+
+
+def test_a_metric_that_was_not_computed_is_no_missing_prediction():
+    rows = table(("a", "p1", 0.9), ("b", "p1", 0.8), ("a", "p2", 0.8), ("b", "p2", 0.7),
+                 volume_manual_ml=5.0, nsd=[None, None, 0.6, 0.6])  # fmt: skip
+    assert completed(rows, "worst")[1].empty
+
+
 def test_a_zero_beside_a_score_is_no_false_positive():
     rows = table(("a", "p1", np.nan), ("b", "p1", 0.0), ("c", "p1", 0.4), ("a", "p2", 0.5), ("b", "p2", 0.0))
     assert not false_positives(rows, "dsc").any() and not absent_notes(rows, ["dsc"])

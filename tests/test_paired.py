@@ -207,6 +207,18 @@ def test_of_several_draws_each_counts_once_whatever_its_trainings():
     assert by_draw["trainings"] == 2 and only(table)["trainings"] == 6
 
 
+def test_trainings_of_one_draw_beside_several_draws_are_one_training():
+    """Else the small spread between seeds stood for that between draws, and more seeds made it worse."""
+    a, b = np.random.default_rng(1).normal(0.7, 0.05, (2, 12, 6))
+    table = trained(a, b)
+    b_has_one = table["replicate"].where(table["family"] == "a", 0)
+    found = only(table.assign(draw=b_has_one))
+    once = only(trained(a, np.tile(b.mean(1, keepdims=True), 6)).query("family == 'a' or replicate == 0"))
+    counted = ["trainings", "difference", "ci_low", "ci_high", "p", "about"]
+    pd.testing.assert_series_equal(found[counted], once[counted], rtol=1e-12)
+    assert found["trainings"] == 1
+
+
 @pytest.mark.parametrize("trainings", [1, 6])
 def test_one_draw_and_one_training_of_each_draw_count_by_training(trainings):
     """The column changes no bit where it tells nothing."""

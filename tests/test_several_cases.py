@@ -9,12 +9,15 @@ from typer.testing import CliRunner
 from crossover.analyses.analysis import Inputs
 from crossover.analyses.tables.patients import make
 from crossover.cli.app import app
+from crossover.report.compare.answers import answers
+from crossover.report.compare.run import comparison
 from crossover.statistics.differences.paired import paired
 from crossover.statistics.estimates.agreement import agreement, check_radiomics, influences
 from crossover.statistics.estimates.summary import summarise
 from crossover.statistics.scores.metrics_table import TableError, check_metrics
 from crossover.statistics.scores.missing import completed
 from crossover.statistics.scores.patients import by_patient, notes
+from crossover.statistics.study_planning.plans import Question, design
 from crossover.study.config import load_study
 
 PATIENTS = 6
@@ -99,6 +102,19 @@ def test_compare_and_design_take_a_column_of_patients(tmp_path):
         assert found.exit_code == 0, found.output
         assert "12 cases of 6 patients" in " ".join(found.output.split())
     assert set(pd.read_csv(tmp_path / "out/pairs.csv")["cases"]) == {PATIENTS}
+
+
+def test_failed_cases_of_patients_with_several_are_named_and_left_out_with_their_patients(tmp_path):
+    table = scores()
+    table.loc[table["model"].eq("a") & table["case"].eq("p3-0"), "dsc"] = 0
+    table = table[~(table["model"].eq("a") & table["case"].eq("p5-1"))]
+    file = tmp_path / "scores.csv"
+    table[["model", "case", "patient", "dsc"]].to_csv(file, index=False)
+    [answer] = [line for line in answers(comparison([str(file)])) if "b minus a" in line]
+    named = "a in p3-0 of patient p3 (score 0); a in p5-1 of patient p5 (no prediction)"
+    assert f"Without the patients of the failed cases, {named}: " in answer and "4 cases: " in answer
+    _, notes_of_plan = design(table, Question(difference=0.03))
+    assert any(f"rests on 2 failed cases, {named}; without the patients" in note for note in notes_of_plan)
 
 
 def test_without_a_column_of_cases_that_of_patients_names_them(tmp_path):

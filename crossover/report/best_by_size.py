@@ -3,12 +3,13 @@
 At a size a family is beaten where another one's mean on the same test cases of the target is better and p < alpha
 (`differences.paired`, `differences.repeated`), or where the verdict on their crossover says so: below the interval of
 n* the one is ahead, above it the other (`learning_curves.crossing`). What isn't beaten is what the data leave to choose
-from. Every size and pair is judged for itself, as crossovers are; `rests_on` counts what Holm's correction leaves, and
-what is beaten by the one-sided tests of a verdict on a crossover alone.
+from. Every size and pair is judged for itself, as crossovers are, so that studies of equal strategies often have some
+difference (docs/results.md): what Holm's correction doesn't leave, or what is beaten by the one-sided tests of a
+verdict on a crossover alone, is called a hint where it is said, and counted by `rests_on`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import ascii_lowercase
 
 import pandas as pd
@@ -34,12 +35,14 @@ class Choice:
     """What the data leave to choose from at a size, and what they show to be worse, in the study's order.
 
     Attributes:
+        hints: those of the beaten that no difference shows to be worse after correction.
         ahead: family -> the mean of its differences from the others there, by which they are named.
         by_crossover: how many are beaten by verdicts on crossovers alone.
     """
 
     best: tuple[str, ...]
     beaten: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     ahead: Mapping[str, float] = field(default_factory=dict, compare=False)
     by_crossover: int = field(default=0, compare=False)
 
@@ -64,14 +67,26 @@ def best_by_size(results: StudyResults, structure: str) -> Choices:
         rows = pairs[_at(pairs, n)]
         there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
         decided = [row for row in crossings if {row["ahead"], row["overtakes"]} <= set(there)]
-        by_p = set(_worse(rows[rows["p"] < study.statistics.alpha]))
+        by_p, shown = (set(_worse(rows[own])) for own in (rows["p"] < study.statistics.alpha, _left(rows, study)))
         worse = by_p | set(left_behind(decided, n))
         ahead = {f: _ahead(rows, f) for f in there}
         best = tuple(f for f in there if f not in worse)
         # of verdicts that contradict each other, so that nothing is left, none is taken
         beaten = tuple(f for f in there if f in worse) if best else ()
-        out[n] = Choice(best or tuple(there), beaten, ahead, len({*beaten} - by_p))
+        hints = tuple(f for f in beaten if f not in shown)
+        out[n] = Choice(best or tuple(there), beaten, hints, ahead, len({*beaten} - by_p))
     return out
+
+
+def _left(pairs: pd.DataFrame, study: Study) -> pd.Series:
+    """Return which pairs' differences remain after Holm's correction.
+
+    Those of the mean over the structures are corrected among themselves (`differences.paired`), those of single
+    structures with all others of the study (`differences.repeated`).
+    """
+    if pairs["structure"].eq(POOLED).any():
+        return pairs["p_holm"] < study.statistics.alpha
+    return pairs["significant"].astype(bool)
 
 
 def _at(pairs: pd.DataFrame, n: int) -> pd.Series:
@@ -149,10 +164,9 @@ def rests_on(results: StudyResults) -> list[str]:
     averaged = whole[whole["p"] < alpha]
     choices = [choice for own in _by_structure(results).values() for choice in own.values()]
     facts = {"found": len(found), "averaged": len(averaged), "crossed": sum(c.by_crossover for c in choices)}
-    if len(found):
-        facts |= {"left": found["significant"].sum(), "tests": found["tests"].max()}
-    if len(averaged):
-        facts |= {"averaged_left": (averaged["p_holm"] < alpha).sum(), "averaged_tests": averaged["tests"].max()}
+    for rows, left, tests in ((found, "left", "tests"), (averaged, "averaged_left", "averaged_tests")):
+        if len(rows):
+            facts |= {left: _left(rows, study).sum(), tests: rows["tests"].max()}
     return statements(study, "answer_rests_on", **facts)
 
 
@@ -214,7 +228,12 @@ def _sentence(study: Study, about: str, choices: Choices) -> str:
         return [action(study, f, every) for f in by_mean]
 
     parts = [
-        {"sizes": ranges(ns, study.sizes), "best": named(choice.best, ns), "beaten": named(choice.beaten, ns)}
+        {
+            "sizes": ranges(ns, study.sizes),
+            "best": named(choice.best, ns),
+            "beaten": named([f for f in choice.beaten if f not in choice.hints], ns),
+            "hints": named(choice.hints, ns),
+        }
         for choice, ns in sizes.items()
     ]
     [said] = statements(study, "answer_by_size", parts=parts)
@@ -314,7 +333,7 @@ def picture(results: StudyResults) -> AnswerTable | None:
 def _cells(study: Study, choices: Choices, sizes: Sequence[int], called: Mapping[str, str]) -> Iterator[Cell]:
     runs: list[tuple[Choice | None, int]] = []
     for n in sizes:
-        choice = choices.get(n)
+        choice = replace(choices[n], hints=()) if n in choices else None
         before, count = runs.pop() if runs and runs[-1][0] == choice else (choice, 0)
         runs.append((before, count + 1))
     for choice, count in runs:

@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.predicates import several_structures, sized
+from crossover.analyses.predicates import SCORES, several_structures, sized
 from crossover.statistics.papers.published import Published, at_sizes, corresponding, first_printed, paper_of
-from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED, tested, with_all_structures, with_runs
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.families import main_question, pairs_of, references
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
-    reads=("statistics/summary.csv", "statistics/paired.csv"),
+    reads=("metrics.csv", "statistics/summary.csv", "statistics/paired.csv"),
     sources=("published",),
-    settings=("design", "labels", "statistics.metric", "published"),
+    settings=("design", "labels", *SCORES, "published"),
     applies=(sized, several_structures),
     writes={"tables/structures.csv": ()},
     order=2,
@@ -38,15 +39,21 @@ def make(given: Inputs, study: Study) -> Frames:
     """Return the table of `table_two_paired`."""
     published = paper_of(study)
     summary, paired = given.table("statistics/summary.csv"), given.optional("statistics/paired.csv")
-    return {"structures": table_two_paired(summary, paired, published, study)}
+    metrics = read_completed(given.path("metrics.csv"), study.statistics.missing)
+    return {"structures": table_two_paired(metrics, summary, paired, published, study)}
 
 
 def table_two_paired(
-    summary: pd.DataFrame, paired: pd.DataFrame | None, published: Published | None, study: Study
+    metrics: pd.DataFrame,
+    summary: pd.DataFrame,
+    paired: pd.DataFrame | None,
+    published: Published | None,
+    study: Study,
 ) -> pd.DataFrame:
     """Return the main question's models and comparisons on the target's test cases, as a tidy table.
 
     Args:
+        metrics: of `missing.completed`.
         summary: of `estimates.summary.summarise`.
         paired: of `differences.paired.paired`; None where the study has a single family.
         published: the paper's numbers, if the study has a paper.
@@ -54,33 +61,53 @@ def table_two_paired(
     Returns:
         The columns `COLUMNS`: for each size and structure one row of kind "model" for each family (`a`), and
             one of kind "comparison" for each pair, `a` the later family in the study's order. Where there are
-            several structures, "all" comes last: a model's mean is the average over the structures, its SD
-            that of all their cases about it; a comparison is of each case's mean over the structures; a model
-            that lacks a structure has neither. The paper's numbers stand beside ours at the corresponding
+            several structures, "all" comes last: means and comparisons are of each case's mean over the
+            structures that it has, the SD of a model is that of the cases of all structures; a model that lacks
+            a structure has neither. The paper's numbers stand beside ours at the corresponding
             size.
     """
     metric = study.statistics.metric
     ours = summary[(summary["metric"] == metric) & (summary["test_set"] == study.target)]
     tests = None if paired is None else paired[paired["test_set"] == study.target]
+    over = _over_structures(metrics[metrics["cohort"] == study.target], metric)
     rows = [
         row
         for n in study.sizes
         for structure in [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
-        for row in _rows(ours, tests, structure, n, study)
+        for row in _rows(ours, over, tests, structure, n, study)
     ]
     table = pd.DataFrame(rows, columns=[c for c in COLUMNS if not c.startswith("published")])
     return _with_published(table, published, study)[COLUMNS]
 
 
-def _rows(summary: pd.DataFrame, tests: pd.DataFrame | None, structure: str, n: int, study: Study) -> Iterator[dict]:
+def _over_structures(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the mean and number of the cases' means over the structures, by (family, n_train), as `paired` has them.
+
+    Of infinite distances there is no mean.
+    """
+    whole = with_all_structures(with_runs(tested(metrics)).dropna(subset=metric))
+    case = ["family", "n_train", "cohort", "case"]
+    means = whole.groupby([*case, "run", "structure"])[metric].mean()
+    for kept in ([*case, "run"], case):
+        means = means.groupby(kept).mean()
+    found = means.groupby(case[:2]).agg(["mean", "size"])
+    return found.assign(mean=found["mean"].where(np.isfinite(found["mean"])))
+
+
+def _rows(
+    summary: pd.DataFrame, over: pd.DataFrame, tests: pd.DataFrame | None, structure: str, n: int, study: Study
+) -> Iterator[dict]:
     place = {"structure": structure, "n_train": n}
     for family in main_question(study):
         size = 0 if family in references(study) else n
         own = summary[(summary["family"] == family) & (summary["n_train"] == size)]
         own = own[own["structure"].isin(study.structures if structure == POOLED else [structure])]
-        whole = structure != POOLED or own["structure"].nunique() == len(study.structures)
+        whole = structure != POOLED or (
+            own["structure"].nunique() == len(study.structures) and (family, size) in over.index
+        )
         if len(own) and whole:
-            yield place | {"kind": "model", "a": family, "b": ""} | _score(own)
+            score = _score(own) if structure != POOLED else _pooled(own, over.loc[(family, size)])
+            yield place | {"kind": "model", "a": family, "b": ""} | score
     if tests is None:
         return
     for a, b in pairs_of(study):
@@ -91,15 +118,17 @@ def _rows(summary: pd.DataFrame, tests: pd.DataFrame | None, structure: str, n: 
 
 
 def _score(own: pd.DataFrame) -> dict[str, float]:
-    """Return the mean of the structures' means, and the SD of all cases about it, from the summaries alone."""
+    row = own.iloc[0]
+    return {n: row[n] for n in ("cases", "mean", "sd", "replicates", "sd_replicates") if n in row}
+
+
+def _pooled(own: pd.DataFrame, over: pd.Series) -> dict[str, float]:
+    """Return the mean of `_over_structures`, and the SD of the cases of all structures, from their summaries."""
     mean, cases = own["mean"].mean(), own["cases"].sum()
-    if len(own) == 1:
-        row = own.iloc[0]
-        return {n: row[n] for n in ("cases", "mean", "sd", "replicates", "sd_replicates") if n in row}
     within = (own["cases"] - 1) * own["sd"].fillna(0) ** 2
     squares = (within + own["cases"] * (own["mean"] - mean) ** 2).sum()
     sd = float(np.sqrt(squares / (cases - 1))) if cases > 1 else np.nan
-    return {"cases": own["cases"].max(), "mean": mean, "sd": sd}
+    return {"cases": over["size"], "mean": over["mean"], "sd": sd}
 
 
 def _with_published(table: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:

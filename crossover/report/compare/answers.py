@@ -14,7 +14,7 @@ from crossover.report.compare.calls import program
 from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, comparisons, verdict
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.failed import PLACE, in_words, number_of, of_pair, without
+from crossover.statistics.scores.failed import PLACE, in_place_of, in_words, of_pair, without
 from crossover.statistics.scores.metrics_table import (
     ALL_SETS_NAME,
     MEAN_NAME,
@@ -97,13 +97,13 @@ def _answer(row: Any, again: "_WithoutFailed", metric: str) -> str:
     Beside it the same without the cases that failed, since one of them may decide it, and why ranks say otherwise.
     """
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
-    scope = " (these trained models only)" if row.about == MODELS else ""
+    scope = f" ({row.scope})" if row.scope else ""
     lines = [f"{metric}, {of}: {row.family_a} minus {row.family_b} {_found(row, metric)}{scope}"]
     failed = again.failed(row)
     if len(failed):
-        cases = f"the failed {'case' if number_of(failed) == 1 else 'cases'}, {in_words(failed)}"
         other = again.compared(row, failed)
-        lines.append(f"Without {cases}: {_found(other, metric) if other and other.cases else 'no case is left'}")
+        found = _found(other, metric) if other and other.cases else "no case is left"
+        lines.append(f"Without {in_place_of(failed)}, {in_words(failed)}: {found}")
     return ". ".join([*lines, *_ranks_say(row, metric)])
 
 

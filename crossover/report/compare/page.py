@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
+from crossover.report.compare.scope import explained
 from crossover.report.formats import interval, number, p_value, signed
 from crossover.report.prose import environment
 from crossover.report.table_layout import across
@@ -38,7 +39,7 @@ COUNTING = {True: "other cases", False: "other cases and other trainings"}
 class MetricSection:
     """What the page shows of one metric.
 
-    Its pairs (`differences.paired.paired`), ranks (`differences.ranking.ranking`), figures (path, caption) and the
+    Its pairs (`run.comparisons`), ranks (`differences.ranking.ranking`), figures (path, caption) and the
     cases that differ most (`cases.extremes`).
     """
 
@@ -79,7 +80,7 @@ def _shown(section: MetricSection, summary: pd.DataFrame) -> dict[str, object]:
         "method": method(metric),
         "corrected": "; ".join(_corrected(section.pairs)),
         "counting": COUNTING[summary[summary["metric"] == metric]["about"].eq(MODELS).any()],
-        "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
+        "about": " ".join([ABOUT[section.pairs["about"].eq(MODELS).any()], *explained(section.pairs)]),
         "pairs": pairs_layout(section.pairs),
         "scores": scores_layout(summary, metric),
         "cases": cases_layout(section.cases),

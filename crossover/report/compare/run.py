@@ -13,6 +13,7 @@ from crossover.report.compare.calls import shortened
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
+from crossover.report.compare.scope import scopes
 from crossover.statistics.scores.failed import failed_cases
 from crossover.statistics.scores.metrics_table import (
     TableError,
@@ -22,8 +23,9 @@ from crossover.statistics.scores.metrics_table import (
     tested,
     with_their_mean,
 )
-from crossover.statistics.scores.missing import Policy, absent, absent_notes, completed, counts
+from crossover.statistics.scores.missing import Policy, absent, absent_notes, counts, filled
 from crossover.statistics.scores.missing import notes as lacking
+from crossover.statistics.scores.patients import by_patient
 from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import KNOWN, direction
 
@@ -40,7 +42,7 @@ class ScoreComparison:
     Attributes:
         table: all scores, as of `missing.completed`.
         summary: of `estimates.summary.summarise`.
-        pairs: metric -> of `differences.paired.paired`.
+        pairs: metric -> of `comparisons`.
         missing: of `scores.missing.counts`.
         failed: metric -> of `scores.failed.failed_cases`.
         ranking: of `differences.ranking.ranking`; no rows of two models.
@@ -86,7 +88,8 @@ def comparison(
 
     said = Said(columns, metrics)
     read, notes = read_all(sources, said, renamed_structures(structures))
-    table, gone = completed(read, missing)
+    by_case, gone = filled(read, missing)
+    table = by_patient(by_case)
     of = said.metrics or metrics_in(read, said)
     notes += [*lacking(gone, missing), *without_value(table, said, absent(read, of)), *absent_notes(read, of)]
     several, shared = _shared(table, read, said)
@@ -109,7 +112,7 @@ def comparison(
     again = [*shortened(sources), *options]
     crossed, left = _crossover(table, several)
     all_notes += left
-    failed = {metric: failed_cases(table, gone, metric) for metric in pairs}
+    failed = {metric: failed_cases(by_case, gone, metric) for metric in pairs}
     return ScoreComparison(table, summary, pairs, counts(read, gone), failed, ranked, crossed, all_notes, again)
 
 
@@ -174,12 +177,16 @@ def comparisons(table: pd.DataFrame, metric: str, order: Sequence[str] = ()) -> 
 
     Args:
         order: of the models; as the table has them by default.
+
+    Returns:
+        Rows of `differences.paired.paired`, with `scope` (`scope.scopes`).
     """
     from crossover.statistics.differences.paired import paired
 
     rows = table.dropna(subset=metric)
     there = set(rows["family"])
-    return paired(rows, metric, 1 - CONFIDENCE, [name for name in order if name in there] or None)
+    pairs = paired(rows, metric, 1 - CONFIDENCE, [name for name in order if name in there] or None)
+    return pairs.assign(scope=scopes(rows, pairs))
 
 
 def renamed_structures(said: Sequence[str]) -> dict[str, str]:

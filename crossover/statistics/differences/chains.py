@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.differences.paired import describe, holm
-from crossover.statistics.estimates.chance import DECIMALS, METHODS, Effect, combined, effect
+from crossover.statistics.estimates.chance import DECIMALS, METHODS, Effect, combined
+from crossover.statistics.estimates.effects import effect_of
 from crossover.statistics.scores.intervals import clip_to_scale, mean_interval, of_differences
 from crossover.statistics.scores.metrics_table import POOLED, with_all_structures, with_runs
 from crossover.statistics.scores.scales import Scale, scale
@@ -280,18 +281,20 @@ def _apart(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 def mean_difference(differences: Sequence[pd.DataFrame]) -> Effect | None:
     """Return a mean difference for other cases and, of several trainings, other trainings (`estimates.chance`).
 
-    Folds share most of their patients, and one training may be tested on several cohorts, so that even this interval
-    is a little too narrow.
+    One training may be tested on several cohorts, which counts it as several: the interval over them is too narrow.
 
     Args:
-        differences: shape (cases, trainings), a table for each cohort; trainings are paired by their fold.
+        differences: shape (cases, trainings), a table for each cohort; trainings are paired by their fold, and named
+            as by `metrics_table.with_runs`.
 
     Returns:
         None where a table has fewer than two cases.
     """
     if not differences or any(len(d) < 2 for d in differences):
         return None
-    return combined([effect([d.to_numpy(float)], [1.0]) for d in differences])
+    return combined(
+        [effect_of([d.to_numpy(float)], [[*map(str, d)]], [1.0], np.zeros(len(d)), lambda: None) for d in differences]
+    )
 
 
 def _tested(scores: ChainScores, chains: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:

@@ -27,7 +27,7 @@ def models_differ(scores: Sequence[np.ndarray], spread: Spread | None = None) ->
 
     Args:
         scores: of each model, shape (cases, trainings), complete; the numbers of trainings may differ.
-        spread: between trainings, from the whole study; by default pooled over these models.
+        spread: between trainings, as of `effects.spread_between`; by default pooled over these models.
 
     Returns:
         F, df_between and df_within (without epsilon), p, epsilon, about ("methods" or "trained models"). NaN where
@@ -35,14 +35,14 @@ def models_differ(scores: Sequence[np.ndarray], spread: Spread | None = None) ->
     """
     means = np.column_stack([s.mean(1) for s in scores])
     found = repeated_measures(pd.DataFrame(means))
-    spread = pooled_spread(scores) or spread
+    spread = spread or pooled_spread(scores)
     if spread is None or np.isnan(found["F"]):
         return found | {"about": METHODS if spread else MODELS}
     n = len(means)
     between = n * means.mean(0).var(ddof=1)
     of_cases = between / found["F"]
     counts = np.array([s.shape[1] for s in scores])
-    of_training = n * float((spread.variance / counts).mean())
+    of_training = n * float(spread.of_mean(counts).mean())
     rest = float(np.mean([rest_of(s) / k for s, k in zip(scores, counts, strict=True)]))
     of_cases = max(of_cases - rest, 0.0)
     below = of_cases + of_training

@@ -21,7 +21,7 @@ from crossover.statistics.differences import comparisons, mixed
 from crossover.statistics.differences.omnibus import models_differ
 from crossover.statistics.differences.paired import holm, paired
 from crossover.statistics.estimates.chance import DECIMALS, MODELS, Spread
-from crossover.statistics.estimates.effects import Spreads, TrainedScores
+from crossover.statistics.estimates.effects import Spreads, TrainedScores, spread_between
 from crossover.statistics.estimates.resampling import mean_of
 from crossover.statistics.scores.metrics_table import POOLED, compared, test_sets, tested, with_runs
 from crossover.study.families import Comparison
@@ -147,7 +147,7 @@ def _of_test_set(rows: pd.DataFrame, metric: str, independent: bool) -> Iterator
         for question, n, families in comparisons.questions(part):
             if question == comparisons.models_at(n):
                 sizes = part[part["n_train"].isin([0, n])].groupby("family")["n_train"].first()
-                own = [scores.of((family, sizes[family], structure))[0] for family in families]
+                own = [scores.of((family, sizes[family], structure)) for family in families]
                 groups = [part[(part["family"] == f) & (part["n_train"] == sizes[f])][metric] for f in families]
                 place = {
                     "question": question,
@@ -173,14 +173,16 @@ def _of_test_set(rows: pd.DataFrame, metric: str, independent: bool) -> Iterator
             yield structure, place | {"method": MIXED} | mixed.families_gain_alike(long)
 
 
-def _at_once(scores: list[np.ndarray], families: list[str], spread: Callable[[], Spread | None]) -> Iterator[dict]:
-    """Yield the tests of several models on the cases that all have a score for, shape (cases, trainings) each."""
+def _at_once(
+    models: list[tuple[np.ndarray, list[str]]], families: list[str], spread: Callable[[], Spread | None]
+) -> Iterator[dict]:
+    """Yield the tests of several models, of `TrainedScores.of`, on the cases that all have a score for."""
+    scores, runs = zip(*models, strict=True)
     means = np.column_stack([mean_of(s, 1) for s in scores])
     shared = ~np.isnan(means).any(1)
     whole = [s[shared] if not np.isnan(s[shared]).any() else means[shared, i, None] for i, s in enumerate(scores)]
     means = means[shared].round(DECIMALS)
-    known = spread() if all(s.shape[1] == 1 for s in whole) else None
-    found = models_differ(whole, known)
+    found = models_differ(whole, spread_between(whole, runs, spread))
     place: dict[str, object] = {"cases": len(means)}
     yield place | {
         "method": ANOVA, "statistic": found["F"], "df1": found["df_between"], "df2": found["df_within"],

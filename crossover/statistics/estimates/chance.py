@@ -11,6 +11,10 @@ between its trainings over their number, pooled over the models. Each has few de
 (effect - truth) / SE is referred to the distribution of Behrens (1929) and Fisher (1935), a sum of two independent
 Student variables weighted by the two standard errors; interval and p are one inversion of it. Where trainings' spread
 is known from elsewhere (`Spread`), it stands in; where it is not, the effect is one of *these trained models*.
+
+The trainings of folds are not independent of each other: any two of k have all but 2 of k parts of their patients in
+common. What these patients bring moves all folds together, and their spread does not show it; `Spread.shared` is what
+Nadeau and Bengio (2003) put in its place.
 """
 
 from __future__ import annotations
@@ -39,10 +43,25 @@ class Spread:
     Attributes:
         variance: of the mean over the test cases between trainings, in the metric's unit squared.
         df: degrees of freedom of `variance`.
+        shared: the variance of what all trainings of a model have in common, over `variance`: `shared_by_folds`; 0 of
+            trainings that are independent of each other.
     """
 
     variance: float
     df: float
+    shared: float = 0.0
+
+    def of_mean(self, trainings: np.ndarray | int) -> np.ndarray:
+        """Return the variance of a model's mean over so many trainings."""
+        return self.variance * (1 / np.asarray(trainings) + self.shared)
+
+
+def shared_by_folds(folds: int) -> float:
+    """Return `Spread.shared` of trainings in folds of one pool of patients: 1 / (folds - 1); 0 for fewer than two.
+
+    The variance of the mean over k folds is then 1 / k + 1 / (k - 1) of theirs (Nadeau & Bengio 2003).
+    """
+    return 1 / (folds - 1) if folds > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -217,7 +236,7 @@ def effect(
         estimate=float(by_case.mean()),
         case_se=float(np.sqrt(max(of_cases - (rest if spread else 0.0), 0.0))) if case_df else np.nan,
         case_df=case_df,
-        training_se=float(np.sqrt(squares.sum() * spread.variance)) if spread else np.nan,
+        training_se=float(np.sqrt((np.square(weights) * spread.of_mean(counts)).sum())) if spread else np.nan,
         training_df=spread.df if spread else np.nan,
         cases=n,
         trainings=int(counts.min()),

@@ -5,14 +5,15 @@ Where every model was trained once, the spread between trainings is taken from w
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.chance import Effect, Spread, effect, pooled_spread, shared_by_folds
 from crossover.statistics.estimates.resampling import mean_of, study_spread
 from crossover.statistics.scores.intervals import from_unbounded, to_unbounded
-from crossover.statistics.scores.metrics_table import mean_by_place
+from crossover.statistics.scores.metrics_table import folds_of, mean_by_place
 from crossover.statistics.scores.scales import Scale
 
 
@@ -79,7 +80,7 @@ def contrasted(
 
     Trainings without any score don't count. A model that lacks a case in one of the others counts by each case's
     mean over its trainings, as one training. Several folds are paired, since the models of a fold are trained on the
-    same patients: then there is one array, of the weighted sums.
+    same patients: then there is one array, of the weighted sums. Folds have patients in common: `Spread.shared`.
 
     Args:
         models: shape (cases, trainings) each, finite or NaN, with at least one score of every case.
@@ -93,13 +94,27 @@ def contrasted(
         model = model if there.all() else model[:, there]
         complete.append(mean_of(model, 1)[:, None] if np.isnan(model).any() else model)
         names.append([run for run, kept in zip(own, there, strict=True) if kept])
-    known = spread() if all(m.shape[1] == 1 for m in complete) else None
     several = all(m.shape[1] == len(own) > 1 for m, own in zip(complete, names, strict=True))
-    folded = not any(run.endswith("/") for run in names[0])
-    if several and folded and all(own == names[0] for own in names):
-        paired = np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)
-        return [paired], [1.0], known
-    return complete, weights, known
+    if several and folds_of(names[0]) > 1 and all(own == names[0] for own in names):
+        complete = [np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)]
+        names, weights = names[:1], [1.0]
+    return complete, weights, spread_between(complete, names, spread)
+
+
+def spread_between(
+    models: Sequence[np.ndarray], runs: Sequence[Sequence[str]], elsewhere: Callable[[], Spread | None]
+) -> Spread | None:
+    """Return the spread between the trainings of these models; what `elsewhere` returns where each counts as one.
+
+    Args:
+        models: shape (cases, trainings) each, complete.
+        runs: the names of each model's trainings.
+    """
+    own = pooled_spread(models)
+    if own is None:
+        return elsewhere()
+    folds = [folds_of(names) for m, names in zip(models, runs, strict=True) if m.shape[1] > 1]
+    return replace(own, shared=max(map(shared_by_folds, folds)))
 
 
 def mean_interval(mean: Effect, confidence: float, scale: Scale) -> tuple[float, float]:
@@ -122,7 +137,7 @@ class Spreads:
     """
 
     def __init__(self, table: pd.DataFrame, metric: str) -> None:
-        named = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case", "structure"]
+        named = ["family", "n_train", "replicate", "draw", "fold", "run", "cohort", "case", "structure"]
         self._table, self._metric = table[[*(c for c in named if c in table), metric]], metric
         self._known: dict[str | None, Spread | None] = {}
 

@@ -22,15 +22,22 @@ nested subsets each counts as one training, by the mean over its own (`metrics_t
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.estimates.chance import Spread, pooled_spread
-from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_all_structures, with_runs
+from crossover.statistics.estimates.chance import Spread, pooled_spread, shared_by_folds
+from crossover.statistics.scores.metrics_table import (
+    folds_of,
+    mean_by_place,
+    test_sets,
+    tested,
+    with_all_structures,
+    with_runs,
+)
 from crossover.statistics.scores.scales import KNOWN, SHARE, Scale, direction, scale
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
@@ -210,7 +217,8 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
     """Return how much a model's mean differs from training to training, from all models of a test set.
 
     Args:
-        rows: of `metrics_table.tested`, of one test set; several structures count by each case's mean.
+        rows: of `metrics_table.tested`, or `with_runs` of a whole table, of one test set; several structures count by
+            each case's mean.
         metric: the scores' column.
 
     Returns:
@@ -218,20 +226,21 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
             trainings that have all of them (`metrics_table.with_all_structures`); where there is none, from
             the roughness of the means over the sizes (`roughness`); None where neither can be computed.
     """
-    keys = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case"]
+    rows = rows if "run" in rows else with_runs(rows)
+    keys = ["family", "n_train", "replicate", "draw", "fold", "run", "cohort", "case"]
     keys = [key for key in keys if key in rows]
     if rows.duplicated(keys).any():
         whole = with_all_structures(rows)
         rows = whole.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
-    trained = with_runs(rows)
     model = ["family", "n_train"]
-    repeated = trained[trained.groupby(model, sort=False)["run"].transform("nunique") > 1]
-    models = [
-        own.groupby(["cohort", "case", "run"])[metric].mean().unstack("run").dropna().to_numpy(float)
+    repeated = rows[rows.groupby(model, sort=False)["run"].transform("nunique") > 1]
+    tables = [
+        own.groupby(["cohort", "case", "run"])[metric].mean().unstack("run").dropna()
         for _, own in repeated.groupby(model, sort=False)
     ]
-    if several := pooled_spread([m for m in models if len(m)]):
-        return several
+    tables = [own for own in tables if len(own)]
+    if several := pooled_spread([own.to_numpy(float) for own in tables]):
+        return replace(several, shared=max(shared_by_folds(folds_of(own)) for own in tables))
     sized = rows[rows["n_train"] > 0]
     sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
     return None if sized.empty else roughness(panel(sized, metric))

@@ -8,28 +8,35 @@ import pandas as pd
 from crossover.core.wording import first_few
 from crossover.statistics.scores.metrics_table import tested
 from crossover.statistics.scores.missing import OVERLAPS
+from crossover.statistics.scores.patients import averaged_over
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN
 
 _MODEL = ["family", "n_train"]
 PLACE = ["cohort", "structure", "case"]
-FAILED = [*_MODEL, *PLACE, "why"]
+FAILED = [*_MODEL, *PLACE, "named", "why"]
 NO_PREDICTION, NOTHING_RIGHT = "no prediction", "score 0"
+OF_PATIENT = " of patient "
 _NAMED = 3
 
 
 def failed_cases(table: pd.DataFrame, missing: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the cases of a completed table in which a model failed, in any of its trainings.
+    """Return the cases in which a model failed, in any of its trainings.
 
     Args:
-        table: of `missing.completed`, which counts missing predictions as the worst or has none of them.
+        table: of `missing.filled`, which counts missing predictions as the worst or has none of them. In a mean over
+            a patient's cases one that failed is no longer seen.
         missing: of the same.
         metric: an overlap of 0, or a distance that counts as infinite or as the image's diagonal, is a failure; of
             other metrics a missing prediction alone.
 
     Returns:
-        One row for each family, n_train, cohort, structure and case, with the columns `FAILED`.
+        One row for each family, n_train, cohort, structure and case, with the columns `FAILED`: `case` is what a
+        table of `missing.completed` has in its place, the patient where patients have several; `named` says which.
     """
-    rows = tested(table).dropna(subset=metric)
+    whose = averaged_over(table)
+    counts_as = table["case"] if whose is None else whose
+    named = table["case"] if whose is None else table["case"] + OF_PATIENT + whose
+    rows = tested(table.assign(counts_as=counts_as, named=named)).dropna(subset=metric)
     key = [*_MODEL, *PLACE]
     lacking = pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(missing[key]))
     wrong = np.zeros(len(rows), bool)
@@ -39,7 +46,8 @@ def failed_cases(table: pd.DataFrame, missing: pd.DataFrame, metric: str) -> pd.
         most = rows[DIAGONAL].fillna(np.inf) if DIAGONAL in rows else np.inf
         wrong = (rows[metric] >= most).to_numpy()
     why = np.where(lacking, NO_PREDICTION, NOTHING_RIGHT)
-    return rows.assign(why=why).loc[lacking | wrong, FAILED].drop_duplicates(key)
+    found = rows.assign(why=why)[lacking | wrong].drop_duplicates(key)
+    return found.assign(case=found["counts_as"])[FAILED]
 
 
 def of_pair(failed: pd.DataFrame, pair: Sequence[str], n_train: int) -> pd.DataFrame:
@@ -57,10 +65,18 @@ def in_words(failed: pd.DataFrame) -> str:
     """Name the failed cases by model: "scratch in p7 (score 0); tuned in p1, p2 and 3 more (no prediction)"."""
     named = []
     for (family, why), own in failed.groupby(["family", "why"], sort=False):
-        named.append(f"{family} in {first_few(list(own['case'].unique()), _NAMED)} ({why})")
+        named.append(f"{family} in {first_few(list(own['named'].unique()), _NAMED)} ({why})")
     return "; ".join(named)
 
 
 def number_of(failed: pd.DataFrame) -> int:
     """Return how many cases failed, under any model and in any structure."""
-    return len(failed.drop_duplicates(["cohort", "case"]))
+    return len(failed.drop_duplicates(["cohort", "named"]))
+
+
+def in_place_of(failed: pd.DataFrame) -> str:
+    """Return what is left out with failed cases (`without`): they, or their patients where patients have several."""
+    cases = "the failed case" if number_of(failed) == 1 else "the failed cases"
+    if not failed["named"].str.contains(OF_PATIENT, regex=False).any():
+        return cases
+    return f"the {'patient' if len(failed.drop_duplicates(['cohort', 'case'])) == 1 else 'patients'} of {cases}"

@@ -6,7 +6,7 @@ whoever made the table, it has at least the columns of `REQUIRED`.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -185,15 +185,20 @@ def tested(table: pd.DataFrame) -> pd.DataFrame:
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of `tested` with the column `run`, which names what counts as a training: "replicate/fold".
 
-    Of a model with several draws of the training cases it is "draw/fold", so that a case has a row for each training
-    of a draw: trainings on the same cases don't say what other cases would have given, and are averaged. The fold
-    is empty outside k-fold.
+    Where the table has several draws of the training cases it is "draw/fold", so that a case has a row for each
+    training of a draw: trainings on the same cases don't say what other cases would have given, and are averaged. So
+    are those of a model that has one draw: their small spread beside that of other models' draws would be taken for
+    that of draws. The fold is empty outside k-fold.
     """
-    run = table["replicate"].astype(str)
-    if "draw" in table and table["draw"].nunique() > 1:
-        draws = table.groupby(["family", "n_train"])["draw"].transform("nunique")
-        run = run.where(draws < 2, table["draw"].astype(str))
+    several = "draw" in table and table["draw"].nunique() > 1
+    run = table["draw" if several else "replicate"].astype(str)
     return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
+
+
+def folds_of(runs: Iterable[str]) -> int:
+    """Return how many folds the trainings of these names (`with_runs`) are of; 0 where one is of none."""
+    folds = {run.partition("/")[2] for run in runs}
+    return 0 if "" in folds else len(folds)
 
 
 def with_all_structures(table: pd.DataFrame) -> pd.DataFrame:

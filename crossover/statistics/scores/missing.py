@@ -1,15 +1,17 @@
 """Predictions that a model lacks: found, counted, and what a comparison does about them (docs/compare.md).
 
 A prediction is missing where a model that is tested on a structure has no row for a case which a model tested on the
-same cases has a score for; and where its overlap is empty though another model's shows that the case has the structure.
-A distance that is infinite, or empty beside a DSC of 0 or another model's finite one, is of a prediction that is there:
-one mask is empty. It counts as the image's diagonal (`diagonal_mm`) where the table has it and else as infinite.
+same cases has a score for; and where its overlap is empty though the case has the structure, as the reference's volume
+(`volume_manual_ml`) or another model's overlap shows.
+A distance that is infinite, or empty beside a DSC of 0, another model's finite one or a reference that is known to have
+the structure, is of a prediction that is there: one mask is empty. It counts as the image's diagonal (`diagonal_mm`)
+where the table has it and else as infinite.
 
 A case whose reference mask is empty (`volume_manual_ml` is 0; nnU-Net's n_ref) has nothing to overlap: whatever was
 predicted there is no failed segmentation. The case is left out of overlaps and distances for all trainings, and false
-positives are counted. Without volumes, that is where one training's overlap is empty and no other's is above 0: zeros
-there are false positives as nnU-Net scores them. A mean over trainings of which some have a 0 and some no value would
-else count as a score of 0 under both models.
+positives are counted. Where no volume tells, it is one where one training's overlap is empty and no other's above 0:
+zeros there are false positives as nnU-Net scores them. A mean over trainings of which some have a 0 and some no value
+would else count as a score of 0 under both models.
 """
 
 import logging
@@ -61,10 +63,18 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
 
 
 def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Complete a table (`filled`) and average a patient's cases (`patients.by_patient`).
+
+    Args, Returns, Raises: as of `filled`.
+    """
+    whole, found = filled(table, policy)
+    return by_patient(whole), found
+
+
+def filled(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Complete a table by the policy for missing predictions, and give distances to empty masks their worst value.
 
-    Structures that are in no reference are left out first (`without_absent`). Then a patient's cases are averaged
-    (`patients.by_patient`).
+    Structures that are in no reference are left out first (`without_absent`).
 
     Args:
         table: as of `metrics_table.check_metrics`.
@@ -89,7 +99,7 @@ def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.Dat
             raise TableError("no case is left that every model has a prediction for")
     elif len(found):
         table = _with_worst(table, found)
-    return by_patient(_with_distances(table)), found
+    return _with_distances(table), found
 
 
 def without_absent(table: pd.DataFrame) -> pd.DataFrame:
@@ -113,27 +123,32 @@ def without_absent(table: pd.DataFrame) -> pd.DataFrame:
 def false_positives(table: pd.DataFrame, metric: str) -> pd.Series:
     """Return whether each row's overlap is 0 in a case that has no reference mask.
 
-    That is where the mask's volume is 0 or, where no row has a volume, where another training has no value and none is
-    above 0. Shape (rows,), with the table's index.
+    That is where the mask's volume is 0 or, where no row of the case has a volume, where another training has no value
+    and none is above 0. Shape (rows,), with the table's index.
     """
     return table[metric].eq(0) & (_empty_reference(table) | _no_overlap(table, metric))
 
 
 def _empty_reference(table: pd.DataFrame) -> pd.Series:
     """Return whether each row's case has a reference mask that is known to be empty."""
+    return _reference_ml(table).eq(0)
+
+
+def _reference_ml(table: pd.DataFrame) -> pd.Series:
+    """Return the volume of the reference of each row's case; NaN where no row of the case has it."""
     if MANUAL not in table:
-        return pd.Series(False, table.index)
-    return table[MANUAL].groupby([table[c] for c in _CASE]).transform("max").eq(0)
+        return pd.Series(np.nan, table.index)
+    return table[MANUAL].groupby([table[c] for c in _CASE]).transform("max")
 
 
 def _no_overlap(table: pd.DataFrame, metric: str) -> pd.Series:
-    """Return whether each row's case has no overlap in one training, and one above 0 in none."""
+    """Return whether each row's case, of unknown volume, has no overlap in one training, and one above 0 in none."""
     scores = table[metric]
     if not scores.isna().any():
         return pd.Series(False, table.index)
     by_case = [table[c] for c in _CASE]
     empty = scores.isna().groupby(by_case).transform("any")
-    return empty & ~scores.gt(0).groupby(by_case).transform("any")
+    return empty & ~scores.gt(0).groupby(by_case).transform("any") & _reference_ml(table).isna()
 
 
 def absent(table: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
@@ -278,14 +293,24 @@ def _absent(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_overlap(rows: pd.DataFrame) -> pd.Series:
-    """Return whether each row has an empty overlap where another model's shows that the case has the structure."""
+    """Return whether each row has an empty overlap though the volume or another model's shows the structure."""
     blank = pd.Series(False, rows.index)
+    wrong = _wrong_by_volume(rows)
     for metric in OVERLAPS:
         if metric in rows and rows[metric].isna().any():
             between = rows[metric].between(0, 1, inclusive="neither")
             shown = between.groupby([rows[c] for c in _CASE]).transform("any")
-            blank |= rows[metric].isna() & shown & _measured(rows, metric)
+            blank |= rows[metric].isna() & (shown | wrong) & _measured(rows, metric)
     return blank
+
+
+def _wrong_by_volume(rows: pd.DataFrame) -> pd.Series:
+    """Return whether each row's reference is known to have the structure, and no overlap of the row is above 0.
+
+    Beside an overlap above 0 an empty cell is of a metric that was not computed.
+    """
+    overlaps = rows[[m for m in OVERLAPS if m in rows]]
+    return _reference_ml(rows).gt(0) & ~overlaps.gt(0).any(axis=1)
 
 
 def _measured(rows: pd.DataFrame, metric: str) -> pd.Series:
@@ -320,7 +345,7 @@ def _with_distances(table: pd.DataFrame) -> pd.DataFrame:
         if distance.isna().any():
             other = np.isfinite(distance).groupby(by_case).transform("any")
             zero = table["dsc"] == 0 if "dsc" in table else False
-            failed |= distance.isna() & (other | zero) & _measured(table, metric)
+            failed |= distance.isna() & (other | zero | _wrong_by_volume(table)) & _measured(table, metric)
         if failed.any():
             worst = table[DIAGONAL].fillna(np.inf) if DIAGONAL in table else np.inf
             table = table.assign(**{metric: distance.mask(failed, worst)})

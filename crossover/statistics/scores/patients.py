@@ -29,7 +29,7 @@ def by_patient(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: as of `metrics_table.check_metrics`.
     """
-    whose = _patients(table)
+    whose = averaged_over(table)
     if whose is None:
         return table
     numbers = [c for c in table.select_dtypes("number") if c not in _DESCRIBES]
@@ -48,7 +48,7 @@ def by_patient(table: pd.DataFrame) -> pd.DataFrame:
 
 def notes(table: pd.DataFrame) -> list[str]:
     """Return a sentence that says how many cases of how many patients a table has; none where all have one."""
-    out, whose = [], _patients(table)
+    out, whose = [], averaged_over(table)
     if whose is not None:
         cases, patients = (len(rows.drop_duplicates(_CASE)) for rows in (table, table.assign(case=whose)))
         out.append(
@@ -73,8 +73,8 @@ def patients_of(table: pd.DataFrame) -> pd.Series:
     return said.groupby([table[c] for c in _CASE]).transform("first").fillna(table["case"])
 
 
-def _patients(table: pd.DataFrame) -> pd.Series | None:
-    """Return each row's patient; None where no patient has two cases."""
+def averaged_over(table: pd.DataFrame) -> pd.Series | None:
+    """Return each row's patient, of whose cases `by_patient` takes the mean; None where no patient has two cases."""
     whose = patients_of(table)
     pairs = table[_CASE].assign(patient=whose).drop_duplicates()
     return whose if pairs.duplicated(["cohort", "patient"]).any() else None

@@ -52,12 +52,15 @@ class Pilot:
     Attributes:
         estimate: the effect found, in the metric's unit; NaN where there is none.
         cases: mean square between the cases of the effect, averaged over the pilot's trainings.
-        training: of a model's mean between its trainings, over the pilot's cases; None where nothing tells it.
+        training: of a model's mean between trainings on patients of their own, over the pilot's cases; None where
+            nothing tells it.
         rest: of one score.
         shares: sum of 1 / trainings over the models: how much of `rest` is in `cases`.
         count: the pilot's cases; inf where components are known. strata: its cohorts.
         models: how many are trained anew each time: two of a difference; one of folds, which are paired.
         own: whether `training` is of the models' own trainings, not of others.
+        of_trainings: the variance of the effect by the chance of trainings, over `training`; `shares` where the
+            trainings have no patients in common, by default.
     """
 
     estimate: float
@@ -69,6 +72,12 @@ class Pilot:
     strata: int = 1
     models: int = 2
     own: bool = True
+    of_trainings: float | None = None
+
+    @property
+    def through_trainings(self) -> float:
+        """The variance of the effect by the chance of trainings, over `training`."""
+        return self.shares if self.of_trainings is None else self.of_trainings
 
     def effect(self) -> Effect:
         """Return the pilot's own effect.
@@ -80,7 +89,7 @@ class Pilot:
             estimate=self.estimate,
             case_se=float(np.sqrt(max(self.cases.value - self.shares * self.rest.value, 0) / self.count)),
             case_df=self.cases.df,
-            training_se=float(np.sqrt(self.shares * training.value)),
+            training_se=float(np.sqrt(self.through_trainings * training.value)),
             training_df=training.df,
             cases=int(self.count),
             trainings=round(self.models / self.shares),
@@ -118,18 +127,19 @@ def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | 
     several = [s for s in scores if s.shape[1] > 1]
     rest_df = sum((n - 1) * (s.shape[1] - 1) for s in several)
     rest = sum(rest_of(s) * (n - 1) * (s.shape[1] - 1) for s in several) / rest_df if several else 0.0
-    own = pooled_spread(scores)
-    known = spread or own
+    known = spread or pooled_spread(scores)
+    shares, shared = sum(1 / s.shape[1] for s in scores), known.shared if known else 0.0
     return Pilot(
         estimate=float(by_case.mean()),
         cases=MeanSquare(float(((by_case - centre[place]) ** 2).sum() / case_df), case_df),
-        training=MeanSquare(known.variance, known.df) if known else None,
+        training=MeanSquare(float(known.of_mean(1)), known.df) if known else None,
         rest=MeanSquare(float(rest), rest_df or np.inf),
-        shares=sum(1 / s.shape[1] for s in scores),
+        shares=shares,
         count=n,
         strata=len(labels),
         models=len(scores),
-        own=spread is None,
+        own=bool(several) or spread is None,
+        of_trainings=(shares + len(scores) * shared) / (1 + shared),
     )
 
 
@@ -152,7 +162,7 @@ def draw_components(pilot: Pilot, difference: float | None, draws: int = DRAWS) 
         training = np.maximum(means - rest / pilot.count, 0)
     if difference is not None:
         return Components(np.full(draws, float(difference)), interaction, training, rest)
-    of_trainings = 0.0 if means is None else pilot.shares * means
+    of_trainings = 0.0 if means is None else pilot.through_trainings * means
     se = np.sqrt(interaction / pilot.count + of_trainings)
     return Components(pilot.estimate + se * rng.standard_normal(draws), interaction, training, rest)
 

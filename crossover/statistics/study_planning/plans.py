@@ -13,7 +13,7 @@ from crossover.core.wording import counted
 from crossover.statistics.estimates.effects import Spreads, TrainedScores
 from crossover.statistics.estimates.resampling import Panel, Resampled, draws_as_trainings, panel, resample
 from crossover.statistics.learning_curves.crossing import crossover
-from crossover.statistics.scores.failed import PLACE, failed_cases, in_words, number_of, of_pair, without
+from crossover.statistics.scores.failed import PLACE, failed_cases, in_place_of, in_words, number_of, of_pair, without
 from crossover.statistics.scores.metrics_table import (
     MEAN_NAME,
     POOLED,
@@ -24,8 +24,9 @@ from crossover.statistics.scores.metrics_table import (
     with_runs,
     with_their_mean,
 )
-from crossover.statistics.scores.missing import Policy, absent_notes, completed
+from crossover.statistics.scores.missing import Policy, absent_notes, filled
 from crossover.statistics.scores.missing import notes as lacking
+from crossover.statistics.scores.patients import by_patient
 from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import SHARE, direction, scale
 from crossover.statistics.study_planning.planning import (
@@ -133,14 +134,14 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
         return rows[rows["structure"] == question.structure] if one else rows
 
     asked = own(tested(table))
-    whole, gone = completed(table, question.missing)
-    rows = own(tested(whole)).dropna(subset=question.metric)
+    by_case, gone = filled(table, question.missing)
+    rows = own(tested(by_patient(by_case))).dropna(subset=question.metric)
     if endless := int(np.isinf(rows[question.metric]).sum()):
         raise TableError(
             f"{question.metric}: infinite in {endless} rows, as where one of the two masks is empty: there is no mean "
             "to plan for; give the column diagonal_mm, or write what a failure counts as"
         )
-    failed = failed_cases(rows, gone, question.metric)
+    failed = own(failed_cases(by_case, gone, question.metric))
     rows, gone = with_their_mean(rows, question.metric), own(gone)
     if question.structure == POOLED:
         rows = rows[rows["structure"] == POOLED]
@@ -174,7 +175,7 @@ def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, metric: str, pair: tuple
             name, count = MEAN_NAME if mean else structure, number_of(own)
             notes.append(
                 f"{name}: the SD of the difference between cases, {sds[0]}, rests on {counted(count, 'failed case')}, "
-                f"{in_words(own)}; without {'it' if count == 1 else 'them'}, the SD is {sds[1]}, and the plan has "
+                f"{in_words(own)}; without {in_place_of(own)}, the SD is {sds[1]}, and the plan has "
                 "another number of cases"
             )
     return notes

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted
-from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.chance import Effect, Spread, effect, shared_by_folds
 from crossover.statistics.estimates.effects import effect_of
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
 from crossover.statistics.papers.claims.parts import Interval, JudgedEffect, Missing
@@ -77,7 +77,7 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffe
     """Return the network's validation DSC minus every other's, on the same folds.
 
     Of k folds any two share most of their training patients, so that the spread between them understates the chance of
-    other patients: the variance of the mean is 1 / k + 1 / (k - 1) of theirs, not 1 / k (Nadeau & Bengio 2003).
+    other patients (`chance.shared_by_folds`).
 
     Raises:
         Missing: the network is not in the selection, or is alone in it.
@@ -93,7 +93,8 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[JudgedEffe
             # each fold is another training on other patients: their spread holds both chances
             found = effect([apart.to_numpy(float)[:, None]], [1.0], spread=Spread(0.0, 1))
             folds = len(apart)
-            found = found.scaled(found.estimate, math.sqrt(1 + folds / (folds - 1)) if folds > 1 else math.nan)
+            wider = math.sqrt(1 + folds * shared_by_folds(folds)) if folds > 1 else math.nan
+            found = found.scaled(found.estimate, wider)
             name = f"minus {' with '.join(other)}"
             parts.append(part(name, found, statement.region, math.nan, SHARE))
     if not parts:

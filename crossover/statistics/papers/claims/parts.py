@@ -29,8 +29,8 @@ class JudgedEffect:
     Attributes:
         name: which it is, as "scratch at n = 13 on uterus"; "" where a claim has one.
         interval: confidence -> (low, high); NaN where there are too few cases for one.
-        p: two-sided, of the effect being the bound of the claim's region; with two bounds, that of the
-            effect being at or beyond the nearer one.
+        p: two-sided, of the effect being the bound of the claim's region; with two bounds, twice the
+            one-sided one of the effect being at or beyond the nearer one.
         published: the paper's effect, NaN where it prints none.
         shown_interval: the one to show, where it is not the one to judge by.
         about: methods, or only the models that were trained (`estimates.chance`).

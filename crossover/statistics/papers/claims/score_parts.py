@@ -134,11 +134,14 @@ def mean_part(name: str, found: Effect, region: Interval, published: float, scal
 
 
 def p_of(found: Effect, region: Interval) -> float:
-    """Return the p of a part: two-sided of the one bound, or the larger of two one-sided ones (Schuirmann 1987)."""
+    """Return the p of a part: two-sided of the one bound, or twice the larger of two one-sided ones (Schuirmann 1987).
+
+    Twice, since a claim is judged by the two-sided interval: p is below alpha where it lies inside the region.
+    """
     least, most = region
     if math.isinf(most):
         return found.p(least)
-    return found.p(most) if math.isinf(least) else max(found.p_above(least), found.p_below(most))
+    return found.p(most) if math.isinf(least) else min(2 * max(found.p_above(least), found.p_below(most)), 1.0)
 
 
 class _Side(NamedTuple):
