@@ -3,6 +3,7 @@
 import copy
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossover.core.configuration import merge
+from crossover.core.files import write_json
 from crossover.study import parameters
 from crossover.study.plan import Plan, Stage, plan
 from crossover.study.schema import Study
@@ -24,6 +26,7 @@ from crossover.study.splits import (
     stage_cases,
     validation_patients,
 )
+from workflow_scripts.splits import main as splits_of_cohorts
 
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
@@ -431,6 +434,23 @@ def test_one_patient_written_in_two_ways_in_two_cohorts_is_an_error_that_says_wh
     assert message.startswith("cohorts a, b: the identifiers of 1 patient differ only in case, blanks, leading zeros")
     assert "(a0 and b3)" in message and "`prefix: b-`" in message
     assert len(split(cases, {"a": 2, "b": 2}, asked(), {"a": 2, "b": 2}, NO_IMAGES, alike=alike | {"b3": "w"})) == 16
+
+
+def test_the_rule_compares_identifiers_by_what_the_manifests_of_cases_say(tmp_path: Path):
+    alike = {"a": ["x", "", "y"], "b": ["z", "x", ""]}
+    for cohort_, own in alike.items():
+        items = {f"{cohort_}{k}": {"patient": f"{cohort_}{k}", "alike": of, "images": {}} for k, of in enumerate(own)}
+        write_json(tmp_path / cohort_ / "manifest.json", {"items": items})
+        cohort(cohort_, [1] * 3)[["case", "patient"]].replace("-0$", "", regex=True).to_csv(
+            tmp_path / cohort_ / "patients.csv", index=False
+        )
+    job = SimpleNamespace(
+        patients=[tmp_path / c / "patients.csv" for c in "ab"], cases=[tmp_path / c / "manifest.json" for c in "ab"],
+        cfg={"settings": asked().model_dump(), "tests": {"a": 1, "b": 1}},
+        checks={"needed": {"a": 1, "b": 1}, "structures": []}, out=[tmp_path / f"{k}.csv" for k in range(3)],
+    )  # fmt: skip
+    with pytest.raises(SplitError, match=r"1 patient differ only .*\(a0 and b1\)"):
+        splits_of_cohorts(job)
 
 
 def test_an_image_in_two_cohorts_is_an_error_that_names_the_cases_and_all_findings_at_once():
