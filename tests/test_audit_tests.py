@@ -325,7 +325,7 @@ def test_a_rounded_statistic_never_contradicts_the_p_of_the_unrounded_one(value,
         "F": lambda: stats.f.sf(value, 2, df),
         "chi2": lambda: stats.chi2.sf(value, df),
     }[statistic]()
-    (found,) = stated(statistic=statistic, value=printed(value, decimals), df=degrees, p=printed(p, 3))
+    found, *_ = stated(statistic=statistic, value=printed(value, decimals), df=degrees, p=printed(p, 3))
     assert found.verdict == FOLLOWS
 
 

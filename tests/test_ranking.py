@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from crossover.report.compare.answers import answers
 from crossover.report.compare.output import write
 from crossover.report.compare.run import comparison
 from crossover.report.score_tables import ranking_layout
@@ -100,7 +101,8 @@ def test_models_are_ranked_at_each_size_beside_those_without_one():
 def test_a_comparison_shows_the_ranks(tmp_path):
     path, out = tmp_path / "scores.csv", tmp_path / "out"
     table(a=0.6 + EASE, b=0.5 + EASE, c=0.4 + EASE).to_csv(path, index=False)
-    write(comparison([str(path)]), out)
+    found = comparison([str(path)])
+    write(found, answers(found), out)
     read = pd.read_csv(out / "ranking.csv").query("test_set == 't'")
     assert read[["family", "rank", "first"]].values.tolist() == [["a", 1, 1.0], ["b", 2, 0.0], ["c", 3, 0.0]]
     page = (out / "index.html").read_text()

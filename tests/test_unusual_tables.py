@@ -179,7 +179,7 @@ def test_a_model_apart_from_the_others_leaves_no_ranking_and_it_is_said(tmp_path
     found = compared(tmp_path, rows, "model cohort case dsc")
     assert found.pairs["dsc"]["n_train"].dtype == int, "test sets without a pair turn counts into fractions"
     assert any("no ranking on all" in note for note in found.notes)
-    write(found, tmp_path / "out")
+    write(found, answers(found), tmp_path / "out")
 
 
 def test_only_a_column_of_scores_can_be_planned_by(tmp_path):

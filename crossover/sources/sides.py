@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import SimpleITK as sitk
 
+from crossover.core.paired_names import pairs_of
 from crossover.sources.findings import Finding
-
-_OTHER = {"left": "right", "l": "r", "lt": "rt", "li": "re", "links": "rechts"}
-_WORD = re.compile(r"[A-Za-z]+")
 
 
 def swapped_sides(structures: Mapping[str, sitk.Image]) -> list[Finding]:
@@ -41,20 +38,6 @@ def misplaced(leftward: Mapping[str, float]) -> list[tuple[str, str, float]]:
     """
     apart = [(left, right, leftward[right] - leftward[left]) for left, right in pairs_of(leftward).items()]
     return [(left, right, mm) for left, right, mm in apart if mm > 0]  # not where one is empty
-
-
-def pairs_of(structures: Collection[str]) -> dict[str, str]:
-    """Return the left structure of each pair -> the right one, in the order of the names."""
-    return {name: partner for name in structures if (partner := _partner(name)) in structures and partner}
-
-
-def _partner(name: str) -> str | None:
-    """Return the name of the right one of a pair of which this is the left one; None where this is none."""
-    for word in _WORD.finditer(name):
-        if other := _OTHER.get(word[0].lower()):
-            own = other.upper() if word[0].isupper() else other.capitalize() if word[0][0].isupper() else other
-            return name[: word.start()] + own + name[word.end() :]
-    return None
 
 
 def _leftward_mm(mask: sitk.Image) -> float:

@@ -11,9 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from crossover.core.paired_names import pairs_of
 from crossover.core.wording import counted
 from crossover.sources.findings import Finding
-from crossover.sources.sides import pairs_of
 
 AIR_HU = -500.0
 """The value (HU) below which an image's lowest value shows that it is CT, with air in it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crossover import networks
 from crossover.core.file_names import equal_ignoring_case
-from crossover.sources.sides import pairs_of
+from crossover.core.paired_names import pairs_of
 from crossover.study import backends
 from crossover.study.sections import (
     MOST_ROWS,
