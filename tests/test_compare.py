@@ -996,7 +996,7 @@ def test_an_answer_says_where_the_variation_of_a_model_is_taken_from_the_other(t
     path = tmp_path / "scores.csv"
     pd.DataFrame(rows, columns=["model", "replicate", "case", "dsc"]).to_csv(path, index=False)
     found = comparison([str(path)])
-    assert "(b was trained once: how much its trainings vary is taken from a's)" in answers(found)[0]
+    assert "(b counts as trained once: how much its trainings vary is taken from a's)" in answers(found)[0]
     assert len(explained(found.pairs["dsc"])) == 1
 
 

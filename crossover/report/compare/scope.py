@@ -9,7 +9,7 @@ from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import folds_of, tested, with_runs
 
 TRAINED, ONE_DRAW = "these trained models only", "these training cases only"
-FOLDS, ONCE = "folds of one pool of training cases", "was trained once"
+FOLDS, ONCE = "folds of one pool of training cases", "counts as trained once"
 EXPLAINED = {
     FOLDS: (
         "Any two folds share most of their training cases. What these bring moves all folds together; the intervals "
@@ -17,9 +17,9 @@ EXPLAINED = {
         "equal methods still differ too often."
     ),
     ONCE: (
-        "Where one of two models was trained once, how much its trainings vary is taken from the other's. If they vary "
-        "more, equal methods differ far too often: in 40% of simulated tables with an SD of 0.005 between the five "
-        "trainings of the one and 0.03 between those of the other."
+        "Where one of two models has one training, or one draw of the training cases beside several, how much its "
+        "trainings vary is taken from the other's. If they vary more, equal methods differ far too often: in 40% of "
+        "simulated tables with an SD of 0.005 between five trainings of the one and 0.03 between those of the other."
     ),
     ONE_DRAW: (
         "All trainings used the same training cases (column draw): nothing shows how much trainings on other cases "
