@@ -185,12 +185,12 @@ def tested(table: pd.DataFrame) -> pd.DataFrame:
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of `tested` with the column `run`, which names what counts as a training: "replicate/fold".
 
-    Where the table has several draws of the training cases it is "draw/fold", so that a case has a row for each
+    Where a model has several draws of the training cases it is "draw/fold", so that a case has a row for each
     training of a draw: trainings on the same cases don't say what other cases would have given, and are averaged. So
     are those of a model that has one draw: their small spread beside that of other models' draws would be taken for
     that of draws. The fold is empty outside k-fold.
     """
-    several = "draw" in table and table["draw"].nunique() > 1
+    several = "draw" in table and (table.groupby(["family", "n_train"])["draw"].nunique() > 1).any()
     run = table["draw" if several else "replicate"].astype(str)
     return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
 
