@@ -34,7 +34,7 @@ from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
 HELD = []
-REPORT = Path("results/report.html")
+REPORT = Path("results/report")  # its lock is not that of report.html, which the job takes
 
 
 @functools.cache
