@@ -34,7 +34,7 @@ from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
 HELD = []
-REPORT = Path("results/report")  # its lock is not that of report.html, which the job takes
+REPORT = Path("results/report.html")
 
 
 @functools.cache
@@ -53,7 +53,8 @@ def places_of_run() -> dict[Path, str]:
     made = [job.wildcards for job in jobs(workflow.dag)]
     found = {Path("results", own["study"]): own["study"] for own in made if "study" in own}
     found |= {Path("data", own["cohort"]): own["cohort"] for own in made if "cohort" in own}
-    return found | ({REPORT: "report"} if any(job.rule == "report" for job in jobs(workflow.dag)) else {})
+    # Not the file itself, whose lock is that of the job which writes it.
+    return found | ({REPORT.with_suffix(""): "report"} if any(job.rule == "report" for job in jobs(workflow.dag)) else {})
 
 
 def refuse_to_run_beside_another() -> None:
@@ -69,7 +70,7 @@ def refuse_to_run_beside_another() -> None:
             told = {name: value for name, value in call_with(SETTINGS).items() if name not in ("data", "imagenet")}
             other_call = command(told | {"studies": "NAME"}, "--", "studies")
             other = f". Of other studies, `{other_call}` makes all but the report"
-            beside = other if place == REPORT else ""
+            beside = other if name == "report" else ""
             raise WorkflowError(
                 f"another Snakemake is at work on {name} in {place.parent.resolve()}: {by}. Wait until it has ended, or "
                 f"end it{beside}"

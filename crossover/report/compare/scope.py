@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import folds_of, tested, with_runs
+from crossover.statistics.scores.metrics_table import folds_of, several_draws, tested, with_runs
 
 TRAINED, ONE_DRAW = "these trained models only", "these training cases only"
 FOLDS, ONCE = "folds of one pool of training cases", "counts as trained once"
@@ -22,8 +22,8 @@ EXPLAINED = {
         "simulated tables with an SD of 0.005 between five trainings of the one and 0.03 between those of the other."
     ),
     ONE_DRAW: (
-        "All trainings used the same training cases (column draw): nothing shows how much trainings on other cases "
-        "would differ, so that the intervals apply to these training cases."
+        "All trainings of a model used the same training cases (column draw): nothing shows how much trainings on "
+        "other cases would differ, so that the intervals apply to these training cases."
     ),
 }
 """What the page says of those that are no matter of `about`."""
@@ -36,8 +36,7 @@ def scopes(table: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
         table: as of `metrics_table.check_metrics`, of which `pairs` was made.
         pairs: of `differences.paired.paired`.
     """
-    sized = table[table["n_train"] > 0] if table["n_train"].any() else table
-    one_draw = "draw" in table and sized["draw"].nunique() == 1
+    one_draw = "draw" in table and not several_draws(table)
     trained = _trainings(table)
     return ["; ".join(_limits(row, one_draw, trained)) for row in pairs.itertuples()]
 

@@ -185,14 +185,21 @@ def tested(table: pd.DataFrame) -> pd.DataFrame:
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of `tested` with the column `run`, which names what counts as a training: "replicate/fold".
 
-    Where a model has several draws of the training cases it is "draw/fold", so that a case has a row for each
-    training of a draw: trainings on the same cases don't say what other cases would have given, and are averaged. So
-    are those of a model that has one draw: their small spread beside that of other models' draws would be taken for
-    that of draws. The fold is empty outside k-fold.
+    Where a model has several draws of the training cases (`several_draws`) it is "draw/fold" for all, so that a case
+    has a row for each training of a draw: trainings on the same cases don't say what other cases would have given, and
+    are averaged. So are those of a model that has one draw: their small spread beside that of other models' draws would
+    be taken for that of draws. The fold is empty outside k-fold.
     """
-    several = "draw" in table and (table.groupby(["family", "n_train"])["draw"].nunique() > 1).any()
-    run = table["draw" if several else "replicate"].astype(str)
+    run = table["draw" if several_draws(table) else "replicate"].astype(str)
     return table.assign(run=run + "/" + table["fold"].astype("string").fillna(""))
+
+
+def several_draws(table: pd.DataFrame) -> bool:
+    """Return whether a model of a table has several draws of the training cases, of those with sizes where any has."""
+    if "draw" not in table:
+        return False
+    rows = table[table["n_train"] > 0] if table["n_train"].any() else table
+    return bool(rows.groupby(["family", "n_train"])["draw"].nunique().gt(1).any())
 
 
 def folds_of(runs: Iterable[str]) -> int:
