@@ -54,7 +54,9 @@ def places_of_run() -> dict[Path, str]:
     found = {Path("results", own["study"]): own["study"] for own in made if "study" in own}
     found |= {Path("data", own["cohort"]): own["cohort"] for own in made if "cohort" in own}
     # Not the file itself, whose lock is that of the job which writes it.
-    return found | ({REPORT.with_suffix(""): "report"} if any(job.rule == "report" for job in jobs(workflow.dag)) else {})
+    return found | (
+        {REPORT.with_suffix(""): "report"} if any(job.rule == "report" for job in jobs(workflow.dag)) else {}
+    )
 
 
 def refuse_to_run_beside_another() -> None:
