@@ -572,6 +572,19 @@ def test_findings_follow_the_tables(study, frames):
     assert best == [style.family_label(study, scratch)] * len(study.sizes)
 
 
+def test_where_all_means_are_equal_none_is_the_highest(study, frames):
+    structure, other = next(iter(study.structures)), compared(study)[1]
+    summary = frames["summary"].assign(mean=0.0)
+    level = from_scores(summary, frames["tukey"], study, structure).summary
+    at = level.head.index("Highest mean")
+    assert {row[at] for row in level.rows} == {"all equal"}
+    summary.loc[summary["family"].isin([other, baseline(study)]), "mean"] = 0.5
+    two = from_scores(summary, frames["tukey"], study, structure).summary
+    assert all(
+        {*row[at].split(", ")} == {style.family_label(study, f) for f in (other, baseline(study))} for row in two.rows
+    )
+
+
 def of_distances(study: Study) -> Study:
     """The study, by HD95."""
     how = study.statistics.model_copy(update={"metric": "hd95_mm"})

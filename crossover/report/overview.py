@@ -30,7 +30,9 @@ from crossover.statistics.study_planning.planning import (
     reaches_assurance,
     statement,
 )
+from crossover.study.config import SCALES
 from crossover.study.families import families, fine_tuned
+from crossover.study.schema import Study
 
 MOST = 2
 """Sentences of a study's tables that stand on the first page where no answer in short can be given."""
@@ -44,8 +46,19 @@ class LinkedSentence:
     section: str = ""
 
 
+def only_runs(study: Study) -> bool:
+    """Return whether a study's scores mean nothing, since its scale only shows that everything runs."""
+    return study.scale == SCALES[0]
+
+
 def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
-    """Yield a study's answer: which way to train at which sizes, or of which chains; else what its tables say first."""
+    """Yield a study's answer: which way to train at which sizes, or of which chains; else what its tables say first.
+
+    At the scale smoke, whose scores mean nothing, it is that there is none.
+    """
+    if only_runs(results.study):
+        yield from map(LinkedSentence, statements(results.study, "only_runs"))
+        return
     said = answer_in_short(results) or chains_in_short(results)
     said += cost_of_choice(results)
     if not said:
@@ -61,9 +74,9 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     study, metrics = results.study, results.frame("metrics")
     by_cohort = {c.label: patients_tested(results, name) for name, c in study.cohorts.items()}
     tested = [f"{n} of {label}" for label, n in by_cohort.items() if n]
-    if answer_in_short(results):
+    if answer_in_short(results) and not only_runs(study):
         yield from (LinkedSentence(text, "crossover") for text in crossovers_found(results))
-    yield from (LinkedSentence(text, "tests") for text in rests_on(results))
+    yield from (LinkedSentence(text, "tests") for text in ([] if only_runs(study) else rests_on(results)))
     said = statements(
         study, "how_sure", patients=sum(by_cohort.values()), cases=len(_tested(results)), tested=tested,
         **_trainings(metrics), missing=results.frame("missing"),
@@ -118,7 +131,7 @@ def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
 def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     """Return a plan that settles what is inconclusive, and what further cases would bring to the fine-tuned models."""
     study, plans = results.study, results.frame("planning")
-    if plans.empty:
+    if plans.empty or only_runs(study):
         return
     plans = completed(plans)
     label = {family: quoted(style.family_label(study, family)) for family in families(study)}
