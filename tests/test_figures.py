@@ -372,7 +372,7 @@ def test_the_flows_caption_says_who_was_left_out_and_why(frames, study):
     total = frames["splits"].loc[frames["splits"].cohort == study.target, "patient"].nunique() + 3
     said = caption("flow", {**frames, "left_out": left}, study)[1]
     label = study.cohorts[study.target].label
-    why = "2 with no structure cord; 1 with channel t2 (series-missing)"
+    why = "no structure cord, 2 patients; channel t2 (series-missing), 1 patient"
     assert said.endswith(f"3 of {total} patients of {label} are left out: {why}.")
     assert "left out" not in caption("flow", {**frames, "left_out": left[:0]}, study)[1]
 

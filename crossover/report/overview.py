@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.analyses.figures.captions import left_out
+from crossover.analyses.figures.captions import left_out, warned
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.answers import chains_in_short
 from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests_on
@@ -18,6 +18,7 @@ from crossover.report.formats import quoted
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable
+from crossover.sources.findings import KINDS
 from crossover.statistics.estimates.chance import METHODS
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.papers.claims.parts import VERDICTS
@@ -125,7 +126,15 @@ def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
         meaning: of the study's scale.
     """
     data, *others = statements(results.study, "is_not", meaning=meaning)
-    yield from map(LinkedSentence, [data, *left_out(results.frames, results.study), *others])
+    yield from map(LinkedSentence, [data, *left_out(results.frames, results.study), *_warnings(results), *others])
+
+
+def _warnings(results: StudyResults) -> list[str]:
+    """Say how many cases are used although their ingest warns, of what, and what to do about it."""
+    said = warned(results.frames, results.study)
+    codes = sorted({*results.frame("warned", "code")["code"]} & KINDS.keys())
+    remedies = "; ".join(f"{code}: {KINDS[code].remedy}" for code in codes)
+    return [*said, *([f"What to do about these warnings: {remedies}."] if codes else [])]
 
 
 def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
