@@ -219,6 +219,19 @@ def test_names_that_are_asked_for_together_are_one_structure_whatever_it_is_call
         assert kind.names == names and own.count_having(asked[0]) == patients
 
 
+def test_a_join_that_was_made_is_not_proposed_again():
+    words = ("Parotid_L", "Partoid_L", "Parotide_L")
+    kinds = [StructureKind(identifier(word, ""), [word], 1, {"names": [word]}) for word in words]
+    cases = {word: {k.name: "none" for k in kinds if k.names != [word]} for word in words}
+    found = Inventory("a DICOM export", cases, [], kinds, ["odd"], {"kind": "dicom"})
+    found.odd += found.spellings()
+    assert "--structures parotid_l=" in found.odd[1]
+    first, second, third = (kind.name for kind in kinds)
+    assert merged(found, [f"{first}={first}+{second}+{third}"]).odd == ["odd"]
+    odd, left = merged(found, [f"{first}={first}+{second}"]).odd
+    assert odd == "odd" and third in left and second not in left.partition("--structures")[2]
+
+
 def test_numbers_that_a_sign_parts_are_two():
     assert key_of("T1-2") != key_of("T12") == key_of("T 12")
 
@@ -638,6 +651,7 @@ def test_a_table_that_names_each_patients_scans_is_used(tmp_path: Path, clone: P
     assert (found.source["patient"], found.channels[0].rule) == ("patient_id", "{scan}/t2.nii.gz")
     made = new("mine", "--target", str(folder))
     assert made.exit_code == 0 and "look: target: the files" not in made.output
+    assert "labels: South, as the folders or groups are called; the report prints them" in made.output
 
 
 def test_patients_whom_the_proposed_rules_take_for_one_are_told(tmp_path: Path, clone: Path):
