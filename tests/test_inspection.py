@@ -41,6 +41,7 @@ from crossover.study.draft_names import (
     names_told,
 )
 from crossover.study.suggested import test_and_sizes as divided
+from tests.test_blanked import patient as blanked
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
 real = pytest.mark.real
@@ -925,6 +926,18 @@ def test_spellings_of_one_structure_are_told_where_no_patient_has_two(tmp_path: 
         written(folder / f"p{i}/{names[i % 4]}.nii.gz", mask)
     (told,) = [line for line in inspect(folder, 1).odd if line.startswith("no patient has two of ")]
     assert all(f"{name}.nii.gz (2)" in told for name in names) and "cord" not in told and "eye" not in told
+
+
+def test_outlines_that_blank_ends_show_are_told_with_the_remedy(tmp_path: Path):
+    for i, blank in enumerate((slice(12, None), slice(0))):
+        reading = blanked(4.0, blank)
+        body = sitk.Cast(reading.channels["ct"] > -500, sitk.sitkUInt8)
+        for name, image in {**reading.channels, **reading.structures, "body": body}.items():
+            (tmp_path / f"p{i}").mkdir(exist_ok=True)
+            sitk.WriteImage(image, str(tmp_path / f"p{i}/{name}.nii.gz"))
+    told = [line for line in inspect(tmp_path, 1).odd if "outline-shown" in line]
+    assert any("1 patient (p0): {patient}/cord.nii.gz: outline-shown (" in line for line in told)
+    assert all("p1" not in line and "`blank_ends: cut`" in line for line in told)
 
 
 def test_names_of_one_patient_that_count_as_one_are_told(exports: Path, tmp_path: Path):
