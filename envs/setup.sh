@@ -16,6 +16,7 @@ LOCK=requirements.lock
 DOCS_LOCK=requirements-docs.lock
 LOG=.venv/setup.log
 WHOLE=.venv/.complete
+SILENCE_S=60
 BUILDS='^(numpy|setuptools|wheel)=='  # with which source archives are built: no other versions, no other index look-ups
 DEV='^# Only for tests'
 
@@ -27,10 +28,16 @@ run_part() { sed "/$DEV/,\$d" $LOCK; }
 dev_part() { sed "1,/$DEV/d" $LOCK; }
 stop() { echo "set-up: $1" >&2; exit 1; }
 
-# pip, by the lock alone. All it says goes to the log; here: each 25th package, large files, and when it unpacks.
+# pip, by the lock alone. All it says goes to the log; here: each 25th package, large files, when it unpacks, and how far
+# it is where it says nothing for a while, as it does while it unpacks.
 pip() {
-    local count=0 line
-    .venv/bin/python -m pip "$@" 2>&1 | while IFS= read -r line; do
+    local count=0 doing=downloading line
+    .venv/bin/python -m pip "$@" 2>&1 | while true; do
+        IFS= read -r -t $SILENCE_S line || {
+            [ $? -gt 128 ] || break # pip has ended
+            echo "      still $doing, .venv has $(du -sh .venv 2>/dev/null | cut -f1)"
+            continue
+        }
         echo "$line" >>$LOG
         if [[ $line == Collecting* ]]; then
             count=$((count + 1))
@@ -38,6 +45,7 @@ pip() {
         elif [[ $line =~ Downloading\ ([^ ]+)\ \(([0-9]{2,}\.[0-9]\ MB)\) ]]; then
             echo "      ${BASH_REMATCH[1]%%-*}: ${BASH_REMATCH[2]}"
         elif [[ $line == "Installing collected packages"* ]]; then
+            doing=unpacking
             echo "      unpacking"
         fi
     done

@@ -1,10 +1,13 @@
 """The answer of a study in a sentence: which way to train at which sizes, from verdicts on pairs and crossovers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from crossover.analyses.figures import style
+from crossover.report import page
 from crossover.report.answers import KINDS, chains_in_short, chains_picture
 from crossover.report.best_by_size import (
     Choice,
@@ -18,8 +21,10 @@ from crossover.report.best_by_size import (
 )
 from crossover.report.crossover_section import crossovers_found
 from crossover.report.formats import bound, quoted
-from crossover.report.results import StudyResults
+from crossover.report.overview import found, how_sure
+from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
+from crossover.report.table_layout import TextTable
 from crossover.statistics.differences.repeated import pairwise
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE, crossovers
@@ -67,6 +72,19 @@ def test_each_answer_stands_with_the_sizes_where_no_other_is_better():
         "With 4 labelled cases, fine-tune from L1 (a hint); with 16, these data can't say; with 64, train on Cervix "
         "and Uterus together (a hint)."
     ]
+
+
+def test_at_smoke_the_answer_is_that_there_is_none(monkeypatch):
+    table = two(0.01, 0.8, 0.02).assign(ci_low=-0.2, ci_high=0.2)
+    shown = of(pairwise=table)
+    smoke = of(STUDY.model_copy(update={"scale": "smoke"}), pairwise=table)
+    assert [s.text for s in found(smoke, [Answer("", ["Train."], TextTable([], [], []))])] == [
+        "The scale smoke only shows that everything runs. Its scores mean nothing, so that they answer nothing."
+    ]
+    assert "hint" not in " ".join(s.text for s in how_sure(smoke))
+    monkeypatch.setattr(page, "study_tables", SimpleNamespace(of_page=lambda _: {part: [] for part in page.PARTS}))
+    monkeypatch.setattr(page, "SECTIONS", ())
+    assert page.study_page(smoke).picture is None and page.study_page(shown).picture
 
 
 def test_where_nothing_is_beyond_chance_one_sentence_says_so():

@@ -1187,6 +1187,10 @@ def test_the_command_tells_by_its_exit_status_how_it_went(copied: Path, rules_fi
     assert bad.exit_code == 1
     assert "structure-missing" in bad.output and "1 of 2 cases" in bad.output
     report = json.loads((out / ingest_report.JSON).read_text())
+    rules_file.write_text(RULES_YAML + "allow: [structure-missing]\n")
+    assert call(copied, tmp_path / "allowed", "--rules", rules_file).exit_code == 0
+    allowed = (tmp_path / "allowed" / ingest_report.TEXT).read_text()
+    assert "left out" in allowed.partition("What to do")[0] and "allowed" not in allowed
     assert report["cases"][name("Q1")]["status"] == "excluded"
     assert report["made"] == [name("Q2")] and report["failed"] == [name("Q1")]
     text = (out / ingest_report.TEXT).read_text()

@@ -372,7 +372,7 @@ def test_the_flows_caption_says_who_was_left_out_and_why(frames, study):
     total = frames["splits"].loc[frames["splits"].cohort == study.target, "patient"].nunique() + 3
     said = caption("flow", {**frames, "left_out": left}, study)[1]
     label = study.cohorts[study.target].label
-    why = "2 with no structure cord; 1 with channel t2 (series-missing)"
+    why = "no structure cord, 2 patients; channel t2 (series-missing), 1 patient"
     assert said.endswith(f"3 of {total} patients of {label} are left out: {why}.")
     assert "left out" not in caption("flow", {**frames, "left_out": left[:0]}, study)[1]
 
@@ -570,6 +570,19 @@ def test_findings_follow_the_tables(study, frames):
     answer = from_scores(distances, tukey, of_distances(study), structure)
     best = [row[answer.summary.head.index("Lowest mean")] for row in answer.summary.rows]
     assert best == [style.family_label(study, scratch)] * len(study.sizes)
+
+
+def test_where_all_means_are_equal_none_is_the_highest(study, frames):
+    structure, other = next(iter(study.structures)), compared(study)[1]
+    summary = frames["summary"].assign(mean=0.0)
+    level = from_scores(summary, frames["tukey"], study, structure).summary
+    at = level.head.index("Highest mean")
+    assert {row[at] for row in level.rows} == {"all equal"}
+    summary.loc[summary["family"].isin([other, baseline(study)]), "mean"] = 0.5
+    two = from_scores(summary, frames["tukey"], study, structure).summary
+    assert all(
+        {*row[at].split(", ")} == {style.family_label(study, f) for f in (other, baseline(study))} for row in two.rows
+    )
 
 
 def of_distances(study: Study) -> Study:

@@ -1,12 +1,13 @@
 """What differs, and how long it will take."""
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from crossover.core import provenance
 from crossover.core.wording import duration
@@ -116,8 +117,6 @@ def test_a_job_differs_by_settings_code_and_inputs(tmp_path, monkeypatch):
 
 
 def test_the_table_tells_causes_once_and_jobs_by_rule(capsys):
-    from rich.console import Console
-
     rows = [row(i, 1.0, why=[Reason("setting", "alpha", "0.05", "0.01")]) for i in range(3)]
     show(rows, 2, Console(width=150))
     said = capsys.readouterr().out
@@ -125,6 +124,18 @@ def test_the_table_tells_causes_once_and_jobs_by_rule(capsys):
     assert "3 jobs (Snakemake counts `all` as one more), 0 trainings; about 2 s on 2 cores" in said
     show([], 2, Console())
     assert "Nothing to be done" in capsys.readouterr().out
+
+
+def test_trainings_that_may_be_kept_are_counted_as_the_most_that_run(capsys):
+    def shown(*why: Reason, last_s: float | None = 1.0) -> str:
+        train = replace(row(0, 1.0, why=why), rule="train", stages=["source", "scratch-n7"], last_s=last_s)
+        show([train], 2, Console(width=150))
+        return capsys.readouterr().out
+
+    follows = Reason("follows", "results/u/splits.csv")
+    assert "at most 2 trainings" in shown(follows) and "are kept, not made again" in shown(follows)
+    certain = [shown(follows, last_s=None), shown(follows, Reason("code", "crossover/training/loop.py"))]
+    assert not any("at most" in said or "are kept" in said for said in certain)
 
 
 def test_durations_are_told_in_the_unit_that_suits():

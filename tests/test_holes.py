@@ -134,7 +134,7 @@ def test_the_line_at_the_top_counts_children_apart():
     assert failures.failures_in_short(none) == "2 trainings ended with a validation DSC of 0."
 
 
-def test_trainings_that_were_done_again_are_named_with_what_happened_at_first():
+def test_trainings_that_were_done_again_are_named_with_what_happened_and_which_attempt_counts():
     records = [
         {"stage": {"name": "a"}, "collapsed": [{"seed": 1, "happened": "the loss is nan"}]},
         {"stage": {"name": "b"}, "collapsed": []},
@@ -142,7 +142,10 @@ def test_trainings_that_were_done_again_are_named_with_what_happened_at_first():
     again = failures.retried(records)
     section = failures.failures_section(StudyResults(chain_study(), {}, {}, retried=again))
     assert section is not None and "1 training collapsed and was repeated" in section.sentences[0]
-    assert section.sentences[0].endswith("the second training counts: a (the loss is nan).")
+    assert section.sentences[0].endswith(
+        "The attempt that did not collapse counts; where all did, that with the highest validation DSC, of equal ones "
+        "the last. What happened in the other: a (the loss is nan)."
+    )
 
 
 # ---- what must not be averaged over

@@ -8,6 +8,9 @@ from crossover.analyses.figures.captions import warned
 from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
 from crossover.execution.ingest_warnings import ingest_warnings
+from crossover.report.overview import is_not
+from crossover.report.results import StudyResults
+from crossover.sources.findings import KINDS
 from crossover.study.config import load_study
 
 
@@ -40,3 +43,13 @@ def test_the_page_of_a_study_tells_of_them():
         "1 case of Cervix is used with a warning: x (1). data/cases/cervix/ingest.txt names it.",
     ]
     assert warned({}, study) == []
+
+
+def test_the_first_page_says_what_to_do_about_them():
+    rows = [("uterus", "a", "outline-shown"), ("uterus", "b", "outline-shown")]
+    frames = {"warned": pd.DataFrame(rows, columns=["cohort", "case", "code"])}
+    study = load_study("uterus", "smoke", CONFIG)
+    said = [s.text for s in is_not(StudyResults(study, frames, {}), "")]
+    assert any(text.startswith("2 cases of Uterus are used with a warning: outline-shown (2)") for text in said)
+    assert f"What to do about these warnings: outline-shown: {KINDS['outline-shown'].remedy}." in said
+    assert not any("warning" in s.text for s in is_not(StudyResults(study, {}, {}), ""))

@@ -41,6 +41,7 @@ from crossover.study.draft_names import (
     names_told,
 )
 from crossover.study.suggested import test_and_sizes as divided
+from tests.test_blanked import patient as blanked
 
 REAL = Path(__file__).parent.parent.parent / "shared/real"
 real = pytest.mark.real
@@ -217,6 +218,19 @@ def test_names_that_are_asked_for_together_are_one_structure_whatever_it_is_call
         own = merged(found, [asked])
         (kind,) = [k for k in own.structures if k.name == asked[0]]
         assert kind.names == names and own.count_having(asked[0]) == patients
+
+
+def test_a_join_that_was_made_is_not_proposed_again():
+    words = ("Parotid_L", "Partoid_L", "Parotide_L")
+    kinds = [StructureKind(identifier(word, ""), [word], 1, {"names": [word]}) for word in words]
+    cases = {word: {k.name: "none" for k in kinds if k.names != [word]} for word in words}
+    found = Inventory("a DICOM export", cases, [], kinds, ["odd"], {"kind": "dicom"})
+    found.odd += found.spellings()
+    assert "--structures parotid_l=" in found.odd[1]
+    first, second, third = (kind.name for kind in kinds)
+    assert merged(found, [f"{first}={first}+{second}+{third}"]).odd == ["odd"]
+    odd, left = merged(found, [f"{first}={first}+{second}"]).odd
+    assert odd == "odd" and third in left and second not in left.partition("--structures")[2]
 
 
 def test_numbers_that_a_sign_parts_are_two():
@@ -638,6 +652,7 @@ def test_a_table_that_names_each_patients_scans_is_used(tmp_path: Path, clone: P
     assert (found.source["patient"], found.channels[0].rule) == ("patient_id", "{scan}/t2.nii.gz")
     made = new("mine", "--target", str(folder))
     assert made.exit_code == 0 and "look: target: the files" not in made.output
+    assert "labels: South, as the folders or groups are called; the report prints them" in made.output
 
 
 def test_patients_whom_the_proposed_rules_take_for_one_are_told(tmp_path: Path, clone: Path):
@@ -911,6 +926,18 @@ def test_spellings_of_one_structure_are_told_where_no_patient_has_two(tmp_path: 
         written(folder / f"p{i}/{names[i % 4]}.nii.gz", mask)
     (told,) = [line for line in inspect(folder, 1).odd if line.startswith("no patient has two of ")]
     assert all(f"{name}.nii.gz (2)" in told for name in names) and "cord" not in told and "eye" not in told
+
+
+def test_outlines_that_blank_ends_show_are_told_with_the_remedy(tmp_path: Path):
+    for i, blank in enumerate((slice(12, None), slice(0))):
+        reading = blanked(4.0, blank)
+        body = sitk.Cast(reading.channels["ct"] > -500, sitk.sitkUInt8)
+        for name, image in {**reading.channels, **reading.structures, "body": body}.items():
+            (tmp_path / f"p{i}").mkdir(exist_ok=True)
+            sitk.WriteImage(image, str(tmp_path / f"p{i}/{name}.nii.gz"))
+    told = [line for line in inspect(tmp_path, 1).odd if "outline-shown" in line]
+    assert any("1 patient (p0): {patient}/cord.nii.gz: outline-shown (" in line for line in told)
+    assert all("p1" not in line and "`blank_ends: cut`" in line for line in told)
 
 
 def test_names_of_one_patient_that_count_as_one_are_told(exports: Path, tmp_path: Path):

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from crossover.core.configuration import ConfigError
+from crossover.core.paths import hand_over_folders
+from crossover.execution.forecast import reasons
 from crossover.execution.preflight import check_folders
 from crossover.execution.workflow import GraphJob
 from crossover.sources import folder_state
-from crossover.sources.folder_state import listing_digest
+from crossover.sources.folder_state import changes, listing_digest
 from crossover.sources.receive import receive
+from crossover.sources.redaction import without_places
 from crossover.sources.settings import DicomSource, VolumesSource
 
 
@@ -141,3 +144,24 @@ def test_a_run_is_refused_only_if_a_job_reads_patients_who_are_not_there(
         check_folders([job, job], {"s": study})
     assert str(refused.value).count("cohort x must be read again") == 1
     assert (str(data) in str(refused.value)) == (there != "no name")
+
+
+def test_a_plan_says_in_words_what_changed_in_a_folder(cohort: tuple[Path, VolumesSource, Path]):
+    data, source, manifest = cohort
+    source = source.model_copy(update={"where": {}})
+    receive(source, manifest, data, "code", 1, listing_digest(source, str(data), manifest))
+    assert changes(source, data, manifest) == ""
+    (data / "P3").mkdir()
+    for name in ("image", "mask"):
+        (data / f"P3/{name}.nii").write_text("x")
+    (data / "P1/mask.nii").unlink()
+    rewritten(data / "patients.csv", b"P2,south", b"P2,north")
+    assert changes(source, data, manifest) == (
+        "2 files not received before (in 1 other folder), 1 file gone, 1 file written to since"
+    )
+    settings = {"source": source.model_dump(mode="json"), "listing": "now"}
+    job = GraphJob("receive", {"cohort": "x"}, [manifest], [], settings, {"entries": []})
+    record = {"settings": without_places(settings | {"listing": "before"}), "code": {"files": {}}, "inputs": {}}
+    hand_over_folders({"x": str(data)})
+    (why,) = reasons(job, record)
+    assert (why.what, why.before) == ("files of its folder", "as received") and "1 file gone" in why.now

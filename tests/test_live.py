@@ -101,12 +101,12 @@ def test_a_rule_has_a_kind(rule, of):
 def test_the_answers_are_those_of_the_page(tmp_path):
     page = tmp_path / "report.html"
     page.write_text(
-        '<div class="brief">\n<h3><a href="#a">A &amp; B</a></h3>\n<p class="only">They mean nothing.</p>\n'
+        '<div class="brief">\n<h3><a href="#a">A &amp; B</a></h3>\n<p class="question">Which?</p>\n'
         '<div class="verdict"><p>With 4 cases, fine-tune; with 8, do not.</p><p>And more.</p></div>'
         '<div class="brief"><h3><a href="#c">C</a></h3><div class="verdict"><p>p &lt; 1.</p></div>'
     )
     assert answers(page) == [
-        "A & B", "  They mean nothing.", "  With 4 cases, fine-tune;", "  with 8, do not.", "  And more.",
+        "A & B", "  With 4 cases, fine-tune;", "  with 8, do not.", "  And more.",
         "C", "  p < 1.",
     ]  # fmt: skip
 

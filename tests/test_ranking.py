@@ -109,6 +109,18 @@ def test_a_comparison_shows_the_ranks(tmp_path):
     assert "DSC: ranks" in page and "1 (1 to 1)" in page and "not to other trainings" in page
 
 
+def test_ranks_of_equal_models_are_none(tmp_path):
+    rows = check_metrics(simulated_metrics(sizes=(13, 64), folds=0)).assign(dsc=0.0)
+    shown = ranking_layout(ranking(rows, 0.95, ["dsc"]), load_study("uterus", "demo"))
+    assert set(shown["Rank"]) == {"all equal"} and set(shown["First"]) == {""}
+    path, out = tmp_path / "scores.csv", tmp_path / "out"
+    table(a=0 * EASE, b=0 * EASE, c=0 * EASE).to_csv(path, index=False)
+    found = comparison([str(path)])
+    write(found, answers(found), out)
+    page = (out / "index.html").read_text()
+    assert "all equal" in page and "1 (1 to 1)" not in page
+
+
 def test_the_page_of_a_study_ranks_the_models_of_the_largest_size():
     study = load_study("uterus", "demo")
     rows = check_metrics(simulated_metrics(sizes=(13, 64), folds=0))

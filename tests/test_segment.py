@@ -338,6 +338,7 @@ def test_an_empty_mask_is_in_no_object_and_is_told(results: Path, export: Path, 
     status, table, said = segmented(export, results, "--dicom", str(folder))
     assert status == 0 and set(table.dicom) == {"left out: the mask is empty"}
     assert "left out: the mask is empty" in said and not [*folder.iterdir()]
+    assert f"no DICOM object was written to {folder}" in said and "which identify the patients" not in said
 
 
 def test_an_examination_without_a_frame_of_reference_has_masks_and_no_objects(results: Path, export: Path):

@@ -21,6 +21,7 @@ case "$*" in
         echo "Collecting something"
         for word; do [[ $word != /dev/fd/* ]] || grep -oE '^[^=]+==' "$word" >>"$CALLS"; done
         echo "pip $*" >>"$CALLS"
+        if [ -n "$SLOW" ]; then echo "Installing collected packages: a, b"; "$SLOW" 0.5; fi
         if [ -n "$FAILING" ] && [[ "$*" == *"$FAILING"* ]]; then echo "no such file"; exit 1; fi ;;
 esac
 """
@@ -83,6 +84,14 @@ def test_it_tells_its_steps_and_then_is_silent(clone: Clone):
     hashed = [line for line in clone.installed() if "/dev/fd" in line]
     assert all("--require-hashes --no-deps --no-build-isolation" in line for line in hashed)
     assert clone.setup() == (0, [], "")
+
+
+def test_it_tells_how_far_it_is_while_pip_says_nothing(clone: Clone):
+    (Path(os.environ["PATH"]) / "du").symlink_to(shutil.which("du", path="/bin:/usr/bin"))
+    script = clone.folder / "envs/setup.sh"
+    script.write_text(script.read_text().replace("SILENCE_S=60", "SILENCE_S=0.1"))
+    done = clone.run("envs/setup.sh", SLOW=str(shutil.which("sleep", path="/bin:/usr/bin")))
+    assert done.returncode == 0 and re.search(r"unpacking\n +still unpacking, \.venv has \d", done.stdout)
 
 
 def test_tests_need_more_and_runs_do_not_lose_it(clone: Clone):

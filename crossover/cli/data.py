@@ -156,8 +156,10 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None, kept: 
         what = f"look: {first_few(kept, 4)}: not of this call, and kept, since changed after they were written"
         typer.echo(what, err=True)
     if dicom:
-        typer.echo(f"DICOM objects, which identify the patients: {dicom}")
         ours = sorted(path.name for path in dicom.glob(f"p{12 * '[0-9a-f]'}*_*.dcm"))
+        written = any(name.partition("_")[0] in {*table.case} for name in ours)
+        what = "DICOM objects, which identify the patients:" if written else "no DICOM object was written to"
+        typer.echo(f"{what} {dicom}")
         if other := [name for name in ours if name.partition("_")[0] not in {*table.case}]:
             what = f"look: {dicom} also contains {counted(len(other), 'object')} of cases that are not in this call: "
             typer.echo(f"{what}{first_few(other, 4)}. Remove them unless they are to be stored", err=True)

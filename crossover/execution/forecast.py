@@ -7,13 +7,18 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from crossover.core.files import file_digest, read_json
 from crossover.core.incremental import RECORD
+from crossover.core.paths import folder_of
 from crossover.core.provenance import read_last_record, record_path
 from crossover.core.source_code import sources
 from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.workflow import GraphJob, Workflow
+from crossover.sources.folder_state import changes
 from crossover.sources.redaction import without_places
+from crossover.sources.settings import Phantom, Source
 
 ABSENT = "(none)"
 NOWHERE = Path("/nonexistent")
@@ -86,7 +91,8 @@ def reasons(job: GraphJob, record: dict | None) -> Iterable[Reason]:
             yield Reason("record", str(record_path(job.outputs[0])), "", ABSENT)
         return
     for key, before, now in differences(record["settings"], without_places(job.settings)):
-        yield Reason("setting", key.removeprefix("settings."), before, now)
+        own = key.removeprefix("settings.")
+        yield _of_folder(job) if own == "listing" else Reason("setting", own, before, now)
     code = sources(*job.code["entries"])
     for path in sorted(set(code) | set(record["code"]["files"])):
         then, today = record["code"]["files"].get(path), code.get(path)
@@ -100,6 +106,14 @@ def reasons(job: GraphJob, record: dict | None) -> Iterable[Reason]:
     for path, before in record["inputs"].items():
         if path in inputs and Path(path).exists() and file_digest(Path(path)) != before:
             yield Reason("input", path, "", "changed")
+
+
+def _of_folder(job: GraphJob) -> Reason:
+    """Say how the files of a cohort's folder differ from those that were received."""
+    source = TypeAdapter(Source).validate_python(job.settings["source"])
+    data = folder_of(job.wildcards["cohort"])
+    now = "" if data is None or isinstance(source, Phantom) else changes(source, data, job.outputs[0])
+    return Reason("setting", "files of its folder", "as received", now or "changed")
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, str, str]]:

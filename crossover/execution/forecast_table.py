@@ -29,13 +29,23 @@ def show(rows: list[Planned], cores: int, console: Console) -> None:
     console.print(_jobs(rows))
     stages = sum(len(row.stages) for row in rows)
     unknown = sum(row.expected_s is None for row in rows)
-    line = f"{counted(len(rows), 'job')} (Snakemake counts `all` as one more), {counted(stages, 'training')}"
+    may_stay = any(map(_may_stay, rows))
+    line = f"{counted(len(rows), 'job')} (Snakemake counts `all` as one more), "
+    line += "at most " * may_stay + counted(stages, "training")
     wall = wall_seconds(rows, cores)
     if wall is not None:
         line += f"; about {duration(wall)} on {counted(cores, 'core')}"
     if unknown:
         line += f"; not counted: {counted(unknown, 'job')} of unknown time, since nothing like them has run here"
     console.print(line)
+    if may_stay:
+        console.print("Of these trainings, those whose own cases turn out to be as before are kept, not made again.")
+
+
+def _may_stay(row: Planned) -> bool:
+    """Return whether trainings that are there may be kept: all that changed is what they read, or which there are."""
+    only_read = all(why.kind in ("follows", "input", "missing") or why.what.startswith("stages") for why in row.why)
+    return bool(row.stages) and row.last_s is not None and only_read
 
 
 def _causes(rows: list[Planned]) -> Table:

@@ -79,7 +79,7 @@ def answers(results: StudyResults) -> Iterator[Answer]:
 def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, structure: str) -> Answer:
     """Compare each strategy with training from scratch at each size, by Tukey's test; and references.
 
-    The table has for each size the family with the best mean on the target's test cases, and Tukey's p.
+    The table has for each size the families with the best mean on the target's test cases, and Tukey's p of the first.
     """
     metric, scratch = study.statistics.metric, baseline(study)
     best_mean = "Highest mean" if direction(metric) > 0 else "Lowest mean"
@@ -102,12 +102,14 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
             continue
         every = here[(at == n) | (at == 0)].droplevel("n_train")
         best, score = (direction(metric) * every["mean"]).idxmax(), style.metric_label(metric)
-        line = {"n": str(n), best_mean: style.family_label(study, best)}
+        equal = [style.family_label(study, f) for f in every.index[every["mean"].eq(every.at[best, "mean"])]]
+        none = len(equal) == len(every) > 1
+        line = {"n": str(n), best_mean: "all equal" if none else ", ".join(equal)}
         line[f"{score} (CI)"] = _mean(every.loc[best])
         if scratch is not None and scratch in sized.index:
             label = style.family_label(study, scratch)
             line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
-            line[f"Tukey p against {label}"] = p_value(p(best, n)) if best in sized.index else ""
+            line[f"Tukey p against {label}"] = p_value(p(best, n)) if best in sized.index and not none else ""
             for family in sized.index.intersection(asked).difference([scratch]):
                 higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
                 side = "higher" if higher else "lower"

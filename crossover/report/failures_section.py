@@ -32,7 +32,11 @@ def scored_zero(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def retried(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the stages that collapsed and were done again with another seed -> what happened at first."""
+    """Return the stages that collapsed and were done again with another seed -> what happened in the one not kept.
+
+    Of several that were not kept it is the first. That need not be the first attempt: where all collapsed, the best is
+    kept (`training.loop`).
+    """
     return {r["stage"]["name"]: r["collapsed"][0]["happened"] for r in records if r.get("collapsed")}
 
 

@@ -8,23 +8,17 @@ from pathlib import Path
 WIDTH = 100
 """Of a line, in characters."""
 
-_STUDY = re.compile(
-    r'<div class="brief">\s*<h3><a [^>]*>(.*?)</a></h3>(.*?)<div class="verdict">(.*?)</div>', re.DOTALL
-)
+_STUDY = re.compile(r'<div class="brief">\s*<h3><a [^>]*>(.*?)</a></h3>.*?<div class="verdict">(.*?)</div>', re.DOTALL)
 _PARAGRAPH = re.compile(r"<p[^>]*>(.*?)</p>", re.DOTALL)
 _SIZES = re.compile(r"(?<=;) (?=with \d)")
-_ONLY_RUNS = re.compile(r'<p class="only">(.*?)</p>')
 
 
 def answers(page: Path) -> list[str]:
-    """Return the lines of each study's answer: its title, then its sentences, indented, each size on a line of its own.
-
-    Where a study's numbers mean nothing, the first sentence says so.
-    """
+    """Return the lines of each study's answer: its title, then its sentences, indented, each size on its own line."""
     lines = []
-    for title, before, verdict in _STUDY.findall(page.read_text(encoding="utf-8")):
+    for title, verdict in _STUDY.findall(page.read_text(encoding="utf-8")):
         lines.append(html.unescape(title))
-        for sentence in (*_ONLY_RUNS.findall(before), *_PARAGRAPH.findall(verdict)):
+        for sentence in _PARAGRAPH.findall(verdict):
             for clause in _SIZES.split(html.unescape(sentence)):
                 lines += textwrap.wrap(clause, WIDTH, initial_indent="  ", subsequent_indent="    ")
     return lines

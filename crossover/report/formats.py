@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
+from typing import Any
 
 import pandas as pd
 
@@ -31,6 +32,11 @@ def bound(value: float, digits: int = 2) -> str:
     """Format what a number is at most, rounded up: "0.63" for 0.621."""
     steps = 10**digits
     return number(math.ceil(round(value * steps, 6)) / steps, digits)
+
+
+def rank(row: Any, equal: bool) -> str:
+    """Format a rank with its interval, of a row of `ranking.ranking`: "1 (1 to 2)"; "all equal" where models are."""
+    return "all equal" if equal else f"{row.rank} ({row.rank_low} to {row.rank_high})"
 
 
 @_of_known

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.analyses.figures.captions import left_out
+from crossover.analyses.figures.captions import left_out, warned
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.answers import chains_in_short
 from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests_on
@@ -18,6 +18,7 @@ from crossover.report.formats import quoted
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.table_layout import TextTable
+from crossover.sources.findings import KINDS
 from crossover.statistics.estimates.chance import METHODS
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.papers.claims.parts import VERDICTS
@@ -30,7 +31,9 @@ from crossover.statistics.study_planning.planning import (
     reaches_assurance,
     statement,
 )
+from crossover.study.config import SCALES
 from crossover.study.families import families, fine_tuned
+from crossover.study.schema import Study
 
 MOST = 2
 """Sentences of a study's tables that stand on the first page where no answer in short can be given."""
@@ -44,8 +47,19 @@ class LinkedSentence:
     section: str = ""
 
 
+def only_runs(study: Study) -> bool:
+    """Return whether a study's scores mean nothing, since its scale only shows that everything runs."""
+    return study.scale == SCALES[0]
+
+
 def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
-    """Yield a study's answer: which way to train at which sizes, or of which chains; else what its tables say first."""
+    """Yield a study's answer: which way to train at which sizes, or of which chains; else what its tables say first.
+
+    At the scale smoke, whose scores mean nothing, it is that there is none.
+    """
+    if only_runs(results.study):
+        yield from map(LinkedSentence, statements(results.study, "only_runs"))
+        return
     said = answer_in_short(results) or chains_in_short(results)
     said += cost_of_choice(results)
     if not said:
@@ -61,9 +75,9 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     study, metrics = results.study, results.frame("metrics")
     by_cohort = {c.label: patients_tested(results, name) for name, c in study.cohorts.items()}
     tested = [f"{n} of {label}" for label, n in by_cohort.items() if n]
-    if answer_in_short(results):
+    if answer_in_short(results) and not only_runs(study):
         yield from (LinkedSentence(text, "crossover") for text in crossovers_found(results))
-    yield from (LinkedSentence(text, "tests") for text in rests_on(results))
+    yield from (LinkedSentence(text, "tests") for text in ([] if only_runs(study) else rests_on(results)))
     said = statements(
         study, "how_sure", patients=sum(by_cohort.values()), cases=len(_tested(results)), tested=tested,
         **_trainings(metrics), missing=results.frame("missing"),
@@ -112,13 +126,21 @@ def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
         meaning: of the study's scale.
     """
     data, *others = statements(results.study, "is_not", meaning=meaning)
-    yield from map(LinkedSentence, [data, *left_out(results.frames, results.study), *others])
+    yield from map(LinkedSentence, [data, *left_out(results.frames, results.study), *_warnings(results), *others])
+
+
+def _warnings(results: StudyResults) -> list[str]:
+    """Say how many cases are used although their ingest warns, of what, and what to do about it."""
+    said = warned(results.frames, results.study)
+    codes = sorted({*results.frame("warned", "code")["code"]} & KINDS.keys())
+    remedies = "; ".join(f"{code}: {KINDS[code].remedy}" for code in codes)
+    return [*said, *([f"What to do about these warnings: {remedies}."] if codes else [])]
 
 
 def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     """Return a plan that settles what is inconclusive, and what further cases would bring to the fine-tuned models."""
     study, plans = results.study, results.frame("planning")
-    if plans.empty:
+    if plans.empty or only_runs(study):
         return
     plans = completed(plans)
     label = {family: quoted(style.family_label(study, family)) for family in families(study)}

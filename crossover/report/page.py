@@ -26,7 +26,7 @@ from crossover.report.claims_section import claims_section
 from crossover.report.crossover_section import crossover_section
 from crossover.report.failures_section import failures_in_short, failures_section
 from crossover.report.formats import duration
-from crossover.report.overview import LinkedSentence, found, how_sure, is_not, makes_surer, overview
+from crossover.report.overview import LinkedSentence, found, how_sure, is_not, makes_surer, only_runs, overview
 from crossover.report.prose import environment
 from crossover.report.provenance_note import ProvenanceNote
 from crossover.report.results import Answer, Section, StudyResults, TitledTable
@@ -92,7 +92,6 @@ class StudyPage:
     Attributes:
         found, sure, surer, isnt: the sentences of the first page. picture: of the answer.
         of_a_paper: whether the study follows a publication.
-        only_runs: at the smallest scale, whose numbers mean nothing.
         answers: what the tables say of all structures together, or else of each. others: of each, for the appendix.
         results, paper, checks, appendix: the parts of the page, the appendix apart from the others.
         in_sections: figures that stand in a section, by name.
@@ -105,7 +104,6 @@ class StudyPage:
     surer: list[LinkedSentence]
     isnt: list[LinkedSentence]
     picture: best_by_size.AnswerTable | None
-    only_runs: bool
     others: list[Answer]
     meaning: str
     published_scale: str
@@ -155,8 +153,7 @@ def study_page(results: StudyResults) -> StudyPage:
         sure=list(how_sure(results)),
         surer=list(makes_surer(results)),
         isnt=list(is_not(results, meaning)),
-        picture=best_by_size.picture(results) or chains_picture(results),
-        only_runs=study.scale == SCALES[0],
+        picture=None if only_runs(study) else best_by_size.picture(results) or chains_picture(results),
         meaning=meaning,
         published_scale=SCALES[-1],
         of_a_paper=of_a_paper,

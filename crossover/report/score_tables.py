@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import duration, interval, number, p_value, share, spread, whole
+from crossover.report.formats import duration, interval, number, p_value, rank, share, spread, whole
 from crossover.report.table_layout import across
+from crossover.statistics.differences.ranking import all_equal
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import baseline, families, fine_tuned, in_study_order
@@ -186,11 +187,12 @@ def ranking_layout(ranking: pd.DataFrame, study: Study) -> pd.DataFrame:
     rows = ranking[ranking["n_train"] == ranking["n_train"].max()]
     rows = rows[rows["test_set"] != POOLED].sort_values("rank", kind="stable")
     rows = in_study_order(rows, study)
+    tied = all_equal(rows)
     ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
     return pd.DataFrame({
         "test_set": rows["test_set"], "structure": rows["structure"], "family": rows["family"],
-        "Rank": [f"{r.rank} ({r.rank_low} to {r.rank_high})" for r in rows.itertuples()],
-        "First": [share(100 * first) for first in rows["first"]],
+        "Rank": [rank(row, equal) for row, equal in zip(rows.itertuples(), tied, strict=True)],
+        "First": ["" if equal else share(100 * first) for first, equal in zip(rows["first"], tied, strict=True)],
         "Kendall's tau": [interval(*row) for row in ends],
     })  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from crossover.core.files import digest, file_digest, read_json_or_none, write_json
 from crossover.core.provenance import read_last_record
+from crossover.core.wording import counted
 from crossover.sources.pseudonyms import key_of, token
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 
@@ -98,6 +99,30 @@ def listing_digest(source: Source, data: str | None, manifest: Path) -> str | No
         return listing
     changed = _changed(files, Path(data), manifest, key)
     return f"{listing}+{digest(changed)}" if changed else before
+
+
+def changes(source: VolumesSource | DicomSource | OpenKbpSource, data: Path, manifest: Path) -> str:
+    """Return how a source's files differ from those received, in words; "" if they don't.
+
+    Only names, sizes and times are read. Among the files not received before are those that the source passes over.
+    Folders are those at the top, where patients often have one each.
+    """
+    received = KnownDigests(manifest.parent / SEEN, data, key_of(source))
+    there = {received.name(path): path for path in files_of(source, data)}
+    new = [path for name, path in there.items() if name not in received.before]
+    old = [(path, received.before[name]) for name, path in there.items() if name in received.before]
+    gone = len(received.before) - len(old)
+    written = sum(known[0] != _state(path.stat(), received.key) for path, known in old)
+    folders = {_top(path, data / source.folder) for path in new}
+    folders -= {"", *(_top(path, data / source.folder) for path, _ in old)}
+    within = f" (in {counted(len(folders), 'other folder')})" if folders else ""
+    told = {f"not received before{within}": len(new), "gone": gone, "written to since": written}
+    return ", ".join(f"{counted(n, 'file')} {what}" for what, n in told.items() if n)
+
+
+def _top(path: Path, root: Path) -> str:
+    """Return the folder at the top of a root in which a file is; "" of a file that is in none."""
+    return "" if path.parent in (root, root.parent) else path.relative_to(root).parts[0]
 
 
 def files_of(source: VolumesSource | DicomSource | OpenKbpSource, data: str | Path) -> Iterator[Path]:

@@ -124,7 +124,8 @@ def show(report: Report, console: Console) -> None:
     for case, about in report["cases"].items():
         chosen = "\n".join(f"{name}: {what}" for name, what in about["chosen"].items())
         lines = [_line(f) for f in _together(about["findings"])]
-        table.add_row(case, about["status"], chosen, "\n".join(lines))
+        status = "left out" if about["status"] == "allowed" else about["status"]
+        table.add_row(case, status, chosen, "\n".join(lines))
     console.print(table)
     for finding in report["folder"]:
         console.print("of no single case:", _line(finding), highlight=False)

@@ -366,6 +366,10 @@ def _assumptions(
         "tested on"
         for c, g in cohorts.items()
     ]
+    notes.append(
+        f"labels: {' and '.join(g.label for g in cohorts.values())}, as the folders or groups are called; the report "
+        "prints them. To change them before a run: label, title, question and data in the study's file"
+    )
     notes.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")
     notes += names_told(cohorts, channels, structures, asked)
     notes.append(f"sizes: {', '.join(map(str, sizes))} labelled patients of the target, drawn three times")

@@ -73,7 +73,7 @@ def merged(found: Inventory, names: Sequence[str]) -> Inventory:
             lacks.pop(own, None)  # it may be one of these kinds, or another that the new one takes the name of
             if all(why):
                 lacks[own] = str(why[0])
-    return replace(found, structures=structures, cases=cases)
+    return found.with_others(structures=structures, cases=cases)
 
 
 def as_called(found: Inventory, names: Sequence[str]) -> Inventory:

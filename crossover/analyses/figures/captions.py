@@ -66,7 +66,8 @@ def left_out(frames: Frames, study: Study) -> list[str]:
     for cohort, rows in left.groupby("cohort", sort=False):
         total = splits.loc[splits["cohort"] == cohort, "patient"].nunique() + len(rows)
         reasons = rows["why"].value_counts()
-        why = "; ".join(f"{n} with {reason}" if len(reasons) > 1 else reason for reason, n in reasons.items())
+        counts = [f", {counted(n, 'patient')}" if len(reasons) > 1 else "" for n in reasons]
+        why = "; ".join(reason + count for reason, count in zip(reasons.index, counts, strict=True))
         verb = "is" if len(rows) == 1 else "are"
         out.append(f"{len(rows)} of {total} patients of {study.cohorts[cohort].label} {verb} left out: {why}.")
     return out

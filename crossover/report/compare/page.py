@@ -10,9 +10,10 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.report.compare.scope import explained
-from crossover.report.formats import interval, number, p_value, signed
+from crossover.report.formats import interval, number, p_value, rank, signed
 from crossover.report.prose import environment
 from crossover.report.table_layout import across
+from crossover.statistics.differences.ranking import all_equal
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import of_cohorts, pooled_in_words
 from crossover.statistics.scores.scales import KNOWN, method
@@ -154,14 +155,15 @@ def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
     """Return as text the rank of every model, and in how many bootstrap samples it has this rank."""
     rows = of_cohorts(ranking).sort_values(["test_set", "structure", "n_train", "rank"], kind="stable")
     rows = pooled_in_words(rows)
+    tied = all_equal(rows)
     ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
     table = pd.DataFrame({
         "Test set": rows["test_set"],
         "Structure": rows["structure"],
         "n": rows["n_train"].astype(str),
-        "Rank (95% of samples)": [f"{r.rank} ({r.rank_low} to {r.rank_high})" for r in rows.itertuples()],
+        "Rank (95% of samples)": [rank(row, equal) for row, equal in zip(rows.itertuples(), tied, strict=True)],
         "Model": rows["family"],
-        "First in": [f"{first:.0%}" for first in rows["first"]],
+        "First in": ["" if equal else f"{first:.0%}" for first, equal in zip(rows["first"], tied, strict=True)],
         "Kendall's tau (95% of samples)": [interval(*row) for row in ends],
     })  # fmt: skip
     return _varied(table, ["Test set", "Structure", "n"])

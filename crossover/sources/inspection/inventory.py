@@ -138,7 +138,12 @@ class Inventory:
             there = "; ".join(f"{c}: {', '.join(values)}" for c, values in self.columns.items()) or "nothing here"
             raise ValueError(f"no patients have {column}={value}; patients can be selected by {there}")
         cases = {patient: lacks for patient, lacks in self.cases.items() if patient in own}
-        return replace(self, cases=cases, source=self.source | {"where": {column: value}})
+        return self.with_others(cases=cases, source=self.source | {"where": {column: value}})
+
+    def with_others(self, **fields: Any) -> Inventory:
+        """Return a copy with other fields, whose `odd` names the spellings that are left to join."""
+        told, out = self.spellings(), replace(self, **fields)
+        return replace(out, odd=[*(what for what in self.odd if what not in told), *out.spellings()])
 
     def apart(self) -> dict[str, str]:
         """Return the groups (folders above patients) whose files have other names than another's -> that group.

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
 from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import on_grid
+from crossover.sources.blanked import shown_outlines, without_blank_ends
 from crossover.sources.copies import values_digest
 from crossover.sources.file_patterns import links_below, matching, paths_below
-from crossover.sources.findings import Finding, Refused
+from crossover.sources.findings import KINDS, Finding, Refused
 from crossover.sources.inspection.described import Described, datasets_below, described
 from crossover.sources.inspection.inventory import (
     NO_FILE,
@@ -42,7 +43,7 @@ from crossover.sources.inspection.label_maps import passed_labels, usual
 from crossover.sources.inspection.layout import Layout, named_by
 from crossover.sources.inspection.modality import UNKNOWN, guess
 from crossover.sources.inspection.tree import layout
-from crossover.sources.reading import errors_as_findings
+from crossover.sources.reading import Reading, errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.sides import misplaced
 from crossover.sources.unlike import (
@@ -407,7 +408,8 @@ class _Inspection:
         return odd
 
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
-        groups = _groups((f"{f.about}: {f.code}", name) for name, look in looks.items() for f in look.warnings)
+        warned = ((name, f) for name, look in looks.items() for f in look.warnings)
+        groups = _groups((f"{f.about}: {f.code} ({KINDS[f.code].remedy})", name) for name, f in warned)
         odd = [f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {what}" for what, own in groups.items()]
         if scans := self.found.scans:
             some = next((p for p, n in Counter(scans.values()).items() if n > 1), None)
@@ -545,13 +547,26 @@ def _read(look: _Look, root: Path, channels: Mapping[str, Any], masks: Sequence[
     )  # fmt: skip
     reading = read_patient(source, {}, root)
     named = {f"structure mask{k}": pattern for k, pattern in enumerate(masks)}
-    for finding in reading.findings:
+    for finding in [*reading.findings, *_outlines(reading)]:
         named_finding = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
         (look.errors if finding.severity == "error" else look.warnings).append(named_finding)
     for name, image in reading.channels.items():
         look.plane = look.plane or plane_of(image)
         look.values[name], look.digests[name] = values_of(image), values_digest(image)
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
+
+
+def _outlines(reading: Reading) -> list[Finding]:
+    """Return which masks' outlines an image with blank ends shows, each mask looked at by itself.
+
+    Together with a mask of the whole body, which a study needn't take, every structure would seem to be shown.
+    """
+    if reading.failed:
+        return []
+    upright = reading.turned_upright()
+    if without_blank_ends(replace(upright, structures={})).channels is upright.channels:
+        return []
+    return [f for name, mask in upright.structures.items() for f in shown_outlines(upright.channels, {name: mask})]
 
 
 def _exact(file: Any, files: Mapping[str, str]) -> Any:

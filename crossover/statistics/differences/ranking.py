@@ -75,6 +75,11 @@ def rank_shares(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return by_test_set(compared(table), of_test_set)
 
 
+def all_equal(rows: pd.DataFrame) -> pd.Series:
+    """Return which rows of `ranking` are of rankings without an order: in every sample all models have equal means."""
+    return rows.groupby(["test_set", "structure", "n_train", "metric"])["first"].transform("min").eq(1)
+
+
 def ranks(scores: np.ndarray, higher_is_better: bool) -> np.ndarray:
     """Rank the last axis, the best 1; equal ones have the better rank. Infinite values are the largest."""
     values = np.round(scores if higher_is_better else -scores, 12)
