@@ -356,7 +356,7 @@ def _assumptions(
     asked_of = {c: [*channels.of(c), *structures.of(c)] for c in cohorts}
     notes = [
         f"{c}: {g.label}, {g.found.form}; {g.found.taken(own)} {'has' if len(g.found.cases) == 1 else 'have'} all that "
-        f"the study asks for, and {counted(tests[c], 'patient')} of them {'is' if tests[c] == 1 else 'are'} tested on"
+        f"the study asks for; {tests[c]} of these patients {'is' if tests[c] == 1 else 'are'} tested on"
         for (c, own), g in zip(asked_of.items(), cohorts.values())
     ]
     notes += [
@@ -373,8 +373,6 @@ def _assumptions(
 BLOCKS = {"cohorts", "structures", "strategies", "scales"}
 """The sections with a line or more for each of their keys."""
 WIDTH = 118
-WHOLE_WORDS = {"break_on_hyphens": False, "break_long_words": False}
-"""YAML reads a new line as a blank, which no word may get."""
 
 
 def _text(values: Mapping[str, Any]) -> str:
@@ -391,7 +389,10 @@ def _lines(key: str, value: Any, indent: str, may_flow: bool = True) -> list[str
     if not isinstance(value, dict) or (may_flow and len(line) <= WIDTH):
         if not isinstance(value, (str, list)):
             return [line]
-        return textwrap.wrap(line, WIDTH, subsequent_indent=indent + "  ", **WHOLE_WORDS)
+        whole = textwrap.TextWrapper(
+            WIDTH, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False
+        )
+        return whole.wrap(line)  # YAML reads a new line as a blank, which no word may get
     return [f"{indent}{key}:", *(line for k, v in value.items() for line in _lines(k, v, indent + "  "))]
 
 

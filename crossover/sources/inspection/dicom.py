@@ -54,7 +54,7 @@ class Case:
     """The UIDs of the series that structures were drawn on."""
     structures: list[str] = field(default_factory=list)
     """The names of the structures that are drawn at all, as the objects call them."""
-    frames: dict[str, set[str]] = field(default_factory=dict)
+    frames: dict[Key, set[str]] = field(default_factory=dict)
     """`key_of` of such a name -> the UIDs of the frames of reference that structures of that name lie in."""
     undrawn: frozenset[str] = frozenset()
     """The names of those without a closed contour."""
@@ -161,7 +161,7 @@ def _case(name: str, patient: str, instances: Sequence[Instance]) -> Case:
     objects = [i for i in instances if i.modality in STRUCTURES]
     named = [(i, own) for i in objects for own in structure_names(i)]
     drawn = [(i, own.name.strip()) for i, own in named if own.closed]
-    frames: dict[str, set[str]] = defaultdict(set)
+    frames: dict[Key, set[str]] = defaultdict(set)
     for own in (own for _, own in named if own.closed):
         frames[key_of(own.name)].add(own.frame_of_reference)
     return Case(

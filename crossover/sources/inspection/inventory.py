@@ -155,7 +155,8 @@ class Inventory:
             return self.cases
         fit = {c for c, lacks in self.cases.items() if not all(lacks.get(n, "").startswith(NONE) for n in channels)}
         first = {self.scans[case]: case for case in reversed(self.cases)}
-        fit |= {case for patient, case in first.items() if patient not in self.patients_of(fit)}
+        others = self.patients_of(fit)
+        fit |= {case for patient, case in first.items() if patient not in others}
         return {case: lacks for case, lacks in self.cases.items() if case in fit}
 
     def of_patients_with(self, column: str, value: str) -> Inventory:
