@@ -19,7 +19,7 @@ from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.cases import make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
 from crossover.sources.dicom.export_files import list_files
-from crossover.sources.dicom.scan import _studies, read_headers
+from crossover.sources.dicom.scan import read_headers, studies
 from crossover.sources.findings import KINDS, table
 from crossover.sources.ingest import ingest, study_rules
 from crossover.sources.receive import receive
@@ -199,11 +199,11 @@ def test_an_object_is_of_its_own_study_where_an_anonymiser_gave_all_studies_the_
 
     images = [made("CT", "A", "2020"), made("CT", "B", "2021")]
     contours = made("RTSTRUCT", "A", "2019", ("s",))
-    assert [[i.modality for i in own] for own in _studies([*images, contours])] == [["CT", "RTSTRUCT"], ["CT"]]
+    assert [[i.modality for i in own] for own in studies([*images, contours])] == [["CT", "RTSTRUCT"], ["CT"]]
     apart = made("RTSTRUCT", "C", "2022")  # whose frame is of both
-    assert [len(own) for own in _studies([*images, apart]) if own[0].modality == "CT"] == [1, 1]
+    assert [len(own) for own in studies([*images, apart]) if own[0].modality == "CT"] == [1, 1]
     alone = made("RTSTRUCT", "C", "2022")
-    assert [len(own) for own in _studies([images[0], alone])] == [2]
+    assert [len(own) for own in studies([images[0], alone])] == [2]
 
 
 def test_the_documentation_lists_every_finding():

@@ -1181,11 +1181,13 @@ def test_the_command_tells_by_its_exit_status_how_it_went(copied: Path, rules_fi
     out = tmp_path / "out"
     good = call(copied, out, "--rules", rules_file)
     assert good.exit_code == 0, good.output
-    assert "2 of 2 cases made" in good.output
+    assert "Made: 2 of 2 patients; no error" in good.output
     os.remove(copied / "Q1/contours")
     bad = call(copied, out, "--rules", rules_file)
     assert bad.exit_code == 1
     assert "structure-missing" in bad.output and "1 of 2 cases" in bad.output
+    assert "leave these cases out by `allow: [structure-missing]`" in " ".join(bad.output.split())
+    assert "`allow: [structure-missing]`" in " ".join((out / ingest_report.TEXT).read_text().split())
     report = json.loads((out / ingest_report.JSON).read_text())
     rules_file.write_text(RULES_YAML + "allow: [structure-missing]\n")
     assert call(copied, tmp_path / "allowed", "--rules", rules_file).exit_code == 0

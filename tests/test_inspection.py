@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 from base64 import b64decode
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -18,11 +19,13 @@ from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.execution.readiness import readiness
 from crossover.imaging.volumes import image_path
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.report.inspection_page import _picture
 from crossover.sources.cases import make_cases
+from crossover.sources.findings import ELSEWHERE
 from crossover.sources.inspection import inspect
 from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.modality import named_modality
@@ -32,6 +35,7 @@ from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules, VolumesSource
 from crossover.sources.volumes import read_patient
+from crossover.study.draft import _lines
 from crossover.study.draft_names import (
     ChosenNames,
     FoundCohort,
@@ -635,9 +639,10 @@ def test_an_ingest_of_what_is_proposed_takes_as_many_patients_as_there_are(name:
             values = np.pad(np.ones((2, 2, 3), np.uint8), 2) if file == "seg" else rng.normal(500, 90, (6, 6, 7))
             written(tmp_path / "South" / pattern.format(patient=patient, scan=scan, file=file), values)
     found = inspect(tmp_path / "South", 1)
-    assert found.counted == f"9 patients with {len(own)} scans"
+    assert found.counted == f"9 patients ({len(own)} cases)"
     made = new("mine", "--target", str(tmp_path / "South"))
-    assert made.exit_code == 0 and "9 of 9 patients with" in made.output and "would take" not in made.output
+    assert made.exit_code == 0 and f"9 of 9 patients ({len(own)} of {len(own)} cases)" in made.output
+    assert "would take" not in made.output
     source = VolumesSource.model_validate(study_of(clone)["cohorts"]["mine_target"]["source"] | {"folder": "South"})
     taken = would_take(source, IngestRules(), tmp_path, 1)
     assert len(taken.patients) == 9 and len(taken.cases) == len(own)
@@ -648,7 +653,7 @@ def test_a_table_that_names_each_patients_scans_is_used(tmp_path: Path, clone: P
     rows = [f"p{i},{i // 2:03d},{50 + i}" for i in range(14)]
     (folder / "scans.csv").write_text("\n".join(["scan,patient_id,age", *rows]) + "\n")
     found = inspect(folder, 1)
-    assert found.counted == "7 patients with 14 scans"
+    assert found.counted == "7 patients (14 cases)"
     assert (found.source["patient"], found.channels[0].rule) == ("patient_id", "{scan}/t2.nii.gz")
     made = new("mine", "--target", str(folder))
     assert made.exit_code == 0 and "look: target: the files" not in made.output
@@ -682,7 +687,7 @@ def test_scans_that_only_some_names_tell_need_a_table(tmp_path: Path, clone: Pat
     rows = [f"{name[:6]},{name}" for name in names]
     (folder / "scans.csv").write_text("\n".join(["patient,scan", *rows]) + "\n")
     found = inspect(folder, 1)
-    assert found.counted == "12 patients with 14 scans" and not [what for what in found.odd if "table" in what]
+    assert found.counted == "12 patients (14 cases)" and not [what for what in found.odd if "table" in what]
     assert new("mine", "--target", str(folder)).exit_code == 0
     source = VolumesSource.model_validate(study_of(clone)["cohorts"]["mine_target"]["source"] | {"folder": "South"})
     taken = would_take(source, IngestRules(), tmp_path, 1)
@@ -989,3 +994,82 @@ def test_pictures_are_shown_as_radiologists_see_them(axes):
     image = sitk.DICOMOrient(sitk.GetImageFromArray(values), axes)
     shown = imread(BytesIO(b64decode(_picture(lambda: image).split(",")[1])))[..., 0]
     assert shown[:5, :5].all() and shown.sum() == 25
+
+
+def both_centers(exports: Path, folder: Path, change: Callable[[int, pydicom.Dataset], object]) -> Path:
+    """All patients in one folder, each dataset changed by `change(number of the patient, dataset)`."""
+    for k, path in enumerate(sorted(p for p in exports.glob("*/*") if p.is_dir())):
+        for file in sorted(path.rglob("*.dcm")):
+            dataset = pydicom.dcmread(file)
+            change(k, dataset)
+            place = folder / f"{k:02d}" / file.relative_to(path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            dataset.save_as(place)
+    return folder
+
+
+def drawn_elsewhere(dataset: pydicom.Dataset) -> None:
+    if dataset.Modality == "RTSTRUCT":
+        for item in dataset.ReferencedFrameOfReferenceSequence:
+            item.FrameOfReferenceUID = "1.2.3.4"
+        for roi in dataset.StructureSetROISequence:
+            roi.ReferencedFrameOfReferenceUID = "1.2.3.4"
+    elif dataset.Modality == "SEG":
+        dataset.FrameOfReferenceUID = "1.2.3.4"
+
+
+def test_all_commands_leave_out_the_same_patients_and_count_the_same(exports: Path, tmp_path: Path, clone: Path):
+    """One patient's structures lie in another frame of reference, one patient has two studies."""
+
+    def change(k: int, dataset: pydicom.Dataset) -> None:
+        dataset.PatientID = f"P{max(k, 1):02d}" if k < 2 else f"P{k:02d}"
+        if k == 2:
+            drawn_elsewhere(dataset)
+
+    folder = both_centers(exports, tmp_path / "South", change)
+    found = inspect(folder, 1)
+    assert found.counted == "11 patients (12 cases)"
+    names = [*found.proposed_channels(), "brainstem"]
+    count = "10 of 11 patients (11 of 12 cases)"
+    assert found.taken(names) == count
+    assert found.left_out(names) == {"P02": f"brainstem: two-frames, {ELSEWHERE}"}
+    assert (found.channels[0].patients, found.count_having("brainstem")) == (11, 11)
+    made = new("mine", "--target", str(folder), "--structures", "brainstem")
+    said = " ".join(made.output.split())
+    assert made.exit_code == 0 and f"{count} have all that the study asks for" in said
+    assert f"left out: P02: brainstem: two-frames, {ELSEWHERE}" in said
+    checked = readiness("mine", {}, 1)
+    assert not checked.wrong and f"cohort mine_target: {count} would be taken" in checked.notes
+    assert any("1 case would be left out (two-frames)" in note for note in checked.notes)
+    study = study_of(clone)
+    rules = {"series": study["series"], "structures": study["structures"]}
+    source = study["cohorts"]["mine_target"]["source"] | {"folder": "."}
+    assert len(taken(folder, tmp_path / "out", source, rules)) == 11
+    assert f"Made: {count}; 1 case left out" in (tmp_path / "out/ingest.txt").read_text()
+
+
+def test_joined_structures_lie_elsewhere_where_all_that_a_case_has_of_them_do():
+    cases = {"a": {}, "b": {"left": "none"}, "c": {}}
+    elsewhere = {case: {"ct": apart} for case, apart in {"a": ["left"], "b": ["l"], "c": ["left", "l"]}.items()}
+    kinds = [StructureKind(name, [name], 3, {"names": [name]}) for name in ("left", "l")]
+    found = Inventory("", cases, [channel("ct")], kinds, [], {"kind": "dicom"}, elsewhere=elsewhere)
+    joined = merged(found, ["left=left+l"])
+    assert joined.left_out(["ct", "left"]) == {case: f"left: two-frames, {ELSEWHERE}" for case in "bc"}
+
+
+def test_a_study_without_any_of_the_channels_is_no_case_of_a_patient_who_has_another():
+    why = "series-missing, no series matches"
+    cases = {"a": {"ct": why}, "a-2": {"gland": "none"}, "b": {"ct": why}, "c": {}, "c-2": {}}
+    scans = {case: case[0] for case in cases}
+    found = Inventory("", cases, [channel("ct")], [], [], {"kind": "dicom"}, scans=scans)
+    assert found.taken(["ct"]) == "2 of 3 patients (3 of 4 cases)"
+    assert found.taken(["ct", "gland"]) == "1 of 3 patients (2 of 4 cases)"
+    assert set(found.left_out(["ct", "gland"])) == {"a-2", "b"}
+    assert found.patients_with(["ct"]) == {"a", "c"}
+
+
+def test_long_lines_are_broken_between_words_only():
+    words = [f"two-parted-{k}" for k in range(40)]
+    assert yaml.safe_load("\n".join(_lines("allow", words, "  "))) == {"allow": words}
+    assert yaml.safe_load("\n".join(_lines("title", " ".join(words), ""))) == {"title": " ".join(words)}
+    assert all(len(line) <= 120 for line in _lines("allow", words, "  "))

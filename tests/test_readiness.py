@@ -58,7 +58,7 @@ def edited(clone: Path, **changes) -> None:
 def test_it_counts_who_would_be_taken_and_says_what_the_design_settles(clone: Path):
     found = readiness("mine", {}, 1)
     assert found.wrong == []
-    assert f"cohort mine_target: 8 patients {TAKEN}" in found.notes
+    assert f"cohort mine_target: 8 of 8 patients {TAKEN}" in found.notes
     settles, sizes = found.settles
     assert "Fewer than three sizes" in sizes
     assert (

@@ -98,15 +98,12 @@ def _show(found: Inventory, console: Console) -> None:
 def _show_proposal(found: Inventory, console: Console) -> None:
     chosen = found.proposed
     left = found.left_out(chosen)
-    taken = found.count_patients(found.cases.keys() - left.keys())
-    line = f"With {', '.join(chosen)}: {taken} of {found.counted}."
+    line = f"With {', '.join(chosen)}: {found.taken(chosen)}."
     console.print(line, highlight=False, soft_wrap=True)
     told = {patient for group in found.apart() for patient in found.columns["group"][group]}
     left = {patient: why for patient, why in left.items() if patient not in told}
-    for patient, why in list(left.items())[:MOST_LEFT_OUT]:
-        console.print(f"  left out: {patient}: {why[:300]}", highlight=False, markup=False, soft_wrap=True)
-    if len(left) > MOST_LEFT_OUT:
-        console.print(f"  and {len(left) - MOST_LEFT_OUT} more: --page or --json has all", highlight=False)
+    for line in found.about_left_out(left, MOST_LEFT_OUT):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 Cohort = Annotated[

@@ -1,6 +1,6 @@
 """Numbers and lists in sentences, and lines for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 MOST_NAMED = 8
 """How many things a message names before "and 3 more"."""
@@ -9,6 +9,22 @@ MOST_NAMED = 8
 def counted(count: float, what: str) -> str:
     """Count things: "1 training", "3 trainings"."""
     return f"{int(count):,} {what}{'' if count == 1 else 's'}"
+
+
+def patients_and_cases(cases: Mapping[str, str], left_out: Collection[str] | None = None) -> str:
+    """Count patients, and cases where a patient has several: "14 patients", "11 of 14 patients (12 of 15 cases)".
+
+    Args:
+        cases: case -> its patient.
+        left_out: the cases that are left out; a patient is counted who has another. None: only count all.
+    """
+    patients = {*cases.values()}
+    several = len(cases) > len(patients)
+    if left_out is None:
+        return counted(len(patients), "patient") + (f" ({counted(len(cases), 'case')})" if several else "")
+    taken = [case for case in cases if case not in left_out]
+    of_cases = f" ({len(taken):,} of {counted(len(cases), 'case')})" if several else ""
+    return f"{len({cases[case] for case in taken}):,} of {counted(len(patients), 'patient')}{of_cases}"
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from crossover.core.configuration import ConfigError
-from crossover.core.wording import counted, duration, first_few
+from crossover.core.wording import counted, duration, first_few, patients_and_cases
 from crossover.execution import requirements
 from crossover.execution.estimate import CPU, estimate, stage_steps
 from crossover.execution.preflight import check, check_weights
@@ -133,14 +133,13 @@ def _of_a_paper(study: Study) -> list[str]:
 
 def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenKbpSource, out: Readiness) -> None:
     allowed = set(source.allow)
-    total = len({*taken.cases.values()}) + len(taken.lacking)
-    cases = f" ({len(taken.cases)} cases)" if len(taken.cases) != len({*taken.cases.values()}) else ""
-    of = "" if len(taken.patients) == total else f"{len(taken.patients)} of "
+    there = taken.cases | {patient: patient for patient in taken.lacking}
+    count = patients_and_cases(there, taken.left_out.keys() | taken.lacking.keys())
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
     others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
     left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
     unread = "" if source.kind == "dicom" else ", if their masks can be used (this reads none of them)"
-    out.notes.append(f"cohort {cohort}: {of}{counted(total, 'patient')} would be taken{cases}{unread}{left}")
+    out.notes.append(f"cohort {cohort}: {count} would be taken{unread}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     out.wrong += [f"cohort {cohort}: {what}" for what in taken.wrong]
     of_code: dict[tuple[str, bool], list[str]] = {}

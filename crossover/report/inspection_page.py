@@ -30,7 +30,7 @@ def inspection_page(inventory: Inventory, title: str) -> str:
         pictures=pictures,
         chosen=chosen,
         left=left,
-        taken=inventory.count_patients(inventory.cases.keys() - left.keys()),
+        taken=inventory.taken(chosen),
         pasted=pasted,
         counted=counted,
     )

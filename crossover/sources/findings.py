@@ -150,6 +150,21 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 """Every kind of finding. An error excludes its case, a warning should be checked, and a note says what was done."""
 
+LEAVES_OUT = (
+    "inconsistent-instances", "no-hu", "values-tabled", "series-missing", "series-ambiguous", "mosaic", "colour",
+    "burnt-in", "pixels-unreadable", "bits-contradict", "no-geometry", "mixed-orientation", "mixed-matrix",
+    "too-few-slices", "one-position", "missing-slice", "doubled-slice", "uneven-slices", "gantry-tilt", "non-finite",
+    "constant", "adc-unit", "other-grid", "two-frames", "structure-missing", "structure-doubled", "structure-empty",
+    "structure-outside", "structure-refused", "numbers-shared", "contours-redrawn", "volume-unreadable", "volume-axes",
+    "volume-header", "volume-refused",
+)  # fmt: skip
+"""The errors that one case's own images and masks cause, so that a study can go on without the case; `crossover new`
+allows them. The other errors leave open whose a file is or whether two patients are one, or are of this machine or
+program (a missing decoder, a crash): they may concern every patient, and a person has to decide."""
+
+ELSEWHERE = "it was drawn in a frame of reference other than the image's"
+"""What is wrong with a structure of the code two-frames."""
+
 
 class FindingRow(TypedDict):
     """A finding as it stands in a record and in the report."""

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from crossover.core.files import read_json, write_json
 from crossover.core.terminal import Table
-from crossover.core.wording import counted, first_few
+from crossover.core.wording import counted, first_few, patients_and_cases
 from crossover.sources.findings import KINDS, Finding, FindingRow
 from crossover.sources.reading import of_structure
 from crossover.sources.unlike import StructureExtent, Values
@@ -46,6 +46,8 @@ class CaseRecord(TypedDict):
 class CaseReport(TypedDict):
     """A case in the report."""
 
+    patient: str
+    """The patient's pseudonym."""
     status: Literal["made", "excluded", "allowed"]
     """The state of the case. "excluded": by an error; "allowed": excluded, as the source allows."""
     found: list[str]
@@ -92,7 +94,7 @@ def report(
             status = "allowed"
         ordered = sorted(findings, key=lambda f: ORDER.index(f["severity"]))
         cases[case] = {
-            "status": status, "found": record["found"], "chosen": record["chosen"],
+            "patient": record["patient"], "status": status, "found": record["found"], "chosen": record["chosen"],
             "findings": ordered,
         }  # fmt: skip
     loose = [f.row() for f in folder]
@@ -135,17 +137,21 @@ def show(report: Report, console: Console) -> None:
         console.print("What to do:")
     for code in sorted(codes):
         console.print(f"  {code}: {KINDS[code].remedy}", highlight=False, markup=False)
-    complete, of = len(report["made"]), len(report["cases"])
+    count = patients_and_cases(
+        {case: about["patient"] for case, about in report["cases"].items()}, report["cases"].keys() - {*report["made"]}
+    )
     left_out = sum(about["status"] == "allowed" for about in report["cases"].values())
-    allowed = f"{left_out} left out, as `allow` says" if left_out else "no error"
-    console.print(f"{complete} of {counted(of, 'case')} made; {problems(report) or allowed}.", markup=False)
+    allowed = f"{counted(left_out, 'case')} left out, as `allow` says" if left_out else "no error"
+    console.print(f"Made: {count}; {problems(report) or allowed}.", markup=False)
 
 
 def problems(report: Report) -> str:
     """Return what makes the exit status non-zero; "" where nothing does."""
     rows = [f for case in report["failed"] for f in report["cases"][case]["findings"] if f["severity"] == "error"]
     failed = [f"errors exclude {len(report['failed'])} of {counted(len(report['cases']), 'case')} "]
-    failed[0] += _remedies(f["code"] for f in rows)
+    codes = dict.fromkeys(f["code"] for f in rows)
+    failed[0] += f"{_remedies(codes)}; mend this, or leave these cases out by `allow: [{', '.join(codes)}]` "
+    failed[0] += "in the source of the cohort (config/studies/), or in the file of rules"
     barred = [f"{counted(len(report['barred']), 'error')} of no single case {_remedies(report['barred'])}"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
 

@@ -14,6 +14,7 @@ import yaml
 
 from crossover.core.file_names import alike
 from crossover.core.wording import counted
+from crossover.sources.findings import LEAVES_OUT
 from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
@@ -34,6 +35,8 @@ PIXELS = {"paper": 384, "demo": 96, "smoke": 64}
 """The most pixels a side of a slice, by scale."""
 
 
+LEFT_OUT = 10
+"""The number of cases left out of each cohort that are named."""
 SMOKE_TESTED = 2
 """The patients of a cohort who are tested on at the scale smoke: enough to see that everything runs."""
 
@@ -100,7 +103,7 @@ def draft(
         raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
     values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
-    notes = _assumptions(cohorts, taken, tests, sizes, images, drawn, structures)
+    notes = _assumptions(cohorts, tests, sizes, images, drawn, structures)
     notes += [_prepared(values), *_of_images(cohorts, images)]
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
@@ -234,7 +237,7 @@ def _folder(path: Path) -> Path:
 
 
 def _taken(found: Inventory, names: Sequence[str]) -> int:
-    return found.count_patients(found.cases.keys() - found.left_out(names).keys())
+    return len(found.patients_with(names))
 
 
 def _with_files(found: Inventory, names: Sequence[str]) -> int:
@@ -242,10 +245,8 @@ def _with_files(found: Inventory, names: Sequence[str]) -> int:
 
 
 def _why(found: Inventory, names: Sequence[str]) -> str:
-    left = found.left_out(names)
-    first = next(iter(left.items()), None)
-    why = f"{len(left)} of {counted(len(found.cases), 'scan' if found.scans else 'patient')} left out"
-    return "\n".join([why + (f", as {first[0]}: {first[1]}" if first else ""), *found.spellings()])
+    left = found.about_left_out(found.left_out(names), LEFT_OUT)
+    return "\n".join([f"{found.taken(names)} would be taken", *left, *found.spellings()])
 
 
 def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -> str:
@@ -279,17 +280,9 @@ def _cohort(
         source["channels"] = {n: given.channel(own[cohort]).rule for n, own in channels.names.items()}
         source["structures"] = {n: given.structure(own[cohort]).rule for n, own in structures.names.items()}
     names = [*channels.of(cohort), *structures.of(cohort)]
-    if found.left_out(names):
-        source["allow"] = _allowed(found, names)
+    if found.dicom or found.left_out(names):  # of volumes all voxels were read, of DICOM the headers only
+        source["allow"] = [*LEAVES_OUT]
     return {"label": given.label, "role": cohort, "source": source, "test": test}
-
-
-def _allowed(found: Inventory, names: Sequence[str]) -> list[str]:
-    """Return the codes of findings by which patients are left out, so that they stop no run."""
-    codes = {"series-missing", "structure-missing", "structure-empty"}
-    for why in found.left_out(names).values():
-        codes |= {part.partition(",")[0].rpartition(": ")[2] for part in why.split("; ") if "," in part}
-    return sorted(code for code in codes if code.replace("-", "").isalpha() and "-" in code)
 
 
 def _called(own: Mapping[str, str], cohorts: Mapping[str, FoundCohort]) -> dict[str, Any]:
@@ -356,15 +349,20 @@ def _figures(strategies: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, A
 
 
 def _assumptions(
-    cohorts: Mapping[str, FoundCohort], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
-    channels: ChosenNames, structures: ChosenNames, asked: Sequence[str],
+    cohorts: Mapping[str, FoundCohort], tests: Mapping[str, int], sizes: Sequence[int], channels: ChosenNames,
+    structures: ChosenNames, asked: Sequence[str],
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
+    asked_of = {c: [*channels.of(c), *structures.of(c)] for c in cohorts}
     notes = [
-        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {g.found.counted} "
-        f"{'has' if len(g.found.cases) == 1 else 'have'} all that the study asks for, and {tests[c]} of them are "
-        "tested on"
-        for c, g in cohorts.items()
+        f"{c}: {g.label}, {g.found.form}; {g.found.taken(own)} {'has' if len(g.found.cases) == 1 else 'have'} all that "
+        f"the study asks for; {tests[c]} of these patients {'is' if tests[c] == 1 else 'are'} tested on"
+        for (c, own), g in zip(asked_of.items(), cohorts.values())
+    ]
+    notes += [
+        f"{g.label}: {line}"
+        for (c, own), g in zip(asked_of.items(), cohorts.values())
+        for line in g.found.about_left_out(g.found.left_out(own), LEFT_OUT)
     ]
     notes.append(
         f"labels: {' and '.join(g.label for g in cohorts.values())}, as the folders or groups are called; the report "
@@ -393,7 +391,12 @@ def _lines(key: str, value: Any, indent: str, may_flow: bool = True) -> list[str
     flow = yaml.safe_dump([_plain(value)], default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
     line = f"{indent}{key}: {flow.strip()[1:-1]}"
     if not isinstance(value, dict) or (may_flow and len(line) <= WIDTH):
-        return textwrap.wrap(line, WIDTH, subsequent_indent=indent + "  ") if isinstance(value, str) else [line]
+        if not isinstance(value, (str, list)):
+            return [line]
+        whole = textwrap.TextWrapper(
+            WIDTH, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False
+        )
+        return whole.wrap(line)  # YAML reads a new line as a blank, which no word may get
     return [f"{indent}{key}:", *(line for k, v in value.items() for line in _lines(k, v, indent + "  "))]
 
 

@@ -60,7 +60,8 @@ class ChosenNames:
 def merged(found: Inventory, names: Sequence[str]) -> Inventory:
     """Return an inventory in which a DICOM export's structures that are asked for together, with +, are one."""
     structures = list(found.structures)
-    cases = {patient: dict(lacks) for patient, lacks in found.cases.items()}
+    cases = {case: dict(lacks) for case, lacks in found.cases.items()}
+    elsewhere = {case: {c: list(apart) for c, apart in own.items()} for case, own in found.elsewhere.items()}
     for own, said in _asked(names).items():
         kinds = [kind for kind in structures if kind.name in said and "file" not in kind.rule]
         if len(said) < 2 or not kinds or not found.dicom:
@@ -68,12 +69,16 @@ def merged(found: Inventory, names: Sequence[str]) -> Inventory:
         called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
         structures = [kind for kind in structures if kind not in kinds and kind.name != own]
         structures.append(StructureKind(own, called, 0, {"label": own, "names": called}))
-        for lacks in cases.values():
+        joined = {kind.name for kind in kinds}
+        for case, lacks in cases.items():
+            for apart in elsewhere.get(case, {}).values():
+                all_apart = joined <= {*apart} | lacks.keys() and joined & {*apart}
+                apart[:] = [*({*apart} - {own}), *([own] if all_apart else [])]
             why = [lacks.get(kind.name) for kind in kinds]
             lacks.pop(own, None)  # it may be one of these kinds, or another that the new one takes the name of
             if all(why):
                 lacks[own] = str(why[0])
-    return found.with_others(structures=structures, cases=cases)
+    return found.with_others(structures=structures, cases=cases, elsewhere=elsewhere)
 
 
 def as_called(found: Inventory, names: Sequence[str]) -> Inventory:

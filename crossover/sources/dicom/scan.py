@@ -115,45 +115,50 @@ def group(
         patients[instance.patient].append(instance)
     found = {}
     for patient, own in patients.items():
-        studies = _studies(own)
-        wanted = [s for s in studies if _holds_any(s, rules)]
-        passed = len(studies) - len(wanted) if wanted else 0
+        there = studies(own)
+        wanted = [s for s in there if _holds_any(s, rules)]
+        passed = len(there) - len(wanted) if wanted else 0
         for k, study in enumerate(wanted or [own]):
-            case = name(patient) + (f"-{k + 1}" if k else "")
+            case = case_of(name(patient), k)
             found[case] = Examination(case, name(patient), [i.file for i in study], study)
             found[case].patient_id = patient
             if passed:
-                what = f"{passed} of {len(studies)} studies left out, since none of their series matches a rule"
+                what = f"{passed} of {len(there)} studies left out, since none of their series matches a rule"
                 found[case].findings.append(Finding("study-passed", what))
     return found
 
 
-def _studies(instances: Sequence[Instance]) -> list[list[Instance]]:
+def case_of(patient: str, k: int) -> str:
+    """Return the name of the case that a patient's study makes, the first being number 0; see `patient_of`."""
+    return patient + (f"-{k + 1}" if k else "")
+
+
+def studies(instances: Sequence[Instance]) -> list[list[Instance]]:
     """Return the studies with images by date, each with the structure objects that were drawn on it.
 
     Where the series that an object names is in several studies, as of an anonymiser that gives all the same, it is its
     own study's; a frame of reference that is in several others tells nothing.
     """
-    studies: dict[str, list[Instance]] = defaultdict(list)
+    found: dict[str, list[Instance]] = defaultdict(list)
     for i in (i for i in instances if i.modality in IMAGES):
-        studies[i.study].append(i)
+        found[i.study].append(i)
     of_series: dict[str, set[str]] = defaultdict(set)
     of_frame: dict[str, set[str]] = defaultdict(set)
-    for name, own in studies.items():
+    for name, own in found.items():
         for i in own:
             of_series[i.series].add(name)
             of_frame[i.frame_of_reference].add(name)
-    first = {name: min(i.date for i in own) for name, own in studies.items()}
+    first = {name: min(i.date for i in own) for name, own in found.items()}
     for i in (i for i in instances if i.modality not in IMAGES):
         drawn = Counter(own for s in i.references for own in of_series.get(s, ()))
         ranked = sorted((times, own == i.study, own) for own, times in drawn.items())
         uid = ranked[-1][-1] if ranked else None
-        if uid is None and i.study not in studies and i.modality in STRUCTURES and i.frame_of_reference:
+        if uid is None and i.study not in found and i.modality in STRUCTURES and i.frame_of_reference:
             there = of_frame.get(i.frame_of_reference, ())
             uid = next(iter(there)) if len(there) == 1 else None
-        only = next(iter(studies)) if len(studies) == 1 else i.study
-        studies[uid or (i.study if i.study in studies else only)].append(i)
-    return sorted(studies.values(), key=lambda own: (first.get(own[0].study, own[0].date), own[0].study))
+        only = next(iter(found)) if len(found) == 1 else i.study
+        found[uid or (i.study if i.study in found else only)].append(i)
+    return sorted(found.values(), key=lambda own: (first.get(own[0].study, own[0].date), own[0].study))
 
 
 def _holds_any(study: Sequence[Instance], rules: Mapping[str, SeriesRule]) -> bool:

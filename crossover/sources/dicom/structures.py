@@ -20,7 +20,7 @@ from crossover.sources.dicom.header import references
 from crossover.sources.dicom.places import matcher
 from crossover.sources.dicom.rtstruct import Roi, roi_mask, rois, unclaimed_contours
 from crossover.sources.dicom.segmentation import Segment, segment_mask, segments, unclaimed_frames
-from crossover.sources.findings import Finding, Refused
+from crossover.sources.findings import ELSEWHERE, Finding, Refused
 from crossover.sources.settings import StructureName
 
 Drawing = tuple[NDArray[np.bool_], list[Finding]]
@@ -121,8 +121,7 @@ def find_structure(
     here = [s for s in structures if not frame_of_reference or s.frame_of_reference in known]
     named, findings = _named(here, names)
     if not named and _named(structures, names)[0]:
-        what = "it was drawn in a frame of reference other than the image's"
-        raise Refused("two-frames", what)
+        raise Refused("two-frames", ELSEWHERE)
     if not named:
         raise Refused("structure-missing", _missing(structures))
     named, passed = _drawn_on(named, drawn_on)

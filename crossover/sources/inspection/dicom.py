@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pydicom
 
@@ -18,7 +18,7 @@ from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import first_folder
 from crossover.sources.dicom.rtstruct import CLOSED, rois
-from crossover.sources.dicom.scan import read_headers
+from crossover.sources.dicom.scan import case_of, read_headers, studies
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import Stack, grid, stacks
 from crossover.sources.dicom.structures import drawn_by_model
@@ -33,7 +33,7 @@ from crossover.sources.inspection.inventory import (
     unique_names,
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
-from crossover.sources.inspection.names import Named, group_names, key_of
+from crossover.sources.inspection.names import Key, Named, group_names, key_of
 from crossover.sources.inspection.series import Candidate, candidates
 
 Name = TypeVar("Name", bound=Hashable)
@@ -43,27 +43,30 @@ KEY = b"inspect"
 
 
 @dataclass
-class Patient:
-    """One patient's images and structures, by headers."""
+class Case:
+    """The images of one study of a patient with the structures drawn on them, by headers: a case of an ingest."""
 
     name: str
+    patient: str
+    """Its patient, as the folder or the headers call it."""
     stacks: list[Stack] = field(default_factory=list)
     drawn_on: frozenset[str] = frozenset()
     """The UIDs of the series that structures were drawn on."""
     structures: list[str] = field(default_factory=list)
     """The names of the structures that are drawn at all, as the objects call them."""
+    frames: dict[Key, set[str]] = field(default_factory=dict)
+    """`key_of` of such a name -> the UIDs of the frames of reference that structures of that name lie in."""
     undrawn: frozenset[str] = frozenset()
     """The names of those without a closed contour."""
     doubled: tuple[str, ...] = ()
     """What several structures are called that were drawn on one series and count as one here: "'GTV'"."""
-    studies: int = 0
 
 
 @dataclass
 class ExportHeaders:
     """What the headers of one export tell."""
 
-    patients: list[Patient]
+    cases: list[Case]
     maps: LabelMaps
     odd: list[str]
     by_folder: bool
@@ -87,21 +90,21 @@ def read_export(root: Path, workers: int) -> ExportHeaders:
         wrong = [f for f in wrong if f.code != "no-patient"]
     else:
         instances = [i for i in instances if not i.file.patient]
-    patients = _patients(instances, by_folder)
+    cases = _cases(instances, by_folder)
     odd = [f"{f.what} ({f.code}): {f.remedy}" for f in join_findings([*findings, *wrong]) if f.severity != "note"]
-    return ExportHeaders(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
+    return ExportHeaders(cases, label_maps(maps, list(dict.fromkeys(c.patient for c in cases))), odd, by_folder)
 
 
 def inventories(exports: Sequence[ExportHeaders]) -> list[Inventory]:
     """Return an inventory of each export, all with the same rules: those that take most patients of them together."""
-    patients = [p for export in exports for p in export.patients]
-    found = candidates([(p.stacks, p.drawn_on) for p in patients])
-    named = group_names([p.structures for p in patients])
+    cases = [case for export in exports for case in export.cases]
+    found = candidates([(case.stacks, case.drawn_on) for case in cases])
+    named = group_names([case.structures for case in cases])
     out, first = [], 0
     for export in exports:
-        own = range(first, first + len(export.patients))
+        own = range(first, first + len(export.cases))
         out.append(_inventory(export, [_part(c, own) for c in found], [_named_part(n, own) for n in named]))
-        first += len(export.patients)
+        first += len(export.cases)
     return out
 
 
@@ -139,25 +142,37 @@ def _identified_by_folders(instances: Sequence[Instance]) -> bool:
     return len({i.patient for i in instances}) == 1 and len(folders) > 1 and apart
 
 
-def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
+def _cases(instances: Sequence[Instance], by_folder: bool) -> list[Case]:
     own: dict[str, list[Instance]] = defaultdict(list)
     for i in {i.uid: i for i in instances}.values():
         own[first_folder(i.file) if by_folder else i.patient].append(i)
-    return [_patient(name, some) for name, some in sorted(own.items())]
+    return [
+        _case(case_of(patient, k), patient, study)
+        for patient, some in sorted(own.items())
+        for k, study in enumerate(_with_images(studies(some)) or [some])
+    ]
 
 
-def _patient(name: str, instances: Sequence[Instance]) -> Patient:
+def _with_images(found: Sequence[list[Instance]]) -> list[list[Instance]]:
+    return [study for study in found if any(i.modality in IMAGES for i in study)]
+
+
+def _case(name: str, patient: str, instances: Sequence[Instance]) -> Case:
     objects = [i for i in instances if i.modality in STRUCTURES]
-    named = [(i, *own) for i in objects for own in structure_names(i)]
-    drawn = [(i, title.strip()) for i, title, closed in named if closed]
-    return Patient(
+    named = [(i, own) for i in objects for own in structure_names(i)]
+    drawn = [(i, own.name.strip()) for i, own in named if own.closed]
+    frames: dict[Key, set[str]] = defaultdict(set)
+    for own in (own for _, own in named if own.closed):
+        frames[key_of(own.name)].add(own.frame_of_reference)
+    return Case(
         name,
+        patient,
         stacks(instances),
         frozenset(uid for i in objects for uid in i.references),
         [title for _, title in drawn],
-        frozenset(title for _, title, closed in named if not closed),
+        dict(frames),
+        frozenset(own.name for _, own in named if not own.closed),
         _alike(drawn),
-        len({i.study for i in instances if i.modality in IMAGES}),
     )
 
 
@@ -178,92 +193,134 @@ def repeated_names(drawn: Iterable[tuple[Instance, Name]]) -> tuple[Name, ...]:
     return tuple(dict.fromkeys(name for (_, _, name), n in times.items() if n > 1))
 
 
-def structure_names(instance: Instance) -> list[tuple[str, bool]]:
-    """Return what an object's structures are called, each with whether it is drawn: in an RTSTRUCT, with an area."""
+class NamedStructure(NamedTuple):
+    """A structure of an object, by the object's headers."""
+
+    name: str
+    closed: bool
+    """Whether it is drawn: in an RTSTRUCT, with an area."""
+    frame_of_reference: str
+    """The UID of the frame of reference that it lies in; "" where the object names none."""
+
+
+def structure_names(instance: Instance) -> list[NamedStructure]:
+    """Return the structures of an RTSTRUCT or SEG; none of what a model of this program drew, or of a damaged file."""
     try:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
         if drawn_by_model(dataset):
             return []
-        named = [(r.name, any(c.kind in CLOSED and len(c.points) > 2 for c in r.contours)) for r in rois(dataset)]
-        return named + [(s.label or s.description, True) for s in segments(dataset)]
+        own = [
+            NamedStructure(
+                r.name, any(c.kind in CLOSED and len(c.points) > 2 for c in r.contours), r.frame_of_reference
+            )
+            for r in rois(dataset)
+        ]
+        frame = str(dataset.get("FrameOfReferenceUID") or "")
+        return own + [NamedStructure(s.label or s.description, True, frame) for s in segments(dataset)]
     except Exception:  # damaged files raise nearly anything; an ingest says what is wrong with them
         return []
 
 
 def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequence[Named]) -> Inventory:
-    patients = export.patients
-    cases: dict[str, Lacks] = {p.name: {} for p in patients}
+    there = export.cases
+    cases: dict[str, Lacks] = {case.name: {} for case in there}
     names = unique_names(c.name for c in found)
-    channels = [_channel(name, c, patients, cases) for name, c in zip(names, found)]
-    structures = _drawn(named, patients, cases) + export.maps.structures(cases)
+    channels = [_channel(name, c, there, cases) for name, c in zip(names, found)]
+    whose = {case.name: case.patient for case in there}
+    structures = _drawn(named, there, cases) + export.maps.structures(cases, whose)
     source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if export.by_folder else {})
-    several = sum(p.studies > 1 for p in patients)
+    several = sum(n > 1 for n in Counter(whose.values()).values())
     odd = [*export.odd]
     odd += [f"{counted(several, 'patient')} with several studies, each of which is a case"] * (several > 0)
     odd += ["PatientID does not identify the patients; their folders do (`patients: folder`)"] * export.by_folder
-    odd += export.maps.odd + _refused(patients) + _doubled(patients)
-    inventory = Inventory("a DICOM export", cases, channels, structures, odd, source)
+    odd += export.maps.odd + _refused(there) + _doubled(there)
+    elsewhere = _elsewhere(
+        there, dict(zip(names, found)), {s.name: key_of(str(s.names[0])) for s in structures if "file" not in s.rule}
+    )
+    scans = whose if several else {}
+    inventory = Inventory("a DICOM export", cases, channels, structures, odd, source, scans=scans, elsewhere=elsewhere)
     inventory.odd += [*inventory.spellings(), *inventory.alike()]
     return inventory
 
 
-def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Mapping[str, Lacks]) -> ChannelKind:
-    for patient, why in zip(patients, found.why):
+def _elsewhere(
+    there: Sequence[Case], channels: Mapping[str, Candidate], keys: Mapping[str, Key]
+) -> dict[str, dict[str, list[str]]]:
+    """Return case -> channel -> the structures that lie in another frame of reference than it, as an ingest sees them.
+
+    Args:
+        channels: by their names.
+        keys: structure -> `key_of` its names.
+    """
+    out: dict[str, dict[str, list[str]]] = {}
+    for name, found in channels.items():
+        for case, chosen in zip(there, found.chosen):
+            frame = chosen[0].instance.frame_of_reference if chosen else ""
+            drawn_in = {s: case.frames[key] for s, key in keys.items() if key in case.frames}
+            if apart := [s for s, frames in drawn_in.items() if frame and not frames & {"", frame}]:
+                out.setdefault(case.name, {})[name] = apart
+    return out
+
+
+def _channel(name: str, found: Candidate, there: Sequence[Case], cases: Mapping[str, Lacks]) -> ChannelKind:
+    for case, why in zip(there, found.why):
         if why:
-            cases[patient.name][name] = why
+            cases[case.name][name] = why
     taken = [chosen[0] for chosen in found.chosen if chosen]
     texts = Counter(line for s in taken for line in s.instance.text.split("\n")[:1] if line.strip())
     images = [grid(s) for s in taken]
-    drawn = sum(bool(c) and c[0].instance.series in p.drawn_on for c, p in zip(found.chosen, patients))
+    drawn_on = {p.patient for c, p in zip(found.chosen, there) if c and c[0].instance.series in p.drawn_on}
+    patients = {p.patient for c, p in zip(found.chosen, there) if c}
     return ChannelKind(
-        name=name, about=found.about, quoted=[text for text, _ in texts.most_common(4)], patients=len(taken),
-        several=found.several, rule=found.rule, modality=found.rule["modality"], drawn_on=drawn,
+        name=name, about=found.about, quoted=[text for text, _ in texts.most_common(4)], patients=len(patients),
+        several=found.several, rule=found.rule, modality=found.rule["modality"], drawn_on=len(drawn_on),
         example=partial(volume, taken[len(taken) // 2]) if taken else None,
         **grids_text([image.GetSize() for image in images], [image.GetSpacing() for image in images]),
     )  # fmt: skip
 
 
-def _drawn(named: Sequence[Named], patients: Sequence[Patient], cases: Mapping[str, Lacks]) -> list[StructureKind]:
+def _drawn(named: Sequence[Named], there: Sequence[Case], cases: Mapping[str, Lacks]) -> list[StructureKind]:
     out = []
-    undrawn = [{key_of(name) for name in patient.undrawn} for patient in patients]
+    undrawn = [{key_of(name) for name in case.undrawn} for case in there]
     for name, own in zip(unique_names(identifier(own.names[0], "structure") for own in named), named):
         rule = {"label": own.names[0], "names": list(own.names)}
         if own.patients:
-            out.append(StructureKind(name, list(own.names), len(own.patients), rule, alike=list(own.alike)))
-        for k, patient in enumerate(patients):
+            patients = {there[k].patient for k in own.patients}
+            out.append(StructureKind(name, list(own.names), len(patients), rule, alike=list(own.alike)))
+        for k, case in enumerate(there):
             if k not in own.patients:
                 empty = key_of(own.names[0]) in undrawn[k]
                 why = "the structure with its name has no closed contour" if empty else "no structure with its name"
-                cases[patient.name][name] = why
+                cases[case.name][name] = why
     return out
 
 
-def _doubled(patients: Iterable[Patient]) -> list[str]:
+def _doubled(there: Iterable[Case]) -> list[str]:
     """Name the patients of whom several structures on one series have one name, as two readers' have."""
-    whose: dict[str, list[str]] = defaultdict(list)
-    for patient in patients:
-        for name in patient.doubled:
-            whose[name].append(patient.name)
+    whose: dict[str, dict[str, None]] = defaultdict(dict)
+    for case in there:
+        for name in case.doubled:
+            whose[name][case.patient] = None
     return [
-        f"{counted(len(own), 'patient')} with several structures called {name} ({first_few(own, 3)}): if they "
+        f"{counted(len(own), 'patient')} with several structures called {name} ({first_few([*own], 3)}): if they "
         f"differ, select one by colour, reader, series, file or order "
         "(`names: [{name: NAME, colour: [255, 0, 0]}]`)"
         for name, own in sorted(whose.items(), key=lambda item: -len(item[1]))
     ]
 
 
-def _refused(patients: Iterable[Patient]) -> list[str]:
-    """Count the images that form no volume, by what is wrong with them."""
-    counts: Counter[str] = Counter()
-    for patient in patients:
-        codes = set()
-        for stack in patient.stacks:
+def _refused(there: Iterable[Case]) -> list[str]:
+    """Count the patients of whom images form no volume, by what is wrong with them."""
+    whose: set[tuple[str, str]] = set()
+    for case in there:
+        for stack in case.stacks:
             try:
                 grid(stack)
             except Refused as refused:
-                codes.add(refused.finding.code)
-        counts.update(codes - {"one-position", "too-few-slices", "no-geometry", "colour"})  # localisers, screenshots
+                whose.add((refused.finding.code, case.patient))
+    usual = {"one-position", "too-few-slices", "no-geometry", "colour"}  # of localisers and screenshots
+    counts = Counter(code for code, _ in sorted(whose) if code not in usual)
     return [
         f"{counted(n, 'patient')} with a series that is not a regular volume: {code}"
         for code, n in counts.most_common()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import SimpleITK as sitk
 
 from crossover.core.file_names import alike, unaccented
 from crossover.core.image_names import stem
-from crossover.core.wording import counted
+from crossover.core.wording import counted, patients_and_cases
+from crossover.sources.findings import ELSEWHERE
 from crossover.sources.inspection.names import one_of_two_spellings
 
 
@@ -83,6 +84,9 @@ Lacks = dict[str, str]
 NO_FILE = "no such file"
 """Why a patient lacks something of whom there is no file for it."""
 
+NONE = "series-missing"
+"""How the reason begins why a study of DICOM lacks a channel of which no series may be one."""
+
 USUAL = 0.8
 """Share of the patients with the most frequent channel or structure that others must have to be proposed with it."""
 
@@ -94,7 +98,7 @@ class Inventory:
     form: str
     """What kind of folder it is: "a DICOM export", "an nnU-Net dataset"."""
     cases: dict[str, Lacks]
-    """Patient, or scan -> what the patient lacks. The names of patients are the folder's own."""
+    """Case: a patient, or a scan or study of one -> what it lacks. The names of patients are the folder's own."""
     channels: list[ChannelKind]
     """The channels, the likely ones first."""
     structures: list[StructureKind]
@@ -106,7 +110,9 @@ class Inventory:
     """The columns that divide patients into few groups: column of a table, or "group" for folders -> value ->
     patients."""
     scans: dict[str, str] = field(default_factory=dict)
-    """The scan -> its patient, where `cases` are scans, of whom a patient may have several."""
+    """Case -> its patient, where a patient may have several; empty where each case is called as its patient."""
+    elsewhere: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Case -> channel -> the structures that lie in another frame of reference than this channel; of DICOM."""
 
     @property
     def dicom(self) -> bool:
@@ -123,9 +129,35 @@ class Inventory:
 
     @property
     def counted(self) -> str:
-        """How many patients there are, and of how many scans: "12 patients with 30 scans"."""
-        with_scans = f" with {counted(len(self.cases), 'scan')}" if self.scans else ""
-        return counted(self.count_patients(self.cases), "patient") + with_scans
+        """How many patients and cases there are: "12 patients (30 cases)"."""
+        return patients_and_cases(self._whose(self.cases))
+
+    def taken(self, names: Iterable[str]) -> str:
+        """Return how many patients and cases have all of some channels and structures, of how many; see `left_out`."""
+        wanted = list(names)
+        return patients_and_cases(self._whose(self._asked(wanted)), self.left_out(wanted))
+
+    def patients_with(self, names: Iterable[str]) -> set[str]:
+        """Return the patients with a case that has all of some channels and structures; see `left_out`."""
+        wanted = list(names)
+        return self.patients_of(self._asked(wanted).keys() - self.left_out(wanted).keys())
+
+    def _whose(self, cases: Iterable[str]) -> dict[str, str]:
+        return {case: self.scans.get(case, case) for case in cases}
+
+    def _asked(self, names: Iterable[str]) -> dict[str, Lacks]:
+        """Return the cases without the studies that an ingest passes over for these channels and structures.
+
+        Those are the studies of DICOM in which no series is one of the channels, of patients with another study.
+        """
+        channels = {kind.name for kind in self.channels} & {*names}
+        if not (self.dicom and self.scans and channels):
+            return self.cases
+        fit = {c for c, lacks in self.cases.items() if not all(lacks.get(n, "").startswith(NONE) for n in channels)}
+        first = {self.scans[case]: case for case in reversed(self.cases)}
+        others = self.patients_of(fit)
+        fit |= {case for patient, case in first.items() if patient not in others}
+        return {case: lacks for case, lacks in self.cases.items() if case in fit}
 
     def of_patients_with(self, column: str, value: str) -> Inventory:
         """Return what there is of the patients with a value in a column.
@@ -175,7 +207,7 @@ class Inventory:
 
     def spellings(self) -> list[str]:
         """Return which structures may be one under several names, as no patient has two of them, a sentence each."""
-        having = {s.name: {p for p, lacks in self.cases.items() if s.name not in lacks} for s in self.structures}
+        having = {s.name: self._having(s.name) for s in self.structures}
         groups: list[list[StructureKind]] = []
         for kind in (s for s in self.structures if having[s.name]):
             own = (g for g in groups if any(self._spelt(kind, other) for other in g))
@@ -212,13 +244,32 @@ class Inventory:
 
     def count_having(self, name: str) -> int:
         """Count the patients who have a channel or structure."""
-        return sum(name not in lacks for lacks in self.cases.values())
+        return len(self._having(name))
+
+    def _having(self, name: str) -> set[str]:
+        return self.patients_of(case for case, lacks in self.cases.items() if name not in lacks)
 
     def left_out(self, names: Iterable[str]) -> dict[str, str]:
-        """Return patient -> why a source with these channels and structures would not take the case."""
-        wanted = list(names)
-        why = {p: "; ".join(f"{n}: {lacks[n]}" for n in wanted if n in lacks) for p, lacks in self.cases.items()}
-        return {patient: reasons for patient, reasons in why.items() if reasons}
+        """Return case -> why a source with these channels and structures would not take it."""
+        wanted, out = list(names), {}
+        first = next((n for n in wanted if any(kind.name == n for kind in self.channels)), "")
+        for case, lacks in self._asked(wanted).items():
+            apart = dict.fromkeys(self.elsewhere.get(case, {}).get(first, ()), f"two-frames, {ELSEWHERE}")
+            of_reason: dict[str, list[str]] = {}
+            for name in wanted:
+                if why := lacks.get(name) or apart.get(name):
+                    of_reason.setdefault(why, []).append(name)
+            if of_reason:
+                out[case] = "; ".join(f"{', '.join(own)}: {why}" for why, own in of_reason.items())
+        return out
+
+    def about_left_out(self, left: Mapping[str, str], most: int) -> list[str]:
+        """Return who is left out and why, a line for each of the first few cases."""
+        lines = [f"left out: {case}: {why[:300]}" for case, why in [*left.items()][:most]]
+        more = (
+            f"and {counted(len(left) - most, 'more case')} left out: `crossover inspect` has all with --page or --json"
+        )
+        return lines + [more] * (len(left) > most)
 
     def proposed_channels(self) -> list[str]:
         """Return the channel that a study begins with: the likeliest."""

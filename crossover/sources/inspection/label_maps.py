@@ -34,8 +34,13 @@ class LabelMaps:
     """Pattern -> values in some of its maps."""
     odd: list[str] = field(default_factory=list)
 
-    def structures(self, cases: Mapping[str, Lacks]) -> list[StructureKind]:
-        """Return a structure for each label of each pattern; who has no such file is noted in `cases`."""
+    def structures(self, cases: Mapping[str, Lacks], patients: Mapping[str, str]) -> list[StructureKind]:
+        """Return a structure for each label of each pattern; which case has no such file is noted in `cases`.
+
+        Args:
+            cases: case -> what it lacks.
+            patients: case -> its patient.
+        """
         out = []
         for pattern, own in self.files.items():
             called = identifier(stem(pattern).replace("{patient}", "").replace("*", ""), "mask")
@@ -44,8 +49,8 @@ class LabelMaps:
                 name = f"{called}_{label}" if len(labels) > 1 else called
                 rule = {"file": pattern} | ({"label": label} if len(labels) > 1 else {})
                 out.append(StructureKind(name, [] if label is None else [label], len(own), rule))
-                for patient in cases.keys() - own.keys():
-                    cases[patient][name] = "no such label map"
+                for case in (case for case in cases if patients[case] not in own):
+                    cases[case][name] = "no such label map"
         return out
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from crossover.sources.dicom.places import NO_LABEL_MAP, of_patient, parted
 from crossover.sources.dicom.scan import gather, patient_of, read_headers
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import no_such_name, normal_name
-from crossover.sources.findings import Refused
-from crossover.sources.inspection.dicom import repeated_names, structure_names
+from crossover.sources.findings import ELSEWHERE, Refused
+from crossover.sources.inspection.dicom import NamedStructure, repeated_names, structure_names
 from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Structure, VolumesSource
 from crossover.sources.table_readers import form_of
@@ -79,15 +79,13 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
         with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
         instances = examination.instances or read_headers(examination.files, 1)[0]
         objects = [i for i in instances if i.modality in STRUCTURES]
-        named = [(i, normal_name(name), closed) for i in objects for name, closed in structure_names(i)]
-        names = {name for _, name, closed in named if closed}
-        undrawn = {name for _, name, closed in named if not closed}
-        if why := _excluded(instances, names, undrawn, rules, with_maps, case):
+        named = [(i, own._replace(name=normal_name(own.name))) for i in objects for own in structure_names(i)]
+        if why := _excluded(instances, [own for _, own in named], rules, with_maps, case):
             out.left_out[case] = why
             continue
         for structure, known in rules.structures.items():
             wanted = _wanted(structure, known)
-            own = [(i, structure) for i, name, closed in named if closed and name in wanted]
+            own = [(i, structure) for i, drawn in named if drawn.closed and drawn.name in wanted]
             if structure not in with_maps and repeated_names(own):
                 doubled[structure].append(case)
     out.notes += [
@@ -104,24 +102,37 @@ def _wanted(structure: str, known: Structure) -> set[str]:
 
 
 def _excluded(
-    instances: Sequence[Instance], names: Collection[str], undrawn: Collection[str], rules: IngestRules,
-    maps: Mapping[str, bool], case: str,
+    instances: Sequence[Instance], named: Sequence[NamedStructure], rules: IngestRules, maps: Mapping[str, bool],
+    case: str,
 ) -> str:  # fmt: skip
-    there = stacks(instances)
+    """Return why a case would be excluded; "" where its headers say nothing against it.
+
+    Args:
+        named: its structures, called by their normal names.
+        maps: structure -> whether it has the label map that stands for it.
+    """
+    there, frame = stacks(instances), ""
     drawn_on = {uid for i in instances if i.modality in STRUCTURES for uid in i.references}
     for channel, rule in rules.series.items():
         try:
-            matching_stacks(there, rule.of(case, patient_of(case)), drawn_on)
+            found = matching_stacks(there, rule.of(case, patient_of(case)), drawn_on)
         except Refused as refused:
             return f"{refused.finding.code}, channel {channel}: {refused.finding.what}"
+        if channel == next(iter(rules.series)):
+            frame = found[0].instance.frame_of_reference
+    here = [own for own in named if own.frame_of_reference in ("", frame)] if frame else named
     for structure, known in rules.structures.items():
         about = f"structure-missing, structure {structure}"
         numbered = any(not isinstance(name, str) for name in known.names)  # and what else only its object tells
         if structure in maps and not maps[structure]:
             return f"{about}: {NO_LABEL_MAP}"
-        if structure in maps or {*names} & _wanted(structure, known) or numbered:
+        wanted = _wanted(structure, known)
+        own = [drawn for drawn in here if drawn.name in wanted]
+        if structure in maps or any(drawn.closed for drawn in own) or numbered:
             continue
-        if {*undrawn} & _wanted(structure, known):
+        if own:
             return f"structure-empty, structure {structure}: the structure with its name has no closed contour"
-        return f"{about}: {no_such_name(len(names))}"
+        if any(drawn.name in wanted for drawn in named):
+            return f"two-frames, structure {structure}: {ELSEWHERE}"
+        return f"{about}: {no_such_name(len(named))}"
     return ""
