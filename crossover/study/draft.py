@@ -14,7 +14,7 @@ import yaml
 
 from crossover.core.file_names import alike
 from crossover.core.wording import counted
-from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, in_doubt
+from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
@@ -87,7 +87,8 @@ def draft(
     if model and not structures and there.issuperset(model.structures):
         structures = model.structures
     cohorts = {
-        c: replace(given, found=as_called(merged(given.found, structures), channels)) for c, given in cohorts.items()
+        c: replace(given, found=merged(as_called(given.found, channels), structures, channels))
+        for c, given in cohorts.items()
     }
     target = cohorts["target"].found
     images = matched_channels(cohorts, channels)
@@ -98,6 +99,8 @@ def draft(
         test, sizes = test_and_sizes(taken["target"])
     except ValueError as error:
         raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
+    if not all(taken.values()):
+        raise DraftError(_nobody(cohorts["source"], [*images.of("source"), *drawn.of("source")]))
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
     values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
     notes = _assumptions(cohorts, taken, tests, sizes, images, drawn, structures)
@@ -238,14 +241,31 @@ def _taken(found: Inventory, names: Sequence[str]) -> int:
 
 
 def _with_files(found: Inventory, names: Sequence[str]) -> int:
-    return found.count_patients(c for c, lacks in found.cases.items() if NO_FILE not in {lacks.get(n) for n in names})
+    whys = {case: [lacks[name] for name in names if name in lacks] for case, lacks in found.cases.items()}
+    return found.count_patients(c for c, own in whys.items() if not any(w == NO_FILE or SEVERAL in w for w in own))
 
 
 def _why(found: Inventory, names: Sequence[str]) -> str:
     left = found.left_out(names)
     first = next(iter(left.items()), None)
     why = f"{len(left)} of {counted(len(found.cases), 'scan' if found.scans else 'patient')} left out"
-    return "\n".join([why + (f", as {first[0]}: {first[1]}" if first else ""), *found.spellings()])
+    lines = [why + (f", as {first[0]}: {first[1]}" if first else ""), *found.spellings()]
+    if not found.dicom and any(NO_FILE in reason for reason in left.values()):
+        lines += [f"{what}: {_counted(found, what)}" for what in ("channels", "structures")]
+        lines.append(
+            "if patients' files have different names: --channels NAME=FOUND+FOUND and --structures NAME=FOUND+FOUND "
+            "take, for each patient, whichever of the files there is"
+        )
+    return "\n".join(lines)
+
+
+def _nobody(given: FoundCohort, names: Sequence[str]) -> str:
+    return f"{given.path}: no patient has all of {', '.join(names)}; {_why(given.found, names)}"
+
+
+def _counted(found: Inventory, what: str) -> str:
+    """Return the names of channels or structures, each with the number of cases that have a file of it."""
+    return ", ".join(f"{kind.name} ({len(found.with_file(kind.name))})" for kind in found.kinds(what))
 
 
 def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -> str:
