@@ -1,5 +1,6 @@
 """Patients that files tell, without a table."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def root(tmp_path: Path) -> Path:
 def test_the_files_of_an_nnunet_dataset_tell_its_patients(root: Path):
     cases, findings, _ = rows(nnunet(), root)
     assert list(cases) == ["p_01", "p_02", "p_03"] and findings == []
-    files = patient_files(nnunet(), cases["p_02"].row)
+    files = patient_files(nnunet(), cases["p_02"].row, root)
     names = ("imagesTr/p_02_0000.nii.gz", "imagesTr/p_02_0001.nii.gz", "labelsTr/p_02.nii.gz")
     assert list(files.values()) == [f"Dataset001_Gland/{name}" for name in names]
     reading = read_patient(nnunet(), cases["p_02"].row, root)
@@ -60,6 +61,31 @@ def test_patients_who_lack_a_file_are_left_out_and_counted(root: Path):
     cases, (finding,), left_out = rows(nnunet(), root)
     assert list(cases) == ["p_01", "p_03"] and left_out == {"p_02": "no structure gland"}
     assert finding.code == "files-missing" and "1 with no structure gland" in finding.what
+
+
+def test_of_several_patterns_each_patient_has_one_and_both_are_an_error_or_left_out(root: Path):
+    folder = root / "Dataset001_Gland"
+    (folder / "labelsTr/p_02.nii.gz").rename(folder / "labelsTr/gland p_02.nii.gz")
+    (folder / "imagesTr/p_03_0000.nii.gz").rename(folder / "imagesTr/t2 p_03.nii.gz")
+    changes = {
+        "channels": {"t2": ["imagesTr/{patient}_0000.nii.gz", "imagesTr/t2 {patient}.nii.gz"]},
+        "structures": {"gland": {"file": ["labelsTr/{patient}.nii.gz", "labelsTr/gland {patient}.nii.gz"]}},
+    }
+    either = nnunet(**changes)
+    cases, findings, _ = rows(either, root)
+    assert sorted(cases) == ["p_01", "p_02", "p_03"] and findings == []
+    assert patient_files(either, cases["p_02"].row, root)["structure gland"].endswith("labelsTr/gland p_02.nii.gz")
+    assert not read_patient(either, cases["p_03"].row, root).failed
+    shutil.copy(folder / "labelsTr/p_01.nii.gz", folder / "labelsTr/gland p_01.nii.gz")
+    both = r"p_01: structure gland \(labelsTr/{patient}.nii.gz or labelsTr/gland {patient}.nii.gz\): several of these"
+    with pytest.raises(VolumesError, match=rf"(?s){both} files exist.*`allow: \[structure-doubled\]`"):
+        rows(either, root)
+    cases, (finding,), left_out = rows(nnunet(**changes, allow=["structure-doubled"]), root)
+    assert sorted(cases) == ["p_02", "p_03"] and left_out == {"p_01": "several files of structure gland"}
+    assert "1 with several files of structure gland" in finding.what
+    validate(VolumesSource, either.model_dump(), Path("s.yaml"))
+    with pytest.raises(ConfigError, match=r"channels\.t2\.entry 2: .* is not a path below"):
+        validate(VolumesSource, either.model_dump() | {"channels": {"t2": ["{patient}.nii", "/{patient}"]}}, Path("s"))
 
 
 def test_a_mask_beside_its_image_is_no_patient(root: Path):

@@ -4,7 +4,7 @@ import itertools
 import json
 import shutil
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -753,6 +753,63 @@ def test_structures_of_one_cohort_are_told_with_the_option_that_takes_either_nam
     assert new("mine", "--source", a, "--target", b, "--structures", option).exit_code == 0
     files = [c["source"]["structures"]["cord"]["file"] for c in study_of(clone)["cohorts"].values()]
     assert files == ["{patient}/SpinalCord.nii.gz", "{patient}/cord.nii.gz"]
+
+
+def renamed(folder: Path, names: dict[str, str], patients: Iterable[int]) -> None:
+    """Give some files of some patients another name, and another format where the name says one."""
+    for i, (old, new_name) in itertools.product(patients, names.items()):
+        path = folder / f"p{i}/{old}.nii.gz"
+        sitk.WriteImage(sitk.ReadImage(str(path)), str(folder / f"p{i}/{new_name}"))
+        path.unlink()
+
+
+def test_volumes_whose_names_differ_by_patient_are_joined_where_that_is_asked_for(tmp_path: Path, clone: Path):
+    a, b = hospital(tmp_path / "North", "ct", ["gland", "cord"]), hospital(tmp_path / "South", "ct", ["gland", "cord"])
+    renamed(tmp_path / "North", {"ct": "CT Hals.nii.gz", "gland": "Prostata.nii.gz"}, range(2, 4))
+    renamed(tmp_path / "North", {"ct": "Planning CT.nrrd", "gland": "Whole Gland.nrrd"}, range(4, 6))
+    shutil.copy(tmp_path / "North/p4/Whole Gland.nrrd", tmp_path / "North/p0/Whole Gland.nrrd")  # has both
+    hint = "--channels ct=ct_hals+planning_ct+ct"
+    assert any(line.endswith(hint) for line in inspect(Path(a), 1).odd)
+    structures = "gland=gland+prostata+whole_gland,cord"
+    made = new("mine", "--source", a, "--target", b, *hint.split(), "--structures", structures)
+    assert made.exit_code == 0 and hint not in made.output, made.output
+    assert "source: North, a folder of volumes; 5 of 6 patients have all" in made.output
+    source = study_of(clone)["cohorts"]["mine_source"]["source"]
+    files = {"ct.nii.gz", "CT Hals.nii.gz", "Planning CT.nrrd"}
+    assert {*source["channels"]["ct"]} == {f"{{patient}}/{file}" for file in files}
+    assert len(source["structures"]["gland"]["file"]) == 3 and "structure-doubled" in source["allow"]
+    assert study_of(clone)["cohorts"]["mine_target"]["source"]["channels"] == {"ct": "{patient}/ct.nii.gz"}
+
+
+def test_a_folder_of_which_no_patient_has_all_is_refused_with_the_names_that_there_are(tmp_path: Path, clone: Path):
+    a, b = hospital(tmp_path / "North", "ct", ["gland"]), hospital(tmp_path / "South", "ct", ["gland"])
+    renamed(tmp_path / "North", {"gland": "Prostata.nii.gz"}, range(3))
+    renamed(tmp_path / "North", {"ct": "CT Hals.nii.gz"}, range(3, 6))
+    refused = new("mine", "--source", a, "--target", b)
+    assert refused.exit_code == 2 and "no patient has all of ct, gland" in refused.output
+    assert "--channels ct=ct_hals+ct\n" in refused.output and "structures: prostata (3), gland (3)" in refused.output
+    assert "--structures NAME=FOUND+FOUND" in refused.output and not (clone / "config/studies/mine.yaml").exists()
+
+
+def test_one_name_in_two_formats_is_one_channel_or_structure(tmp_path: Path, clone: Path):
+    folder = tmp_path / "North"
+    a = hospital(folder, "ct", ["Parotid_L", "cord"], patients=12)
+    renamed(folder, {"ct": "ct.nrrd", "Parotid_L": "Parotid_L.nrrd"}, range(4))
+    renamed(folder, {"cord": "cord.mha"}, range(11, 12))  # the only one in this format
+    found = inspect(folder, 1)
+    assert [kind.name for kind in found.channels] == ["ct"] and found.channels[0].patients == 12
+    assert {s.name: found.count_having(s.name) for s in found.structures} == {"parotid_l": 12, "cord": 12}
+    assert not found.left_out(found.proposed) and not found.odd
+    assert new("mine", "--target", a).exit_code == 0
+    assert len(study_of(clone)["cohorts"]["mine_target"]["source"]["channels"]["ct"]) == 2
+
+
+def test_copies_in_another_format_are_not_joined(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "North", "ct", ["gland"]))
+    for i in range(6):
+        sitk.WriteImage(sitk.ReadImage(str(folder / f"p{i}/gland.nii.gz")), str(folder / f"p{i}/gland.nrrd"))
+    found = inspect(folder, 1)
+    assert [found.count_having(s.name) for s in found.structures] == [6, 6]
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def test_a_column_of_any_name_holds_the_files(own_secret, root: Path):
     given(root, "patient,ct.path (1)\nP1,MUSTERMANN-01/ct.nii.gz\n")
     dotted = source(channels={"ct": "{ct.path (1)}"}, structures={}, variables=[])
     (own,) = rows(dotted, root).cases.values()
-    assert patient_files(dotted, own.row) == {"channel ct": "MUSTERMANN-01/ct.nii.gz"}
+    assert patient_files(dotted, own.row, root) == {"channel ct": "MUSTERMANN-01/ct.nii.gz"}
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_a_structure_is_its_label_or_all_that_is_not_zero(root: Path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(masks["parotid"]), expected == 4)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(masks["any"]), expected > 0)
     assert masks["parotid"].GetSpacing() == (2, 2, 3)
-    assert patient_files(source(), row(patient)) == {
+    assert patient_files(source(), row(patient), root) == {
         "channel ct": f"{patient}/ct.nii.gz",
         "structure parotid": f"{patient}/labels.nii.gz",
         "structure any": f"{patient}/labels.nii.gz",

@@ -130,7 +130,7 @@ def new(
         str,
         typer.Option(
             help="Comma-separated channels, by the names that `crossover inspect` prints; NAME=FOUND takes FOUND and "
-            "calls it NAME."
+            "calls it NAME. Of volumes, NAME=FOUND+FOUND takes whichever of them a patient has."
         ),
     ] = "",
     structures: Annotated[
@@ -138,7 +138,7 @@ def new(
         typer.Option(
             help="Comma-separated structures, by the names that `crossover inspect` prints. NAME=FOUND takes FOUND and "
             "calls it NAME; a cohort without FOUND contributes its NAME. NAME=FOUND+FOUND takes whichever of them a "
-            "cohort has; it does not merge masks."
+            "patient has; it does not merge masks."
         ),
     ] = "",
     workers: Workers = CORES,

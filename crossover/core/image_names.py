@@ -19,7 +19,12 @@ def ending(name: str) -> str:
     return name[len(name) - size :]
 
 
+def without_ending(path: str) -> str:
+    """Return a path without the ending of an image."""
+    return path.removesuffix(ending(path))
+
+
 def stem(file: str) -> str:
     """Return a file's name without folders and without the ending of an image; folders may be those of Windows."""
     name = PurePosixPath(file.replace("\\", "/")).name.strip()
-    return name.removesuffix(ending(name))
+    return without_ending(name)

@@ -78,7 +78,7 @@ def estimate_from_files(study: Study, cohort: str, received: Path) -> Amount | N
         try:
             form = form_of(source)
             rows = [own.row for own in form.rows(source, received).cases.values()]
-            named = {f for row in rows for f in form.patient_files(source, row).values()}
+            named = {f for row in rows for f in form.patient_files(source, row, received).values()}
             bytes_ = sum((received / file).stat().st_size for file in named)
         except (
             ValueError,

@@ -56,7 +56,7 @@ def rows(source: OpenKbpSource, root: Path) -> Rows:
     return Rows({cases[p]: CaseRow(cases[p], row, alike[p]) for p, row in found.items()}, [])
 
 
-def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> dict[str, str]:
+def patient_files(source: OpenKbpSource, row: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return the name of each file of one patient that is there -> the file, relative to the folder of the data."""
     return {name: f"{row['folder']}/{name}" for name in row["files"].split(";")}
 

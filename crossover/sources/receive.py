@@ -75,13 +75,13 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: KnownDige
     """
     form = form_of(source)
     cases = form.rows(source, data).cases
-    files = {f for own in cases.values() for f in form.patient_files(source, own.row).values()}
+    files = {f for own in cases.values() for f in form.patient_files(source, own.row, data).values()}
     seen.ahead(data / f for f in files)
     if isinstance(source, VolumesSource) and source.table:
         seen.digest(data / source.folder / source.table)
     return {
         case: {
-            "files": {what: seen.digest(data / f) for what, f in form.patient_files(source, own.row).items()},
+            "files": {what: seen.digest(data / f) for what, f in form.patient_files(source, own.row, data).items()},
             "row": {name: own.row[name] for name in source.variables},
         }
         for case, own in cases.items()

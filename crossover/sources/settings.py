@@ -251,11 +251,24 @@ def leads_out(path: str) -> bool:
 ColumnsPattern = Annotated[str, AfterValidator(columns_pattern)]
 
 
+def _form_of_file(value: object) -> str:
+    return "<files>" if isinstance(value, list) else "<file>"
+
+
+FilePatterns = Annotated[
+    Annotated[ColumnsPattern, Tag("<file>")]
+    | Annotated[Annotated[list[ColumnsPattern], Field(min_length=1)], Tag("<files>")],
+    Discriminator(_form_of_file),
+]
+"""The pattern of a file, or those of which each patient has exactly one. Tags are as those of `VolumeChannel`."""
+
+
 class VolumeStructure(BaseModel, extra="forbid"):
     """The file of a structure, and its label in the file."""
 
-    file: ColumnsPattern
-    """The path of the file, as a pattern with the table's columns in braces."""
+    file: FilePatterns
+    """The path of the file, as a pattern with the table's columns in braces; or several, of which each patient must
+    have exactly one."""
     label: int | Annotated[list[int], Field(min_length=1)] | None = None
     """The value of the structure in the label map, or its values: a region of nnU-Net; by default any non-zero value.
     """
@@ -269,18 +282,19 @@ class VolumeStructure(BaseModel, extra="forbid"):
 class VolumeImage(BaseModel, extra="forbid"):
     """The file of a channel that contains other channels as well, as in the Medical Segmentation Decathlon."""
 
-    file: ColumnsPattern
-    """The path of the file, as a pattern with the table's columns in braces."""
+    file: FilePatterns
+    """The path of the file, as a pattern with the table's columns in braces; or several, of which each patient must
+    have exactly one."""
     volume: Annotated[int, Field(ge=0)]
     """The index of the volume along the fourth axis of the file, counted from 0."""
 
 
 def _form_of_channel(value: object) -> str:
-    return "<file>" if isinstance(value, str) else "<volume>"
+    return "<file>" if isinstance(value, str | list) else "<volume>"
 
 
 VolumeChannel = Annotated[
-    Annotated[ColumnsPattern, Tag("<file>")] | Annotated[VolumeImage, Tag("<volume>")],
+    Annotated[FilePatterns, Tag("<file>")] | Annotated[VolumeImage, Tag("<volume>")],
     Discriminator(_form_of_channel),
 ]
 """The file of a channel, or a volume of a file. Tags are in brackets, so that the place of an error has none in it."""
@@ -331,6 +345,8 @@ class VolumesSource(BaseModel, extra="forbid"):
     `{column}` in a file name is replaced by the row's value in that column of the table. Rows with the same patient are
     several cases of that patient, and all of them go to the same part of a split.
 
+    If a list of patterns is given in place of one, each patient must have exactly one of these files.
+
     Without a table, the patients are those for whom all files exist. The parts of the first channel's file name that
     match `{column}` are then the values of a row: "imagesTr/{patient}_0000.nii.gz" and "labelsTr/{patient}.nii.gz".
     """
@@ -347,7 +363,7 @@ class VolumesSource(BaseModel, extra="forbid"):
     where: dict[str, str] = {}
     """The rows of the table that belong to this cohort, as the value of each column."""
     channels: dict[FileName, VolumeChannel]
-    """The file of each channel, as a pattern with the table's columns in braces."""
+    """The file of each channel, as a pattern with the table's columns in braces; or a list of patterns."""
     structures: dict[FileName, VolumeStructure]
     """The file of each structure, and its label in the file."""
     variables: list[str] = []
@@ -361,22 +377,23 @@ class VolumesSource(BaseModel, extra="forbid"):
     @model_validator(mode="after")
     def _tells_patients(self) -> VolumesSource:
         if self.table is None and self.channels:
-            first = self.files["channel " + next(iter(self.channels))]
             asked = {self.patient, *self.where, *self.variables}
-            asked |= {column for file in self.files.values() for column in columns_in(file)}
-            if missing := sorted(asked - {*columns_in(first)}):
-                raise ValueError(
-                    f"without a table, the first channel's file {first!r} identifies the patients, but it does not "
-                    f"contain {', '.join(f'{{{name}}}' for name in missing)}"
-                )
+            asked |= {column for files in self.files.values() for file in files for column in columns_in(file)}
+            for first in self.files["channel " + next(iter(self.channels))]:
+                if missing := sorted(asked - {*columns_in(first)}):
+                    raise ValueError(
+                        f"without a table, the first channel's file {first!r} identifies the patients, but it does not "
+                        f"contain {', '.join(f'{{{name}}}' for name in missing)}"
+                    )
         return self
 
     @property
-    def files(self) -> dict[str, str]:
-        """The pattern of each channel's and structure's file: "channel t2" -> "{id}/t2.nii.gz"."""
+    def files(self) -> dict[str, list[str]]:
+        """The patterns of each channel's and structure's file: "channel t2" -> ["{id}/t2.nii.gz"]."""
         images = {name: file.file if isinstance(file, VolumeImage) else file for name, file in self.channels.items()}
-        channels = {f"channel {name}": file for name, file in images.items()}
-        return channels | {f"structure {name}": s.file for name, s in self.structures.items()}
+        files = {f"channel {name}": file for name, file in images.items()}
+        files |= {f"structure {name}": s.file for name, s in self.structures.items()}
+        return {what: file if isinstance(file, list) else [file] for what, file in files.items()}
 
 
 class DicomSource(Export):

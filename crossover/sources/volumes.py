@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,10 @@ from crossover.sources.volume_file import read_image, read_mask
 
 MISSING = {"channel": "series-missing", "structure": "structure-missing"}
 """What a file is -> the finding of a case without it, as `allow` names it."""
+DOUBLED = {"channel": "series-ambiguous", "structure": "structure-doubled"}
+"""What a file is -> the finding of a case that has several of the files of which it may have one."""
 _ABSENT = "the file does not exist"
+_SEVERAL = "several of these files exist"
 
 
 class VolumesError(ValueError):
@@ -44,7 +47,8 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     Such a case is called after its patient and what names its files, so that neither the table's order nor a
     further row changes its name.
 
-    Rows that lack files only of what `allow` lets a case lack (`series-missing`, `structure-missing`) are left out.
+    Rows that lack files only of what `allow` lets a case lack (`series-missing`, `structure-missing`) are left out,
+    and those with several files in place of one where it has `series-ambiguous` or `structure-doubled`.
 
     Raises:
         VolumesError: for a table that can't be read, a missing column, identifiers that can't name files,
@@ -54,8 +58,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     table, lacks = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
     own, passed = _of_cohort(source, table.rows)
     wrong = {n: _wrong_files(source, root, row) for n, row in own.to_dict("index").items()}
-    allow = source.allow if source.table else []
-    missing = {n: why for n, files in wrong.items() if (why := _may_lack(files, allow))}
+    missing = {n: why for n, files in wrong.items() if (why := _may_lack(files, source.allow))}
     lacks += [(own.at[number, source.patient], why) for number, why in missing.items()]
     complete = {*table.rows[source.patient].drop(index=[*missing])}
     left_out = {patient: why for patient, why in lacks if patient not in complete}
@@ -82,10 +85,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
         findings.append(_nobody(source, lacking))
     if findings:
         findings += [f.what for f in passed]
-        if source.table and any(_may_lack(wrong[number], MISSING.values()) for number in taken.index):
-            findings.append(
-                f"to leave out the rows whose files do not exist, set `allow: [{', '.join(MISSING.values())}]`"
-            )
+        findings += _ways_out(source, [wrong[number] for number in taken.index])
         raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
     notes = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
     return Rows(cases, [*notes, *lacking, *passed, *_repeated(named)], left_out)
@@ -98,26 +98,44 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[RawTable, list[t
     """
     paths = paths_below(root)
     there, patterns = set(paths), source.files
-    rows = list(matching(paths, next(iter(patterns.values()))))
-    files = [{what: filled(pattern, row) for what, pattern in patterns.items()} for row in rows]
-    whole = [row for row, own in zip(rows, files) if there.issuperset(own.values())]
-    used = {file for own in files if there.issuperset(own.values()) for file in own.values()}
+    first = next(iter(patterns.values()))
+    columns = list(dict.fromkeys(columns_in(first[0])))  # the other patterns have the same ones
+    found = (tuple(row[column] for column in columns) for pattern in first for row in matching(paths, pattern))
+    rows = [dict(zip(columns, values)) for values in dict.fromkeys(found)]
+    files = [{what: there & {filled(one, row) for one in own} for what, own in patterns.items()} for row in rows]
+    whole = [row for row, own in zip(rows, files) if all(own.values())]
+    used = {file for own in files if all(own.values()) for one in own.values() for file in one}
     lacks = [
-        (row[source.patient], "no " + ", no ".join(what for what, file in own.items() if file not in there))
+        (row[source.patient], "no " + ", no ".join(what for what, one in own.items() if not one))
         for row, own in zip(rows, files)
-        if not there.issuperset(own.values())
-        and next(iter(own.values())) not in used
+        if not all(own.values())
+        and not next(iter(own.values())) & used
         and all(row[column] == value.strip() for column, value in source.where.items())
     ]
-    columns = list(dict.fromkeys(columns_in(next(iter(patterns.values())))))
     table = pd.DataFrame(whole, columns=columns, index=range(1, len(whole) + 1))
     return RawTable(table, []), lacks
 
 
 def _may_lack(wrong: Mapping[str, str], allow: Collection[str]) -> str:
     """Return which files a row lacks, of its `_wrong_files`; "" where it lacks none, or where that is an error."""
-    allowed = all(why == _ABSENT and MISSING[what.partition(" ")[0]] in allow for what, why in wrong.items())
-    return "no " + ", no ".join(wrong) if wrong and allowed else ""
+    codes = {_ABSENT: MISSING, _SEVERAL: DOUBLED}
+    allowed = all(why in codes and codes[why][what.partition(" ")[0]] in allow for what, why in wrong.items())
+    words = {_ABSENT: "no", _SEVERAL: "several files of"}
+    return ", ".join(f"{words[why]} {what}" for what, why in wrong.items()) if wrong and allowed else ""
+
+
+def _ways_out(source: VolumesSource, wrong: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return what to do about rows that lack files or have several in place of one; `wrong` is of each row."""
+    lines = []
+    if source.table and any(_may_lack(own, MISSING.values()) for own in wrong):
+        lines.append(f"to leave out the rows whose files do not exist, set `allow: [{', '.join(MISSING.values())}]`")
+    doubled = {DOUBLED[what.partition(" ")[0]] for own in wrong for what, why in own.items() if why == _SEVERAL}
+    if doubled:
+        lines.append(
+            "keep one file where several exist in place of one; or, to leave these patients out, set `allow: "
+            f"[{', '.join(sorted(doubled))}]`"
+        )
+    return lines
 
 
 def _lacking(source: VolumesSource, patients: list[str], scans: list[str]) -> list[Finding]:
@@ -144,7 +162,7 @@ def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
         return f"no row has {_where(source)}"
     where = f" with {_where(source)}" if source.where else ""
     listed = "".join(f"; {f.what}" for f in lacking)
-    return f"no patient{where} has all of these files: {', '.join(source.files.values())}{listed}"
+    return f"no patient{where} has all of these files: {', '.join(map(' or '.join, source.files.values()))}{listed}"
 
 
 def _where(source: VolumesSource) -> str:
@@ -190,10 +208,10 @@ def _repeated(named: Mapping[int, tuple[str, str]]) -> list[Finding]:
     ]
 
 
-def patient_files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
+def patient_files(source: VolumesSource, row: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return what a file of one row is ("channel ct", "structure gland") -> the file, relative to the folder."""
     below = "" if source.folder == "." else source.folder + "/"
-    return {what: below + file for what, file in _files(source, row).items()}
+    return {what: below + file for what, file in _files(source, root / source.folder, row).items()}
 
 
 def _read_table(source: VolumesSource, root: Path) -> RawTable:
@@ -216,12 +234,16 @@ def _needed(source: VolumesSource) -> set[str]:
 
 def _asked(source: VolumesSource) -> set[str]:
     """Return the columns that name files."""
-    return {column for file in source.files.values() for column in columns_in(file)}
+    return {column for files in source.files.values() for file in files for column in columns_in(file)}
 
 
-def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
-    """Return what a file is -> the file, relative to the folder; as "channel t2" -> "a/t2.nii.gz"."""
-    return {what: filled(file, row) for what, file in source.files.items()}
+def _files(source: VolumesSource, root: Path, row: Mapping[str, str]) -> dict[str, str]:
+    """Return what a file is -> the file, relative to the folder; as "channel t2" -> "a/t2.nii.gz".
+
+    Of several patterns, it is the first whose file exists.
+    """
+    named = {what: [filled(file, row) for file in files] for what, files in source.files.items()}
+    return {what: next((f for f in own[:-1] if (root / f).is_file()), own[-1]) for what, own in named.items()}
 
 
 def _of_cohort(source: VolumesSource, table: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
@@ -288,7 +310,7 @@ def _wrong_row(source: VolumesSource, row: Mapping[str, str], wrong: Mapping[str
         return [f"no value in column {', '.join(empty)}"]
     places: dict[str, list[str]] = {}
     for what, why in wrong.items():
-        places.setdefault(why, []).append(f"{what} ({source.files[what]})")
+        places.setdefault(why, []).append(f"{what} ({' or '.join(source.files[what])})")
     return [f"{', '.join(own)}: {why}" for why, own in places.items()]
 
 
@@ -300,11 +322,16 @@ def _empty(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
 def _wrong_files(source: VolumesSource, root: Path, row: Mapping[str, str]) -> dict[str, str]:
     """Return what each file of a row is that can't be taken -> why; none where the row's cells name no files."""
     wrong = {}
-    for what, file in _files(source, row).items() if not _empty(source, row) else ():
-        if leads_out(file):
+    for what, patterns in source.files.items() if not _empty(source, row) else ():
+        files = {filled(pattern, row) for pattern in patterns}
+        if any(map(leads_out, files)):
             wrong[what] = "its path leads out of the folder of the data"
-        elif not (root / file).is_file():
-            wrong[what] = _ABSENT + _instead(root, row, source.files[what])
+            continue
+        there = [file for file in files if (root / file).is_file()]
+        if not there:
+            wrong[what] = _ABSENT + next(filter(None, (_instead(root, row, one) for one in patterns)), "")
+        elif len(there) > 1:
+            wrong[what] = _SEVERAL
     return wrong
 
 
@@ -345,7 +372,7 @@ def read_patient(
     direction, and a mask may cover a part of them. Slices are the third axis of the first channel's file.
     """
     root /= source.folder
-    out, files = Reading(), _files(source, row)
+    out, files = Reading(), _files(source, root, row)
     for name, channel in source.channels.items():
         about = f"channel {name}"
         with errors_as_findings(out.findings, about):

@@ -15,7 +15,7 @@ import yaml
 from crossover.core.file_names import alike
 from crossover.core.wording import counted
 from crossover.sources.findings import LEAVES_OUT
-from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, in_doubt
+from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
@@ -90,7 +90,8 @@ def draft(
     if model and not structures and there.issuperset(model.structures):
         structures = model.structures
     cohorts = {
-        c: replace(given, found=as_called(merged(given.found, structures), channels)) for c, given in cohorts.items()
+        c: replace(given, found=merged(as_called(given.found, channels), structures, channels))
+        for c, given in cohorts.items()
     }
     target = cohorts["target"].found
     images = matched_channels(cohorts, channels)
@@ -101,6 +102,8 @@ def draft(
         test, sizes = test_and_sizes(taken["target"])
     except ValueError as error:
         raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
+    if not all(taken.values()):
+        raise DraftError(_nobody(cohorts["source"], [*images.of("source"), *drawn.of("source")]))
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
     values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
     notes = _assumptions(cohorts, tests, sizes, images, drawn, structures)
@@ -241,12 +244,29 @@ def _taken(found: Inventory, names: Sequence[str]) -> int:
 
 
 def _with_files(found: Inventory, names: Sequence[str]) -> int:
-    return found.count_patients(c for c, lacks in found.cases.items() if NO_FILE not in {lacks.get(n) for n in names})
+    whys = {case: [lacks[name] for name in names if name in lacks] for case, lacks in found.cases.items()}
+    return found.count_patients(c for c, own in whys.items() if not any(w == NO_FILE or SEVERAL in w for w in own))
 
 
 def _why(found: Inventory, names: Sequence[str]) -> str:
-    left = found.about_left_out(found.left_out(names), LEFT_OUT)
-    return "\n".join([f"{found.taken(names)} would be taken", *left, *found.spellings()])
+    left = found.left_out(names)
+    lines = [f"{found.taken(names)} would be taken", *found.about_left_out(left, LEFT_OUT), *found.spellings()]
+    if not found.dicom and any(NO_FILE in reason for reason in left.values()):
+        lines += [f"{what}: {_counted(found, what)}" for what in ("channels", "structures")]
+        lines.append(
+            "if patients' files have different names: --channels NAME=FOUND+FOUND and --structures NAME=FOUND+FOUND "
+            "take, for each patient, whichever of the files there is"
+        )
+    return "\n".join(lines)
+
+
+def _nobody(given: FoundCohort, names: Sequence[str]) -> str:
+    return f"{given.path}: no patient has all of {', '.join(names)}; {_why(given.found, names)}"
+
+
+def _counted(found: Inventory, what: str) -> str:
+    """Return the names of channels or structures, each with the number of cases that have a file of it."""
+    return ", ".join(f"{kind.name} ({len(found.with_file(kind.name))})" for kind in found.kinds(what))
 
 
 def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -> str:

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from crossover.core.image_names import ending
+from crossover.core.image_names import without_ending
 from crossover.core.wording import first_few
-from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, in_doubt
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, files_of, in_doubt
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import key_of, may_mean_the_same
 
@@ -32,7 +33,7 @@ class FoundCohort:
 
     def kinds(self, what: str) -> Sequence[ChannelKind] | Sequence[StructureKind]:
         """Return what there is of "channels" or "structures"."""
-        return self.found.channels if what == "channels" else self.found.structures
+        return self.found.kinds(what)
 
     def structure(self, name: str) -> StructureKind:
         """Return a structure by its name in the inventory."""
@@ -57,14 +58,22 @@ class ChosenNames:
         return [own[cohort] for own in self.names.values()]
 
 
-def merged(found: Inventory, names: Sequence[str]) -> Inventory:
-    """Return an inventory in which a DICOM export's structures that are asked for together, with +, are one."""
+def merged(found: Inventory, names: Sequence[str], channels: Sequence[str] = ()) -> Inventory:
+    """Return an inventory in which names that are asked for together, with +, are one structure, or one channel.
+
+    Of a DICOM export these are structures only. Of volumes, names that most patients have together are not joined.
+    """
+    if not found.dicom:
+        for what, asked in (("channels", channels), ("structures", names)):
+            for own, said in _asked(asked).items():
+                found = _with_either(found, what, own, said)
+        return found
     structures = list(found.structures)
     cases = {case: dict(lacks) for case, lacks in found.cases.items()}
     elsewhere = {case: {c: list(apart) for c, apart in own.items()} for case, own in found.elsewhere.items()}
     for own, said in _asked(names).items():
         kinds = [kind for kind in structures if kind.name in said and "file" not in kind.rule]
-        if len(said) < 2 or not kinds or not found.dicom:
+        if len(said) < 2 or not kinds:
             continue
         called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
         structures = [kind for kind in structures if kind not in kinds and kind.name != own]
@@ -79,6 +88,25 @@ def merged(found: Inventory, names: Sequence[str]) -> Inventory:
             if all(why):
                 lacks[own] = str(why[0])
     return found.with_others(structures=structures, cases=cases, elsewhere=elsewhere)
+
+
+def _with_either(found: Inventory, what: str, own: str, said: Sequence[str]) -> Inventory:
+    """Return an inventory of volumes in which some names are one, as far as they can be, and what is passed is told."""
+    there = [name for name in dict.fromkeys(said) if name in {kind.name for kind in found.kinds(what)}]
+    there = [name for name in there if found.count_having(name)]
+    joinable = found.joinable(what, there)
+    passed = [name for name in there if name not in joinable]
+    if len(joinable) > 1:
+        found = found.joined(what, own, joinable)
+        left: dict[str, Any] = {what: [kind for kind in found.kinds(what) if kind.name not in passed]}
+        found = replace(found, **left)
+    if not passed:
+        return found
+    note = (
+        f"{own} is {' or '.join(joinable)}, and not {' or '.join(passed)}: + takes whichever file a patient has, of "
+        "those of which most patients have one, with the same label; it joins no masks"
+    )
+    return replace(found, odd=[*found.odd, note])
 
 
 def as_called(found: Inventory, names: Sequence[str]) -> Inventory:
@@ -252,7 +280,7 @@ def names_told(cohorts: Cohorts, channels: ChosenNames, structures: ChosenNames,
     notes += [f"structure {name}: {_called(cohorts, own)}" for name, own in structures.names.items()]
     notes += [note for name, own in structures.names.items() for note in _sides(cohorts, name, own)]
     notes += _drawn_elsewhere(cohorts, channels)
-    return notes + _several(cohorts, asked) + _not_chosen(cohorts, channels, structures, asked)
+    return notes + _not_chosen(cohorts, channels, structures, asked)
 
 
 def _called(cohorts: Cohorts, own: Mapping[str, str]) -> str:
@@ -268,9 +296,8 @@ def _sides(cohorts: Cohorts, name: str, own: Mapping[str, str]) -> list[str]:
     found[key_of(name)[0]].append(name)
     for c, called in own.items():
         kind = cohorts[c].structure(called)
-        file = kind.rule.get("file", "")
-        words = re.sub(r"\{[^{}]*\}", " ", file.removesuffix(ending(file)))
-        texts = [*(n for n in kind.names if isinstance(n, str)), words, called if "label" in kind.rule else ""]
+        words = [re.sub(r"\{[^{}]*\}", " ", without_ending(file)) for file in files_of(kind.rule)]
+        texts = [*(n for n in kind.names if isinstance(n, str)), *words, called if "label" in kind.rule else ""]
         for side, text in ((key_of(text)[0], text.strip("/ ")) for text in texts):
             found[side].append(f"{text} of {cohorts[c].label}")
     if not ("left" in found and "right" in found):
@@ -291,21 +318,6 @@ def _drawn_elsewhere(cohorts: Cohorts, channels: ChosenNames) -> list[str]:
                 f"look: the structures of {given.label} were drawn on {drawn_on[0]}, and land on {took} only where "
                 f"that has the same grid; to take {drawn_on[0]}: --channels {option}"
             )
-    return notes
-
-
-def _several(cohorts: Cohorts, asked: Sequence[str]) -> list[str]:
-    """Tell of volumes, each with a file of its own, of which a cohort has several of the names given."""
-    notes = []
-    for own, said in _asked(asked).items():
-        for given in (g for g in cohorts.values() if not g.found.dicom):
-            there = [s for s in said if any(kind.name == s for kind in given.found.structures)]
-            there = [s for s in there if given.found.count_having(s)]
-            if len(there) > 1:
-                notes.append(
-                    f"look: {given.label} has {' and '.join(there)}: {own} is {there[0]}, the first given, since + "
-                    "joins no masks"
-                )
     return notes
 
 

@@ -74,8 +74,23 @@ class StructureKind:
         """What the files call it: its names in them, or its file, with the label if that holds several."""
         if "file" not in self.rule:
             return ", ".join(map(str, self.names))
-        file = re.sub(r"^(\{[^{}]*\}/)+", "", self.rule["file"])
-        return file + (f", label {self.rule['label']}" if "label" in self.rule else "")
+        return _shown(self.rule) + (f", label {self.rule['label']}" if "label" in self.rule else "")
+
+
+def files_of(rule: Any) -> list[str]:
+    """Return the patterns of files that a channel's or structure's rule has; none of one without files."""
+    file = rule.get("file", []) if isinstance(rule, dict) else rule
+    return file if isinstance(file, list) else [file]
+
+
+def _shown(rule: Any) -> str:
+    """Return the patterns of a rule without the patients' folders: "cord.nii.gz or Myelon.nrrd"."""
+    return " or ".join(re.sub(r"^(\{[^{}]*\}/)+", "", file) for file in files_of(rule))
+
+
+def beside_file(rule: Any) -> Any:
+    """Return what a rule says beside its files: a label, or the number of a volume."""
+    return {key: value for key, value in rule.items() if key != "file"} if isinstance(rule, dict) else None
 
 
 Lacks = dict[str, str]
@@ -86,6 +101,12 @@ NO_FILE = "no such file"
 
 NONE = "series-missing"
 """How the reason begins why a study of DICOM lacks a channel of which no series may be one."""
+
+DOUBLED = {"channels": "series-ambiguous", "structures": "structure-doubled"}
+"""The finding of a patient who has several of the files of which each patient may have one."""
+
+SEVERAL = "several files in place of one"
+"""What is wrong with such a patient."""
 
 USUAL = 0.8
 """Share of the patients with the most frequent channel or structure that others must have to be proposed with it."""
@@ -197,6 +218,67 @@ class Inventory:
             if own - there[first] and (not images <= own or (drawn and not drawn & own))
         }
 
+    def kinds(self, what: str) -> Sequence[ChannelKind] | Sequence[StructureKind]:
+        """Return what there is of "channels" or "structures"."""
+        return self.channels if what == "channels" else self.structures
+
+    def with_file(self, name: str) -> set[str]:
+        """Return the cases that have a file of a channel or structure."""
+        return {case for case, lacks in self.cases.items() if lacks.get(name) != NO_FILE}
+
+    def joinable(self, what: str, names: Sequence[str]) -> list[str]:
+        """Return those of some volumes' names that can be one channel or structure, whichever file a patient has.
+
+        A name is left out if most of its patients have a file of those before it too, or if it is another label, or
+        another volume of its file, than the first.
+        """
+        rules = {kind.name: kind.rule for kind in self.kinds(what)}
+        out: list[str] = []
+        having: set[str] = set()
+        for name in (n for n in dict.fromkeys(names) if n in rules and files_of(rules[n])):
+            own = self.with_file(name)
+            if not out or (len(own - having) > len(own & having) and _alike(rules[out[0]], rules[name])):
+                out.append(name)
+                having |= own
+        return out
+
+    def joined(self, what: str, own: str, names: Sequence[str]) -> Inventory:
+        """Return an inventory in which volumes of some names, all `joinable`, are one called `own`.
+
+        A patient with several of the files lacks it, as a run would refuse the patient.
+        """
+        kinds = [kind for name in names for kind in self.kinds(what) if kind.name == name]
+        most = max(kinds, key=lambda kind: len(self.with_file(kind.name)))
+        files = [file for kind in kinds for file in files_of(kind.rule)]
+        rule = most.rule | {"file": files} if isinstance(most.rule, dict) else files
+        about: dict[str, Any] = {"name": own, "rule": rule, "patients": sum(kind.patients for kind in kinds)}
+        if isinstance(most, ChannelKind):
+            images = [kind for kind in kinds if isinstance(kind, ChannelKind)]
+            about |= {"quoted": files, "extent_mm": max(kind.extent_mm for kind in images)}
+        cases = {}
+        for case, lacks in self.cases.items():
+            there = [name for name in names if lacks.get(name) != NO_FILE]
+            why = lacks.get(there[0], "") if there else NO_FILE
+            if len(there) > 1:
+                why = f"{DOUBLED[what]}, {SEVERAL}"
+            others = {name: reason for name, reason in lacks.items() if name not in (own, *names)}
+            cases[case] = others | ({own: why} if why else {})
+        left = [replace(most, **about) if kind is most else kind for kind in self.kinds(what)]
+        left = [kind for kind in left if kind.name == own or kind.name not in names]
+        left = [kind for kind in left if kind.name != own or kind.rule is rule]
+        doubts = {in_doubt(kind) for kind in kinds if isinstance(kind, ChannelKind) and kind.doubt}
+        odd = [line for line in self.odd if line not in doubts]
+        changed: dict[str, Any] = {what: left, "cases": cases, "odd": odd}
+        joined = replace(self, **changed)
+        joined.odd += [in_doubt(kind) for kind in joined.channels if kind.name == own and kind.doubt and doubts]
+        return joined.told_anew(self)
+
+    def told_anew(self, before: Inventory) -> Inventory:
+        """Return this inventory with its own hints at several names of one structure, where it has those of before."""
+        old = {*before.spellings()}
+        odd = [line for line in self.odd if line not in old]
+        return replace(self, odd=[*odd, *self.spellings()] if len(odd) < len(self.odd) else odd)
+
     def about_apart(self, folder: Path) -> list[str]:
         """Return what to do with groups of a folder that are apart, a sentence each."""
         return [
@@ -206,7 +288,30 @@ class Inventory:
         ]
 
     def spellings(self) -> list[str]:
-        """Return which structures may be one under several names, as no patient has two of them, a sentence each."""
+        """Return which names may be of one channel or structure, as no patient has two of them, a sentence each."""
+        return [*self._channels_apart(), *self._structures_apart()]
+
+    def _channels_apart(self) -> list[str]:
+        """Return which volumes of one modality no patient has two of, though no group of folders has its own names."""
+        lines = []
+        for modality in dict.fromkeys(kind.modality for kind in self.channels if not self.dicom and not self.apart()):
+            group: list[ChannelKind] = []
+            having: set[str] = set()
+            for kind in (k for k in self.channels if k.modality == modality and self.with_file(k.name)):
+                if not having & self.with_file(kind.name) and (not group or _alike(group[0].rule, kind.rule)):
+                    group.append(kind)
+                    having |= self.with_file(kind.name)
+            if len(group) > 1:
+                own = "ct" if modality == "CT" else group[0].name
+                lines.append(
+                    "no patient has two of "
+                    + ", ".join(f"{_shown(kind.rule)} ({len(self.with_file(kind.name))})" for kind in group)
+                    + ": they may be one channel under several names, and are a channel each here; to take whichever a "
+                    f"patient has: --channels {own}={'+'.join(kind.name for kind in group)}"
+                )
+        return lines
+
+    def _structures_apart(self) -> list[str]:
         having = {s.name: self._having(s.name) for s in self.structures}
         groups: list[list[StructureKind]] = []
         for kind in (s for s in self.structures if having[s.name]):
@@ -219,18 +324,16 @@ class Inventory:
             "no patient has two of "
             + ", ".join(f"{kind.called} ({len(having[kind.name])})" for kind in group)
             + ": they may be one structure under several names, and are a structure each here; "
-            + (
-                f"to join them: --structures {group[0].name}={'+'.join(kind.name for kind in group)}"
-                if not any("file" in kind.rule for kind in group)
-                else "to join them, give the files one name, or name them by a column of a table of patients"
-            )
+            f"to join them: --structures {group[0].name}={'+'.join(kind.name for kind in group)}"
             for group in groups
             if len(group) > 1
         ]
 
     @staticmethod
     def _spelt(kind: StructureKind, other: StructureKind) -> bool:
-        a, b = (stem(k.rule["file"].rpartition("/")[2]) if "file" in k.rule else str(k.names[0]) for k in (kind, other))
+        a, b = (
+            stem(files_of(k.rule)[0].rpartition("/")[2]) if "file" in k.rule else str(k.names[0]) for k in (kind, other)
+        )
         labels = [k.rule.get("label") if "file" in k.rule else None for k in (kind, other)]
         return labels[0] == labels[1] and one_of_two_spellings(a, b)
 
@@ -290,6 +393,10 @@ class Inventory:
         kinds = [{k: v for k, v in vars(kind).items() if k != "example"} for kind in self.channels]
         values = asdict(replace(self, channels=[])) | {"channels": kinds}
         return values | {"proposed": self.proposed, "left_out": self.left_out(self.proposed)}
+
+
+def _alike(rule: Any, other: Any) -> bool:
+    return isinstance(rule, dict) == isinstance(other, dict) and beside_file(rule) == beside_file(other)
 
 
 def in_doubt(kind: ChannelKind) -> str:

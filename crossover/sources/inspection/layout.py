@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from crossover.core.image_names import ending
+from crossover.core.image_names import ending, without_ending
 from crossover.sources.inspection.scans import SCAN, named_scan, replaced
 
 MOST_ROLES = 60
@@ -99,11 +99,15 @@ def named_by(paths: Sequence[str], names: Collection[str]) -> Layout:
 
 
 def _often(options: Iterable[Option], least: int = 2) -> dict[str, dict[str, str]]:
+    """Return the patterns that a fifth of the patients have, or `least`, in whatever format of an image."""
     roles: dict[str, dict[str, str]] = defaultdict(dict)
+    having: dict[str, set[str]] = defaultdict(set)
     for path, pattern, patient in options:
         roles[pattern].setdefault(patient, path)
+        having[without_ending(pattern)].add(patient)
     patients = {p for files in roles.values() for p in files}
-    return {r: files for r, files in sorted(roles.items()) if len(files) >= max(least, len(patients) / 5)}
+    enough = max(least, len(patients) / 5)
+    return {r: files for r, files in sorted(roles.items()) if len(having[without_ending(r)]) >= enough}
 
 
 def _named_in(paths: Iterable[str], patients: Collection[str]) -> Iterator[Option]:
@@ -153,15 +157,17 @@ def _by_name(paths: Sequence[str], parted: Callable[[str], Iterator[tuple[str, s
     The rest of the name says what it is: "case01_t2", "case01_seg".
     """
     options = {path: [own for own in parted(path) if SCAN not in own[1]] for path in paths}
-    times = Counter(pattern for own in options.values() for pattern, _ in own)
+    times = Counter(without_ending(pattern) for own in options.values() for pattern, _ in own)
     roles_of: dict[str, set[str]] = defaultdict(set)
     for own in options.values():
         for pattern, patient in own:
-            if times[pattern] > 1:
+            if times[without_ending(pattern)] > 1:
                 roles_of[patient].add(pattern)
     for path, own in options.items():
         kept = [
-            (len(roles_of[patient]), len(patient), pattern, patient) for pattern, patient in own if times[pattern] > 1
+            (len(roles_of[patient]), len(patient), pattern, patient)
+            for pattern, patient in own
+            if times[without_ending(pattern)] > 1
         ]
         if kept:
             _, _, pattern, patient = max(kept)

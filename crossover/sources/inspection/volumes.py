@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from crossover.core import incremental
 from crossover.core.cells import TableError
-from crossover.core.image_names import is_volume, stem
+from crossover.core.image_names import is_volume, stem, without_ending
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
 from crossover.imaging.grids import plane_of
@@ -34,6 +34,8 @@ from crossover.sources.inspection.inventory import (
     ChannelKind,
     Inventory,
     StructureKind,
+    beside_file,
+    files_of,
     grids_text,
     identifier,
     in_doubt,
@@ -222,7 +224,6 @@ class _Inspection:
     def _as_inventory(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
         structures = self._structures(masks, looks)
         kinds = [self._channel(name, file, looks) for name, file in channels.items()]
-        kinds.sort(key=lambda kind: (-kind.patients, kind.about == UNKNOWN))
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
         drawn = {patient: _drawn(look, structures) for patient, look in looks.items()}
         table = self._table()
@@ -236,7 +237,8 @@ class _Inspection:
         columns = table.columns if table else {"group": groups} if (groups := self._groups()) else {}
         odd = [*_copies(looks), *self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
         odd += self._unused(table)
-        found = Inventory(self.said.form, cases, kinds, structures, odd, source, columns, scans)
+        found = _in_any_format(Inventory(self.said.form, cases, kinds, structures, odd, source, columns, scans))
+        found.channels.sort(key=_likely)
         found.odd += [*found.about_apart(self.root), *found.spellings(), *found.alike()]
         return found
 
@@ -505,6 +507,22 @@ def _groups(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         if value:
             groups[value].append(patient)
     return dict(sorted(groups.items()))
+
+
+def _likely(kind: ChannelKind) -> tuple[int, bool]:
+    """Return the key by which channels are sorted, the likely ones first."""
+    return -kind.patients, kind.about == UNKNOWN
+
+
+def _in_any_format(found: Inventory) -> Inventory:
+    """Return an inventory in which volumes whose names differ in their formats only are one channel or structure."""
+    for what in ("channels", "structures"):
+        kinds = found.kinds(what)
+        same = _groups((f"{without_ending(files_of(k.rule)[0])} {beside_file(k.rule)}", k.name) for k in kinds)
+        for names in same.values():
+            if len(one := found.joinable(what, names)) > 1:
+                found = found.joined(what, min(names, key=len), one)
+    return found
 
 
 def _pattern(rule: Any) -> str:
