@@ -301,7 +301,8 @@ def _cohort(
         source["structures"] = {n: given.structure(own[cohort]).rule for n, own in structures.names.items()}
     names = [*channels.of(cohort), *structures.of(cohort)]
     if found.dicom or found.left_out(names):  # of volumes all voxels were read, of DICOM the headers only
-        source["allow"] = [*LEAVES_OUT]
+        of_files = not found.dicom or "label_maps" in source
+        source["allow"] = [code for code in LEAVES_OUT if of_files or not code.startswith("volume-")]
     return {"label": given.label, "role": cohort, "source": source, "test": test}
 
 
