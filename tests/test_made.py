@@ -43,6 +43,15 @@ def test_a_study_whose_file_was_deleted_stops_no_other_and_is_recommended_to_nob
     assert [run.studies for run in made.runs_of(there, [], "", Path("results"))] == [["a"], ["b"]]
 
 
+def test_a_study_whose_first_run_has_not_ended_is_told_by_verify(tmp_path, monkeypatch):
+    """Nothing that is planned of it could be called missing, so `verify` found nothing wrong."""
+    monkeypatch.setattr(made, "has_file", lambda study, config: study != ".made")
+    for name in (".made", "begun", "done"):
+        (tmp_path / name).mkdir()
+    write_json(tmp_path / "done/params.json", {"scale": "demo"})
+    assert made.unfinished(tmp_path) == ["begun"]
+
+
 def test_the_studies_of_the_report_are_one_run_and_each_other_study_is_a_run_without_it(tmp_path, monkeypatch):
     with_report(tmp_path, monkeypatch, "b", "a")
     there = {"a": "demo", "b": "demo", "c": "smoke"}

@@ -132,10 +132,10 @@ def verify(
 
     By default, the command checks every study that has results, at the scale at which they were made, and the report.
 
-    Exit status: 0 if everything is as recorded, 1 if not.
+    Exit status: 0 if everything is there and as recorded, 1 if not.
     """
     from crossover.execution.integrity import describe
-    from crossover.execution.made import command, made, runs_of
+    from crossover.execution.made import command, made, runs_of, unfinished
     from crossover.execution.verify import check_plan, verify
     from crossover.execution.workflow import read_workflow
 
@@ -145,6 +145,7 @@ def verify(
         if lost and not named:
             why = "config/studies/ has no such file: they, and a report that has them, are not checked"
             typer.echo(f"{RESULTS}/ has results of {first_few(lost)}, and {why}", err=True)
+        begun = [study for study in unfinished(RESULTS) if not named or study in named]
         jobs: dict[Path, GraphJob] = {}
         commands: dict[Path, str] = {}
         for run in runs_of(there, named, scale, RESULTS):
@@ -160,7 +161,9 @@ def verify(
             typer.echo(describe(check.findings, most=None))
     for name, value in asdict(again).items() if again else ():
         typer.echo(f"{name}: {value}")
-    if any(check.findings for check in checks) or (again and again.verdict == "different"):
+    if begun:
+        typer.echo(f"not complete: {first_few(begun)}, whose first run has not ended: start it again, or wait for it")
+    if begun or any(check.findings for check in checks) or (again and again.verdict == "different"):
         raise typer.Exit(1)
 
 

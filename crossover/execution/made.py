@@ -141,6 +141,12 @@ def made(results: Path, config: Path = CONFIG) -> tuple[dict[str, str], list[str
     return {study: scale for study, scale in there.items() if study not in lost}, lost
 
 
+def unfinished(results: Path, config: Path = CONFIG) -> list[str]:
+    """Return the studies of which something is there, though no run has ended that would tell what it was made for."""
+    folders = [path.name for path in sorted(results.glob("*")) if path.is_dir() and has_file(path.name, config)]
+    return [study for study in folders if not (results / study / "params.json").exists()]
+
+
 def not_in_report(studies: Collection[str], scale: str, results: Path, config: Path = CONFIG) -> list[str]:
     """Say which studies have results at this scale that a report of others lacks, and what makes one of all.
 
