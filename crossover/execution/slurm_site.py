@@ -118,7 +118,7 @@ def tells_of_all_users() -> bool:
 
 
 SLURM_SAYS = re.compile(
-    r"^(?:slurmstepd|srun|slurmd)\S*: (?:error: )?(.*(?:memory|oom|TIME LIMIT|PREEMPT|NODE FAIL).*)$", re.M
+    r"^(?:slurmstepd|srun|slurmd)\S*: (?:error: )?(fatal: .*|.*(?:memory|oom|PREEMPT|NODE FAIL|CANCELLED AT).*)$", re.M
 )
 """In a job's log, the lines in which Slurm says why it ended the job."""
 
