@@ -89,7 +89,7 @@ def test_a_site_may_keep_other_users_jobs_private(commands, private: str, told: 
      "Detected 1 oom_kill event in StepId=7.0. Some of the step tasks have been OOM Killed."),
     ("slurmstepd-n1: error: *** JOB 26 ON n1 CANCELLED AT 2026-11-28T17:58:17 DUE TO TIME LIMIT ***\n",
      "*** JOB 26 ON n1 CANCELLED AT 2026-11-28T17:58:17 DUE TO TIME LIMIT ***"),
-    ("slurmstepd-n1: error: *** JOB 27 ON n1 CANCELLED AT 2026-11-30T19:29:03 ***\n12:00:01 INFO 13 of 13 items to make",
+    ("slurmstepd-n1: error: *** JOB 27 ON n1 CANCELLED AT 2026-11-30T19:29:03 ***\nINFO 13 of 13 items to make",
      "*** JOB 27 ON n1 CANCELLED AT 2026-11-30T19:29:03 ***"),
     ("srun: fatal: Could not establish a configuration source\nWorkflowError:\nAt least one job did not complete.",
      "fatal: Could not establish a configuration source"),
