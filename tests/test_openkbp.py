@@ -63,7 +63,7 @@ def test_a_patient_is_read_as_it_was_written(tmp_path: Path, patient):
     write(tmp_path, "pt_2", hu, labels, mm=(4.68, 4.68, 3.0))
     found = rows(source(), tmp_path).cases
     assert list(found) == ["pt_1"]
-    assert all((tmp_path / f).exists() for f in patient_files(source(), found["pt_1"].row, tmp_path))
+    assert all((tmp_path / f).exists() for f in patient_files(source(), found["pt_1"].row, tmp_path).values())
     reading = read_patient(source(), found["pt_1"].row, tmp_path)
     channels, masks = reading.channels, reading.structures
     assert not reading.findings

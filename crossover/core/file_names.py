@@ -11,6 +11,9 @@ LONGEST = 100
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
+WRITTEN_ALIKE = "differ only in case, blanks, leading zeros or a decimal"
+"""How identifiers differ that `alike` puts together, as they may be one person's."""
+
 
 def unsafe(name: str) -> str:
     """Return why a name can't become a file's, in words that don't quote it; "" where it can."""

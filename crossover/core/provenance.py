@@ -77,7 +77,8 @@ def write_records(
     content["digest"] = digest(content)
     for path in {record_path(output) for output in outputs}:
         write_json(path, content)
-        write_json(KEPT / path, content)
+        if not path.is_relative_to(".cache"):  # where `crossover verify` trains again, which is no job of a run
+            write_json(KEPT / path, content)
 
 
 _timed: dict[str, float] = {}

@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from crossover.core.file_names import WRITTEN_ALIKE
 from crossover.core.wording import first_few
 from crossover.sources.findings import Finding
 from crossover.sources.ingest_report import CaseRecord
@@ -64,10 +65,6 @@ def same_images(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
             what = f"its values are those of an image of {first_few(others, 5)}"
             out[case].append(Finding("same-image", what, f"channel {channel}"))
     return out
-
-
-WRITTEN_ALIKE = "differ only in case, blanks, leading zeros or a decimal"
-"""How identifiers are told apart that may be one person's."""
 
 
 def alike_patients(names: Iterable[tuple[str, str]]) -> list[Finding]:

@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, uncomputed_cells
+from crossover.core.file_names import WRITTEN_ALIKE, unsafe
 from crossover.core.file_names import alike as written_alike
-from crossover.core.file_names import unsafe
 from crossover.core.tables import RawTable, read_table
 from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
-from crossover.sources.copies import WRITTEN_ALIKE
 from crossover.sources.dicom.landing import contradictory, land_file
 from crossover.sources.file_patterns import filled, links_below, matching, paths_below
 from crossover.sources.findings import Finding
