@@ -79,7 +79,7 @@ def test_at_smoke_the_answer_is_that_there_is_none(monkeypatch):
     shown = of(pairwise=table)
     smoke = of(STUDY.model_copy(update={"scale": "smoke"}), pairwise=table)
     assert [s.text for s in found(smoke, [Answer("", ["Train."], TextTable([], [], []))])] == [
-        "The scale smoke only shows that everything runs. Its scores mean nothing, so that they answer nothing."
+        "The scale smoke only shows that everything runs. Its scores mean nothing, so there is no answer."
     ]
     assert "hint" not in " ".join(s.text for s in how_sure(smoke))
     monkeypatch.setattr(page, "study_tables", SimpleNamespace(of_page=lambda _: {part: [] for part in page.PARTS}))
