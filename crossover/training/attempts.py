@@ -22,6 +22,20 @@ MOST = 2
 ADVICE = "more memory, a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
 ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
 """What ends a job by somebody's will; SIGINT is an exception."""
+_handled: set[int] = set()
+"""The signals that `attempt` handles now."""
+
+
+def _end_as_ever() -> None:
+    """Let a fork end by a signal as it would without `attempt`.
+
+    A handler in Python waits until a call returns, and a worker of a pool that waits for work would never end.
+    """
+    for number in _handled:
+        signal.signal(number, signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=_end_as_ever)
 
 
 @contextmanager
@@ -63,12 +77,10 @@ def killed(study: str) -> list[str]:
 @contextmanager
 def _removed_at_end(path: Path) -> Iterator[None]:
     """Remove a file if this process is asked to end, which it then does as ever. Only a main thread can be asked."""
-    process = os.getpid()
 
     def end(number: int, _: FrameType | None) -> None:
-        if os.getpid() == process:  # and not a fork of it
-            with suppress(OSError):
-                path.unlink()
+        with suppress(OSError):
+            path.unlink()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
@@ -76,8 +88,10 @@ def _removed_at_end(path: Path) -> Iterator[None]:
     own = [number for number in ASKED_TO_END if in_main and signal.getsignal(number) == signal.SIG_DFL]
     for number in own:
         signal.signal(number, end)
+    _handled.update(own)
     try:
         yield
     finally:
         for number in own:
             signal.signal(number, signal.SIG_DFL)
+        _handled.difference_update(own)
