@@ -268,16 +268,9 @@ class Inventory:
         left = [kind for kind in left if kind.name != own or kind.rule is rule]
         doubts = {in_doubt(kind) for kind in kinds if isinstance(kind, ChannelKind) and kind.doubt}
         odd = [line for line in self.odd if line not in doubts]
-        changed: dict[str, Any] = {what: left, "cases": cases, "odd": odd}
-        joined = replace(self, **changed)
-        joined.odd += [in_doubt(kind) for kind in joined.channels if kind.name == own and kind.doubt and doubts]
-        return joined.told_anew(self)
-
-    def told_anew(self, before: Inventory) -> Inventory:
-        """Return this inventory with its own hints at several names of one structure, where it has those of before."""
-        old = {*before.spellings()}
-        odd = [line for line in self.odd if line not in old]
-        return replace(self, odd=[*odd, *self.spellings()] if len(odd) < len(self.odd) else odd)
+        odd += [in_doubt(k) for k in left if isinstance(k, ChannelKind) and k.name == own and k.doubt and doubts]
+        changed: dict[str, Any] = {what: left, "cases": cases}
+        return replace(self, odd=odd).with_others(**changed)
 
     def about_apart(self, folder: Path) -> list[str]:
         """Return what to do with groups of a folder that are apart, a sentence each."""
