@@ -597,8 +597,8 @@ def test_the_real_table_has_52_patients_of_one_center_and_30_of_the_other():
 
 @real
 def test_a_real_case_is_read_with_its_left_parotid():
-    _, row = next(iter(rows(headneck("A"), HEADNECK).cases.values()))
-    reading = read_patient(headneck("A"), row, HEADNECK)
+    case = next(iter(rows(headneck("A"), HEADNECK).cases.values()))
+    reading = read_patient(headneck("A"), case.row, HEADNECK)
     channels, masks = reading.channels, reading.structures
     mask = sitk.GetArrayFromImage(masks["left"]) > 0
     ml = mask.sum() * np.prod(masks["left"].GetSpacing()) / 1000
