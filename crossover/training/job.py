@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -188,6 +188,15 @@ class Stages:
         shutil.rmtree(self.cache / stage, ignore_errors=True)
 
 
+def stage_keys(trainer: Stages, stages: list[Stage], code: str, failed: Collection[str]) -> dict[str, str]:
+    """Return the key of each stage by its name; a stage whose parent was not made has none to tell, but `UNMADE`."""
+    keys: dict[str, str] = {}
+    for stage in stages:
+        unmade = stage.parent in failed or keys.get(stage.parent or "") == UNMADE
+        keys[stage.name] = UNMADE if unmade else trainer.key(stage, code, keys)
+    return keys
+
+
 def train_stages(
     trainer: Stages,
     stages: list[Stage],
@@ -216,10 +225,7 @@ def train_stages(
         crossover.core.incremental.ItemsError: naming the stages that failed in any other way; the others are kept.
     """
     failed = incremental.failed_of(parents)
-    keys: dict[str, str] = {}
-    for stage in stages:  # a parent that was not made has no key to tell
-        unmade = stage.parent in failed or keys.get(stage.parent or "") == UNMADE
-        keys[stage.name] = UNMADE if unmade else trainer.key(stage, code, keys)
+    keys = stage_keys(trainer, stages, code, {*failed})
     by_name = {stage.name: stage for stage in stages}
 
     def make(name: str, folder: Path) -> dict:
