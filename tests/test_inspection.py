@@ -410,7 +410,20 @@ def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts
     for i in range(6):
         (north / f"p{i}").rename(north / f"P{i + 4:03d}")
     made = " ".join(new("mine", "--source", str(north), "--target", str(south)).output.split())
-    assert "look: 3 patients of both cohorts may be one, such as" in made
+    assert "look: 3 names occur in both cohorts (P004 and p4, P005 and p5, P008 and p8), written so that" in made
+    assert "write `prefix: source-` below `source:` of cohort mine_source" in made
+    assert "prefix" not in study_of(clone)["cohorts"]["mine_source"]["source"]
+
+
+def test_hospitals_that_number_their_patients_alike_get_a_prefix(tmp_path: Path, clone: Path):
+    from crossover.execution.readiness import readiness
+
+    a, b = (hospital(tmp_path / name, "t2", ["gland"], hu=False) for name in ("North", "South"))
+    made = " ".join(new("mine", "--source", a, "--target", b).output.split())
+    assert "look: 6 names occur in both cohorts (p0, p1, p2, p3, p4, p5): they are taken for different people" in made
+    sources = [about["source"].get("prefix") for about in study_of(clone)["cohorts"].values()]
+    assert sources == ["source-", None]
+    assert not readiness("mine", {}, 1).wrong
 
 
 def phantoms(source, folder: Path) -> Path:

@@ -132,13 +132,13 @@ def test_a_patient_who_lacks_a_file_is_named_with_what_is_lacking(clone: Path):
 
 
 def test_patients_of_one_name_in_two_cohorts_are_told_before_a_run_stops_at_them(clone: Path):
-    assert not [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
+    assert not [line for line in readiness("mine", {}, 1).wrong if "in both cohorts" in line]
     edited(clone, cohorts__mine_source__source__where={})
-    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
-    assert wrong.startswith("cohorts mine_source, mine_target: 8 patients of one name (p")
-    assert "`prefix: b-`" in wrong
+    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "in both cohorts" in line]
+    assert wrong.startswith("cohorts mine_source, mine_target: 8 names occur in both cohorts (p")
+    assert "write `prefix: b-` below `source:` of one of these cohorts" in wrong
     edited(clone, cohorts__mine_target__source__prefix="b-")
-    assert not [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
+    assert not [line for line in readiness("mine", {}, 1).wrong if "in both cohorts" in line]
 
 
 @pytest.mark.slow

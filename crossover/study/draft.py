@@ -12,8 +12,6 @@ from typing import Any
 
 import yaml
 
-from crossover.core.file_names import alike
-from crossover.core.wording import counted
 from crossover.sources.findings import LEAVES_OUT
 from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
@@ -28,6 +26,7 @@ from crossover.study.draft_names import (
     matched_structures,
     merged,
     names_told,
+    same_names,
 )
 from crossover.study.suggested import grid, source_test, test_and_sizes
 
@@ -105,8 +104,11 @@ def draft(
     if not all(taken.values()):
         raise DraftError(_nobody(cohorts["source"], [*images.of("source"), *drawn.of("source")]))
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
+    prefix, of_both = same_names(cohorts, name)
     values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
-    notes = _assumptions(cohorts, tests, sizes, images, drawn, structures)
+    if prefix:
+        values["cohorts"][f"{name}_source"]["source"]["prefix"] = prefix
+    notes = [*_assumptions(cohorts, tests, sizes, images, drawn, structures), *of_both]
     notes += [_prepared(values), *_of_images(cohorts, images)]
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
@@ -188,12 +190,6 @@ def _of_images(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> list[
                 if kind.values
             )
             notes.append(f"look: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
-    people = [given.found.patients_of(given.found.cases) for given in cohorts.values()]
-    if len(people) > 1 and (same := [two for two in alike(set().union(*people)) if len({*two} & people[0]) == 1]):
-        notes.append(
-            f"look: {counted(len(same), 'patient')} of both cohorts may be one, such as {' and '.join(same[0])}: their "
-            "names differ only in case, blanks, leading zeros or a decimal; leave each patient in one cohort"
-        )
     for c, given in cohorts.items():
         told = {in_doubt(kind) for kind in given.found.channels if kind.doubt}
         notes += [f"look: {cohorts[c].label}: {what}" for what in given.found.odd if what not in told]

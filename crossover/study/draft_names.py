@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crossover.core.file_names import WRITTEN_ALIKE, plainly_written
 from crossover.core.image_names import without_ending
-from crossover.core.wording import first_few
+from crossover.core.wording import counted, first_few
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, files_of, in_doubt
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import key_of, may_mean_the_same
@@ -260,6 +261,44 @@ def _remedy(cohorts: Cohorts, found: Mapping[str, _There]) -> str:
         f"say which are meant, as --channels {','.join(words)} (NAME=FOUND: one channel, called NAME by a cohort that "
         "has no FOUND)"
     )
+
+
+PREFIX = "source-"
+"""What is put before the names of the source's patients where both hospitals number their patients alike."""
+
+
+def same_names(cohorts: Cohorts, study: str) -> tuple[str, list[str]]:
+    """Return the `prefix` of the source's patients, "" for none, and what to say of names that occur in both cohorts.
+
+    Most names of the smaller cohort occur in the other where two hospitals number their patients alike, and so they
+    are taken for different people. Fewer, equal PatientIDs and names in one folder may be of the same people, about
+    whom only a person can decide.
+    """
+    if len(cohorts) < 2:
+        return "", []
+    of_each = [{plainly_written(p): p for p in g.found.patients_of(g.found.cases)} for g in cohorts.values()]
+    common = sorted(set.intersection(*map(set, of_each)))
+    if not common:
+        return "", []
+    pairs = [dict.fromkeys(names[own] for names in of_each) for own in common]
+    occur = "occurs" if len(pairs) == 1 else "occur"
+    both = (
+        f"look: {counted(len(pairs), 'name')} {occur} in both cohorts ({first_few([' and '.join(p) for p in pairs])})"
+    )
+    both += f", written so that they {WRITTEN_ALIKE}" if any(len(p) > 1 for p in pairs) else ""
+    by_id = any(g.found.dicom and g.found.source.get("patients") != "folder" for g in cohorts.values())
+    one_folder = len({g.path.resolve() for g in cohorts.values()}) == 1
+    if by_id or one_folder or 2 * len(common) <= min(map(len, of_each)):
+        return "", [
+            f"{both}: one person would be trained on and tested, so that `crossover check` refuses them. Leave each "
+            f"patient in one cohort; if they are different people, write `prefix: {PREFIX}` below `source:` of cohort "
+            f"{study}_source in the study's file"
+        ]
+    return PREFIX, [
+        f"{both}: they are taken for different people, whom two hospitals number alike, and `prefix: {PREFIX}` in the "
+        f"source of cohort {study}_source is put before its patients' names. If they are the same people, remove it, "
+        "and leave each in one cohort: one person would be trained on and tested"
+    ]
 
 
 def names_told(cohorts: Cohorts, channels: ChosenNames, structures: ChosenNames, asked: Sequence[str]) -> list[str]:
