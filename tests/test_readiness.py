@@ -222,6 +222,25 @@ def test_other_numbers_of_threads_are_tried_only_where_trainings_are_long(monkey
         assert any("with 1, 2 threads" in line for line in said) == long
 
 
+def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monkeypatch):
+    """Nine trainings for each of three draws, of 1,200 steps, two at once: 4.5 hours at a second a step."""
+    monkeypatch.setattr("crossover.execution.readiness.gpus", lambda: ())
+    monkeypatch.setattr("crossover.execution.readiness._at_paper_scale", lambda *given: [])
+    monkeypatch.setattr("crossover.execution.readiness._threads", lambda *given: [])
+    study = load_study("mine", "demo")
+    for seconds, load in ((0.001, 1.5), (1.0, 7.9)):
+        monkeypatch.setattr("crossover.execution.readiness.measured", lambda *given: Measured(seconds, 0.0))  # noqa: B023
+        said: list[str] = []
+        measure(study, {}, 2, said.append, load)
+        told = " ".join(said)
+        assert ("its load average was 7.9 on 2 cores before this command measured anything" in told) == (load > 2)
+        assert ("To train for less time" in told) == (seconds == 1.0)
+    assert "`scales.demo.splits.replicates.draws: 2` saves 1.5 h" in told
+    assert "`strategies without aggregated` saves 60 min" in told
+    assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h. " in told
+    assert "sizes: " not in told, "fewer than three sizes tell no crossover"
+
+
 @pytest.mark.thorough
 def test_scales_with_other_numbers_of_threads_are_measured_one_after_the_other():
     """As the uterus study's are; TensorFlow refuses another number in the process that it has begun to work in."""

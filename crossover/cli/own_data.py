@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from shutil import which
@@ -310,6 +311,7 @@ def check(
 
     Exit status: 0 if the study can run, 1 if it can't, 2 if its file is wrong.
     """
+    load = os.getloadavg()[0]  # before this command's own work adds to it
     from crossover.execution.readiness import costs, measure, readiness
 
     settings = workflow_settings(name, scale, data)
@@ -327,7 +329,7 @@ def check(
             typer.echo(line)
         costs(found.study, settings, cores, typer.echo)
         if not no_measure:
-            measure(found.study, settings, cores, typer.echo)
+            measure(found.study, settings, cores, typer.echo, load)
 
 
 @in_workflow_folder
