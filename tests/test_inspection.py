@@ -27,7 +27,7 @@ from crossover.report.inspection_page import _picture
 from crossover.sources.cases import make_cases
 from crossover.sources.findings import ELSEWHERE
 from crossover.sources.inspection import inspect
-from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, StructureKind, identifier
+from crossover.sources.inspection.inventory import NO_FILE, WINDOW, ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import group_names, key_of
 from crossover.sources.inspection.tree import layout
@@ -734,7 +734,7 @@ def test_folders_of_one_name_and_structures_of_one_label_are_told_apart(tmp_path
 def test_a_study_says_no_number_of_patients_which_more_patients_would_make_wrong(tmp_path: Path, clone: Path):
     a, b = hospital(tmp_path / "North", "CT", ["gland"]), hospital(tmp_path / "South", "CT", ["gland"])
     assert new("mine", "--source", a, "--target", b).exit_code == 0
-    assert study_of(clone)["data"] == "The cases are patients of South and North."
+    assert study_of(clone)["data"] == "The cases are patients of two cohorts, South and North."
 
 
 def test_the_only_channel_of_a_ct_study_is_called_as_its_base_calls_it(tmp_path: Path, clone: Path):
@@ -1064,6 +1064,29 @@ def test_pictures_are_shown_as_radiologists_see_them(axes):
     image = sitk.DICOMOrient(sitk.GetImageFromArray(values), axes)
     shown = imread(BytesIO(b64decode(_picture(lambda: image).split(",")[1])))[..., 0]
     assert shown[:5, :5].all() and shown.sum() == 25
+
+
+def test_a_picture_is_shown_in_its_own_window_or_that_of_the_body():
+    """Air with a body of soft tissue (0 to 79 HU) and some bone; the window 40/400 shows -160 black and 240 white."""
+    values = np.full((1, 20, 20), -1000, np.float32)
+    values[0, 5:15, 5:13] = np.arange(80).reshape(10, 8)
+    values[0, 5:15, 13:15] = 1000
+    image = sitk.GetImageFromArray(values)
+
+    def greys() -> np.ndarray:
+        return imread(BytesIO(b64decode(_picture(lambda: image).split(",")[1])))[..., 0]
+
+    assert greys()[0, 0] == 0 and 0.05 < np.ptp(greys()[5:15, 5:13]) < 0.1, "from soft tissue to bone"
+    for tag, value in zip(WINDOW, ("40", "400")):
+        image.SetMetaData(tag, value)
+    assert greys()[5, 5] == pytest.approx(160 / 400, abs=0.01) and greys()[5, 14] == 1
+    image.SetMetaData(WINDOW[0], "30000")
+    assert 0.05 < np.ptp(greys()[5:15, 5:13]) < 0.1, "a window of other values is none"
+
+
+def test_the_example_of_a_dicom_export_has_the_window_of_its_header(exports: Path):
+    image = inspect(exports / "source", 1).channels[0].example()
+    assert [float(image.GetMetaData(tag)) for tag in WINDOW] == [40, 400]
 
 
 def both_centers(exports: Path, folder: Path, change: Callable[[int, pydicom.Dataset], object]) -> Path:

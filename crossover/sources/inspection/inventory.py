@@ -96,6 +96,8 @@ def beside_file(rule: Any) -> Any:
 Lacks = dict[str, str]
 """Channel or structure -> why a patient lacks it; what the patient has does not stand there."""
 
+WINDOW = ("0028|1050", "0028|1051")
+"""How ITK calls the center and width (values) of the window that an image is to be shown in."""
 NO_FILE = "no such file"
 """Why a patient lacks something of whom there is no file for it."""
 
