@@ -83,7 +83,7 @@ def test_the_caption_counts_every_training_that_is_drawn(frames):
 def test_the_caption_says_how_sure(frames):
     title, text = caption("learning_curves", frames, STUDY)
     assert title == "Learning curves and crossover"
-    assert "40 Uterus test cases" in text and "2 trainings of each" in text
+    assert "40 test cases of Uterus" in text and "2 trainings of each" in text
     assert "other patients and other trainings" in text
     row = frames["crossover"].query("ahead == 'transfer-L1' and overtakes == 'scratch'").iloc[0]
     assert f"UT-only over TL (L1) at n = {np.ceil(row['n']):.0f}" in text

@@ -64,7 +64,7 @@ def test_it_belongs_to_studies_with_sizes_and_says_what_it_is_about(tables):
     figure = find("figures", "ranks")
     assert figure.applies(STUDY) and not figure.applies(load_study("prostate", "smoke"))
     title, text = caption("ranks", {"ranking": tables[0]}, STUDY)
-    assert "ranks" in title and "1,000 bootstrap samples of the 16 Uterus test cases" in text
+    assert "ranks" in title and "1,000 bootstrap samples of the 16 test cases of Uterus" in text
     assert "not to other trainings" in text
 
 

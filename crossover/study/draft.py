@@ -138,7 +138,7 @@ def _values(
         "title": ", ".join(map(_label, drawn.names)).capitalize()
         + f": {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
-        "data": f"The cases are patients of {' and '.join(cohorts[c].label for c in reversed(cohorts))}.",
+        "data": _data_told([cohorts[c].label for c in reversed(cohorts)]),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
         **_series(cohorts, images),
@@ -154,6 +154,10 @@ def _values(
     values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
     return values
+
+
+def _data_told(labels: Sequence[str]) -> str:
+    return f"The cases are patients of {'two cohorts, ' if len(labels) > 1 else ''}{' and '.join(labels)}."
 
 
 def _is_ct(kinds: Sequence[ChannelKind], images: ChosenNames) -> bool:

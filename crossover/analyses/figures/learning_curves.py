@@ -81,8 +81,8 @@ def caption(frames: Frames, study: Study) -> str:
     dotted = f" Dotted: the mean of {' and of '.join(unsized)}, trained on none of them." if unsized else ""
     text = (
         f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} "
-        f"{captions.target(study)} test cases by number of {captions.target(study)} training "
-        f"patients; each point is a training, {several} of each family and size. "
+        f"test cases of {captions.target(study)} by number of its training patients; "
+        f"each point is a training, {several} of each family and size. "
         f"Lines: monotone fits{_bands(curves, confidence)}.{dotted} "
         f"Right: {RIGHT.format(what='family', confidence=confidence)}."
     )
