@@ -1,10 +1,12 @@
 """What `crossover inspect` finds in folders of images, and that an ingest takes what it proposes."""
 
+import copy
 import itertools
 import json
 import shutil
 from base64 import b64decode
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -30,6 +32,7 @@ from crossover.sources.inspection import inspect
 from crossover.sources.inspection.inventory import NO_FILE, WINDOW, ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import group_names, key_of
+from crossover.sources.inspection.series import either
 from crossover.sources.inspection.tree import layout
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
@@ -38,6 +41,7 @@ from crossover.sources.volumes import read_patient
 from crossover.study.draft import _lines
 from crossover.study.draft_names import (
     ChosenNames,
+    DraftError,
     FoundCohort,
     matched_channels,
     matched_structures,
@@ -1099,6 +1103,49 @@ def both_centers(exports: Path, folder: Path, change: Callable[[int, pydicom.Dat
             place.parent.mkdir(parents=True, exist_ok=True)
             dataset.save_as(place)
     return folder
+
+
+def test_series_of_two_names_are_one_channel_by_patient(exports: Path, tmp_path: Path):
+    """All twelve patients have a PD; the even ones a T2 too, the others a FLAIR, and the first both of these."""
+    folder = tmp_path / "all"
+    for k, path in enumerate(sorted(p for p in exports.glob("*/*") if p.is_dir())):
+        for file in path.rglob("*.dcm"):
+            dataset = pydicom.dcmread(file)
+            kinds = ("pd", "flair" if k % 2 else "t2 tse", *(["flair"] if k == 0 else []))
+            for n, kind in enumerate(kinds if dataset.Modality == "CT" else ()):
+                image = copy.deepcopy(dataset)
+                image.Modality, image.SeriesDescription = "MR", kind
+                image.SeriesInstanceUID += f".{n}"
+                image.SOPInstanceUID += f".{n}"
+                (folder / f"{k}/{n}").mkdir(parents=True, exist_ok=True)
+                image.save_as(folder / f"{k}/{n}" / file.name)
+    found = inspect(folder, 1)
+    joined = merged(found, [], ["mr=t2+flair"])
+    rule = next(kind.rule for kind in joined.channels if kind.name == "mr")
+    assert {"t2", "flair"}.isdisjoint(kind.name for kind in joined.channels)
+    assert (found.count_having("t2"), joined.count_having("mr")) == (6, 11)
+    data = DicomSource(kind="dicom", folder=".", **{k: v for k, v in found.source.items() if k == "patients"})
+    taken = would_take(data, IngestRules(series={"mr": rule}), folder, 1)
+    assert len(taken.patients) == joined.count_having("mr")
+
+
+def test_series_that_differ_in_more_than_words_are_no_channel():
+    t2, flair, pet = (
+        {"modality": "MR", "description": "t2"},
+        {"modality": "MR", "description": "flair"},
+        {"modality": "PT"},
+    )
+    assert either([t2, flair]) == {"modality": "MR", "description": "(?:t2)|(?:flair)"}
+    assert either([t2 | {"plane": "axial"}, flair | {"plane": "axial", "repeated": "last"}]) == {
+        "modality": "MR", "plane": "axial", "description": "(?:t2)|(?:flair)"
+    }  # fmt: skip
+    assert either([t2, {"modality": "MR"}]) == {"modality": "MR"}
+    assert either([t2, pet]) is None
+    found = Inventory(
+        "", {}, [replace(channel(n), rule=r) for n, r in (("t2", t2), ("pet", pet))], [], [], {"kind": "dicom"}
+    )
+    with pytest.raises(DraftError, match="differ in more than their plane and the words"):
+        merged(found, [], ["x=t2+pet"])
 
 
 def drawn_elsewhere(dataset: pydicom.Dataset) -> None:

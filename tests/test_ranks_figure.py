@@ -71,4 +71,4 @@ def test_it_belongs_to_studies_with_sizes_and_says_what_it_is_about(tables):
 def test_without_a_ranking_it_says_so(tables):
     none = [table.iloc[:0] for table in tables]
     assert ranks.draw(*none, STUDY).texts
-    assert "the 0 Uterus" in caption("ranks", {"ranking": none[0]}, STUDY)[1]
+    assert "the 0 test cases of Uterus" in caption("ranks", {"ranking": none[0]}, STUDY)[1]

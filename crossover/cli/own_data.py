@@ -131,7 +131,7 @@ def new(
         str,
         typer.Option(
             help="Comma-separated channels, by the names that `crossover inspect` prints; NAME=FOUND takes FOUND and "
-            "calls it NAME. Of volumes, NAME=FOUND+FOUND takes whichever of them a patient has."
+            "calls it NAME; NAME=FOUND+FOUND takes whichever of them a patient has."
         ),
     ] = "",
     structures: Annotated[

@@ -15,6 +15,7 @@ from crossover.core.wording import counted, first_few
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, files_of, in_doubt
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import key_of, may_mean_the_same
+from crossover.sources.inspection.series import either
 
 CT_CHANNEL = "ct"
 """The channel of the base `ct`, whose rule and window are for it."""
@@ -62,13 +63,19 @@ class ChosenNames:
 def merged(found: Inventory, names: Sequence[str], channels: Sequence[str] = ()) -> Inventory:
     """Return an inventory in which names that are asked for together, with +, are one structure, or one channel.
 
-    Of a DICOM export these are structures only. Of volumes, names that most patients have together are not joined.
+    Of a DICOM export the channels that are joined differ in the words that select their series, or in their plane. Of
+    volumes, names that most patients have together are not joined.
+
+    Raises:
+        DraftError: channels of a DICOM export differ in more.
     """
     if not found.dicom:
         for what, asked in (("channels", channels), ("structures", names)):
             for own, said in _asked(asked).items():
                 found = _with_either(found, what, own, said)
         return found
+    for own, said in _asked(channels).items():
+        found = _with_any_series(found, own, said)
     structures = list(found.structures)
     cases = {case: dict(lacks) for case, lacks in found.cases.items()}
     elsewhere = {case: {c: list(apart) for c, apart in own.items()} for case, own in found.elsewhere.items()}
@@ -108,6 +115,20 @@ def _with_either(found: Inventory, what: str, own: str, said: Sequence[str]) -> 
         "those of which most patients have one, with the same label; it joins no masks"
     )
     return replace(found, odd=[*found.odd, note])
+
+
+def _with_any_series(found: Inventory, own: str, said: Sequence[str]) -> Inventory:
+    """Return an inventory of DICOM in which some channels are one: that series of theirs which a patient has."""
+    rules = {kind.name: kind.rule for kind in found.channels if kind.name in said}
+    if len(rules) < 2:
+        return found
+    rule = either([*rules.values()])
+    if rule is None:
+        raise DraftError(
+            f"--channels {own}={'+'.join(rules)}: these images differ in more than their plane and the words of their "
+            "series (in modality, b-value or kind of image), so that they can't be one channel"
+        )
+    return found.with_series(own, [*rules], rule)
 
 
 def as_called(found: Inventory, names: Sequence[str]) -> Inventory:

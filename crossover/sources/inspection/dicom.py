@@ -36,7 +36,7 @@ from crossover.sources.inspection.inventory import (
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
 from crossover.sources.inspection.names import Key, Named, group_names, key_of
-from crossover.sources.inspection.series import Candidate, candidates
+from crossover.sources.inspection.series import Candidate, candidates, tried
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -237,13 +237,23 @@ def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequenc
     odd += [f"{counted(several, 'patient')} with several studies, each of which is a case"] * (several > 0)
     odd += ["PatientID does not identify the patients; their folders do (`patients: folder`)"] * export.by_folder
     odd += export.maps.odd + _refused(there) + _doubled(there)
-    elsewhere = _elsewhere(
-        there, dict(zip(names, found)), {s.name: key_of(str(s.names[0])) for s in structures if "file" not in s.rule}
-    )
+    keys = {s.name: key_of(str(s.names[0])) for s in structures if "file" not in s.rule}
+    elsewhere = _elsewhere(there, dict(zip(names, found)), keys)
     scans = whose if several else {}
-    inventory = Inventory("a DICOM export", cases, channels, structures, odd, source, scans=scans, elsewhere=elsewhere)
+    inventory = Inventory(
+        "a DICOM export", cases, channels, structures, odd, source, scans=scans, elsewhere=elsewhere,
+        tried=partial(_tried, there, keys),
+    )  # fmt: skip
     inventory.odd += [*inventory.spellings(), *inventory.alike()]
     return inventory
+
+
+def _tried(there: Sequence[Case], keys: Mapping[str, Key], name: str, rule: dict[str, Any]) -> Inventory:
+    """Return an inventory of nothing but a channel; see `Inventory.tried`, and `_elsewhere` for the arguments."""
+    found = tried(name, rule, [(case.stacks, case.drawn_on) for case in there])
+    cases: dict[str, Lacks] = {case.name: {} for case in there}
+    channels = [_channel(name, found, there, cases)]
+    return Inventory("", cases, channels, [], [], {"kind": "dicom"}, elsewhere=_elsewhere(there, {name: found}, keys))
 
 
 def _elsewhere(

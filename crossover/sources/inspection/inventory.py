@@ -136,6 +136,8 @@ class Inventory:
     """Case -> its patient, where a patient may have several; empty where each case is called as its patient."""
     elsewhere: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """Case -> channel -> the structures that lie in another frame of reference than this channel; of DICOM."""
+    tried: Callable[[str, dict[str, Any]], Inventory] | None = None
+    """Returns an inventory of nothing but a channel, by its name and the rule that selects its series; of DICOM."""
 
     @property
     def dicom(self) -> bool:
@@ -274,6 +276,19 @@ class Inventory:
         changed: dict[str, Any] = {what: left, "cases": cases}
         return replace(self, odd=odd).with_others(**changed)
 
+    def with_series(self, own: str, names: Sequence[str], rule: dict[str, Any]) -> Inventory:
+        """Return an inventory of DICOM in which some channels are one called `own`, selected by another rule."""
+        assert self.tried, "the headers of an export were read"
+        found = self.tried(own, rule)
+        gone = {own, *names}
+        cases, elsewhere = {}, {}
+        for case, lacks in self.cases.items():
+            cases[case] = {name: why for name, why in lacks.items() if name not in gone} | found.cases[case]
+            apart = {name: s for name, s in self.elsewhere.get(case, {}).items() if name not in gone}
+            elsewhere[case] = apart | found.elsewhere.get(case, {})
+        channels = [*found.channels, *(kind for kind in self.channels if kind.name not in gone)]
+        return self.with_others(channels=channels, cases=cases, elsewhere=elsewhere)
+
     def about_apart(self, folder: Path) -> list[str]:
         """Return what to do with groups of a folder that are apart, a sentence each."""
         return [
@@ -386,7 +401,7 @@ class Inventory:
     def for_machines(self) -> dict[str, Any]:
         """Return everything but the examples, as plain values."""
         kinds = [{k: v for k, v in vars(kind).items() if k != "example"} for kind in self.channels]
-        values = asdict(replace(self, channels=[])) | {"channels": kinds}
+        values = asdict(replace(self, channels=[], tried=None)) | {"channels": kinds}
         return values | {"proposed": self.proposed, "left_out": self.left_out(self.proposed)}
 
 
