@@ -77,9 +77,10 @@ def test_what_the_patients_cannot_give_is_told_at_once_with_what_would_do(clone:
 
 def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
     (clone.parent / "data/p1/gland.nii.gz").unlink()
-    edited(clone, cohorts__mine_target__source__allow=["structure-missing"])
     note = f"cohort mine_target: 7 of 8 patients {TAKEN}; left out: p1 (no structure gland)"
-    assert note in readiness("mine", {}, 1).notes
+    for allow in ("structure-missing", "of-one-case"):
+        edited(clone, cohorts__mine_target__source__allow=[allow])
+        assert note in readiness("mine", {}, 1).notes
     edited(clone, cohorts__mine_target__source__allow=[])
     (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "the file does not exist" in line]
     assert "cohort mine_target" in wrong and "structure gland" in wrong

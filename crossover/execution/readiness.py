@@ -18,6 +18,7 @@ from crossover.execution.estimate import CPU, estimate, savings, stage_steps
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.workflow import read_workflow
 from crossover.networks import declared
+from crossover.sources.findings import allowed
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Phantom, VolumesSource
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
@@ -134,7 +135,7 @@ def _of_a_paper(study: Study) -> list[str]:
 
 
 def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenKbpSource, out: Readiness) -> None:
-    allowed = set(source.allow)
+    may = allowed(source.allow)
     there = taken.cases | {patient: patient for patient in taken.lacking}
     count = patients_and_cases(there, taken.left_out.keys() | taken.lacking.keys())
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
@@ -147,7 +148,7 @@ def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenK
     of_code: dict[tuple[str, bool], list[str]] = {}
     for case, why in taken.left_out.items():
         code, _, what = why.partition(", ")
-        of_code.setdefault((code, bool(allowed & {code, case})), []).append(f"{case}: {what[:240]}")
+        of_code.setdefault((code, bool(may & {code, case})), []).append(f"{case}: {what[:240]}")
     for (code, may_lack), told in of_code.items():
         some = first_few(told, SHOWN, "; ")
         if may_lack:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from crossover.sources.findings import LEAVES_OUT
+from crossover.sources.findings import ONE_CASE
 from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
@@ -301,8 +301,7 @@ def _cohort(
         source["structures"] = {n: given.structure(own[cohort]).rule for n, own in structures.names.items()}
     names = [*channels.of(cohort), *structures.of(cohort)]
     if found.dicom or found.left_out(names):  # of volumes all voxels were read, of DICOM the headers only
-        of_files = not found.dicom or "label_maps" in source
-        source["allow"] = [code for code in LEAVES_OUT if of_files or not code.startswith("volume-")]
+        source["allow"] = [ONE_CASE]
     return {"label": given.label, "role": cohort, "source": source, "test": test}
 
 
