@@ -690,6 +690,27 @@ def test_patients_whom_the_proposed_rules_take_for_one_are_told(tmp_path: Path, 
     assert made.exit_code == 0 and "look: row 8, patient" in made.output and "does not exist" in made.output
 
 
+def test_a_table_of_files_is_read_whatever_they_are_called(tmp_path: Path, clone: Path):
+    """Eight patients, of whom the first has two scans; a ninth is in no row."""
+    folder, rows = tmp_path / "South", ["patient,site,image_path,gland"]
+    for i in range(10):
+        image, mask = f"{'abc'[i % 3]}/export {7 * i}.nii.gz", f"drawn by {'xy'[i % 2]}/{i}z.nii.gz"
+        written(folder / image, np.random.default_rng(i).normal(500, 90, (6, 6, 5)))
+        written(folder / mask, np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2))))
+        rows += [f"P{max(i, 1)},{'AB'[i % 2]},{image},{mask}"] * (i < 9)
+    (folder / "patients.csv").write_text("\n".join(rows) + "\n")
+    found = inspect(folder, 1)
+    assert found.counted == "8 patients (9 cases)" and [*found.columns] == ["site"]
+    assert (found.channels[0].rule, found.structures[0].rule) == ("{image_path}", {"file": "{gland}"})
+    assert [what for what in found.odd if what.startswith("2 volumes are in no row of patients.csv")]
+    made = new("mine", "--target", str(folder))
+    assert made.exit_code == 0 and "8 of 8 patients (9 of 9 cases)" in made.output
+    drafted = study_of(clone)["cohorts"]["mine_target"]["source"]
+    assert drafted["channels"] == {"image": "{image_path}"} and "table" not in drafted
+    taken = would_take(VolumesSource.model_validate(drafted | {"folder": "South"}), IngestRules(), tmp_path, 1)
+    assert len(taken.patients) == 8 and len(taken.cases) == 9
+
+
 def test_scans_that_only_some_names_tell_need_a_table(tmp_path: Path, clone: Path):
     """Of twelve patients, two have two scans each, which have dates in their names; the others' names have none."""
     names = [f"S-{i:04d}" for i in range(10)] + [f"S-{i:04d}_{d}" for i in (23, 32) for d in ("20210314", "20220127")]
@@ -794,7 +815,7 @@ def test_volumes_whose_names_differ_by_patient_are_joined_where_that_is_asked_fo
     source = study_of(clone)["cohorts"]["mine_source"]["source"]
     files = {"ct.nii.gz", "CT Hals.nii.gz", "Planning CT.nrrd"}
     assert {*source["channels"]["ct"]} == {f"{{patient}}/{file}" for file in files}
-    assert len(source["structures"]["gland"]["file"]) == 3 and "structure-doubled" in source["allow"]
+    assert len(source["structures"]["gland"]["file"]) == 3 and source["allow"] == ["of-one-case"]
     assert study_of(clone)["cohorts"]["mine_target"]["source"]["channels"] == {"ct": "{patient}/ct.nii.gz"}
 
 
