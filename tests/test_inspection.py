@@ -1169,6 +1169,16 @@ def test_series_that_differ_in_more_than_words_are_no_channel():
         merged(found, [], ["x=t2+pet"])
 
 
+def test_who_is_left_out_for_one_reason_is_told_together():
+    found = Inventory("", {}, [], [], [], {"kind": "volumes"})
+    left = {f"p{i}": "ct: no such file" for i in range(7)} | {"q": "cord: no voxel of it", "r": "other"}
+    assert found.about_left_out(left, 2) == [
+        "left out: p0, p1, p2, p3, p4 and 2 more: ct: no such file",
+        "left out: q: cord: no voxel of it",
+        "and 1 more case left out: `crossover inspect` has all with --page or --json",
+    ]
+
+
 def drawn_elsewhere(dataset: pydicom.Dataset) -> None:
     if dataset.Modality == "RTSTRUCT":
         for item in dataset.ReferencedFrameOfReferenceSequence:

@@ -54,6 +54,16 @@ def test_every_training_is_a_point(figure, frames):
     assert shown == sorted(means.round(9))
 
 
+def test_the_axis_has_no_scores_that_there_are_not(frames):
+    """Where all scores are 0, it would reach as far below 0 as above."""
+    none = [
+        t.assign(**{c: 0.0 for c in ("dsc", "fitted_monotone", "fit_low", "fit_high") if c in t})
+        for t in frames.values()
+    ]
+    low, high = drawn.draw(*none, STUDY, "tumour").axes[0].get_ylim()
+    assert -0.1 * high < low <= 0
+
+
 def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
     pairs = drawn.shown_pairs(frames["crossover"], STUDY)
     pairs = pairs[pairs["test_set"] == "uterus"]

@@ -75,7 +75,7 @@ def _show(found: Inventory, console: Console) -> None:
     console.print(f"{found.form}: {found.counted}", highlight=False)
     images = Table("image", "what it is", "patients", "voxels", "mm")
     for kind in found.channels:
-        several = f" ({kind.several} with several)" if kind.several else ""
+        several = f"; of {kind.several} several match" if kind.several else ""
         about = "\n".join([kind.about, *(kind.quoted[:2] if found.dicom else [])])
         images.add_row(kind.name, escape(about), f"{kind.patients}{several}", kind.size, kind.spacing_mm)
     console.print(images)
@@ -99,7 +99,8 @@ def _show(found: Inventory, console: Console) -> None:
 def _show_proposal(found: Inventory, console: Console) -> None:
     chosen = found.proposed
     left = found.left_out(chosen)
-    line = f"With {', '.join(chosen)}: {found.taken(chosen)}."
+    line = f"With {', '.join(chosen)}, which most patients have: {found.taken(chosen)}"
+    line += "; with fewer structures there may be more." if found.left_out(chosen) else "."
     console.print(line, highlight=False, soft_wrap=True)
     told = {patient for group in found.apart() for patient in found.columns["group"][group]}
     left = {patient: why for patient, why in left.items() if patient not in told}

@@ -159,6 +159,7 @@ def draw(
     for family, mean in unsized.items():
         left.axhline(mean, color=style.family_colour(study, family), linestyle=style.REFERENCE_LINE, linewidth=1.2)
     _frame(left, sizes, study)
+    style.within_scale(left, study)
     left.set_ylabel(style.metric_label(study.statistics.metric))
     _crossovers(right, pairs, sizes, study)
     if first:

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from crossover.core.file_names import alike, unaccented
 from crossover.core.image_names import stem
-from crossover.core.wording import counted, patients_and_cases
+from crossover.core.wording import counted, first_few, patients_and_cases
 from crossover.sources.findings import ELSEWHERE
 from crossover.sources.inspection.names import one_of_two_spellings
 
@@ -109,6 +109,9 @@ DOUBLED = {"channels": "series-ambiguous", "structures": "structure-doubled"}
 
 SEVERAL = "several files in place of one"
 """What is wrong with such a patient."""
+
+SHOWN = 5
+"""How many of the cases that are left out for one reason are named."""
 
 USUAL = 0.8
 """Share of the patients with the most frequent channel or structure that others must have to be proposed with it."""
@@ -377,12 +380,14 @@ class Inventory:
         return out
 
     def about_left_out(self, left: Mapping[str, str], most: int) -> list[str]:
-        """Return who is left out and why, a line for each of the first few cases."""
-        lines = [f"left out: {case}: {why[:300]}" for case, why in [*left.items()][:most]]
-        more = (
-            f"and {counted(len(left) - most, 'more case')} left out: `crossover inspect` has all with --page or --json"
-        )
-        return lines + [more] * (len(left) > most)
+        """Return who is left out and why, a line for each of the first few reasons."""
+        of_reason: dict[str, list[str]] = {}
+        for case, why in left.items():
+            of_reason.setdefault(why, []).append(case)
+        lines = [f"left out: {first_few(cases, SHOWN)}: {why[:300]}" for why, cases in [*of_reason.items()][:most]]
+        untold = sum(map(len, [*of_reason.values()][most:]))
+        more = f"and {counted(untold, 'more case')} left out: `crossover inspect` has all with --page or --json"
+        return lines + [more] * (untold > 0)
 
     def proposed_channels(self) -> list[str]:
         """Return the channel that a study begins with: the likeliest."""
