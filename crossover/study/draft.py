@@ -273,15 +273,15 @@ def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -
     ours = cohorts["target"].label
     if model:
         return (
-            f"With n labelled patients of {ours}, is it better to fine-tune {model.label}, all of it or the decoder "
-            "alone, or to train from scratch?"
+            f"With n labelled patients of {ours}, what is the best way to train, and does it help to begin with "
+            f"{model.label}?"
         )
     if "source" not in cohorts:
         return f"With n labelled patients of {ours}, what does a network reach that is trained from scratch?"
     theirs = cohorts["source"].label
     return (
-        f"With n labelled patients of {ours}, is it better to fine-tune a network of {theirs}, to train from scratch, "
-        f"to train on both together, or to use the network of {theirs} as it is?"
+        f"With n labelled patients of {ours}, what is the best way to train, and do the patients of {theirs} help, or "
+        "a network of them?"
     )
 
 
