@@ -407,6 +407,7 @@ class Inventory:
         """Return everything but the examples, as plain values."""
         kinds = [{k: v for k, v in vars(kind).items() if k != "example"} for kind in self.channels]
         values = asdict(replace(self, channels=[], tried=None)) | {"channels": kinds}
+        del values["tried"]
         return values | {"proposed": self.proposed, "left_out": self.left_out(self.proposed)}
 
 
