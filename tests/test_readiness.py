@@ -237,7 +237,7 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         assert ("its load average was 7.9 on 2 cores before this command measured anything" in told) == (load > 2)
         assert ("To train for less time" in told) == (seconds == 1.0)
     assert "`scales.demo.splits.replicates.draws: 2` saves 1.5 h" in told
-    assert "`strategies without aggregated` saves 60 min" in told
+    assert "`strategies and figures.order without aggregated` saves 60 min" in told
     assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h. " in told
     assert "sizes: " not in told, "fewer than three sizes tell no crossover"
 

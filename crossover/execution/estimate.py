@@ -108,7 +108,7 @@ def savings(study: Study, own: Plan, times: pd.DataFrame) -> dict[str, float]:
         cuts[f"{at}splits.replicates.draws: {fewer}"] = _hours_of(study, own, kept, times)
     asked = {families(study)[f].strategy for f in (baseline(study), fine_tuned(study)) if f}
     of_strategies = {
-        f"strategies without {name}": _hours_of(
+        f"strategies{' and figures.order' * (name in study.figures.order)} without {name}": _hours_of(
             study, own, [m for m in own.models.values() if m.strategy != name], times
         )
         for name in reversed(study.strategies)
