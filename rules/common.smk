@@ -24,7 +24,7 @@ from crossover.study.plan import Model, plan
 from crossover.core.paths import hand_over_folders
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import ask_functions_once, hand_over, keep_notes
+from crossover.execution.workflow import ask_functions_once, hand_over, keep_notes, without_command
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -41,6 +41,7 @@ Wildcards = Any
 
 # Said at each step, of no use to anybody; what a step is is said when it is done.
 logger.addFilter(lambda record: not re.match(r"Select jobs to execute|Execute \d+ jobs", str(record.msg)))
+logger.addFilter(without_command)
 ask_functions_once()
 keep_notes()
 gc.set_threshold(50_000)  # a graph of thousands of jobs is no garbage, to look through it takes a sixth of all its time

@@ -69,8 +69,8 @@ def two(*ps: float) -> pd.DataFrame:
 
 def test_each_answer_stands_with_the_sizes_where_no_other_is_better():
     assert answer_in_short(of(pairwise=two(0.01, 0.8, 0.02))) == [
-        "With 4 labelled cases, fine-tune from L1 (a hint); with 16, these data can't say; with 64, train on Cervix "
-        "and Uterus together (a hint)."
+        "With 4 labelled cases, fine-tune from L1 (a hint); with 16, these data can't say; with 64, train on "
+        "patients of Cervix and Uterus together (a hint)."
     ]
 
 
@@ -89,8 +89,8 @@ def test_at_smoke_the_answer_is_that_there_is_none(monkeypatch):
 
 def test_where_nothing_is_beyond_chance_one_sentence_says_so():
     assert answer_in_short(of(pairwise=two(0.2, 0.8, 0.3))) == [
-        "With 4 to 64 labelled cases, these data can't say whether to fine-tune from L1 or train on Cervix and Uterus "
-        "together."
+        "With 4 to 64 labelled cases, these data can't say whether to fine-tune from L1 or train on patients of "
+        "Cervix and Uterus together."
     ]
 
 
@@ -116,7 +116,7 @@ def test_verdicts_that_contradict_each_other_say_nothing():
 def test_what_is_worse_than_another_is_named_where_the_rest_is_open():
     three = pairs(STUDY, (4, TUNED, SCRATCH, 0.2, 0.01), (4, TUNED, SHELF, 0.0, 0.9), (4, SCRATCH, SHELF, -0.2, 0.1))
     assert answer_in_short(of(pairwise=three)) == [
-        "With 4 labelled cases, take Pretrained as it is or fine-tune from L1 (these data can't say which), "
+        "With 4 labelled cases, take “Pretrained” as it is or fine-tune from L1 (these data can't say which), "
         "but don't train from scratch (a hint)."
     ]
 
@@ -124,7 +124,7 @@ def test_what_is_worse_than_another_is_named_where_the_rest_is_open():
 def test_what_is_ahead_is_named_first():
     three = pairs(STUDY, (4, TUNED, SCRATCH, -0.2, 0.6), (4, TUNED, SHELF, 0.0, 0.9), (4, SCRATCH, SHELF, 0.1, 0.8))
     assert answer_in_short(of(pairwise=three)) == [
-        "With 4 labelled cases, these data can't say whether to train from scratch, take Pretrained as it is or "
+        "With 4 labelled cases, these data can't say whether to train from scratch, take “Pretrained” as it is or "
         "fine-tune from L1."
     ]
 
@@ -195,7 +195,7 @@ def test_a_size_or_a_family_without_results_is_told():
     assert answer_in_short(of(pairwise=ends))[0].startswith("With 4 and 64 labelled cases, fine-tune")
     more = pairs(STUDY, *((n, TUNED, SCRATCH, 0.1, 0.01) for n in (4, 16)))
     [_, lacks] = answer_in_short(of(pairwise=pd.concat([two(0.01, 0.8, 0.02), more])))
-    assert lacks == "UT-only has no result with 64 labelled cases and is not part of the answer there."
+    assert lacks == "“UT-only” has no result with 64 labelled cases and is not part of the answer there."
 
 
 def test_of_two_models_without_sizes_the_worse_is_beaten_at_each():
@@ -204,7 +204,7 @@ def test_of_two_models_without_sizes_the_worse_is_beaten_at_each():
     rows = [(n, SCRATCH, shelf, -0.2, 0.01) for n in (4, 16) for shelf in (SHELF, "other")]
     table = pairs(study, (0, "other", SHELF, -0.06, 0.01), *rows).assign(ci_low=-0.3, ci_high=-0.01)
     assert answer_in_short(of(study, pairwise=table)) == [
-        "With 4 to 16 labelled cases, take Pretrained as it is (a hint)."
+        "With 4 to 16 labelled cases, take “Pretrained” as it is (a hint)."
     ]
     level = table.assign(p=table["p"].where(table["n_train"] > 0, 0.4))
     [said] = cost_of_choice(of(study, pairwise=level))
@@ -229,14 +229,14 @@ def test_what_correction_leaves_is_told():
 def test_what_correction_does_not_leave_is_called_a_hint_where_it_is_said():
     three = pairs(STUDY, (4, TUNED, SCRATCH, 0.2, 0.0001), (4, TUNED, SHELF, 0.2, 0.01), (4, TUNED, ALL, 0.0, 0.9))
     assert answer_in_short(of(pairwise=three)) == [
-        "With 4 labelled cases, fine-tune from L1 or train on Cervix and Uterus together (these data can't say which), "
-        "but don't train from scratch, nor take Pretrained as it is (a hint)."
+        "With 4 labelled cases, fine-tune from L1 or train on patients of Cervix and Uterus together (these "
+        "data can't say which), but don't train from scratch, nor take “Pretrained” as it is (a hint)."
     ]
     [said] = rests_on(of(pairwise=three))
     assert "1 remains" in said and said.endswith(": what rests on the others alone is a hint.")
     assert answer_in_short(of(pairwise=two(0.0001, 0.8, 0.02)))[0] == (
-        "With 4 labelled cases, fine-tune from L1; with 16, these data can't say; with 64, train on Cervix and Uterus "
-        "together (a hint)."
+        "With 4 labelled cases, fine-tune from L1; with 16, these data can't say; with 64, train on patients of "
+        "Cervix and Uterus together (a hint)."
     )
     stays = crossing(NONE, np.inf, np.inf, np.inf)
     crossed = answer_in_short(of(pairwise=two(0.08, 0.08, 0.08).assign(difference=0.1), crossover=stays))
@@ -347,7 +347,7 @@ def test_sizes_are_told_in_ranges_of_neighbours(chosen, words):
 
 
 def test_names_of_several_words_are_quoted_and_the_decoder_is_what_is_tuned():
-    assert [quoted(label) for label in ("Off the shelf", "TL")] == ["“Off the shelf”", "TL"]
+    assert [quoted(label) for label in ("Off the shelf", "TL")] == ["“Off the shelf”", "“TL”"]
     assert [trained_part(level) for level in ("decoder", "L1")] == ["the decoder", "from L1"]
 
 

@@ -444,7 +444,7 @@ def test_the_report_has_it_all(study, frames, figures, tmp_path):
     for title in ("Performance by structure", "number of re-trained layers", "Training time"):
         assert title in text
     assert "DSC of each structure" in text and "0.89 ± 0.02" in text
-    assert "10 Target test cases" in text and "(Brain stem, Parotid left, " in text
+    assert "10 test cases of Target" in text and "(Brain stem, Parotid left, " in text
     assert "(CPU, 1 thread)" in text and "the means printed in Chen et al. 2023" in text
     assert f"Paired comparisons ({len(comparisons_layout(frames['paired'], study))} rows)" in text
     assert "Tukey" not in text

@@ -65,7 +65,7 @@ def test_it_belongs_to_studies_with_sizes_and_a_baseline(pairwise):
     assert figure.applies(STUDY) and not figure.applies(load_study("prostate", "smoke"))
     assert not figure.applies(load_study("nasopharynx", "smoke")), "it has one size"
     title, text = caption("differences", {"pairwise": pairwise}, STUDY)
-    assert "scratch" in title and "same 4 Uterus test cases" in text and "95%" in text
+    assert "scratch" in title and "same 4 test cases of Uterus" in text and "95%" in text
     assert "so of these trained models" in text
 
 

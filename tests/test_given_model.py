@@ -236,7 +236,7 @@ def test_training_twice_on_the_target_is_no_fine_tuning(tmp_path: Path):
         "once": {"label": "Once", "chain": [begun]},
     }
     found = Study.model_validate(values)
-    assert baseline(found) == "once" and action(found, "again", main_question(found)) == "train Twice"
+    assert baseline(found) == "once" and action(found, "again", main_question(found)) == "train “Twice”"
 
 
 def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(tmp_path: Path):

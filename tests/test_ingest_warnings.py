@@ -28,8 +28,8 @@ def test_cases_that_are_used_with_a_warning_are_counted_by_what_they_are_warned_
     }
     write_json(tmp_path / "ours/ingest.json", {"cases": cases})
     write_json(tmp_path / "theirs/ingest.json", {"cases": {"a": found("note-x")}})
-    assert ingest_warnings(["ours", "theirs", "not made"], tmp_path) == [
-        f"2 cases of ours used with a warning: sides-swapped (2), values-unlike (1): see {tmp_path}/ours/ingest.txt"
+    assert ingest_warnings({"ours": "Center B", "theirs": "Center A", "not made": "C"}, tmp_path) == [
+        f"2 cases of Center B used with a warning: sides-swapped (2), values-unlike (1): see {tmp_path}/ours/ingest.txt"
     ]
 
 

@@ -1,10 +1,12 @@
 """What `crossover inspect` finds in folders of images, and that an ingest takes what it proposes."""
 
+import copy
 import itertools
 import json
 import shutil
 from base64 import b64decode
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -27,9 +29,10 @@ from crossover.report.inspection_page import _picture
 from crossover.sources.cases import make_cases
 from crossover.sources.findings import ELSEWHERE
 from crossover.sources.inspection import inspect
-from crossover.sources.inspection.inventory import NO_FILE, ChannelKind, Inventory, StructureKind, identifier
+from crossover.sources.inspection.inventory import NO_FILE, WINDOW, ChannelKind, Inventory, StructureKind, identifier
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import group_names, key_of
+from crossover.sources.inspection.series import either
 from crossover.sources.inspection.tree import layout
 from crossover.sources.inspection.would_take import would_take
 from crossover.sources.receive import receive
@@ -38,6 +41,7 @@ from crossover.sources.volumes import read_patient
 from crossover.study.draft import _lines
 from crossover.study.draft_names import (
     ChosenNames,
+    DraftError,
     FoundCohort,
     matched_channels,
     matched_structures,
@@ -410,7 +414,20 @@ def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts
     for i in range(6):
         (north / f"p{i}").rename(north / f"P{i + 4:03d}")
     made = " ".join(new("mine", "--source", str(north), "--target", str(south)).output.split())
-    assert "look: 3 patients of both cohorts may be one, such as" in made
+    assert "look: 3 names occur in both cohorts (P004 and p4, P005 and p5, P008 and p8), written so that" in made
+    assert "write `prefix: source-` below `source:` of cohort mine_source" in made
+    assert "prefix" not in study_of(clone)["cohorts"]["mine_source"]["source"]
+
+
+def test_hospitals_that_number_their_patients_alike_get_a_prefix(tmp_path: Path, clone: Path):
+    from crossover.execution.readiness import readiness
+
+    a, b = (hospital(tmp_path / name, "t2", ["gland"], hu=False) for name in ("North", "South"))
+    made = " ".join(new("mine", "--source", a, "--target", b).output.split())
+    assert "look: 6 names occur in both cohorts (p0, p1, p2, p3, p4, p5): they are taken for different people" in made
+    sources = [about["source"].get("prefix") for about in study_of(clone)["cohorts"].values()]
+    assert sources == ["source-", None]
+    assert not readiness("mine", {}, 1).wrong
 
 
 def phantoms(source, folder: Path) -> Path:
@@ -673,6 +690,27 @@ def test_patients_whom_the_proposed_rules_take_for_one_are_told(tmp_path: Path, 
     assert made.exit_code == 0 and "look: row 8, patient" in made.output and "does not exist" in made.output
 
 
+def test_a_table_of_files_is_read_whatever_they_are_called(tmp_path: Path, clone: Path):
+    """Eight patients, of whom the first has two scans; a ninth is in no row."""
+    folder, rows = tmp_path / "South", ["patient,site,image_path,gland"]
+    for i in range(10):
+        image, mask = f"{'abc'[i % 3]}/export {7 * i}.nii.gz", f"drawn by {'xy'[i % 2]}/{i}z.nii.gz"
+        written(folder / image, np.random.default_rng(i).normal(500, 90, (6, 6, 5)))
+        written(folder / mask, np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2))))
+        rows += [f"P{max(i, 1)},{'AB'[i % 2]},{image},{mask}"] * (i < 9)
+    (folder / "patients.csv").write_text("\n".join(rows) + "\n")
+    found = inspect(folder, 1)
+    assert found.counted == "8 patients (9 cases)" and [*found.columns] == ["site"]
+    assert (found.channels[0].rule, found.structures[0].rule) == ("{image_path}", {"file": "{gland}"})
+    assert [what for what in found.odd if what.startswith("2 volumes are in no row of patients.csv")]
+    made = new("mine", "--target", str(folder))
+    assert made.exit_code == 0 and "8 of 8 patients (9 of 9 cases)" in made.output
+    drafted = study_of(clone)["cohorts"]["mine_target"]["source"]
+    assert drafted["channels"] == {"image": "{image_path}"} and "table" not in drafted
+    taken = would_take(VolumesSource.model_validate(drafted | {"folder": "South"}), IngestRules(), tmp_path, 1)
+    assert len(taken.patients) == 8 and len(taken.cases) == 9
+
+
 def test_scans_that_only_some_names_tell_need_a_table(tmp_path: Path, clone: Path):
     """Of twelve patients, two have two scans each, which have dates in their names; the others' names have none."""
     names = [f"S-{i:04d}" for i in range(10)] + [f"S-{i:04d}_{d}" for i in (23, 32) for d in ("20210314", "20220127")]
@@ -721,7 +759,7 @@ def test_folders_of_one_name_and_structures_of_one_label_are_told_apart(tmp_path
 def test_a_study_says_no_number_of_patients_which_more_patients_would_make_wrong(tmp_path: Path, clone: Path):
     a, b = hospital(tmp_path / "North", "CT", ["gland"]), hospital(tmp_path / "South", "CT", ["gland"])
     assert new("mine", "--source", a, "--target", b).exit_code == 0
-    assert study_of(clone)["data"] == "The cases are patients of South and North."
+    assert study_of(clone)["data"] == "The cases are patients of two cohorts, South and North."
 
 
 def test_the_only_channel_of_a_ct_study_is_called_as_its_base_calls_it(tmp_path: Path, clone: Path):
@@ -777,7 +815,7 @@ def test_volumes_whose_names_differ_by_patient_are_joined_where_that_is_asked_fo
     source = study_of(clone)["cohorts"]["mine_source"]["source"]
     files = {"ct.nii.gz", "CT Hals.nii.gz", "Planning CT.nrrd"}
     assert {*source["channels"]["ct"]} == {f"{{patient}}/{file}" for file in files}
-    assert len(source["structures"]["gland"]["file"]) == 3 and "structure-doubled" in source["allow"]
+    assert len(source["structures"]["gland"]["file"]) == 3 and source["allow"] == ["of-one-case"]
     assert study_of(clone)["cohorts"]["mine_target"]["source"]["channels"] == {"ct": "{patient}/ct.nii.gz"}
 
 
@@ -1053,6 +1091,29 @@ def test_pictures_are_shown_as_radiologists_see_them(axes):
     assert shown[:5, :5].all() and shown.sum() == 25
 
 
+def test_a_picture_is_shown_in_its_own_window_or_that_of_the_body():
+    """Air with a body of soft tissue (0 to 79 HU) and some bone; the window 40/400 shows -160 black and 240 white."""
+    values = np.full((1, 20, 20), -1000, np.float32)
+    values[0, 5:15, 5:13] = np.arange(80).reshape(10, 8)
+    values[0, 5:15, 13:15] = 1000
+    image = sitk.GetImageFromArray(values)
+
+    def greys() -> np.ndarray:
+        return imread(BytesIO(b64decode(_picture(lambda: image).split(",")[1])))[..., 0]
+
+    assert greys()[0, 0] == 0 and 0.05 < np.ptp(greys()[5:15, 5:13]) < 0.1, "from soft tissue to bone"
+    for tag, value in zip(WINDOW, ("40", "400")):
+        image.SetMetaData(tag, value)
+    assert greys()[5, 5] == pytest.approx(160 / 400, abs=0.01) and greys()[5, 14] == 1
+    image.SetMetaData(WINDOW[0], "30000")
+    assert 0.05 < np.ptp(greys()[5:15, 5:13]) < 0.1, "a window of other values is none"
+
+
+def test_the_example_of_a_dicom_export_has_the_window_of_its_header(exports: Path):
+    image = inspect(exports / "source", 1).channels[0].example()
+    assert [float(image.GetMetaData(tag)) for tag in WINDOW] == [40, 400]
+
+
 def both_centers(exports: Path, folder: Path, change: Callable[[int, pydicom.Dataset], object]) -> Path:
     """All patients in one folder, each dataset changed by `change(number of the patient, dataset)`."""
     for k, path in enumerate(sorted(p for p in exports.glob("*/*") if p.is_dir())):
@@ -1063,6 +1124,59 @@ def both_centers(exports: Path, folder: Path, change: Callable[[int, pydicom.Dat
             place.parent.mkdir(parents=True, exist_ok=True)
             dataset.save_as(place)
     return folder
+
+
+def test_series_of_two_names_are_one_channel_by_patient(exports: Path, tmp_path: Path):
+    """All twelve patients have a PD; the even ones a T2 too, the others a FLAIR, and the first both of these."""
+    folder = tmp_path / "all"
+    for k, path in enumerate(sorted(p for p in exports.glob("*/*") if p.is_dir())):
+        for file in path.rglob("*.dcm"):
+            dataset = pydicom.dcmread(file)
+            kinds = ("pd", "flair" if k % 2 else "t2 tse", *(["flair"] if k == 0 else []))
+            for n, kind in enumerate(kinds if dataset.Modality == "CT" else ()):
+                image = copy.deepcopy(dataset)
+                image.Modality, image.SeriesDescription = "MR", kind
+                image.SeriesInstanceUID += f".{n}"
+                image.SOPInstanceUID += f".{n}"
+                (folder / f"{k}/{n}").mkdir(parents=True, exist_ok=True)
+                image.save_as(folder / f"{k}/{n}" / file.name)
+    found = inspect(folder, 1)
+    joined = merged(found, [], ["mr=t2+flair"])
+    rule = next(kind.rule for kind in joined.channels if kind.name == "mr")
+    assert {"t2", "flair"}.isdisjoint(kind.name for kind in joined.channels)
+    assert (found.count_having("t2"), joined.count_having("mr")) == (6, 11)
+    data = DicomSource(kind="dicom", folder=".", **{k: v for k, v in found.source.items() if k == "patients"})
+    taken = would_take(data, IngestRules(series={"mr": rule}), folder, 1)
+    assert len(taken.patients) == joined.count_having("mr")
+
+
+def test_series_that_differ_in_more_than_words_are_no_channel():
+    t2, flair, pet = (
+        {"modality": "MR", "description": "t2"},
+        {"modality": "MR", "description": "flair"},
+        {"modality": "PT"},
+    )
+    assert either([t2, flair]) == {"modality": "MR", "description": "(?:t2)|(?:flair)"}
+    assert either([t2 | {"plane": "axial"}, flair | {"plane": "axial", "repeated": "last"}]) == {
+        "modality": "MR", "plane": "axial", "description": "(?:t2)|(?:flair)"
+    }  # fmt: skip
+    assert either([t2, {"modality": "MR"}]) == {"modality": "MR"}
+    assert either([t2, pet]) is None
+    found = Inventory(
+        "", {}, [replace(channel(n), rule=r) for n, r in (("t2", t2), ("pet", pet))], [], [], {"kind": "dicom"}
+    )
+    with pytest.raises(DraftError, match="differ in more than their plane and the words"):
+        merged(found, [], ["x=t2+pet"])
+
+
+def test_who_is_left_out_for_one_reason_is_told_together():
+    found = Inventory("", {}, [], [], [], {"kind": "volumes"})
+    left = {f"p{i}": "ct: no such file" for i in range(7)} | {"q": "cord: no voxel of it", "r": "other"}
+    assert found.about_left_out(left, 2) == [
+        "left out: p0, p1, p2, p3, p4 and 2 more: ct: no such file",
+        "left out: q: cord: no voxel of it",
+        "and 1 more case left out: `crossover inspect` has all with --page or --json",
+    ]
 
 
 def drawn_elsewhere(dataset: pydicom.Dataset) -> None:

@@ -54,6 +54,16 @@ def test_every_training_is_a_point(figure, frames):
     assert shown == sorted(means.round(9))
 
 
+def test_the_axis_has_no_scores_that_there_are_not(frames):
+    """Where all scores are 0, it would reach as far below 0 as above."""
+    none = [
+        t.assign(**{c: 0.0 for c in ("dsc", "fitted_monotone", "fit_low", "fit_high") if c in t})
+        for t in frames.values()
+    ]
+    low, high = drawn.draw(*none, STUDY, "tumour").axes[0].get_ylim()
+    assert -0.1 * high < low <= 0
+
+
 def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
     pairs = drawn.shown_pairs(frames["crossover"], STUDY)
     pairs = pairs[pairs["test_set"] == "uterus"]
@@ -83,7 +93,7 @@ def test_the_caption_counts_every_training_that_is_drawn(frames):
 def test_the_caption_says_how_sure(frames):
     title, text = caption("learning_curves", frames, STUDY)
     assert title == "Learning curves and crossover"
-    assert "40 Uterus test cases" in text and "2 trainings of each" in text
+    assert "40 test cases of Uterus" in text and "2 trainings of each" in text
     assert "other patients and other trainings" in text
     row = frames["crossover"].query("ahead == 'transfer-L1' and overtakes == 'scratch'").iloc[0]
     assert f"UT-only over TL (L1) at n = {np.ceil(row['n']):.0f}" in text

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import pty
 import re
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from crossover.execution import progress
 from crossover.execution.live import MARK, LiveRun, kind
-from crossover.execution.workflow import is_made
+from crossover.execution.workflow import is_made, without_command
 from crossover.report.first_page import answers
 from tests.dry_runs import copy_workflow
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
@@ -180,6 +181,16 @@ def test_without_a_terminal_there_are_lines_without_noise(tmp_path):
     run.until(run.ended)
     assert run.run.returncode == 0 and "1 of 1 steps (100%) done" in run.said
     assert "\x1b" not in run.said and "Select jobs" not in run.said and "Execute 1 jobs" not in run.said
+
+
+def test_messages_of_failed_jobs_do_not_hold_the_jobs_command():
+    said = (
+        "RuleException:\nCalledProcessError in file rules/data.smk, line 30:\nCommand 'set -e; python it\n''s' returned"
+    )
+    record = logging.LogRecord("", logging.ERROR, "", 0, f"{said} non-zero exit status 1.", None, None)
+    record.shellcmd = "python it"
+    assert without_command(record) and record.shellcmd == ""
+    assert record.msg.endswith("line 30:\nThe command returned non-zero exit status 1.")
 
 
 @pytest.mark.parametrize(

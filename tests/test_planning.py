@@ -354,6 +354,13 @@ def test_a_difference_that_is_found_has_its_own_chance():
     assert "0.06, as found," in found["statement"].iloc[0]
 
 
+def test_equal_models_have_no_plan():
+    equal, _ = design_from_printed(Question(), PrintedPair([0.74, 0.74], [0.1], 30, 0.6))
+    (statement,) = equal["statement"]
+    assert statement.startswith("no plan settles a difference of 0, as found, between")
+    assert statement.endswith("the two are equal here; give the difference that matters")
+
+
 def test_a_model_without_sizes_is_compared_at_the_others_largest(scores):
     shelf = scores[(scores["family"] == SCRATCH) & (scores["n_train"] == 5)]
     shelf = shelf.assign(model="pretrained", family="pretrained", strategy="pretrained", n_train=0)

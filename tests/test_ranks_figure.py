@@ -64,11 +64,11 @@ def test_it_belongs_to_studies_with_sizes_and_says_what_it_is_about(tables):
     figure = find("figures", "ranks")
     assert figure.applies(STUDY) and not figure.applies(load_study("prostate", "smoke"))
     title, text = caption("ranks", {"ranking": tables[0]}, STUDY)
-    assert "ranks" in title and "1,000 bootstrap samples of the 16 Uterus test cases" in text
+    assert "ranks" in title and "1,000 bootstrap samples of the 16 test cases of Uterus" in text
     assert "not to other trainings" in text
 
 
 def test_without_a_ranking_it_says_so(tables):
     none = [table.iloc[:0] for table in tables]
     assert ranks.draw(*none, STUDY).texts
-    assert "the 0 Uterus" in caption("ranks", {"ranking": none[0]}, STUDY)[1]
+    assert "the 0 test cases of Uterus" in caption("ranks", {"ranking": none[0]}, STUDY)[1]

@@ -77,9 +77,10 @@ def test_what_the_patients_cannot_give_is_told_at_once_with_what_would_do(clone:
 
 def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
     (clone.parent / "data/p1/gland.nii.gz").unlink()
-    edited(clone, cohorts__mine_target__source__allow=["structure-missing"])
     note = f"cohort mine_target: 7 of 8 patients {TAKEN}; left out: p1 (no structure gland)"
-    assert note in readiness("mine", {}, 1).notes
+    for allow in ("structure-missing", "of-one-case"):
+        edited(clone, cohorts__mine_target__source__allow=[allow])
+        assert note in readiness("mine", {}, 1).notes
     edited(clone, cohorts__mine_target__source__allow=[])
     (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "the file does not exist" in line]
     assert "cohort mine_target" in wrong and "structure gland" in wrong
@@ -132,13 +133,13 @@ def test_a_patient_who_lacks_a_file_is_named_with_what_is_lacking(clone: Path):
 
 
 def test_patients_of_one_name_in_two_cohorts_are_told_before_a_run_stops_at_them(clone: Path):
-    assert not [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
+    assert not [line for line in readiness("mine", {}, 1).wrong if "in both cohorts" in line]
     edited(clone, cohorts__mine_source__source__where={})
-    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
-    assert wrong.startswith("cohorts mine_source, mine_target: 8 patients of one name (p")
-    assert "`prefix: b-`" in wrong
+    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "in both cohorts" in line]
+    assert wrong.startswith("cohorts mine_source, mine_target: 8 names occur in both cohorts (p")
+    assert "write `prefix: b-` below `source:` of one of these cohorts" in wrong
     edited(clone, cohorts__mine_target__source__prefix="b-")
-    assert not [line for line in readiness("mine", {}, 1).wrong if "of one name" in line]
+    assert not [line for line in readiness("mine", {}, 1).wrong if "in both cohorts" in line]
 
 
 @pytest.mark.slow
@@ -220,6 +221,25 @@ def test_other_numbers_of_threads_are_tried_only_where_trainings_are_long(monkey
         measure(study, {}, 2, said.append)
         assert any(line.endswith(f"trained: {seconds:.2g} s a step") for line in said)
         assert any("with 1, 2 threads" in line for line in said) == long
+
+
+def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monkeypatch):
+    """Nine trainings for each of three draws, of 1,200 steps, two at once: 4.5 hours at a second a step."""
+    monkeypatch.setattr("crossover.execution.readiness.gpus", lambda: ())
+    monkeypatch.setattr("crossover.execution.readiness._at_paper_scale", lambda *given: [])
+    monkeypatch.setattr("crossover.execution.readiness._threads", lambda *given: [])
+    study = load_study("mine", "demo")
+    for seconds, load in ((0.001, 1.5), (1.0, 7.9)):
+        monkeypatch.setattr("crossover.execution.readiness.measured", lambda *given: Measured(seconds, 0.0))  # noqa: B023
+        said: list[str] = []
+        measure(study, {}, 2, said.append, load)
+        told = " ".join(said)
+        assert ("its load average was 7.9 on 2 cores before this command measured anything" in told) == (load > 2)
+        assert ("To train for less time" in told) == (seconds == 1.0)
+    assert "`scales.demo.splits.replicates.draws: 2` saves 1.5 h" in told
+    assert "`strategies and figures.order without aggregated` saves 60 min" in told
+    assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h. " in told
+    assert "sizes: " not in told, "fewer than three sizes tell no crossover"
 
 
 @pytest.mark.thorough

@@ -127,20 +127,22 @@ def test_sizes_that_stand_for_the_papers_are_told():
     ("table", "said"),
     [
         (crossover(CROSSES, 23.4, 12, 51),
-         "UT-only overtakes “TL (L1)” at n = 24 labelled cases (95% CI 12 to 51); with 5, “TL (L1)” is ahead."),
+         "“UT-only” overtakes “TL (L1)” at n = 24 labelled cases (95% CI 12 to 51); with 5, “TL (L1)” is ahead."),
         (crossover(CROSSES, 23.4, 12, np.inf),
-         "UT-only overtakes “TL (L1)” at n = 24 labelled cases (95% CI 12 to beyond 51); with 5, “TL (L1)” is ahead."),
+         "“UT-only” overtakes “TL (L1)” at n = 24 labelled cases (95% CI 12 to beyond 51); with 5, “TL (L1)” is "
+         "ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
-         "No crossover at the sizes from n = 5 to 51: “TL (L1)” is ahead of UT-only at each."),
+         "No crossover at the sizes from n = 5 to 51: “TL (L1)” is ahead of “UT-only” at each."),
         (crossover(NONE, 0.0, 0.0, 0.0),
-         "No crossover at the sizes from n = 5 to 51: UT-only is ahead of “TL (L1)” at each."),
+         "No crossover at the sizes from n = 5 to 51: “UT-only” is ahead of “TL (L1)” at each."),
         (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
-         "With 24 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with 5, "
-         "Pretrained is."),
+         "With 24 labelled cases or more (95% CI 13 to 51), “UT-only” is ahead of “Pretrained”; with 5, "
+         "“Pretrained” is."),
         (crossover(CANT, 0.0, 0.0, np.inf),
-         "Whether UT-only overtakes “TL (L1)” can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
+         "Whether “UT-only” overtakes “TL (L1)” can't be told: the estimate is below 5 (95% CI below 5 to beyond "
+         "51)."),
         (crossover(CANT, np.nan, 0.0, np.inf),
-         "Whether UT-only overtakes “TL (L1)” can't be told: their means are the same here."),
+         "Whether “UT-only” overtakes “TL (L1)” can't be told: their means are the same here."),
     ],
 )  # fmt: skip
 def test_the_crossover_is_said_with_its_interval(table, said):
@@ -179,16 +181,16 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     assert "at n = 24" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
-    assert said[1].startswith("Whether UT-only overtakes “TL (L1)”") and "8 to beyond 51" in said[1]
+    assert said[1].startswith("Whether “UT-only” overtakes “TL (L1)”") and "8 to beyond 51" in said[1]
     assert said[2] == "For all 2 pairs of strategies these results can't tell."
     assert crossover_sentences(results(crossover=open_)) == [
         "No crossover is beyond chance.", "For 1 of 1 pair of strategies these results can't tell."]  # fmt: skip
     assert crossover_sentences(results(crossover=none)) == [
         "No crossover is beyond chance.",
-        "There is none at the sizes of these pairs: “TL (L1)” is ahead of Aggregated at each."]  # fmt: skip
+        "There is none at the sizes of these pairs: “TL (L1)” is ahead of “Aggregated” at each."]  # fmt: skip
     changes = crossover(CHANGES, 23.4, 12, 51, overtakes="aggregated")
     assert crossover_sentences(results(crossover=pd.concat([open_, changes]))) == [
-        "Which of “TL (L1)” and Aggregated is ahead changes more than once from n = 5 to 51: there is no one "
+        "Which of “TL (L1)” and “Aggregated” is ahead changes more than once from n = 5 to 51: there is no one "
         "crossover.",
         "For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
     elsewhere = crossover(CROSSES, 23.4, 12, 51, test_set="cervix")

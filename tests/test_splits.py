@@ -333,7 +333,7 @@ def test_a_patient_in_two_cohorts_and_too_few_patients_are_told_at_once():
     with pytest.raises(SplitError) as caught:
         split(pd.concat([cases, stray]), {"a": 3, "b": 4}, asked(), {"a": 4, "b": 2}, NO_IMAGES)
     message = str(caught.value)
-    assert "cohorts a, b: 2 patients of one name (a2, a4): patients never cross a split" in message
+    assert "cohorts a, b: 2 names occur in both cohorts (a2, a4): patients never cross a split" in message
     assert "cohort a: 5 patients leave 2" in message and "4 are needed" in message
     assert "cohort b: 5 patients leave 1" in message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from shutil import which
@@ -74,7 +75,7 @@ def _show(found: Inventory, console: Console) -> None:
     console.print(f"{found.form}: {found.counted}", highlight=False)
     images = Table("image", "what it is", "patients", "voxels", "mm")
     for kind in found.channels:
-        several = f" ({kind.several} with several)" if kind.several else ""
+        several = f"; of {kind.several} several match" if kind.several else ""
         about = "\n".join([kind.about, *(kind.quoted[:2] if found.dicom else [])])
         images.add_row(kind.name, escape(about), f"{kind.patients}{several}", kind.size, kind.spacing_mm)
     console.print(images)
@@ -98,7 +99,8 @@ def _show(found: Inventory, console: Console) -> None:
 def _show_proposal(found: Inventory, console: Console) -> None:
     chosen = found.proposed
     left = found.left_out(chosen)
-    line = f"With {', '.join(chosen)}: {found.taken(chosen)}."
+    line = f"With {', '.join(chosen)}, which most patients have: {found.taken(chosen)}"
+    line += "; with fewer structures there may be more." if found.left_out(chosen) else "."
     console.print(line, highlight=False, soft_wrap=True)
     told = {patient for group in found.apart() for patient in found.columns["group"][group]}
     left = {patient: why for patient, why in left.items() if patient not in told}
@@ -130,7 +132,7 @@ def new(
         str,
         typer.Option(
             help="Comma-separated channels, by the names that `crossover inspect` prints; NAME=FOUND takes FOUND and "
-            "calls it NAME. Of volumes, NAME=FOUND+FOUND takes whichever of them a patient has."
+            "calls it NAME; NAME=FOUND+FOUND takes whichever of them a patient has."
         ),
     ] = "",
     structures: Annotated[
@@ -310,6 +312,7 @@ def check(
 
     Exit status: 0 if the study can run, 1 if it can't, 2 if its file is wrong.
     """
+    load = os.getloadavg()[0]  # before this command's own work adds to it
     from crossover.execution.readiness import costs, measure, readiness
 
     settings = workflow_settings(name, scale, data)
@@ -327,7 +330,7 @@ def check(
             typer.echo(line)
         costs(found.study, settings, cores, typer.echo)
         if not no_measure:
-            measure(found.study, settings, cores, typer.echo)
+            measure(found.study, settings, cores, typer.echo, load)
 
 
 @in_workflow_folder

@@ -41,7 +41,8 @@ def plan(
 ) -> None:
     """Print what a run would make and why, and estimate its time, memory and disk space; nothing is run.
 
-    Studies, scale and folder that are left out are those of the last run, before any those of config/config.yaml.
+    Studies, scale and folder that are left out are those of the last run; before the first one, those of
+    config/config.yaml.
 
     Exit status: 0, also if there is nothing to do; 2 if a run would be refused.
     """

@@ -13,8 +13,8 @@ Results = Annotated[
     Path | None, typer.Option(help="Folder with the results of the studies; by default `results` in the clone.")
 ]
 RESULTS = Path("results")
-Studies = Annotated[str, typer.Option(help="Comma-separated names of studies; by default those in config/config.yaml.")]
-Scale = Annotated[str, typer.Option(help="Scale: smoke, demo or paper; by default that in config/config.yaml.")]
+Studies = Annotated[str, typer.Option(help="Comma-separated names of studies; by default those of the last run.")]
+Scale = Annotated[str, typer.Option(help="Scale: smoke, demo or paper; by default that of the last run.")]
 MadeAt = Annotated[
     str, typer.Option(help="Scale at which the results were made; by default the one recorded in their params.json.")
 ]

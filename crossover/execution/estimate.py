@@ -6,6 +6,7 @@ faster by a factor.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -17,9 +18,11 @@ from crossover.core.paths import ROOT
 from crossover.core.written_tables import read_written
 from crossover.sources.settings import Phantom
 from crossover.study import backends
-from crossover.study.plan import Plan, Stage
+from crossover.study.config import SCALES
+from crossover.study.families import baseline, families, fine_tuned
+from crossover.study.plan import Model, Plan, Stage
 from crossover.study.schema import Study
-from crossover.study.sections import Cohort
+from crossover.study.sections import Cohort, Recipe
 from crossover.study.splits import tested_patients
 from crossover.training.devices import gpus
 
@@ -76,6 +79,68 @@ def estimate(
         each = {name: mean(seconds[kind] for kind in own) for name, own in of_stages.items()}
         hours = sum(n * each[name] for name, n in steps.items() if n is not None) / 3600
     return Estimate(study.study, len(plan.stages), len(plan.models), total, hours, untimed)
+
+
+def savings(study: Study, own: Plan, times: pd.DataFrame) -> dict[str, float]:
+    """Return what of a study can be cut, as a key of its file with the new value -> the share of the hours it saves.
+
+    No cut leaves fewer than three sizes or two draws, without which no crossover can be told, or takes the strategies
+    away whose comparison is the study's question. There is none where the hours are not known.
+
+    Args:
+        study: the study at its scale.
+        own: its plan.
+        times: as `estimate` takes them, without a GPU.
+    """
+    whole = estimate(study, own, times, gpu=False).hours
+    if not whole:
+        return {}
+    at = "" if study.scale == SCALES[-1] else f"scales.{study.scale}."
+    cuts: dict[str, float | None] = {}
+    if len(study.sizes) > 3:
+        left = [n for n in study.sizes if n != study.sizes[-2]]
+        kept = [m for m in own.models.values() if m.n_train != study.sizes[-2]]
+        cuts[f"{at}sizes: {left}"] = _hours_of(study, own, kept, times)
+    replicates = study.splits.replicates
+    if replicates.draws > 2:
+        fewer = replicates.draws - 1
+        kept = [m for m in own.models.values() if replicates.draw(m.replicate) < fewer]
+        cuts[f"{at}splits.replicates.draws: {fewer}"] = _hours_of(study, own, kept, times)
+    asked = {families(study)[f].strategy for f in (baseline(study), fine_tuned(study)) if f}
+    of_strategies = {
+        f"strategies{' and figures.order' * (name in study.figures.order)} without {name}": _hours_of(
+            study, own, [m for m in own.models.values() if m.strategy != name], times
+        )
+        for name in reversed(study.strategies)
+        if name not in asked
+    }
+    if of_strategies:
+        most = min(of_strategies, key=lambda name: of_strategies[name] or 0.0)
+        cuts[most] = of_strategies[most]
+    key, value, recipe = _half_of_the_steps(study.recipe)
+    shorter = study.model_copy(update={"recipe": recipe})
+    cuts[f"{at}recipe.{key}: {value}"] = estimate(shorter, own, times, gpu=False).hours
+    return {cut: 1 - hours / whole for cut, hours in cuts.items() if hours is not None and hours < whole}
+
+
+def _half_of_the_steps(recipe: Recipe) -> tuple[str, object, Recipe]:
+    """Return the key of a recipe that halves its steps, its new value, and the recipe with it."""
+    if recipe.steps and recipe.steps[0] == recipe.steps[1]:
+        half = (recipe.steps[0] // 2, recipe.steps[1] // 2)
+        return "steps", [*half], recipe.model_copy(update={"steps": half})
+    return "epochs", recipe.epochs / 2, recipe.model_copy(update={"epochs": recipe.epochs / 2})
+
+
+def _hours_of(study: Study, own: Plan, models: Iterable[Model], times: pd.DataFrame) -> float | None:
+    """Return the hours of the trainings that some of a plan's models need, those of the selection included."""
+    needed = {name for name, stage in own.stages.items() if stage.cell}
+    for model in models:
+        name: str | None = model.stage
+        while name and name not in needed:
+            needed.add(name)
+            name = own.stages[name].parent
+    stages = {name: stage for name, stage in own.stages.items() if name in needed}
+    return estimate(study, replace(own, stages=stages), times, gpu=False).hours
 
 
 def total_of(numbers: Iterable[float | None]) -> float | None:

@@ -14,10 +14,11 @@ import pandas as pd
 from crossover.core.configuration import ConfigError
 from crossover.core.wording import counted, duration, first_few, patients_and_cases
 from crossover.execution import requirements
-from crossover.execution.estimate import CPU, estimate, stage_steps
+from crossover.execution.estimate import CPU, estimate, savings, stage_steps
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.workflow import read_workflow
 from crossover.networks import declared
+from crossover.sources.findings import allowed
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Phantom, VolumesSource
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
@@ -40,6 +41,8 @@ FASTER = 1.15
 """How many times as fast another number of threads has to be to be told: measurements vary by less."""
 LONG = 600
 """Seconds of all trainings from which on other numbers of threads are tried: that takes a minute or more itself."""
+HOURS = 2 * 3600
+"""Seconds of all trainings from which on is told what would make them shorter."""
 SHOWN = 5
 """The number of cases left out that are named."""
 
@@ -132,7 +135,7 @@ def _of_a_paper(study: Study) -> list[str]:
 
 
 def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenKbpSource, out: Readiness) -> None:
-    allowed = set(source.allow)
+    may = allowed(source.allow)
     there = taken.cases | {patient: patient for patient in taken.lacking}
     count = patients_and_cases(there, taken.left_out.keys() | taken.lacking.keys())
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
@@ -145,7 +148,7 @@ def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenK
     of_code: dict[tuple[str, bool], list[str]] = {}
     for case, why in taken.left_out.items():
         code, _, what = why.partition(", ")
-        of_code.setdefault((code, bool(allowed & {code, case})), []).append(f"{case}: {what[:240]}")
+        of_code.setdefault((code, bool(may & {code, case})), []).append(f"{case}: {what[:240]}")
     for (code, may_lack), told in of_code.items():
         some = first_few(told, SHOWN, "; ")
         if may_lack:
@@ -199,8 +202,15 @@ def costs(study: Study, values: dict[str, str], cores: int, tell: Callable[[str]
             tell(line)
 
 
-def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[str], object]) -> None:
+def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[str], object], load: float = 0.0) -> None:
     """Try the networks, measure a step of each, and tell what follows for the run, a line each, once it is known.
+
+    Args:
+        study: the study.
+        values: as `readiness` takes them.
+        cores: that a run may use.
+        tell: is given the lines.
+        load: the machine's load average before the command did anything itself.
 
     Raises:
         ConfigError: a network can't be built or returns something else than it must, or a file does not fit it.
@@ -210,6 +220,11 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
         tell(
             f"Trying the networks, and measuring some steps of {counted(kinds, 'kind')} of training on this machine: "
             "seconds for each of a small network, a minute or more for a large one (--no-measure leaves this out)."
+        )
+    if load > cores:
+        tell(
+            f"This machine is busy: its load average was {load:.1f} on {counted(cores, 'core')} before this command "
+            "measured anything. The times below are too long for a machine that does nothing else."
         )
     seconds = _step_seconds(study, own, tell=tell)
     about = estimate(study, own, seconds, gpu=False)
@@ -222,6 +237,12 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
         tell(UNKNOWN)
     else:
         tell(f"The trainings take about {duration(taking)} {_clock(seconds, beside)}.")
+        if taking >= HOURS and (cuts := savings(study, own, seconds)):
+            ways = "; ".join(f"`{cut}` saves {duration(share * taking)}" for cut, share in cuts.items())
+            tell(
+                f"To train for less time, in config/studies/{study.study}.yaml: {ways}. Each makes the answer "
+                "less sure."
+            )
     for line in (*_given(study, own), *_statistics(study, own, seconds)):
         tell(line)
     if taking is None or taking >= LONG:

@@ -10,6 +10,7 @@ interface for nine things that are needed here, so parts of it are used that its
   `--forcerun` itself (`force_outdated`).
 - It knows an unchanged input with a newer time by its metadata only, and writes into `.snakemake` also where it
   only shows what it would do (`keep_notes`).
+- It prints the command of a job that failed or was interrupted, thousands of characters (`without_command`).
 - Its limit of jobs per second can't be turned off, and costs more the longer a run takes (`choose_at_ends`).
 - It looks up which parameters a function of the rules takes at each of its calls, 90,000 times for 2,500 jobs
   (`ask_functions_once`).
@@ -28,6 +29,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -218,6 +220,18 @@ def _planned_job(rule: Any, wildcards: Any) -> GraphJob:
     cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
     given = [json.loads(p(wildcards) if callable(p) else p) for p in (cfg, code)]
     return GraphJob(rule.name, dict(wildcards.items()), outputs, inputs, *given)
+
+
+COMMAND = re.compile(r"Command '.*?' (?=returned non-zero|died with)", re.DOTALL)
+"""The command of a job in what Snakemake says of its end."""
+
+
+def without_command(record: logging.LogRecord) -> bool:
+    """Take a job's command out of a message of its end, where it hides the reason; keep every message."""
+    record.msg = COMMAND.sub("The command ", record.msg) if isinstance(record.msg, str) else record.msg
+    if getattr(record, "shellcmd", None) and record.levelno >= logging.ERROR:
+        record.shellcmd = ""
+    return True
 
 
 def keep_notes() -> None:

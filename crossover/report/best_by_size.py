@@ -268,7 +268,7 @@ def _action(study: Study, family: str) -> str:
     if about.transferred:
         return f"fine-tune {_trained_parts(study, about)}" if about.level else "fine-tune"
     if len(about.cohorts) > 1:
-        return f"train on {listed([study.cohorts[c].label for c in about.cohorts])} together"
+        return f"train on patients of {listed([study.cohorts[c].label for c in about.cohorts])} together"
     return "train from scratch" if family == baseline(study) else f"train {quoted(style.family_label(study, family))}"
 
 

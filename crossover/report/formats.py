@@ -111,5 +111,5 @@ def listed(texts: Sequence[object], joint: str = "and") -> str:
 
 
 def quoted(label: str) -> str:
-    """Mark a label of several words as one name inside a sentence: "“Off the shelf”", "TL"."""
-    return f"“{label}”" if " " in label else label
+    """Mark a label as a name inside a sentence: "“Off the shelf”", "“TL”"."""
+    return f"“{label}”"

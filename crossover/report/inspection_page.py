@@ -14,7 +14,12 @@ from jinja2 import Environment, PackageLoader
 from matplotlib.image import imsave
 
 from crossover.core.wording import counted
-from crossover.sources.inspection.inventory import Inventory
+from crossover.sources.inspection.inventory import WINDOW, Inventory
+
+AIR = -500
+"""HU below which there is air: no other image than CT has such values in most of its background."""
+SHOWN = 0.05
+"""The share of the body's pixels that a window has to show as greys."""
 
 
 def inspection_page(inventory: Inventory, title: str) -> str:
@@ -55,12 +60,29 @@ def _picture(example: Callable[[], sitk.Image] | None) -> str:
         return ""
     values = sitk.GetArrayFromImage(sitk.Flip(image, _backwards(image)))
     values = values[values.shape[0] // 2].astype(float)
-    low, high = np.nanpercentile(values, (1, 99.5))
+    low, high = _window(image, values)
     column_mm, row_mm = image.GetSpacing()[:2]
     rows = np.linspace(0, values.shape[0] - 1, max(1, round(values.shape[0] * row_mm / column_mm))).round().astype(int)
     buffer = io.BytesIO()
     imsave(buffer, values[rows], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), format="png")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _window(image: sitk.Image, values: np.ndarray) -> tuple[float, float]:
+    """Return the values of a slice that are shown black and white: those of the image's window, if it names one.
+
+    Else they are percentiles of the values, of CT within the body alone, since air and blank parts are most of a slice.
+    A window in which hardly any of the slice lies is none: it is that of other values, as of a map in another unit.
+    """
+    body = values[values > AIR] if np.nanmin(values) < AIR else values
+    body = body if body.size >= values.size / 100 else values
+    if all(image.HasMetaDataKey(tag) for tag in WINDOW):
+        center, width = (float(image.GetMetaData(tag)) for tag in WINDOW)
+        low, high = center - width / 2, center + width / 2
+        if np.mean((body > low) & (body < high)) > SHOWN:
+            return low, high
+    low, high = np.nanpercentile(body, (1, 99.5))
+    return low, high
 
 
 def _backwards(image: sitk.Image) -> list[bool]:

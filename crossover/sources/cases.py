@@ -31,7 +31,7 @@ from crossover.sources.dicom.places import (
     parted,
 )
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
-from crossover.sources.findings import Finding, describe_unforeseen
+from crossover.sources.findings import Finding, allowed, describe_unforeseen
 from crossover.sources.ingest_report import CaseRecord, Report
 from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.reading import Reading
@@ -128,7 +128,7 @@ def make_cases(
         more[case] += own.examination.findings if own.examination else []
     if not lenient:  # else nobody is divided into training and test
         findings = [*findings, *alike_patients((r["patient"], r["alike"]) for r in records.values())]
-    report = ingest_report.report(records, findings, more, allowed(source), lenient)
+    report = ingest_report.report(records, findings, more, allowed(getattr(source, "allow", [])), lenient)
     ingest_report.write(report, folder)
     if not lenient or not report["cases"]:
         _raise_errors(report, folder, source)
@@ -213,11 +213,6 @@ def label_maps_of(source: Source) -> Mapping[str, LabelMap]:
     if isinstance(source, ProstateSource):
         return {name: LabelMap(file=file) for name, file in source.mask_files.items()}
     return getattr(source, "label_maps", {})
-
-
-def allowed(source: Source) -> set[str]:
-    """Return the codes and cases that may be left out without an error."""
-    return set(getattr(source, "allow", []))
 
 
 def _raise_errors(report: Report, folder: Path, source: Source) -> None:

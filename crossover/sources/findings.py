@@ -159,8 +159,18 @@ LEAVES_OUT = (
     "volume-header", "volume-refused",
 )  # fmt: skip
 """The errors that one case's own images and masks cause, so that a study can go on without the case; `crossover new`
-allows them. The other errors leave open whose a file is or whether two patients are one, or are of this machine or
-program (a missing decoder, a crash): they may concern every patient, and a person has to decide."""
+allows them, by the name `ONE_CASE`. The other errors leave open whose a file is or whether two patients are one, or are
+of this machine or program (a missing decoder, a crash): they may concern every patient, and a person has to decide."""
+
+ONE_CASE = "of-one-case"
+"""The name that `allow` has for all of `LEAVES_OUT` together."""
+
+
+def allowed(allow: Iterable[str]) -> set[str]:
+    """Return the codes and cases that `allow` of a source names, `ONE_CASE` replaced by what it stands for."""
+    names = set(allow)
+    return names | {*LEAVES_OUT} if ONE_CASE in names else names
+
 
 ELSEWHERE = "it was drawn in a frame of reference other than the image's"
 """What is wrong with a structure of the code two-frames."""
@@ -234,7 +244,10 @@ def describe_unforeseen(error: BaseException) -> str:
 
 def table() -> str:
     """Return all kinds of findings as a Markdown table, for docs/findings.md."""
-    rows = [f"| `{code}` | {kind.severity} | {kind.remedy} |" for code, kind in KINDS.items()]
+    rows = [
+        f"| `{code}` | {kind.severity}{' of one case' if code in LEAVES_OUT else ''} | {kind.remedy} |"
+        for code, kind in KINDS.items()
+    ]
     return "\n".join(["| code | severity | what to do |", "|---|---|---|", *rows])
 
 

@@ -330,7 +330,8 @@ class Export(BaseModel, extra="forbid"):
     label_maps: dict[FileName, LabelMap] = {}
     """The structures that come as files beside the images."""
     allow: list[str] = []
-    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail."""
+    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail.
+    `of-one-case` stands for all errors that docs/findings.md calls "of one case"."""
 
 
 class RulesFile(IngestRules, Export):
@@ -372,7 +373,8 @@ class VolumesSource(BaseModel, extra="forbid"):
     """How patients are named. secret: by pseudonyms; public: by the identifiers in the table, which are public already.
     """
     allow: list[str] = []
-    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail."""
+    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail.
+    `of-one-case` stands for all errors that docs/findings.md calls "of one case"."""
 
     @model_validator(mode="after")
     def _tells_patients(self) -> VolumesSource:
@@ -421,7 +423,8 @@ class OpenKbpSource(BaseModel, extra="forbid"):
     variables: list[str] = []
     """The variables that are stored with the cases: any of spacing_x, spacing_y and spacing_z."""
     allow: list[str] = []
-    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail."""
+    """Codes of findings, or names of cases; a case that is excluded for one of them does not make the run fail.
+    `of-one-case` stands for all errors that docs/findings.md calls "of one case"."""
 
 
 Phantom = PhantomSource | HeadNeckSource | ProstateSource

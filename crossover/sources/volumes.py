@@ -20,7 +20,7 @@ from crossover.core.wording import counted
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, land_file
 from crossover.sources.file_patterns import filled, links_below, matching, paths_below
-from crossover.sources.findings import Finding
+from crossover.sources.findings import Finding, allowed
 from crossover.sources.pseudonyms import PUBLIC, alike_names, case_names, key_of, scan_name
 from crossover.sources.reading import Reading, brought_onto, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
@@ -57,7 +57,8 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     table, lacks = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
     own, passed = _of_cohort(source, table.rows)
     wrong = {n: _wrong_files(source, root, row) for n, row in own.to_dict("index").items()}
-    missing = {n: why for n, files in wrong.items() if (why := _may_lack(files, source.allow))}
+    may = allowed(source.allow)
+    missing = {n: why for n, files in wrong.items() if (why := _may_lack(files, may))}
     lacks += [(own.at[number, source.patient], why) for number, why in missing.items()]
     complete = {*table.rows[source.patient].drop(index=[*missing])}
     left_out = {patient: why for patient, why in lacks if patient not in complete}
@@ -118,9 +119,9 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[RawTable, list[t
 def _may_lack(wrong: Mapping[str, str], allow: Collection[str]) -> str:
     """Return which files a row lacks, of its `_wrong_files`; "" where it lacks none, or where that is an error."""
     codes = {_ABSENT: MISSING, _SEVERAL: DOUBLED}
-    allowed = all(why in codes and codes[why][what.partition(" ")[0]] in allow for what, why in wrong.items())
+    may_lack = all(why in codes and codes[why][what.partition(" ")[0]] in allow for what, why in wrong.items())
     words = {_ABSENT: "no", _SEVERAL: "several files of"}
-    return ", ".join(f"{words[why]} {what}" for what, why in wrong.items()) if wrong and allowed else ""
+    return ", ".join(f"{words[why]} {what}" for what, why in wrong.items()) if wrong and may_lack else ""
 
 
 def _ways_out(source: VolumesSource, wrong: Sequence[Mapping[str, str]]) -> list[str]:

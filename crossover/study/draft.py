@@ -12,9 +12,7 @@ from typing import Any
 
 import yaml
 
-from crossover.core.file_names import alike
-from crossover.core.wording import counted
-from crossover.sources.findings import LEAVES_OUT
+from crossover.sources.findings import ONE_CASE
 from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
 from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
@@ -28,6 +26,7 @@ from crossover.study.draft_names import (
     matched_structures,
     merged,
     names_told,
+    same_names,
 )
 from crossover.study.suggested import grid, source_test, test_and_sizes
 
@@ -105,8 +104,11 @@ def draft(
     if not all(taken.values()):
         raise DraftError(_nobody(cohorts["source"], [*images.of("source"), *drawn.of("source")]))
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
+    prefix, of_both = same_names(cohorts, name)
     values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
-    notes = _assumptions(cohorts, tests, sizes, images, drawn, structures)
+    if prefix:
+        values["cohorts"][f"{name}_source"]["source"]["prefix"] = prefix
+    notes = [*_assumptions(cohorts, tests, sizes, images, drawn, structures), *of_both]
     notes += [_prepared(values), *_of_images(cohorts, images)]
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
@@ -136,7 +138,7 @@ def _values(
         "title": ", ".join(map(_label, drawn.names)).capitalize()
         + f": {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
-        "data": f"The cases are patients of {' and '.join(cohorts[c].label for c in reversed(cohorts))}.",
+        "data": _data_told([cohorts[c].label for c in reversed(cohorts)]),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
         **_series(cohorts, images),
@@ -152,6 +154,10 @@ def _values(
     values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
     return values
+
+
+def _data_told(labels: Sequence[str]) -> str:
+    return f"The cases are patients of {'two cohorts, ' if len(labels) > 1 else ''}{' and '.join(labels)}."
 
 
 def _is_ct(kinds: Sequence[ChannelKind], images: ChosenNames) -> bool:
@@ -188,12 +194,6 @@ def _of_images(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> list[
                 if kind.values
             )
             notes.append(f"look: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
-    people = [given.found.patients_of(given.found.cases) for given in cohorts.values()]
-    if len(people) > 1 and (same := [two for two in alike(set().union(*people)) if len({*two} & people[0]) == 1]):
-        notes.append(
-            f"look: {counted(len(same), 'patient')} of both cohorts may be one, such as {' and '.join(same[0])}: their "
-            "names differ only in case, blanks, leading zeros or a decimal; leave each patient in one cohort"
-        )
     for c, given in cohorts.items():
         told = {in_doubt(kind) for kind in given.found.channels if kind.doubt}
         notes += [f"look: {cohorts[c].label}: {what}" for what in given.found.odd if what not in told]
@@ -273,15 +273,15 @@ def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -
     ours = cohorts["target"].label
     if model:
         return (
-            f"With n labelled patients of {ours}, is it better to fine-tune {model.label}, all of it or the decoder "
-            "alone, or to train from scratch?"
+            f"With n labelled patients of {ours}, what is the best way to train, and does it help to begin with "
+            f"{model.label}?"
         )
     if "source" not in cohorts:
         return f"With n labelled patients of {ours}, what does a network reach that is trained from scratch?"
     theirs = cohorts["source"].label
     return (
-        f"With n labelled patients of {ours}, is it better to fine-tune a network of {theirs}, to train from scratch, "
-        f"to train on both together, or to use the network of {theirs} as it is?"
+        f"With n labelled patients of {ours}, what is the best way to train, and do the patients of {theirs} help, or "
+        "a network of them?"
     )
 
 
@@ -301,8 +301,7 @@ def _cohort(
         source["structures"] = {n: given.structure(own[cohort]).rule for n, own in structures.names.items()}
     names = [*channels.of(cohort), *structures.of(cohort)]
     if found.dicom or found.left_out(names):  # of volumes all voxels were read, of DICOM the headers only
-        of_files = not found.dicom or "label_maps" in source
-        source["allow"] = [code for code in LEAVES_OUT if of_files or not code.startswith("volume-")]
+        source["allow"] = [ONE_CASE]
     return {"label": given.label, "role": cohort, "source": source, "test": test}
 
 

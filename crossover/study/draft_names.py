@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crossover.core.file_names import WRITTEN_ALIKE, plainly_written
 from crossover.core.image_names import without_ending
-from crossover.core.wording import first_few
+from crossover.core.wording import counted, first_few
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, files_of, in_doubt
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import key_of, may_mean_the_same
+from crossover.sources.inspection.series import either
 
 CT_CHANNEL = "ct"
 """The channel of the base `ct`, whose rule and window are for it."""
@@ -61,13 +63,19 @@ class ChosenNames:
 def merged(found: Inventory, names: Sequence[str], channels: Sequence[str] = ()) -> Inventory:
     """Return an inventory in which names that are asked for together, with +, are one structure, or one channel.
 
-    Of a DICOM export these are structures only. Of volumes, names that most patients have together are not joined.
+    Of a DICOM export the channels that are joined differ in the words that select their series, or in their plane. Of
+    volumes, names that most patients have together are not joined.
+
+    Raises:
+        DraftError: channels of a DICOM export differ in more.
     """
     if not found.dicom:
         for what, asked in (("channels", channels), ("structures", names)):
             for own, said in _asked(asked).items():
                 found = _with_either(found, what, own, said)
         return found
+    for own, said in _asked(channels).items():
+        found = _with_any_series(found, own, said)
     structures = list(found.structures)
     cases = {case: dict(lacks) for case, lacks in found.cases.items()}
     elsewhere = {case: {c: list(apart) for c, apart in own.items()} for case, own in found.elsewhere.items()}
@@ -107,6 +115,20 @@ def _with_either(found: Inventory, what: str, own: str, said: Sequence[str]) -> 
         "those of which most patients have one, with the same label; it joins no masks"
     )
     return replace(found, odd=[*found.odd, note])
+
+
+def _with_any_series(found: Inventory, own: str, said: Sequence[str]) -> Inventory:
+    """Return an inventory of DICOM in which some channels are one: that series of theirs which a patient has."""
+    rules = {kind.name: kind.rule for kind in found.channels if kind.name in said}
+    if len(rules) < 2:
+        return found
+    rule = either([*rules.values()])
+    if rule is None:
+        raise DraftError(
+            f"--channels {own}={'+'.join(rules)}: these images differ in more than their plane and the words of their "
+            "series (in modality, b-value or kind of image), so that they can't be one channel"
+        )
+    return found.with_series(own, [*rules], rule)
 
 
 def as_called(found: Inventory, names: Sequence[str]) -> Inventory:
@@ -260,6 +282,44 @@ def _remedy(cohorts: Cohorts, found: Mapping[str, _There]) -> str:
         f"say which are meant, as --channels {','.join(words)} (NAME=FOUND: one channel, called NAME by a cohort that "
         "has no FOUND)"
     )
+
+
+PREFIX = "source-"
+"""What is put before the names of the source's patients where both hospitals number their patients alike."""
+
+
+def same_names(cohorts: Cohorts, study: str) -> tuple[str, list[str]]:
+    """Return the `prefix` of the source's patients, "" for none, and what to say of names that occur in both cohorts.
+
+    Most names of the smaller cohort occur in the other where two hospitals number their patients alike, and so they
+    are taken for different people. Fewer, equal PatientIDs and names in one folder may be of the same people, about
+    whom only a person can decide.
+    """
+    if len(cohorts) < 2:
+        return "", []
+    of_each = [{plainly_written(p): p for p in g.found.patients_of(g.found.cases)} for g in cohorts.values()]
+    common = sorted(set.intersection(*map(set, of_each)))
+    if not common:
+        return "", []
+    pairs = [dict.fromkeys(names[own] for names in of_each) for own in common]
+    occur = "occurs" if len(pairs) == 1 else "occur"
+    both = (
+        f"look: {counted(len(pairs), 'name')} {occur} in both cohorts ({first_few([' and '.join(p) for p in pairs])})"
+    )
+    both += f", written so that they {WRITTEN_ALIKE}" if any(len(p) > 1 for p in pairs) else ""
+    by_id = any(g.found.dicom and g.found.source.get("patients") != "folder" for g in cohorts.values())
+    one_folder = len({g.path.resolve() for g in cohorts.values()}) == 1
+    if by_id or one_folder or 2 * len(common) <= min(map(len, of_each)):
+        return "", [
+            f"{both}: one person would be trained on and tested, so that `crossover check` refuses them. Leave each "
+            f"patient in one cohort; if they are different people, write `prefix: {PREFIX}` below `source:` of cohort "
+            f"{study}_source in the study's file"
+        ]
+    return PREFIX, [
+        f"{both}: they are taken for different people, whom two hospitals number alike, and `prefix: {PREFIX}` in the "
+        f"source of cohort {study}_source is put before its patients' names. If they are the same people, remove it, "
+        "and leave each in one cohort: one person would be trained on and tested"
+    ]
 
 
 def names_told(cohorts: Cohorts, channels: ChosenNames, structures: ChosenNames, asked: Sequence[str]) -> list[str]:

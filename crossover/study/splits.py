@@ -204,6 +204,12 @@ def _of_one_name(cases: pd.DataFrame, structures: Sequence[str]) -> list[str]:
     ]
 
 
+PREFIX_REMEDY = (
+    "If two hospitals number different people alike, write `prefix: b-` below `source:` of one of these cohorts in the "
+    "study's file"
+)
+
+
 def shared(patients: Mapping[str, Iterable[str]]) -> list[str]:
     """Return messages about patients (cohort -> its patients) who are in several cohorts, with what to do."""
     of: dict[str, list[str]] = {}
@@ -215,9 +221,9 @@ def shared(patients: Mapping[str, Iterable[str]]) -> list[str]:
         if len(of[patient]) > 1:
             together.setdefault(", ".join(of[patient]), []).append(patient)
     return [
-        f"cohorts {where}: {counted(len(names), 'patient')} of one name ({first_few(names, SHOWN)}): "
-        "patients never cross a split. If two hospitals number different people alike, give the source of "
-        "one cohort a `prefix`, such as `prefix: b-`; if they are the same people, leave each in one cohort only"
+        f"cohorts {where}: {counted(len(names), 'name')} occur{'s' * (len(names) == 1)} in "
+        f"{'both' if where.count(',') == 1 else 'each of these'} cohorts ({first_few(names, SHOWN)}): patients never "
+        f"cross a split. {PREFIX_REMEDY}; if they are the same people, leave each in one cohort only"
         for where, names in together.items()
     ]
 
@@ -243,8 +249,7 @@ def alike_in_cohorts(patients: Mapping[str, Iterable[str]], alike: Mapping[str, 
     return [
         f"cohorts {where}: the identifiers of {counted(len(pairs), 'patient')} differ only in case, blanks, leading "
         f"zeros or a decimal ({first_few(sorted(pairs), SHOWN)}): one person would be trained on and tested. If they "
-        "are the same people, leave each in one cohort only; if two hospitals number different people alike, give the "
-        "source of one cohort a `prefix`, such as `prefix: b-`"
+        f"are the same people, leave each in one cohort only. {PREFIX_REMEDY}"
         for where, pairs in together.items()
     ]
 

@@ -42,7 +42,7 @@ def caption(frames: Frames, study: Study) -> str:
     cases = int(rows["cases"].max()) if len(rows) else 0
     return (
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
-        f"{captions.target(study)} test cases, with its {study.statistics.test_interval} interval "
+        f"test cases of {captions.target(study)}, with its {study.statistics.test_interval} interval "
         f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
         f"{captions.better(study)}"
         f"{' Each structure has a scale of its own.' if rows['structure'].nunique() > 1 else ''}"
@@ -111,7 +111,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) ->
             linestyle=style.family_line(study, family),
         )  # fmt: skip
     style.size_axis(axes, study.sizes)
-    axes.set_xlabel(f"{captions.target(study)} training patients")
+    axes.set_xlabel(f"Training patients of {captions.target(study)}")
     axes.grid(axis="y")
 
 

@@ -81,8 +81,8 @@ def caption(frames: Frames, study: Study) -> str:
     dotted = f" Dotted: the mean of {' and of '.join(unsized)}, trained on none of them." if unsized else ""
     text = (
         f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} "
-        f"{captions.target(study)} test cases by number of {captions.target(study)} training "
-        f"patients; each point is a training, {several} of each family and size. "
+        f"test cases of {captions.target(study)} by number of its training patients; "
+        f"each point is a training, {several} of each family and size. "
         f"Lines: monotone fits{_bands(curves, confidence)}.{dotted} "
         f"Right: {RIGHT.format(what='family', confidence=confidence)}."
     )
@@ -159,6 +159,7 @@ def draw(
     for family, mean in unsized.items():
         left.axhline(mean, color=style.family_colour(study, family), linestyle=style.REFERENCE_LINE, linewidth=1.2)
     _frame(left, sizes, study)
+    style.within_scale(left, study)
     left.set_ylabel(style.metric_label(study.statistics.metric))
     _crossovers(right, pairs, sizes, study)
     if first:

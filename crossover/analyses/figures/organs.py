@@ -71,9 +71,9 @@ def caption(frames: Frames, study: Study) -> str:
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
-        f"for other patients ({captions.interval_method(study)}), {cases} {captions.target(study)} test cases, each a "
-        f"light point; "
-        f"{sized} trained on {study.sizes[-1]} {captions.target(study)} patients. Right: "
+        f"for other patients ({captions.interval_method(study)}), {cases} test cases of {captions.target(study)}, each "
+        "a light point; "
+        f"{sized} trained on {study.sizes[-1]} patients of {captions.target(study)}. Right: "
         f"{minus(study)} on the same cases, each in the colour of the model that is subtracted: "
         f"the mean difference with its {study.statistics.test_interval} confidence interval "
         f"{captions.interval_scope(frames['paired'])} and p by the same test, uncorrected; grey where it is "

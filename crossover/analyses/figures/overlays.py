@@ -71,7 +71,7 @@ def caption(frames: Frames, study: Study) -> str:
         each, mean = "For each structure the", f", as a mean over the {shown} structures,"
         whole = "the structure in the case's whole volume"
     return (
-        f"{each} slice with the largest manual area of one {captions.target(study)} test case "
+        f"{each} slice with the largest manual area of one test case of {captions.target(study)} "
         f"({' beside '.join(chosen.channels)}); the choice is automatic: the case with the median DSC{mean} {under}. "
         f"Solid red: manual; dashed blue: predicted; number: the DSC of {whole}; bar: {BAR_MM:.0f} mm."
     )

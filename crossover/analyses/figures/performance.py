@@ -53,7 +53,7 @@ def caption(frames: Frames, study: Study) -> str:
     cases = captions.cases(frames, study)
     text = (
         f"Points and bars: mean and standard deviation of {captions.metric(study)} over "
-        f"{captions.test_cases_text(cases, study)}, by number of {captions.target(study)} training patients. "
+        f"{captions.test_cases_text(cases, study)}, by number of training patients of {captions.target(study)}. "
         "Each light point is a case."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))

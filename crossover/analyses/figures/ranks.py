@@ -43,11 +43,11 @@ def caption(frames: Frames, study: Study) -> str:
     rows = drawn_rows(frames["ranking"], study)
     cases = int(rows["cases"].max()) if len(rows) else 0
     return (
-        f"Disc: its area is the share of {DRAWS:,} bootstrap samples of the {cases} {captions.target(study)} test "
-        f"cases in which the model has the rank by its mean {captions.metric(study)}; it is printed in per cent from "
-        f"{SHOWN_SHARE:.0%}. Ring: the rank with all cases. τ: the mean of Kendall's tau between the samples' rankings "
-        "and the one with all cases. The models are those trained on "
-        f"{study.sizes[-1]} {captions.target(study)} patients, and those trained on none. The shares apply to these "
+        f"Disc: its area is the share of {DRAWS:,} bootstrap samples of the {cases} test cases of "
+        f"{captions.target(study)} in which the model has the rank by its mean {captions.metric(study)}; it is printed "
+        f"in per cent from {SHOWN_SHARE:.0%}. Ring: the rank with all cases. τ: the mean of Kendall's tau between the "
+        "samples' rankings and the one with all cases. The models are those trained on "
+        f"{study.sizes[-1]} patients of {captions.target(study)}, and those trained on none. The shares apply to these "
         "trained models and other patients, not to other trainings."
     )
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import has_overlays, has_radiomics, sized
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
 
@@ -46,7 +47,7 @@ def caption(frames: Frames, study: Study) -> str:
     return (
         f"Points and bars: {radiomics.icc} with {study.statistics.confidence:.0%} confidence intervals of "
         f"{icc['feature'].nunique()} first-order features ({radiomics.channel}) between manual and "
-        f"automatic contours of up to {cases} {captions.target(study)} test cases. Dashed: 0.5, 0.75 and "
+        f"automatic contours of up to {cases} test cases of {captions.target(study)}. Dashed: 0.5, 0.75 and "
         "0.9, the bounds of moderate, good and excellent reliability according to Koo and Li (2016)."
         f"{_first_trainings(icc)}{_left_out(_shown(icc, study, study.target), study)}"
     )
@@ -107,12 +108,12 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: F
     confidence = f"{study.statistics.confidence:.0%} CI"
     for axes in panels:
         axes.set_xlabel(f"ICC ({confidence})")
-    label = style.test_set_label(study, test_set)
+    shown = "All test cases" if test_set == POOLED else f"Test cases of {style.test_set_label(study, test_set)}"
     handles = [
         style.legend_handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
         for f in names if f in set(rows["family"])
     ]  # fmt: skip
-    style.legend_below(figure, handles, title=f"{label} test cases (n = {cases})")
+    style.legend_below(figure, handles, title=f"{shown} (n = {cases})")
     return figure
 
 

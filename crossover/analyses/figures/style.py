@@ -261,6 +261,13 @@ def score_axis(axes: Axes, study: Study, beyond: float = 0.0) -> None:
     axes.set_ylim(*((lowest, None) if np.isinf(highest) else (lowest - beyond, highest + beyond)))
 
 
+def within_scale(axes: Axes, study: Study) -> None:
+    """Let a vertical axis that holds what is drawn end at the ends of the metric's scale, but for half a mark."""
+    (lowest, highest), (low, high) = scale(study.statistics.metric), axes.get_ylim()
+    beyond = 0.03 * (high - low)
+    axes.set_ylim(max(low, lowest - beyond), min(high, highest + beyond))
+
+
 def size_axis(axes: Axes, sizes: Sequence[int]) -> None:
     """Scale the horizontal axis to numbers of training patients (log2), with a tick at each size."""
     axes.set_xscale("log", base=2)

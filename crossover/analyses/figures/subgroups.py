@@ -258,7 +258,7 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
     axes.set_yticks(range(len(pairs)), labels if first else [""] * len(pairs))
     axes.tick_params(axis="both", length=0, labelbottom=False)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel(f"{study.cohorts[study.target].label} training patients")
+    axes.set_xlabel(f"Training patients of {study.cohorts[study.target].label}")
 
 
 def _short(study: Study, family: str) -> str:

@@ -64,9 +64,9 @@ def caption(frames: Frames, study: Study) -> str:
     cases = patients_of(rows).nunique()  # of the target
     named = ", ".join(study.structures[s].label for s in structures)
     text = (
-        f"Left: mean {captions.metric(study)} of {cases} {captions.target(study)} test cases for each structure "
-        f"({named}) by the part of the network that is re-trained on {study.sizes[-1]} {captions.target(study)} "
-        "patients, smallest at the left, and the mean of each case's structures with its "
+        f"Left: mean {captions.metric(study)} of {cases} test cases of {captions.target(study)} for each structure "
+        f"({named}) by the part of the network that is re-trained on {study.sizes[-1]} patients of "
+        f"{captions.target(study)}, smallest at the left, and the mean of each case's structures with its "
         f"{study.statistics.confidence:.0%} confidence interval over cases "
         f"({captions.interval_method(study)}).{captions.replicates(frames, study)} "
         "Right: seconds for one training step"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import pydicom
+import SimpleITK as sitk
 
 from crossover.core.image_names import is_volume
 from crossover.core.wording import counted, first_few
@@ -24,6 +25,7 @@ from crossover.sources.dicom.stacks import Stack, grid, stacks
 from crossover.sources.dicom.structures import drawn_by_model
 from crossover.sources.findings import Finding, Refused, join_findings
 from crossover.sources.inspection.inventory import (
+    WINDOW,
     ChannelKind,
     Inventory,
     Lacks,
@@ -34,7 +36,7 @@ from crossover.sources.inspection.inventory import (
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
 from crossover.sources.inspection.names import Key, Named, group_names, key_of
-from crossover.sources.inspection.series import Candidate, candidates
+from crossover.sources.inspection.series import Candidate, candidates, tried
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -235,13 +237,23 @@ def _inventory(export: ExportHeaders, found: Sequence[Candidate], named: Sequenc
     odd += [f"{counted(several, 'patient')} with several studies, each of which is a case"] * (several > 0)
     odd += ["PatientID does not identify the patients; their folders do (`patients: folder`)"] * export.by_folder
     odd += export.maps.odd + _refused(there) + _doubled(there)
-    elsewhere = _elsewhere(
-        there, dict(zip(names, found)), {s.name: key_of(str(s.names[0])) for s in structures if "file" not in s.rule}
-    )
+    keys = {s.name: key_of(str(s.names[0])) for s in structures if "file" not in s.rule}
+    elsewhere = _elsewhere(there, dict(zip(names, found)), keys)
     scans = whose if several else {}
-    inventory = Inventory("a DICOM export", cases, channels, structures, odd, source, scans=scans, elsewhere=elsewhere)
+    inventory = Inventory(
+        "a DICOM export", cases, channels, structures, odd, source, scans=scans, elsewhere=elsewhere,
+        tried=partial(_tried, there, keys),
+    )  # fmt: skip
     inventory.odd += [*inventory.spellings(), *inventory.alike()]
     return inventory
+
+
+def _tried(there: Sequence[Case], keys: Mapping[str, Key], name: str, rule: dict[str, Any]) -> Inventory:
+    """Return an inventory of nothing but a channel; see `Inventory.tried`, and `_elsewhere` for the arguments."""
+    found = tried(name, rule, [(case.stacks, case.drawn_on) for case in there])
+    cases: dict[str, Lacks] = {case.name: {} for case in there}
+    channels = [_channel(name, found, there, cases)]
+    return Inventory("", cases, channels, [], [], {"kind": "dicom"}, elsewhere=_elsewhere(there, {name: found}, keys))
 
 
 def _elsewhere(
@@ -275,9 +287,20 @@ def _channel(name: str, found: Candidate, there: Sequence[Case], cases: Mapping[
     return ChannelKind(
         name=name, about=found.about, quoted=[text for text, _ in texts.most_common(4)], patients=len(patients),
         several=found.several, rule=found.rule, modality=found.rule["modality"], drawn_on=len(drawn_on),
-        example=partial(volume, taken[len(taken) // 2]) if taken else None,
+        example=partial(_example, taken[len(taken) // 2]) if taken else None,
         **grids_text([image.GetSize() for image in images], [image.GetSpacing() for image in images]),
     )  # fmt: skip
+
+
+def _example(stack: Stack) -> sitk.Image:
+    """Return a stack as a volume, with the window that its middle image is to be shown in, where the file names one."""
+    image, middle = volume(stack), stack.planes[len(stack.planes) // 2][0]
+    with middle.file.open() as opened:
+        tags = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
+    for tag, value in ((WINDOW[0], tags.get("WindowCenter")), (WINDOW[1], tags.get("WindowWidth"))):
+        if value not in (None, ""):
+            image.SetMetaData(tag, str(value[0] if isinstance(value, pydicom.multival.MultiValue) else value))
+    return image
 
 
 def _drawn(named: Sequence[Named], there: Sequence[Case], cases: Mapping[str, Lacks]) -> list[StructureKind]:

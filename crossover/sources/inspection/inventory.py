@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from crossover.core.file_names import alike, unaccented
 from crossover.core.image_names import stem
-from crossover.core.wording import counted, patients_and_cases
+from crossover.core.wording import counted, first_few, patients_and_cases
 from crossover.sources.findings import ELSEWHERE
 from crossover.sources.inspection.names import one_of_two_spellings
 
@@ -96,6 +96,8 @@ def beside_file(rule: Any) -> Any:
 Lacks = dict[str, str]
 """Channel or structure -> why a patient lacks it; what the patient has does not stand there."""
 
+WINDOW = ("0028|1050", "0028|1051")
+"""How ITK calls the center and width (values) of the window that an image is to be shown in."""
 NO_FILE = "no such file"
 """Why a patient lacks something of whom there is no file for it."""
 
@@ -107,6 +109,9 @@ DOUBLED = {"channels": "series-ambiguous", "structures": "structure-doubled"}
 
 SEVERAL = "several files in place of one"
 """What is wrong with such a patient."""
+
+SHOWN = 5
+"""How many of the cases that are left out for one reason are named."""
 
 USUAL = 0.8
 """Share of the patients with the most frequent channel or structure that others must have to be proposed with it."""
@@ -134,6 +139,8 @@ class Inventory:
     """Case -> its patient, where a patient may have several; empty where each case is called as its patient."""
     elsewhere: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """Case -> channel -> the structures that lie in another frame of reference than this channel; of DICOM."""
+    tried: Callable[[str, dict[str, Any]], Inventory] | None = None
+    """Returns an inventory of nothing but a channel, by its name and the rule that selects its series; of DICOM."""
 
     @property
     def dicom(self) -> bool:
@@ -272,6 +279,19 @@ class Inventory:
         changed: dict[str, Any] = {what: left, "cases": cases}
         return replace(self, odd=odd).with_others(**changed)
 
+    def with_series(self, own: str, names: Sequence[str], rule: dict[str, Any]) -> Inventory:
+        """Return an inventory of DICOM in which some channels are one called `own`, selected by another rule."""
+        assert self.tried, "the headers of an export were read"
+        found = self.tried(own, rule)
+        gone = {own, *names}
+        cases, elsewhere = {}, {}
+        for case, lacks in self.cases.items():
+            cases[case] = {name: why for name, why in lacks.items() if name not in gone} | found.cases[case]
+            apart = {name: s for name, s in self.elsewhere.get(case, {}).items() if name not in gone}
+            elsewhere[case] = apart | found.elsewhere.get(case, {})
+        channels = [*found.channels, *(kind for kind in self.channels if kind.name not in gone)]
+        return self.with_others(channels=channels, cases=cases, elsewhere=elsewhere)
+
     def about_apart(self, folder: Path) -> list[str]:
         """Return what to do with groups of a folder that are apart, a sentence each."""
         return [
@@ -360,12 +380,14 @@ class Inventory:
         return out
 
     def about_left_out(self, left: Mapping[str, str], most: int) -> list[str]:
-        """Return who is left out and why, a line for each of the first few cases."""
-        lines = [f"left out: {case}: {why[:300]}" for case, why in [*left.items()][:most]]
-        more = (
-            f"and {counted(len(left) - most, 'more case')} left out: `crossover inspect` has all with --page or --json"
-        )
-        return lines + [more] * (len(left) > most)
+        """Return who is left out and why, a line for each of the first few reasons."""
+        of_reason: dict[str, list[str]] = {}
+        for case, why in left.items():
+            of_reason.setdefault(why, []).append(case)
+        lines = [f"left out: {first_few(cases, SHOWN)}: {why[:300]}" for why, cases in [*of_reason.items()][:most]]
+        untold = sum(map(len, [*of_reason.values()][most:]))
+        more = f"and {counted(untold, 'more case')} left out: `crossover inspect` has all with --page or --json"
+        return lines + [more] * (untold > 0)
 
     def proposed_channels(self) -> list[str]:
         """Return the channel that a study begins with: the likeliest."""
@@ -384,7 +406,8 @@ class Inventory:
     def for_machines(self) -> dict[str, Any]:
         """Return everything but the examples, as plain values."""
         kinds = [{k: v for k, v in vars(kind).items() if k != "example"} for kind in self.channels]
-        values = asdict(replace(self, channels=[])) | {"channels": kinds}
+        values = asdict(replace(self, channels=[], tried=None)) | {"channels": kinds}
+        del values["tried"]
         return values | {"proposed": self.proposed, "left_out": self.left_out(self.proposed)}
 
 

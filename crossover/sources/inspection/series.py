@@ -136,7 +136,7 @@ def _fitted(rules: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _decided(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
     """Try a rule; where it leaves open which series is meant, add the one or two attributes that decide for most."""
-    best = _tried(name, rule, patients)
+    best = tried(name, rule, patients)
     open_at_first = sum(why.startswith(OPENS) for why in best.why)
     for _ in range(2):
         still = [k for k, why in enumerate(best.why) if why.startswith(OPENS)]
@@ -144,9 +144,9 @@ def _decided(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks])
             break
         settled = [k for k, why in enumerate(best.why) if not why]
         some = [patients[k] for k in (*still[:SAMPLED], *settled[:SAMPLED])]
-        further = [_tried(name, best.rule | more, some) for more in _additions(best.rule, patients, still[:SAMPLED])]
+        further = [tried(name, best.rule | more, some) for more in _additions(best.rule, patients, still[:SAMPLED])]
         likely = max(further, key=lambda c: (c.taken, "repeated" not in c.rule), default=best)
-        better = _tried(name, likely.rule, patients)
+        better = tried(name, likely.rule, patients)
         if better.taken <= best.taken:
             break
         best = better
@@ -154,7 +154,28 @@ def _decided(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks])
     return best
 
 
-def _tried(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
+def either(rules: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the rule of what any of some rules takes; None where no rule says that.
+
+    Rules of one modality that differ in their words are joined by these; where one of them asks for no words, plane or
+    repetition, or for another one, neither does the joint rule.
+    """
+    kinds = [{k: v for k, v in rule.items() if k not in ("plane", "description", "repeated")} for rule in rules]
+    if any(kind != kinds[0] for kind in kinds):
+        return None
+    joint = dict(kinds[0])
+    for key in ("plane", "repeated"):
+        values = {rule.get(key) for rule in rules}
+        if len(values) == 1 and None not in values:
+            joint[key] = values.pop()
+    words = list(dict.fromkeys(rule.get("description", "") for rule in rules))
+    if all(words):
+        joint["description"] = words[0] if len(words) == 1 else "|".join(f"(?:{word})" for word in words)
+    return joint
+
+
+def tried(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
+    """Return what a rule takes of each patient, by an ingest's own choice."""
     typed, chosen, why = SeriesRule(**rule), [], []
     for there, drawn_on in patients:
         try:

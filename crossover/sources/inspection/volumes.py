@@ -43,6 +43,7 @@ from crossover.sources.inspection.inventory import (
 )
 from crossover.sources.inspection.label_maps import passed_labels, usual
 from crossover.sources.inspection.layout import Layout, named_by
+from crossover.sources.inspection.listed import PATIENT, ListedFiles, listed_files
 from crossover.sources.inspection.modality import UNKNOWN, guess
 from crossover.sources.inspection.tree import layout
 from crossover.sources.reading import Reading, errors_as_findings
@@ -69,18 +70,13 @@ MOST_GROUPS = 8
 """The most values of a column that may divide patients into cohorts."""
 
 
-PATIENT = re.compile(
-    r"(patient|subject|participant|person|proband)([ _.-]*(id|no|nr|number|name|code))?", re.IGNORECASE
-)
-"""What a table calls its column of patients, where another column names their scans."""
-
-
 @dataclass(frozen=True)
 class _Table:
     """A table of the folder: the columns that name files and patients, and those of few values."""
 
     name: str
     file: str
+    """The column that names the files; "" where columns hold their paths."""
     patient: str
     columns: dict[str, dict[str, list[str]]]
     scans: dict[str, str]
@@ -118,7 +114,11 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
         )
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
-    found, tables = layout(paths), _tables(root)
+    tables = _tables(root)
+    if said == Described() and (listed := listed_files(paths, tables)):
+        kinds = {pattern: _kind(root, files) for pattern, files in listed.layout.roles.items()}
+        return _Inspection(root, said, listed.layout, kinds, tables, listed).inventory(workers)
+    found = layout(paths)
     for rows in tables.values():  # what it names counts, where it names more files than regular paths do
         of_table = [named_by(paths, {*rows[column]} - {""}) for column in rows if rows[column].is_unique]
         found = min([found, *(one for one in of_table if one.roles)], key=lambda one: len(one.loose))
@@ -190,6 +190,8 @@ class _Inspection:
     kinds: Mapping[str, _FileKind]
     tables: Mapping[str, pd.DataFrame]
     """The tables in the folder, by name."""
+    listed: ListedFiles | None = None
+    """What a table lists, where one names the files."""
 
     def inventory(self, workers: int) -> Inventory:
         """Return the inventory, for which all patients' files are read.
@@ -228,7 +230,7 @@ class _Inspection:
         drawn = {patient: _drawn(look, structures) for patient, look in looks.items()}
         table = self._table()
         source = {"kind": "volumes", "table": None} | ({"table": table.name, "patient": table.patient} if table else {})
-        if table:
+        if table and table.file:
             for image in kinds:
                 image.rule = _by_column(image.rule, table.file)
             for structure in structures:
@@ -236,7 +238,7 @@ class _Inspection:
         scans = dict(table.scans if table else self.found.scans)
         columns = table.columns if table else {"group": groups} if (groups := self._groups()) else {}
         odd = [*_copies(looks), *self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
-        odd += self._unused(table)
+        odd += [*self._unused(table), *self._unlisted()]
         found = _in_any_format(Inventory(self.said.form, cases, kinds, structures, odd, source, columns, scans))
         found.channels.sort(key=_likely)
         found.odd += [*found.about_apart(self.root), *found.spellings(), *found.alike()]
@@ -306,6 +308,13 @@ class _Inspection:
 
     def _table(self) -> _Table | None:
         """Return the table that names the patients, or each one's scans."""
+        if self.listed:
+            rows, cases = self.tables[self.listed.table], self.listed.cases
+            rows = rows[rows[self.listed.patient].ne("")]
+            few = {c: _groups(zip(rows[c], cases)) for c in rows if f"{{{c}}}" not in self.found.roles}
+            columns = {c: own for c, own in few.items() if 2 <= len(own) <= MOST_GROUPS and c != self.listed.patient}
+            scans = cases if len({*cases.values()}) < len(cases) else {}
+            return _Table(self.listed.table, "", self.listed.patient, columns, scans)
         if self.found.scans or self._groups():  # its rows would have to name scans, or groups, as the folders do
             return None
         wanted = set(self.found.patients)
@@ -319,6 +328,16 @@ class _Inspection:
                 scans = {} if person is None else dict(zip(rows[best], rows[person]))
                 return _Table(name, best, person or best, columns, scans)
         return None
+
+    def _unlisted(self) -> list[str]:
+        """Tell which volumes no row of the table names that lists the files."""
+        if not self.listed or not self.listed.others:
+            return []
+        count = counted(len(self.listed.others), "volume")
+        return [
+            f"{count} {'is' if count.startswith('1 ') else 'are'} in no row of {self.listed.table}, and no study reads "
+            f"{'it' if count.startswith('1 ') else 'them'}: {first_few(self.listed.others, 3)}"
+        ]
 
     def _unused(self, used: _Table | None) -> list[str]:
         """Return which tables are not used, and of which one the identifiers lost their leading zeros."""
@@ -531,6 +550,8 @@ def _pattern(rule: Any) -> str:
 
 def _called(pattern: str, kind: _FileKind) -> str:
     """Return what a pattern's name says beside the patient: "t2" of "{patient}/t2.nii.gz", else its folder's."""
+    if column := re.fullmatch(r"\{([^{}]+)\}", pattern):
+        return re.sub(r"[ _.-]*(file|path|filename)$", "", column[1], flags=re.IGNORECASE) or column[1]
     words = re.sub(r"\{\w+\}", "", stem(pattern)).strip("_-. ")
     folders = [part for part in pattern.split("/")[:-1] if "{" not in part]
     name = (

@@ -266,6 +266,8 @@ def _of_curve(question: str, place: dict, family: str, curve: Curve, rules: Rule
 def _settles(row: dict) -> str:
     size = "a difference of " + _with_unit(f"{abs(row['difference']):.3g}", row)
     what = f"{size if row['given'] else f'{size}, as found,'} between {models_text(row)}"
+    if row["difference"] == 0:
+        return f"no plan settles {what}: the two are equal here; give the difference that matters"
     if row["about"] == MODELS:
         text = _plan(row, "", what)
         return f"{text} (of these trained models: nothing tells how much another training differs)"
