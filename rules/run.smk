@@ -13,7 +13,7 @@ from crossover.core.incremental import KILLED
 from crossover.execution import at_stake, begun, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
-from crossover.execution.made import call_with, command, keep_call, not_in_report
+from crossover.execution.made import call_with, command, keep_call, meanwhile, not_in_report
 from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
     Workflow as PlannedWorkflow,
@@ -65,20 +65,19 @@ def refuse_to_run_beside_another() -> None:
     Raises:
         WorkflowError: another run makes some of them, or this user may not write here.
     """
+    held: dict[str, str] = {}
     for place, name in sorted(places_of_run().items()):
         try:
             HELD.append(locks.take(place))
         except locks.Held as by:
-            told = {name: value for name, value in call_with(SETTINGS).items() if name not in ("data", "imagenet")}
-            other_call = command(told | {"studies": "NAME"}, "--", "studies")
-            other = f". Of other studies, `{other_call}` makes all but the report"
-            beside = other if name == "report" else ""
-            raise WorkflowError(
-                f"another Snakemake is at work on {name} in {place.parent.resolve()}: {by}. Wait until it has ended, or "
-                f"end it{beside}"
-            ) from None
+            held[name] = f"{name} in {place.parent.resolve()}: {by}"
         except locks.Barred as barred:
             raise WorkflowError(str(barred)) from None
+    if held:
+        other = meanwhile(call_with(SETTINGS), held, {name: study.cohorts for name, study in STUDIES.items()})
+        raise WorkflowError(
+            f"another Snakemake is at work on {next(iter(held.values()))}. Wait until it has ended, or end it{other}"
+        )
 
 
 def refuse_without_patients() -> None:
@@ -212,7 +211,7 @@ def where_the_report_is() -> str:
     if not is_made(workflow, "report"):
         return f"The run was asked for other files than the report: {REPORT} is of an earlier run."
     warned = ingest_warnings(dict.fromkeys(cohort for study in STUDIES.values() for cohort in study.cohorts))
-    beside = not_in_report(STUDIES, SETTINGS.scale, REPORT.parent)
+    beside = not_in_report(STUDIES, call_with(SETTINGS), REPORT.parent)
     return "\n".join([*first_page.answers(REPORT), *warned, *beside, f"The report: {REPORT.resolve()}"])
 
 

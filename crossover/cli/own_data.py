@@ -18,7 +18,8 @@ from crossover.cli.shared import (
     Data,
     Json,
     Workers,
-    recorded_settings,
+    recorded_call,
+    run_words,
     stop,
     stop_on,
     stop_where_not_writable,
@@ -161,7 +162,7 @@ def new(
         notes = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
     typer.echo("\n".join([*notes, f"written: {path} (what it leaves out: config/bases/)"]))
     called = "crossover" if which("crossover") else sys.argv[0]
-    typer.echo(f"next: {called} check {name}; {called} run {name} --scale smoke")
+    typer.echo(f"next: {called} check {name}; {called} {run_words(name, 'smoke')}")
 
 
 class _CohortArgument(NamedTuple):
@@ -341,19 +342,31 @@ def run(
         ),
     ] = "",
     data: Data = "",
-    cores: Annotated[int, typer.Option(help="Number of cores that the run may use.")] = CORES,
+    cores: Annotated[
+        int | None,
+        typer.Option(help="Number of cores that the run may use; by default all of this machine, or the profile's."),
+    ] = None,
+    workflow_profile: Annotated[
+        str,
+        typer.Option(
+            help="Folder of a Snakemake profile; profiles/slurm submits the jobs to Slurm. By default that of the "
+            "study's last run, or profiles/default, which runs the jobs on this machine."
+        ),
+    ] = "",
     plain: Annotated[bool, typer.Option("--plain", help="Print plain lines instead of the live view.")] = False,
 ) -> None:
     """Run a study, from its patients to the report; outputs that are up to date are not made again.
 
     On a terminal, the command shows a live view of the run.
 
-    The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status. Scale and
-    folder that are left out are those of the study's last run.
+    The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status. Scale,
+    folder and profile that are left out are those of the study's last run.
     """
     from crossover.execution import live
-    from crossover.execution.made import config_words
+    from crossover.execution.made import PROFILE, config_words, settings_of
 
-    settings = config_words({"scale": "demo"} | recorded_settings(name, scale, data))
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings]
+    call = {"scale": "demo"} | recorded_call(name, scale, data, workflow_profile)
+    profile = [f"--{PROFILE}", call[PROFILE]] if PROFILE in call else []
+    given = ["--cores", str(cores or CORES)] if cores or not profile else []  # a profile has its own
+    command = [sys.executable, "-m", "snakemake", *profile, *given, "--config", *config_words(settings_of(call))]
     raise typer.Exit(live.run(command, plain))

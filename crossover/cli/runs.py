@@ -18,7 +18,7 @@ from crossover.cli.shared import (
     Json,
     Scale,
     Studies,
-    recorded_settings,
+    recorded_call,
     stop,
     stop_on,
 )
@@ -49,13 +49,14 @@ def plan(
     from crossover.execution.estimate import estimates_text
     from crossover.execution.forecast import forecast, wall_seconds
     from crossover.execution.forecast_table import show
+    from crossover.execution.made import settings_of
     from crossover.execution.preflight import check_folders
     from crossover.execution.requirements_table import for_machines, show_needs
     from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError):
-        settings = recorded_settings(studies, scale, data)
-        workflow = read_workflow(settings, cores)
+        call = recorded_call(studies, scale, data)
+        workflow = read_workflow(settings_of(call), cores)
         rows = forecast(workflow)
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
@@ -74,7 +75,7 @@ def plan(
             show_needs(disk, memory, workflow, stdout_console())
     with stop_on(ConfigError):
         check_folders(workflow.jobs, workflow.studies)
-    if lost := at_stake.refusal(workflow, settings):
+    if lost := at_stake.refusal(workflow, call):
         stop(lost)
     if refused := requirements.refusal(disk):
         stop(refused) if workflow.disk_check else typer.echo(refused, err=True)
@@ -135,7 +136,7 @@ def verify(
     Exit status: 0 if everything is there and as recorded, 1 if not.
     """
     from crossover.execution.integrity import describe
-    from crossover.execution.made import command, made, runs_of, unfinished
+    from crossover.execution.made import command, made, runs_of, settings_of, unfinished
     from crossover.execution.verify import check_plan, verify
     from crossover.execution.workflow import read_workflow
 
@@ -149,10 +150,10 @@ def verify(
         jobs: dict[Path, GraphJob] = {}
         commands: dict[Path, str] = {}
         for run in runs_of(there, named, scale, RESULTS):
-            settings = recorded_settings(",".join(run.studies), run.scale, data)
-            for job in read_workflow(settings, 1, run.targets, checked=False).jobs:
+            call = recorded_call(",".join(run.studies), run.scale, data)
+            for job in read_workflow(settings_of(call), 1, run.targets, checked=False).jobs:
                 jobs[job.outputs[0]] = job
-                commands |= dict.fromkeys(job.outputs, command(settings))
+                commands |= dict.fromkeys(job.outputs, command(call))
         checks = [*verify(commands), check_plan(jobs.values(), commands)]
         again = _trained_again(recompute) if recompute else None
     for check in checks:
