@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
@@ -13,7 +15,7 @@ from crossover.core.incremental import KILLED
 from crossover.execution import at_stake, begun, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
-from crossover.execution.made import call_with, command, keep_call, meanwhile, not_in_report
+from crossover.execution.made import PROFILE, call_with, command, keep_call, meanwhile, not_in_report
 from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
     Workflow as PlannedWorkflow,
@@ -116,19 +118,32 @@ def keep_what_it_begins_with() -> None:
     begun.begin(names_of_run(), made)
 
 
-def refuse_what_slurm_has_not() -> None:
-    """Refuse a run for which this Slurm has no such account, partition, node or GPU, before any job is submitted.
+def goes_to_slurm() -> bool:
+    """Return whether the run submits to Slurm; of a dry run, whether its profile says so: no executor is known then."""
+    if not DRY:
+        return workflow.executor_plugin.name == "slurm"
+    profile = Path(call_with(SETTINGS).get(PROFILE, ""), "profile.yaml")
+    return profile.is_file() and yaml.safe_load(profile.read_text()).get("executor") == "slurm"
 
-    Raises:
-        WorkflowError: what there is instead, and where it is set.
-    """
-    if workflow.executor_plugin.name != "slurm":
-        return
+
+def what_slurm_has_not() -> list[str]:
+    """Return of what account, partition, node or GPU that this run names this Slurm has none, a sentence each."""
+    if not goes_to_slurm():
+        return []
     settings = workflow.resource_settings
     asked = settings.default_resources or {}
     account, partition = (str(getattr(asked.get(name), "raw", asked.get(name)) or "") for name in SLURM_NAMES)
     with_gpu = [rule for rule in settings.overwrite_resources if asks_for_gpu(rule)]
-    if refused := slurm_site.refusals(account, partition, settings.cores, with_gpu):
+    return slurm_site.refusals(account, partition, settings.cores, with_gpu)
+
+
+def refuse_what_slurm_has_not() -> None:
+    """Refuse a run for which this Slurm has not what it names, before any job is submitted.
+
+    Raises:
+        WorkflowError: what there is instead, and where it is set.
+    """
+    if refused := what_slurm_has_not():
         raise WorkflowError("\n".join(refused))
 
 
@@ -255,3 +270,5 @@ def planned() -> set[str]:
 # In a dry run no handler is called.
 if DRY:
     print(*WITHOUT_WEIGHTS, estimate.estimates_text(STUDIES, PLANS), sep="\n", file=sys.stderr)
+    for line in what_slurm_has_not():
+        print(f"The run would be refused: {line}", file=sys.stderr)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from crossover.execution import slurm_site
 from crossover.execution.workflow import keep_to_limits, submissions, tell_of_failed_jobs
+from tests.dry_runs import ROOT
 
 
 @pytest.fixture
@@ -55,6 +58,19 @@ def test_a_gpu_of_a_cluster_without_any_is_refused_with_the_lines_to_remove(comm
         True
     ] * refused
     assert slurm_site.refusals("", "", None) == []
+
+
+def test_a_dry_run_says_what_of_the_profile_the_run_would_be_refused_for(commands):
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    commands("sinfo", "main 8 (null)")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--workflow-profile", "profiles/slurm",
+         "--config", "studies=uterus", "scale=smoke"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for said in ("cores: 32, and no node has more than 8", "set-resources: a GPU for train, predict, and no node has"):
+        assert f"The run would be refused: {said}" in done.stderr
 
 
 def test_a_slurm_that_does_not_answer_limits_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
