@@ -86,7 +86,7 @@ onstart:
     choose_at_ends(workflow)
     end_with_jobs(workflow)
     keep_failure = progress.harmless(functools.partial(progress.fail, names_of_run()[0]))
-    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, keep_failure)
+    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, keep_failure, keep_what_it_lacked)
     ask_the_scheduler()
 
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from crossover.execution import begun, resources
+from crossover.execution import begun, resources, slurm_site
 from crossover.study import backends, parameters
-from crossover.execution.cohort_size import amount
 from crossover.statistics.papers.claims.check import check_claims
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import data_of, load_settings, load_studies
@@ -104,14 +103,14 @@ def processes_for(voxels: float | None, each: int) -> int:
 def processes_of_cohort(wildcards: Wildcards) -> int:
     """Return the number of processes for a rule that goes through a cohort's cases."""
     study = STUDIES[COHORTS[wildcards.cohort]]
-    held = amount(study, wildcards.cohort)
+    held = resources.amount_of(study, wildcards.cohort)
     return processes_for(held and held.voxels * len(study.channels), IMAGE_VOXELS)
 
 
 def processes_of_part(wildcards: Wildcards) -> int:
     """Return the number of processes for a part of a cohort; on this machine the parts share its cores."""
     jobs = STUDIES[wildcards.study].execution.bias_field_jobs
-    held = amount(STUDIES[wildcards.study], wildcards.cohort)
+    held = resources.amount_of(STUDIES[wildcards.study], wildcards.cohort)
     if workflow.local_exec or held is None:
         return max(1, processes_of_cohort(wildcards) // (jobs if workflow.local_exec else 1))
     return processes_for(held.voxels / jobs, IMAGE_VOXELS)
@@ -135,15 +134,29 @@ def asks_for_gpu(rule: str) -> bool:
     return any(str(getattr(asked[name], "raw", asked[name])) != "0" for name in ("gpu", "gres") if name in asked)
 
 
+LACKED = {}
+"""Rule and wildcards of a job -> what each of its attempts lacked, as far as its scheduler told: "mem_mb" or "runtime"."""
+
+
+def keep_what_it_lacked(rule: str, wildcards: Mapping[str, str], said: str) -> None:
+    """Keep what an attempt of a job lacked, by what Slurm said of its end: it is given more of that the next time."""
+    LACKED.setdefault((rule, *sorted(wildcards.items())), []).extend(slurm_site.lacked(said))
+
+
 def scheduler_resources(rule: str) -> dict[str, Callable]:
-    """Return what a scheduler is asked for the jobs of a rule: resources as functions of wildcards and attempt."""
+    """Return what a scheduler is asked for the jobs of a rule: resources as functions of wildcards and attempt.
+
+    Snakemake tells only the attempt. Where nothing else is known, each gets twice the memory and time of the one before.
+    """
 
     @functools.cache  # three resources ask
     def request(attempt: int, threads: int, **wildcards: str) -> resources.Request:
+        told = LACKED.get((rule, *sorted(wildcards.items())))
+        lacked = {what: attempt - 1 if told is None else told.count(what) for what in ("mem_mb", "runtime")}
         name = wildcards.get("study") or COHORTS.get(wildcards.get("cohort"))
         output = Path(without_constraints(getattr(rules, rule).output[0]).format(**wildcards))
         of = STUDIES.get(name), PLANS.get(name)
-        return resources.request(rule, wildcards, output, *of, threads, attempt, asks_for_gpu(rule))
+        return resources.request(rule, wildcards, output, *of, threads, lacked, asks_for_gpu(rule))
 
     def resource(what: str) -> Callable[[Wildcards, int, int], Any]:
         return lambda wildcards, attempt, threads: getattr(request(attempt, threads, **wildcards), what)

@@ -128,6 +128,19 @@ def test_the_reason_of_a_group_that_failed_is_the_last_line_of_the_newest_log_of
     assert slurm_site.why_it_ended(tmp_path / "log") == "OSError: No space left on device"
 
 
+@pytest.mark.parametrize("said, lacked", [
+    ("SLURM status is: 'TIMEOUT'. *** JOB 26 ON n1 CANCELLED AT 17:58:17 DUE TO TIME LIMIT ***", ["runtime"]),
+    ("SLURM status is: 'OUT_OF_MEMORY'.", ["mem_mb"]),
+    ("SLURM status is: 'FAILED'. Detected 1 oom_kill event in StepId=7.0.", ["mem_mb"]),
+    ("SLURM status is: 'FAILED'. BrokenProcessPool: A process in the process pool was terminated abruptly", ["mem_mb"]),
+    ("SLURM status is: 'CANCELLED'. *** JOB 27 ON n1 CANCELLED AT 19:29:03 ***", []),
+    ("SLURM status is: 'FAILED'. ValueError: no patient to train on", []),
+    ("SLURM sbatch failed. The error message was 'sbatch: error: Memory specification can not be satisfied'.", []),
+])  # fmt: skip
+def test_what_a_job_lacked_is_told_by_why_it_ended(said: str, lacked: list[str]):
+    assert slurm_site.lacked(said) == lacked
+
+
 class Job(SimpleNamespace):
     """A job of Snakemake, as the executor sees it: a training, or a group."""
 
@@ -175,10 +188,14 @@ REFUSED = "SLURM sbatch failed. The error message was 'sbatch: error: Requested 
 ])  # fmt: skip
 def test_a_failed_job_is_told_with_the_words_of_its_scheduler(workflow, job, msg, told, caplog, tmp_path):
     kept: list[str] = []
-    tell_of_failed_jobs(workflow, lambda log: "why", kept.append)
+    lacked: list[tuple] = []
+    workflow.scheduler._executor.run_uuid = "of Slurm"
+    tell_of_failed_jobs(workflow, lambda log: "why", kept.append, lambda *of: lacked.append(of))
     logs = {"aux_logs": [str(tmp_path / "log")]} if "LOG" in told else {}
     with caplog.at_level(logging.ERROR, logger="snakemake.logging"):
         workflow.scheduler._executor.print_job_error(SimpleNamespace(job=job), msg, **logs)
+    assert [rule for rule, *_ in lacked] == [own.rule.name for own in job.jobs or [job]]
+    assert not any("LOG" in why for *_, why in lacked), "a folder's name is no reason"
     told = told.replace("LOG", str(tmp_path / "log"))
     assert caplog.messages == [told]
     assert kept == ([told.removesuffix(" It is not submitted again.")] if job.attempt == 3 else [])

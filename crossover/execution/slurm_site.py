@@ -138,6 +138,16 @@ def why_it_ended(log: Path) -> str:
     return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")
 
 
+def lacked(said: str) -> list[str]:
+    """Return what a job lacked that ended, by why it did: "mem_mb", "runtime" or nothing.
+
+    A process that was only killed may have lacked memory: not each system says so. A job that was cancelled or
+    preempted, that lost its node, or that failed by an error of its own lacked nothing.
+    """
+    by = {"runtime": r"TIMEOUT|TIME LIMIT", "mem_mb": r"(?i)memory|\boom\b|oom_kill|killed|terminated abruptly|SIGKILL"}
+    return [what for what, words in by.items() if re.search(words, said) and "sbatch failed" not in said]
+
+
 def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:
     return ", ".join(sorted(names))
 

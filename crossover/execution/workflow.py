@@ -381,29 +381,38 @@ def _output_of(command: list[str]) -> str:
     return done.stdout
 
 
-def tell_of_failed_jobs(workflow: Any, why: Callable[[Path], str], keep: Callable[[str], None]) -> None:
+def tell_of_failed_jobs(
+    workflow: Any,
+    why: Callable[[Path], str],
+    keep: Callable[[str], None],
+    lacked: Callable[[str, Mapping[str, str], str], None],
+) -> None:
     """Make a run print one line for each job of a scheduler that failed: which, why, where its log is, what follows.
 
     Args:
         why: returns, of a job's log, why the job ended.
         keep: is given the lines of jobs that are not submitted again.
+        lacked: is given rule and wildcards of each job that ended in Slurm, of each in a group, and why.
     """
     from snakemake.logging import logger
 
     if workflow.local_exec:
         return
     executor = workflow.scheduler._executor
-    quiet = executor.print_job_error
+    quiet, in_slurm = executor.print_job_error, hasattr(executor, "run_uuid")
 
     def tell(job_info: Any, msg: str | None = None, **more: Any) -> None:
         job, logs = job_info.job, [path for path in more.get("aux_logs") or () if path]
         said = (msg or "").split("\n    sbatch call")[0].partition("Detailed failure reason")[0].split()
-        causes = [" ".join(said), *(why(Path(path)) for path in logs), *(f"Its log is {path}" for path in logs)]
-        text = f"{_name_of(job)} failed: {' '.join(cause.rstrip('.') + '.' for cause in causes if cause)}"
+        causes = [" ".join(said), *(why(Path(path)) for path in logs)]
+        told = [*causes, *(f"Its log is {path}" for path in logs)]
+        text = f"{_name_of(job)} failed: {' '.join(each.rstrip('.') + '.' for each in told if each)}"
         again = job.attempt <= job.restart_times
         logger.error(f"{text} {'It is submitted again.' if again else 'It is not submitted again.'}")
         if not again:
             keep(text)
+        for own in (job.jobs if job.is_group() else [job]) if in_slurm else ():
+            lacked(own.rule.name, own.wildcards_dict, " ".join(causes))
         quiet(job_info, msg, **more)
 
     executor.print_job_error = tell
