@@ -38,8 +38,9 @@ os.environ.update(
 Wildcards = Any
 """The wildcards of a job by their names, as attributes and as items. Snakemake has moved its class between releases."""
 
-# Said at each step, of no use to anybody; what a step is is said when it is done.
-logger.addFilter(lambda record: not re.match(r"Select jobs to execute|Execute \d+ jobs", str(record.msg)))
+# Said at each step, of no use to anybody; what a step is is said when it is done. What is incomplete is made again.
+UNSAID = re.compile(r"Select jobs to execute|Execute \d+ jobs|--keep-incomplete mode is set")
+logger.addFilter(lambda record: not UNSAID.match(str(record.msg)))
 ask_functions_once()
 keep_notes()
 gc.set_threshold(50_000)  # a graph of thousands of jobs is no garbage, to look through it takes a sixth of all its time

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import pytest
 import yaml
 
 from tests import slurm_cluster
-from tests.dry_runs import copy_workflow
+from tests.dry_runs import ROOT, copy_workflow
 from tests.slurm_cluster import ACCOUNT, accounts, missing
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
 
@@ -96,6 +97,26 @@ def test_a_run_that_is_interrupted_leaves_no_job_and_no_process(waiting: Path, n
     (waiting / "go").touch()
     with start(waiting, TARGET) as run:
         assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
+
+
+def test_what_is_done_of_a_job_of_several_rules_stays_when_the_run_is_interrupted(waiting: Path):
+    entry, both = waiting / "workflow_scripts/cases.py", "data/cases/cervix/manifest.json"
+    shutil.copy(ROOT / "workflow_scripts/receive.py", waiting / "workflow_scripts/receive.py")
+    wait = (
+        "import pathlib, time\n\ndef main(job: Job) -> None:\n    pathlib.Path('begun').touch()\n    while not pathlib"
+    )
+    entry.write_text(
+        entry.read_text().replace("def main(job: Job) -> None:\n", f"{wait}.Path('go').exists(): time.sleep(1)\n")
+    )
+    with start(waiting, both) as run:
+        until((waiting / "begun").exists)
+        before = (waiting / TARGET).stat()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=60) == 1
+    (waiting / "go").touch()
+    with start(waiting, both) as run:
+        assert run.wait(timeout=120) == 0 and (waiting / both).exists(), (waiting / "log").read_text()[-3000:]
+    assert (waiting / TARGET).stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waiting: Path):
