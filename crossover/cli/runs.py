@@ -86,18 +86,23 @@ def status(as_json: Json = False) -> None:
     """Print the progress of the last run: trainings done, running (and where), waiting and failed, and the time left.
 
     The command works on any machine that has access to the run's folder, also while the run continues on another
-    machine. If the Slurm commands are available, it also lists the queued jobs of this folder and why they wait.
+    machine, and tells whether a run is at work and which files its jobs make. If the Slurm commands are available, it
+    also lists the queued jobs of this folder and why they wait.
     """
+    from crossover.core import locks
     from crossover.execution import progress, slurm_site
 
     queued = slurm_site.queue(Path.cwd())
     numbers = None if queued is None else {job.number for job in queued}
     found = progress.statuses(numbers, of_all_users=numbers is None or slurm_site.tells_of_all_users())
-    failed = progress.failures()
+    failed, making = progress.failures(), progress.in_the_making()
+    runs = {own.study: locks.holder(RESULTS / own.study) for own in found}
     if as_json:
-        rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
+        rows = [s._asdict() | {"running": [each._asdict() for each in s.running], "run": runs[s.study]} for s in found]
         slurm = [job._asdict() for job in queued or ()]
-        typer.echo(json.dumps({"studies": rows, "slurm": slurm, "failed": failed.splitlines()}, indent=1))
+        jobs = [{"file": str(path), "by": by} for path, by in making]
+        told = {"studies": rows, "making": jobs, "slurm": slurm, "failed": failed.splitlines()}
+        typer.echo(json.dumps(told, indent=1))
         return
     if not found:
         typer.echo("no run was begun in this folder")
@@ -107,10 +112,14 @@ def status(as_json: Json = False) -> None:
         left = f"; about {duration(own.seconds_left)} of training left" if own.seconds_left else ""
         counts = f"{own.done} of {own.stages} trainings done, {running} running, {waiting} waiting"
         typer.echo(f"{own.study}: {counts}{left}")
+        by = runs[own.study]
+        typer.echo(f"  a run is at work: {by}" if by else "  no run is at work that this machine sees")
         for each in own.running:
-            heard = f"on {each.host}, last heard of {duration(each.seconds_ago)} ago"
-            end = "; its process has ended: when its job runs again, it goes on from its last checkpoint"
+            heard = f"on {each.host}, last heard from {duration(each.seconds_ago)} ago"
+            end = "; its process has ended: when its job runs again, it goes on from its checkpoint, if it wrote one"
             typer.echo(f"  {each.stage}: {each.course}, {heard}{end if each.ended else ''}")
+    for path, by in making:
+        typer.echo(f"{path} is being made by {by}")
     for job in queued or ():
         typer.echo(f"Slurm's job {job.number}, {job.about}: {', '.join(filter(None, (job.state.lower(), job.reason)))}")
     typer.echo(failed, nl=False)
