@@ -74,6 +74,7 @@ if not DRY:
 
 onstart:
     refuse_to_run_beside_another()
+    tell_of_old_jobs()
     refuse_without_patients()
     refuse_to_throw_away()
     refuse_what_slurm_has_not()

@@ -19,6 +19,7 @@ from crossover.execution.made import PROFILE, call_with, command, keep_call, mea
 from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
     Workflow as PlannedWorkflow,
+    ask_often_enough,
     choose_at_ends,
     end_with_jobs,
     force_outdated,
@@ -80,6 +81,19 @@ def refuse_to_run_beside_another() -> None:
         raise WorkflowError(
             f"another Snakemake is at work on {next(iter(held.values()))}. Wait until it has ended, or end it{other}"
         )
+
+
+def tell_of_old_jobs() -> None:
+    """Print which files jobs still make that an earlier run left, with whom this run's own jobs wait.
+
+    This run has its studies and cohorts for itself, so that they are of none that works now.
+    """
+    needed = (output for job in jobs(workflow.dag) if job.needed for output in job.outputs)
+    for path, by in ((path, locks.holder(path)) for path in needed):
+        if by:
+            print(
+                f"{path} is still being made by {by}, a job of a run that was killed: this run waits for it", flush=True
+            )
 
 
 def refuse_without_patients() -> None:
@@ -151,7 +165,10 @@ def ask_the_scheduler() -> None:
     """Print what will be submitted, and ask Slurm for no more time and memory than the partition of a job gives."""
     if workflow.local_exec:
         return
-    found = slurm_site.limits() if workflow.executor_plugin.name == "slurm" else {}
+    found = {}
+    if goes_to_slurm():
+        ask_often_enough(workflow)
+        found = slurm_site.limits()
     limits = functools.partial(slurm_site.most, found)
     if told := submissions(workflow, limits):
         print(told, flush=True)

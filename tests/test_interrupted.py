@@ -131,6 +131,7 @@ def test_a_job_waits_for_the_one_that_a_killed_run_left(told):
     assert told.begun == 1, "the second did not begin beside it"
     assert [what for what, _ in rows] == ["begins", "ends", "begins", "ends"]
     assert rows[1][1] == orphan != rows[2][1]
+    assert f"{TARGET} is still being made by process {orphan}, since" in told.after, "the run says so, not only its job"
     assert f"{TARGET} is being made by process {orphan}, since" in told.after
     record = read_record(told.folder / TARGET)
     assert 0 < record["starting"] < 60 and record["seconds"] >= 0.5

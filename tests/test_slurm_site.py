@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import subprocess
@@ -11,9 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from crossover.execution import slurm_site
-from crossover.execution.workflow import keep_to_limits, submissions, tell_of_failed_jobs
+from crossover.execution.workflow import ask_often_enough, keep_to_limits, submissions, tell_of_failed_jobs
 from tests.dry_runs import ROOT
 
 
@@ -212,6 +214,22 @@ def test_no_job_asks_for_more_than_its_partition_gives(workflow, caplog):
         f"it and other such jobs ask for {most}."
         for what, more, most in (("runtime", 1440, 600), ("mem_mb", 15000, 9000))
     ]
+
+
+def test_slurm_is_asked_for_states_as_often_as_the_profile_says(workflow, executor, monkeypatch):
+    """The executor waits ever longer, up to three minutes, so that a short study waited half of its time."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    workflow.remote_execution_settings = SimpleNamespace(seconds_between_status_checks=30)
+    ask_often_enough(workflow)
+    for executor.next_seconds_between_status_checks in (10, 180):
+        asyncio.run(executor.sleep())
+    assert waited == [10, 30]
+    assert yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["seconds-between-status-checks"] == 30
 
 
 def test_a_run_says_what_it_will_submit_and_ask_for(workflow):

@@ -1,7 +1,7 @@
 """All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
 No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
-interface for nine things that are needed here, so parts of it are used that its documentation does not name:
+interface for ten things that are needed here, so parts of it are used that its documentation does not name:
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
   interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
@@ -17,11 +17,13 @@ interface for nine things that are needed here, so parts of it are used that its
 - A run that is interrupted waits for its jobs on this machine, and may leave some to a scheduler (`end_with_jobs`).
 - Of a scheduler's job that failed it prints all of its files and commands, or nothing, and never what the scheduler
   says of a group (`tell_of_failed_jobs`).
+- Its executor for Slurm asks ever more seldom what became of jobs (`ask_often_enough`).
 - It adds up the time of a group's jobs, and knows no limit of what a scheduler gives (`keep_to_limits`).
 
 Snakemake's own files are not read. `.snakemake/metadata` is only named, for it travels with the results.
 """
 
+import asyncio
 import functools
 import io
 import json
@@ -447,6 +449,20 @@ def keep_to_limits(workflow: Any, limits: Callable[[str], Mapping[str, int]]) ->
         submit(job)
 
     executor.run_job = run_job
+
+
+def ask_often_enough(workflow: Any) -> None:
+    """Make a run ask Slurm for the states of its jobs at least every `--seconds-between-status-checks`.
+
+    The executor asks 10 seconds later each time that no job has ended, up to 180, and has no setting for that.
+    """
+    executor = workflow.scheduler._executor
+    most = workflow.remote_execution_settings.seconds_between_status_checks
+
+    async def sleep() -> None:
+        await asyncio.sleep(min(executor.next_seconds_between_status_checks, most))
+
+    executor.sleep = sleep
 
 
 def submissions(workflow: Any, limits: Callable[[str], Mapping[str, int]]) -> str:
