@@ -307,7 +307,8 @@ def check(
 
     The command reads the configuration, the headers or the table of the patients, and the plan. Errors that only
     the pixels show are reported when the cases are made. It then tries each network and measures some of its steps,
-    which may take minutes.
+    which may take minutes. Cores, memory and times are those of this machine: on the login node of a cluster, leave
+    them out with --no-measure.
 
     Exit status: 0 if the study can run, 1 if it can't, 2 if its file is wrong.
     """
@@ -326,6 +327,11 @@ def check(
         typer.echo("Nothing is wrong with the study's file, its patients and its plan.")
         for line in found.settles:
             typer.echo(line)
+        if which("sbatch"):
+            typer.echo(
+                "Cores, memory and times below are those of this machine, not of the nodes to which Slurm submits"
+                f"{'' if no_measure else ' (--no-measure leaves the measurements out)'}."
+            )
         costs(found.study, settings, cores, typer.echo)
         if not no_measure:
             measure(found.study, settings, cores, typer.echo)
