@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ try:
     check_claims(STUDIES)
     WITHOUT_WEIGHTS = check_weights(STUDIES, dry=DRY)
 except ConfigError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))  # a WorkflowError is printed with the lines of this file, of no use to anybody
 
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
 hand_over(workflow, STUDIES, PLANS, SETTINGS)
@@ -168,9 +169,10 @@ def scheduler_resources(rule: str) -> dict[str, Callable]:
 def group(name: str) -> Callable[[Wildcards], str | None]:
     """Return the group of short jobs that a cluster's scheduler is to see as one.
 
-    On this machine there are no groups, and jobs start as they are ready.
+    Its name has that of the cohort, if it is of one, to be told from others in the queue. On this machine there are no
+    groups, and jobs start as they are ready.
     """
-    return lambda wildcards: None if workflow.local_exec else name
+    return lambda wildcards: None if workflow.local_exec else f"{name}_{getattr(wildcards, 'cohort', '')}".rstrip("_")
 
 
 def after_parts(wildcards: Wildcards) -> str | None:

@@ -34,7 +34,6 @@ from crossover.report import first_page
 from crossover.study.schema import Study
 from crossover.training import attempts
 from workflow_scripts import _fork_server
-from snakemake.exceptions import WorkflowError
 
 HELD = []
 REPORT = Path("results/report.html")
@@ -66,7 +65,7 @@ def refuse_to_run_beside_another() -> None:
     """Hold the locks of this run until its process ends, so that no two runs make the same files.
 
     Raises:
-        WorkflowError: another run makes some of them, or this user may not write here.
+        SystemExit: another run makes some of them, or this user may not write here.
     """
     held: dict[str, str] = {}
     for place, name in sorted(places_of_run().items()):
@@ -75,10 +74,10 @@ def refuse_to_run_beside_another() -> None:
         except locks.Held as by:
             held[name] = f"{name} in {place.parent.resolve()}: {by}"
         except locks.Barred as barred:
-            raise WorkflowError(str(barred)) from None
+            sys.exit(str(barred))
     if held:
         other = meanwhile(call_with(SETTINGS), held, {name: study.cohorts for name, study in STUDIES.items()})
-        raise WorkflowError(
+        sys.exit(
             f"another Snakemake is at work on {next(iter(held.values()))}. Wait until it has ended, or end it{other}"
         )
 
@@ -100,24 +99,24 @@ def refuse_without_patients() -> None:
     """Refuse a run that would read patients from a folder that isn't there, before any of its files is removed.
 
     Raises:
-        WorkflowError: the folder, and how to name another.
+        SystemExit: the folder, and how to name another.
     """
     try:
         check_folders(jobs(workflow.dag), STUDIES)
     except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(str(error))
 
 
 def refuse_to_throw_away() -> None:
     """Refuse a run that would throw away what another scale or other patients made in hours, before it removes any.
 
     Raises:
-        WorkflowError: what is at stake, and the setting that goes on.
+        SystemExit: what is at stake, and the setting that goes on.
     """
     graph = PlannedWorkflow(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
     lost = "" if SETTINGS.replace else at_stake.refusal(graph, call_with(SETTINGS))
     if lost:
-        raise WorkflowError(lost)
+        sys.exit(lost)
 
 
 def keep_what_was_told() -> None:
@@ -155,10 +154,10 @@ def refuse_what_slurm_has_not() -> None:
     """Refuse a run for which this Slurm has not what it names, before any job is submitted.
 
     Raises:
-        WorkflowError: what there is instead, and where it is set.
+        SystemExit: what there is instead, and where it is set.
     """
     if refused := what_slurm_has_not():
-        raise WorkflowError("\n".join(refused))
+        sys.exit("\n".join(refused))
 
 
 def ask_the_scheduler() -> None:
@@ -185,12 +184,12 @@ def refuse_what_the_disk_cannot_hold() -> None:
     With `disk_check: false` this is only printed.
 
     Raises:
-        WorkflowError: the disk has too little room.
+        SystemExit: the disk has too little room.
     """
     needed = requirements.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
     refused = requirements.refusal(needed)
     if refused and SETTINGS.disk_check:
-        raise WorkflowError(refused)
+        sys.exit(refused)
     if refused:
         print(f"disk_check is off: {refused}", file=sys.stderr)
 
@@ -222,12 +221,16 @@ def begin_progress() -> None:
     progress.forget_failures(names_of_run())
     for line in WITHOUT_WEIGHTS:
         print(line)
-    trained = [job for job in jobs(workflow.dag) if job.rule == "train" and not job.needed]
+    of_training = [job for job in jobs(workflow.dag) if job.rule == "train"]
+    trained = [job for job in of_training if not job.needed]
+    at_work = [job for job in of_training if job.needed and locks.holder(job.outputs[0])]
     for name, p in PLANS.items():
         own = [p.batches[job.wildcards["batch"]] for job in trained if job.wildcards["study"] == name]
         beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
         beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
-        progress.begin(name, len(p.stages), min(beside), [stage.name for batch in own for stage in batch.stages])
+        held = [p.batches[job.wildcards["batch"]] for job in at_work if job.wildcards["study"] == name]
+        done, old = ([stage.name for batch in some for stage in batch.stages] for some in (own, held))
+        progress.begin(name, len(p.stages), min(beside), done, old)
 
 
 def what_was_killed() -> str:
@@ -255,7 +258,7 @@ def check_what_is_there() -> None:
     """Refuse results that somebody changed; make those again that are not of the plan.
 
     Raises:
-        WorkflowError: results were changed, or this user may not read them; the message names them.
+        SystemExit: results were changed, or this user may not read them; the message names them.
     """
     if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
@@ -263,9 +266,9 @@ def check_what_is_there() -> None:
         try:
             check_results(planned(), command(call_with(SETTINGS)))
         except PermissionError as error:
-            raise WorkflowError(f"you may not read {error.filename}, so that nothing is known of the results") from None
+            sys.exit(f"you may not read {error.filename}, so that nothing is known of the results")
         except ConfigError as error:
-            raise WorkflowError(str(error)) from None
+            sys.exit(str(error))
         force_outdated(workflow, Checker().is_outdated)
 
 

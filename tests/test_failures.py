@@ -273,6 +273,18 @@ def test_a_running_training_is_told_of_every_ten_seconds(tmp_path, monkeypatch, 
     ]
 
 
+def test_a_job_that_an_earlier_run_left_goes_on_to_count_its_trainings(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    for stage in ("a", "b"):
+        progress.tell("uterus", stage, 7.0)
+    progress.Watched("uterus").begin("c")
+    progress.begin("uterus", 3, 1, old=["a", "c"])
+    assert [r.stage for r in progress.statuses()[0].running] == ["c"]
+    progress.tell("uterus", "c", 7.0)
+    assert "stage 2 of 3 done" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_status_knows_steps_without_a_validation_and_from_which_step_a_training_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     progress.begin("uterus", 3, 1)

@@ -108,6 +108,7 @@ def told(tmp_path_factory) -> SimpleNamespace:
 
 def test_a_second_snakemake_is_refused_and_told_of_the_first(told):
     assert told.codes[0] == 1 and f"process {told.first}, since 2" in told.beside
+    assert "WorkflowError" not in told.beside and "run.smk" not in told.beside, "the rules' lines tell nobody anything"
     assert f"another Snakemake is at work on cervix in {told.folder / 'data'}" in told.beside
 
 

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.cli.shared import CORES, run_words
-from crossover.core.configuration import read_yaml
+from crossover.core.configuration import ConfigError, read_yaml
 from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
 from crossover.core.provenance import KEPT, record_path
-from crossover.execution import at_stake, live
+from crossover.execution import at_stake, live, workflow
 from crossover.execution.made import (
     PROFILE,
     call_of,
@@ -74,6 +74,22 @@ def test_run_reads_the_patients_of_the_folder_that_it_is_given(monkeypatch: pyte
     assert done.exit_code == 0, done.output
     words = called[0][called[0].index("--config") + 1 :]
     assert parse_config(words) == {"studies": "headneck", "scale": "demo", "data": str(folder)}
+
+
+def test_plan_takes_the_name_of_a_study_as_check_and_run_do(clone: Path, monkeypatch: pytest.MonkeyPatch):
+    (clone / "profiles/default").mkdir(parents=True)
+    for name in ("Snakefile", "profiles/default/profile.yaml"):
+        (clone / name).touch()
+    asked = []
+
+    def refuse(settings: dict, cores: int) -> None:
+        asked.append(settings)
+        raise ConfigError("read")
+
+    monkeypatch.setattr(workflow, "read_workflow", refuse)
+    assert "read" in CliRunner().invoke(app, ["plan", "uterus"]).output and asked == [{"studies": "uterus"}]
+    both = CliRunner().invoke(app, ["plan", "uterus", "--studies", "prostate"])
+    assert both.exit_code == 2 and "not both" in both.output
 
 
 @pytest.mark.parametrize("given, before, words", [

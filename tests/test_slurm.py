@@ -145,8 +145,8 @@ def test_a_study_that_is_edited_while_a_run_is_submitted_is_not_mixed_into_it(wa
 
 
 @pytest.mark.parametrize("asked, why", [
-    (["slurm_partition=nosuch"], "slurm_partition: there is no nosuch; there are main, short"),
-    *([(["slurm_account=lap"], f"slurm_account: lap is none of yours; you have {ACCOUNT}")] if accounts() else []),
+    (["slurm_partition=nosuch"], "slurm_partition: there is no partition nosuch, only main, short"),
+    *([(["slurm_account=lap"], f"slurm_account: you have no account lap, only {ACCOUNT}")] if accounts() else []),
     (["--cores", "64"], "cores: 64, and no node has more than"),
 ])  # fmt: skip
 def test_what_this_slurm_has_not_is_refused_before_anything_is_submitted(waiting: Path, asked: list[str], why: str):
@@ -157,17 +157,18 @@ def test_what_this_slurm_has_not_is_refused_before_anything_is_submitted(waiting
 
 
 def test_a_partition_of_less_time_than_a_job_asks_for_runs_it_and_status_tells_of_it(waiting: Path):
-    with start(waiting, TARGET, asking=["--default-resources", "slurm_partition=short", *UNACCOUNTED]) as run:
+    asking = ["--default-resources", "slurm_partition=short", "--set-resources", "receive:runtime=30", *UNACCOUNTED]
+    with start(waiting, TARGET, asking=asking) as run:
         until(lambda: seen(waiting))
         told = subprocess.run(
             [sys.executable, "-m", "crossover", "status"], cwd=waiting, capture_output=True, text=True
         )
         (waiting / "go").touch()
         assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
-    assert "cohort_receive: running" in told.stdout, told
+    assert "cohort_cervix_receive: running" in told.stdout, told
     said = (waiting / "log").read_text()
     assert "the partition short has no more than 10:" in said
-    assert "1 submission to the scheduler: their first attempts ask for at most 0.2 core-hours, the longest" in said
+    assert "1 submission to the scheduler. First attempts ask for at most 0.2 core-hours; the longest" in said
 
 
 def test_a_submission_that_slurm_refuses_is_told_in_its_words(waiting: Path):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from crossover.execution import slurm_site
-from crossover.execution.workflow import ask_often_enough, keep_to_limits, submissions, tell_of_failed_jobs
+from crossover.execution.workflow import _end_slurm, ask_often_enough, keep_to_limits, submissions, tell_of_failed_jobs
 from tests.dry_runs import ROOT
 
 
@@ -48,6 +48,15 @@ def test_a_partition_gives_the_minutes_of_its_limit_and_the_memory_of_its_larges
         "short,main": {"runtime": 4320, "mem_mb": 64000}, "short,long": {"mem_mb": 9000}, "odd": {"mem_mb": 9000},
         "none": {},
     }  # fmt: skip
+
+
+def test_a_partition_or_account_that_is_not_there_is_told_with_those_that_are(commands):
+    commands("sinfo", "cpu 8 (null)")
+    commands("sacctmgr", "lab\nroot")
+    told = slurm_site.refusals("labb", "gpu", None)
+    assert [line.partition(":")[2].rpartition(":")[0] for line in told] == [
+        " there is no partition gpu, only cpu", " you have no account labb, only lab, root",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -216,6 +225,15 @@ def test_no_job_asks_for_more_than_its_partition_gives(workflow, caplog):
     ]
 
 
+def test_a_run_that_is_ended_says_that_its_jobs_are_cancelled(commands, tmp_path, capsys):
+    commands("scancel", "")
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\n[ -f {tmp_path}/scancel.asked ] || echo '26\n27'\n")
+    (tmp_path / "squeue").chmod(0o755)
+    pool = SimpleNamespace(shutdown=lambda cancel_futures: None)
+    _end_slurm(SimpleNamespace(_job_submission_executor=pool, run_uuid="crossover_1", tmpdir=tmp_path / "none"))
+    assert capsys.readouterr().out == "Cancelling 2 jobs in Slurm, and waiting for their end.\n"
+
+
 def test_slurm_is_asked_for_states_as_often_as_the_profile_says(workflow, executor, monkeypatch):
     """The executor waits ever longer, up to three minutes, so that a short study waited half of its time."""
     waited: list[float] = []
@@ -242,8 +260,8 @@ def test_a_run_says_what_it_will_submit_and_ask_for(workflow):
         needrun_jobs=lambda: [*group.jobs, train, local], get_job_group=lambda job: of.get(id(job))
     )
     assert submissions(workflow, lambda partition: {"runtime": 600}) == (
-        "2 submissions to the scheduler: their first attempts ask for at most 32.0 core-hours and 10.0 GPU-hours, "
-        "the longest (train of gland scratch.b1) for 10 h."
+        "2 submissions to the scheduler. First attempts ask for at most 32.0 core-hours and 10.0 GPU-hours; "
+        "the longest, train of gland scratch.b1, for 10 h."
     )
     workflow.dag.needrun_jobs = lambda: [local]
     assert submissions(workflow, lambda partition: {}) == ""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 @in_workflow_folder
 def plan(
+    name: Annotated[str, typer.Argument(help="Name of a study, as --studies with one.")] = "",
     studies: Studies = "",
     scale: Scale = "",
     data: Data = "",
@@ -54,8 +55,10 @@ def plan(
     from crossover.execution.requirements_table import for_machines, show_needs
     from crossover.execution.workflow import read_workflow
 
+    if name and studies:
+        stop("give a study by its name, or several by --studies, not both")
     with stop_on(ConfigError):
-        call = recorded_call(studies, scale, data)
+        call = recorded_call(name or studies, scale, data)
         workflow = read_workflow(settings_of(call), cores)
         rows = forecast(workflow)
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)

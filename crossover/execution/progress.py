@@ -46,7 +46,7 @@ def harmless(tell: Callable[P, None]) -> Callable[P, None]:
     return told
 
 
-def begin(study: str, stages: int, jobs: int, done: Iterable[str] = ()) -> None:
+def begin(study: str, stages: int, jobs: int, done: Iterable[str] = (), old: Container[str] = ()) -> None:
     """Note at the start of a run what a study's trainings are.
 
     Args:
@@ -54,12 +54,17 @@ def begin(study: str, stages: int, jobs: int, done: Iterable[str] = ()) -> None:
         stages: how many it has.
         jobs: how many are trained side by side.
         done: the stages that an earlier run has made, of whose jobs none runs now.
+        old: the stages of jobs that are still at work for an earlier run, which go on to tell of them.
     """
+    told = [(seconds, stage) for seconds, stage in _done(study) if stage in old]
+
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_json(FOLDER / f"{study}.json", {"stages": stages, "jobs": jobs})
-    (FOLDER / f"{study}.done").write_text("".join(f"0.00 {stage}\n" for stage in done))
+    lines = [(0.0, stage) for stage in done] + told
+    (FOLDER / f"{study}.done").write_text("".join(f"{seconds:.2f} {stage}\n" for seconds, stage in lines))
     for path in running_folder(study).glob("*.json"):
-        path.unlink()
+        if path.stem not in old:
+            path.unlink()
 
 
 def begun(study: str) -> float:

@@ -139,7 +139,7 @@ def read_workflow(config: dict[str, Any], cores: int, targets: Iterable[str] = (
             workflow, studies, plans, settings = _read.pop()
             dag = workflow.dag
             return Workflow(jobs(dag), studies, plans, cores, settings.disk_check, len(list(dag.jobs)))
-        except WorkflowError as error:
+        except (WorkflowError, SystemExit) as error:  # the latter where the workflow refuses
             raise ConfigError(str(error)) from None
 
 
@@ -369,6 +369,8 @@ def _end_slurm(executor: Any) -> None:
     cancel, running = (["scancel", "--name"], ["squeue", "--noheader", "--name"])
     end = time.monotonic() + CANCEL_SECONDS
     try:
+        if jobs := _output_of([*running, executor.run_uuid]).splitlines():
+            print(f"Cancelling {counted(len(jobs), 'job')} in Slurm, and waiting for their end.", flush=True)
         _output_of([*cancel, executor.run_uuid])
         while _output_of([*running, executor.run_uuid]) and time.monotonic() < end:
             time.sleep(WAIT_SECONDS)
@@ -484,9 +486,8 @@ def submissions(workflow: Any, limits: Callable[[str], Mapping[str, int]]) -> st
     longest = max(hours, key=hours.__getitem__)
     gpu_hours = f" and {on_gpus:,.1f} GPU-hours" if on_gpus else ""
     return (
-        f"{counted(len(hours), 'submission')} to the scheduler: their first attempts ask for at most "
-        f"{cores:,.1f} core-hours{gpu_hours}, the longest ({_name_of(longest)}) for "
-        f"{duration(hours[longest] * 3600)}."
+        f"{counted(len(hours), 'submission')} to the scheduler. First attempts ask for at most {cores:,.1f} core-hours"
+        f"{gpu_hours}; the longest, {_name_of(longest)}, for {duration(hours[longest] * 3600)}."
     )
 
 
