@@ -82,8 +82,8 @@ def waiting(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-def queue() -> list[str]:
-    return subprocess.run(["squeue", "--noheader", "--format=%i"], capture_output=True, text=True).stdout.split()
+def queue(form: str = "%i") -> list[str]:
+    return subprocess.run(["squeue", "--noheader", f"--format={form}"], capture_output=True, text=True).stdout.split()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -122,9 +122,12 @@ def test_what_is_done_of_a_job_of_several_rules_stays_when_the_run_is_interrupte
 def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waiting: Path):
     with start(waiting, TARGET, asking=ACCOUNTED if accounts() else UNACCOUNTED) as run:
         until(lambda: seen(waiting))
+        asked = queue("%m %l")
         subprocess.run(["scancel", *queue()], check=True)
         (_, process, _), *_ = seen(waiting)
         until(lambda: not Path("/proc", process).exists(), seconds=20)
+        until(lambda: len(seen(waiting)) == 2)
+        assert queue("%m %l") == asked, "it lacked neither memory nor time"
         (waiting / "go").touch()
         assert run.wait(timeout=120) == 0, (waiting / "log").read_text()[-3000:]
     assert [what for what, *_ in seen(waiting)] == ["begins", "begins", "ends"]
