@@ -74,6 +74,7 @@ if not DRY:
 
 onstart:
     refuse_to_run_beside_another()
+    tell_of_old_jobs()
     refuse_without_patients()
     refuse_to_throw_away()
     refuse_what_slurm_has_not()
@@ -86,7 +87,7 @@ onstart:
     choose_at_ends(workflow)
     end_with_jobs(workflow)
     keep_failure = progress.harmless(functools.partial(progress.fail, names_of_run()[0]))
-    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, keep_failure)
+    tell_of_failed_jobs(workflow, slurm_site.why_it_ended, keep_failure, keep_what_it_lacked)
     ask_the_scheduler()
 
 

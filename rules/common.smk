@@ -4,13 +4,13 @@ import functools
 import gc
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from crossover.execution import begun, resources
+from crossover.execution import begun, resources, slurm_site
 from crossover.study import backends, parameters
-from crossover.execution.cohort_size import amount
 from crossover.statistics.papers.claims.check import check_claims
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import data_of, load_settings, load_studies
@@ -39,8 +39,9 @@ os.environ.update(
 Wildcards = Any
 """The wildcards of a job by their names, as attributes and as items. Snakemake has moved its class between releases."""
 
-# Said at each step, of no use to anybody; what a step is is said when it is done.
-logger.addFilter(lambda record: not re.match(r"Select jobs to execute|Execute \d+ jobs", str(record.msg)))
+# Said at each step, of no use to anybody; what a step is is said when it is done. What is incomplete is made again.
+UNSAID = re.compile(r"Select jobs to execute|Execute \d+ jobs|--keep-incomplete mode is set")
+logger.addFilter(lambda record: not UNSAID.match(str(record.msg)))
 logger.addFilter(without_command)
 ask_functions_once()
 keep_notes()
@@ -64,7 +65,7 @@ try:
     check_claims(STUDIES)
     WITHOUT_WEIGHTS = check_weights(STUDIES, dry=DRY)
 except ConfigError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))  # a WorkflowError is printed with the lines of this file, of no use to anybody
 
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
 hand_over(workflow, STUDIES, PLANS, SETTINGS)
@@ -105,14 +106,14 @@ def processes_for(voxels: float | None, each: int) -> int:
 def processes_of_cohort(wildcards: Wildcards) -> int:
     """Return the number of processes for a rule that goes through a cohort's cases."""
     study = STUDIES[COHORTS[wildcards.cohort]]
-    held = amount(study, wildcards.cohort)
+    held = resources.amount_of(study, wildcards.cohort)
     return processes_for(held and held.voxels * len(study.channels), IMAGE_VOXELS)
 
 
 def processes_of_part(wildcards: Wildcards) -> int:
     """Return the number of processes for a part of a cohort; on this machine the parts share its cores."""
     jobs = STUDIES[wildcards.study].execution.bias_field_jobs
-    held = amount(STUDIES[wildcards.study], wildcards.cohort)
+    held = resources.amount_of(STUDIES[wildcards.study], wildcards.cohort)
     if workflow.local_exec or held is None:
         return max(1, processes_of_cohort(wildcards) // (jobs if workflow.local_exec else 1))
     return processes_for(held.voxels / jobs, IMAGE_VOXELS)
@@ -136,15 +137,29 @@ def asks_for_gpu(rule: str) -> bool:
     return any(str(getattr(asked[name], "raw", asked[name])) != "0" for name in ("gpu", "gres") if name in asked)
 
 
+LACKED = {}
+"""Rule and wildcards of a job -> what each of its attempts lacked, as far as its scheduler told: "mem_mb" or "runtime"."""
+
+
+def keep_what_it_lacked(rule: str, wildcards: Mapping[str, str], said: str) -> None:
+    """Keep what an attempt of a job lacked, by what Slurm said of its end: it is given more of that the next time."""
+    LACKED.setdefault((rule, *sorted(wildcards.items())), []).extend(slurm_site.lacked(said))
+
+
 def scheduler_resources(rule: str) -> dict[str, Callable]:
-    """Return what a scheduler is asked for the jobs of a rule: resources as functions of wildcards and attempt."""
+    """Return what a scheduler is asked for the jobs of a rule: resources as functions of wildcards and attempt.
+
+    Snakemake tells only the attempt. Where nothing else is known, each gets twice the memory and time of the one before.
+    """
 
     @functools.cache  # three resources ask
     def request(attempt: int, threads: int, **wildcards: str) -> resources.Request:
+        told = LACKED.get((rule, *sorted(wildcards.items())))
+        lacked = {what: attempt - 1 if told is None else told.count(what) for what in ("mem_mb", "runtime")}
         name = wildcards.get("study") or COHORTS.get(wildcards.get("cohort"))
         output = Path(without_constraints(getattr(rules, rule).output[0]).format(**wildcards))
         of = STUDIES.get(name), PLANS.get(name)
-        return resources.request(rule, wildcards, output, *of, threads, attempt, asks_for_gpu(rule))
+        return resources.request(rule, wildcards, output, *of, threads, lacked, asks_for_gpu(rule))
 
     def resource(what: str) -> Callable[[Wildcards, int, int], Any]:
         return lambda wildcards, attempt, threads: getattr(request(attempt, threads, **wildcards), what)
@@ -155,9 +170,10 @@ def scheduler_resources(rule: str) -> dict[str, Callable]:
 def group(name: str) -> Callable[[Wildcards], str | None]:
     """Return the group of short jobs that a cluster's scheduler is to see as one.
 
-    On this machine there are no groups, and jobs start as they are ready.
+    Its name has that of the cohort, if it is of one, to be told from others in the queue. On this machine there are no
+    groups, and jobs start as they are ready.
     """
-    return lambda wildcards: None if workflow.local_exec else name
+    return lambda wildcards: None if workflow.local_exec else f"{name}_{getattr(wildcards, 'cohort', '')}".rstrip("_")
 
 
 def after_parts(wildcards: Wildcards) -> str | None:

@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 from crossover.analyses import registry
 from crossover.core import locks
 from crossover.core.configuration import ConfigError
@@ -13,10 +15,11 @@ from crossover.core.incremental import KILLED
 from crossover.execution import at_stake, begun, estimate, progress, requirements, slurm_site
 from crossover.execution.ingest_warnings import ingest_warnings
 from crossover.execution.integrity import Checker
-from crossover.execution.made import call_with, command, keep_call, not_in_report
+from crossover.execution.made import PROFILE, call_with, command, keep_call, meanwhile, not_in_report
 from crossover.execution.preflight import check_folders, check_gpus, check_results
 from crossover.execution.workflow import (
     Workflow as PlannedWorkflow,
+    ask_often_enough,
     choose_at_ends,
     end_with_jobs,
     force_outdated,
@@ -31,7 +34,6 @@ from crossover.report import first_page
 from crossover.study.schema import Study
 from crossover.training import attempts
 from workflow_scripts import _fork_server
-from snakemake.exceptions import WorkflowError
 
 HELD = []
 REPORT = Path("results/report.html")
@@ -63,46 +65,58 @@ def refuse_to_run_beside_another() -> None:
     """Hold the locks of this run until its process ends, so that no two runs make the same files.
 
     Raises:
-        WorkflowError: another run makes some of them, or this user may not write here.
+        SystemExit: another run makes some of them, or this user may not write here.
     """
+    held: dict[str, str] = {}
     for place, name in sorted(places_of_run().items()):
         try:
             HELD.append(locks.take(place))
         except locks.Held as by:
-            told = {name: value for name, value in call_with(SETTINGS).items() if name not in ("data", "imagenet")}
-            other_call = command(told | {"studies": "NAME"}, "--", "studies")
-            other = f". Of other studies, `{other_call}` makes all but the report"
-            beside = other if name == "report" else ""
-            raise WorkflowError(
-                f"another Snakemake is at work on {name} in {place.parent.resolve()}: {by}. Wait until it has ended, or "
-                f"end it{beside}"
-            ) from None
+            held[name] = f"{name} in {place.parent.resolve()}: {by}"
         except locks.Barred as barred:
-            raise WorkflowError(str(barred)) from None
+            sys.exit(str(barred))
+    if held:
+        other = meanwhile(call_with(SETTINGS), held, {name: study.cohorts for name, study in STUDIES.items()})
+        sys.exit(
+            f"another Snakemake is at work on {next(iter(held.values()))}. Wait until it has ended, or end it{other}"
+        )
+
+
+def tell_of_old_jobs() -> None:
+    """Print which files jobs still make that an earlier run left, with whom this run's own jobs wait.
+
+    This run has its studies and cohorts for itself, so that they are of none that works now.
+    """
+    needed = (output for job in jobs(workflow.dag) if job.needed for output in job.outputs)
+    for path, by in ((path, locks.holder(path)) for path in needed):
+        if by:
+            print(
+                f"{path} is still being made by {by}, a job of a run that was killed: this run waits for it", flush=True
+            )
 
 
 def refuse_without_patients() -> None:
     """Refuse a run that would read patients from a folder that isn't there, before any of its files is removed.
 
     Raises:
-        WorkflowError: the folder, and how to name another.
+        SystemExit: the folder, and how to name another.
     """
     try:
         check_folders(jobs(workflow.dag), STUDIES)
     except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(str(error))
 
 
 def refuse_to_throw_away() -> None:
     """Refuse a run that would throw away what another scale or other patients made in hours, before it removes any.
 
     Raises:
-        WorkflowError: what is at stake, and the setting that goes on.
+        SystemExit: what is at stake, and the setting that goes on.
     """
     graph = PlannedWorkflow(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
     lost = "" if SETTINGS.replace else at_stake.refusal(graph, call_with(SETTINGS))
     if lost:
-        raise WorkflowError(lost)
+        sys.exit(lost)
 
 
 def keep_what_was_told() -> None:
@@ -117,27 +131,43 @@ def keep_what_it_begins_with() -> None:
     begun.begin(names_of_run(), made)
 
 
-def refuse_what_slurm_has_not() -> None:
-    """Refuse a run for which this Slurm has no such account, partition, node or GPU, before any job is submitted.
+def goes_to_slurm() -> bool:
+    """Return whether the run submits to Slurm; of a dry run, whether its profile says so: no executor is known then."""
+    if not DRY:
+        return workflow.executor_plugin.name == "slurm"
+    profile = Path(call_with(SETTINGS).get(PROFILE, ""), "profile.yaml")
+    return profile.is_file() and yaml.safe_load(profile.read_text()).get("executor") == "slurm"
 
-    Raises:
-        WorkflowError: what there is instead, and where it is set.
-    """
-    if workflow.executor_plugin.name != "slurm":
-        return
+
+def what_slurm_has_not() -> list[str]:
+    """Return of what account, partition, node or GPU that this run names this Slurm has none, a sentence each."""
+    if not goes_to_slurm():
+        return []
     settings = workflow.resource_settings
     asked = settings.default_resources or {}
     account, partition = (str(getattr(asked.get(name), "raw", asked.get(name)) or "") for name in SLURM_NAMES)
     with_gpu = [rule for rule in settings.overwrite_resources if asks_for_gpu(rule)]
-    if refused := slurm_site.refusals(account, partition, settings.cores, with_gpu):
-        raise WorkflowError("\n".join(refused))
+    return slurm_site.refusals(account, partition, settings.cores, with_gpu)
+
+
+def refuse_what_slurm_has_not() -> None:
+    """Refuse a run for which this Slurm has not what it names, before any job is submitted.
+
+    Raises:
+        SystemExit: what there is instead, and where it is set.
+    """
+    if refused := what_slurm_has_not():
+        sys.exit("\n".join(refused))
 
 
 def ask_the_scheduler() -> None:
     """Print what will be submitted, and ask Slurm for no more time and memory than the partition of a job gives."""
     if workflow.local_exec:
         return
-    found = slurm_site.limits() if workflow.executor_plugin.name == "slurm" else {}
+    found = {}
+    if goes_to_slurm():
+        ask_often_enough(workflow)
+        found = slurm_site.limits()
     limits = functools.partial(slurm_site.most, found)
     if told := submissions(workflow, limits):
         print(told, flush=True)
@@ -154,12 +184,12 @@ def refuse_what_the_disk_cannot_hold() -> None:
     With `disk_check: false` this is only printed.
 
     Raises:
-        WorkflowError: the disk has too little room.
+        SystemExit: the disk has too little room.
     """
     needed = requirements.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
     refused = requirements.refusal(needed)
     if refused and SETTINGS.disk_check:
-        raise WorkflowError(refused)
+        sys.exit(refused)
     if refused:
         print(f"disk_check is off: {refused}", file=sys.stderr)
 
@@ -191,12 +221,16 @@ def begin_progress() -> None:
     progress.forget_failures(names_of_run())
     for line in WITHOUT_WEIGHTS:
         print(line)
-    trained = [job for job in jobs(workflow.dag) if job.rule == "train" and not job.needed]
+    of_training = [job for job in jobs(workflow.dag) if job.rule == "train"]
+    trained = [job for job in of_training if not job.needed]
+    at_work = [job for job in of_training if job.needed and locks.holder(job.outputs[0])]
     for name, p in PLANS.items():
         own = [p.batches[job.wildcards["batch"]] for job in trained if job.wildcards["study"] == name]
         beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
         beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
-        progress.begin(name, len(p.stages), min(beside), [stage.name for batch in own for stage in batch.stages])
+        held = [p.batches[job.wildcards["batch"]] for job in at_work if job.wildcards["study"] == name]
+        done, old = ([stage.name for batch in some for stage in batch.stages] for some in (own, held))
+        progress.begin(name, len(p.stages), min(beside), done, old)
 
 
 def what_was_killed() -> str:
@@ -212,7 +246,7 @@ def where_the_report_is() -> str:
     if not is_made(workflow, "report"):
         return f"The run was asked for other files than the report: {REPORT} is of an earlier run."
     warned = ingest_warnings({c: about.label for study in STUDIES.values() for c, about in study.cohorts.items()})
-    beside = not_in_report(STUDIES, SETTINGS.scale, REPORT.parent)
+    beside = not_in_report(STUDIES, call_with(SETTINGS), REPORT.parent)
     return "\n".join([*first_page.answers(REPORT), *warned, *beside, f"The report: {REPORT.resolve()}"])
 
 
@@ -224,7 +258,7 @@ def check_what_is_there() -> None:
     """Refuse results that somebody changed; make those again that are not of the plan.
 
     Raises:
-        WorkflowError: results were changed, or this user may not read them; the message names them.
+        SystemExit: results were changed, or this user may not read them; the message names them.
     """
     if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
@@ -232,9 +266,9 @@ def check_what_is_there() -> None:
         try:
             check_results(planned(), command(call_with(SETTINGS)))
         except PermissionError as error:
-            raise WorkflowError(f"you may not read {error.filename}, so that nothing is known of the results") from None
+            sys.exit(f"you may not read {error.filename}, so that nothing is known of the results")
         except ConfigError as error:
-            raise WorkflowError(str(error)) from None
+            sys.exit(str(error))
         force_outdated(workflow, Checker().is_outdated)
 
 
@@ -256,3 +290,5 @@ def planned() -> set[str]:
 # In a dry run no handler is called.
 if DRY:
     print(*WITHOUT_WEIGHTS, estimate.estimates_text(STUDIES, PLANS), sep="\n", file=sys.stderr)
+    for line in what_slurm_has_not():
+        print(f"The run would be refused: {line}", file=sys.stderr)

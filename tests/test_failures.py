@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import multiprocessing
@@ -18,7 +19,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from crossover.core import incremental
+from crossover.core import incremental, locks
 from crossover.core.files import read_json, write_json
 from crossover.core.incremental import ItemsError, failed_of
 from crossover.execution import progress
@@ -270,6 +271,45 @@ def test_a_running_training_is_told_of_every_ten_seconds(tmp_path, monkeypatch, 
         f"{start} 500 of 700, loss 0.312, validation DSC 0.62, about 10 s left of it",
         f"{start} 700 of 700, loss 0.312, validation DSC 0.62",
     ]
+
+
+def test_a_job_that_an_earlier_run_left_goes_on_to_count_its_trainings(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    for stage in ("a", "b"):
+        progress.tell("uterus", stage, 7.0)
+    progress.Watched("uterus").begin("c")
+    progress.begin("uterus", 3, 1, old=["a", "c"])
+    assert [r.stage for r in progress.statuses()[0].running] == ["c"]
+    progress.tell("uterus", "c", 7.0)
+    assert "stage 2 of 3 done" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_status_knows_steps_without_a_validation_and_from_which_step_a_training_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    clock, courses = Clock(), []
+    watched = progress.Watched("uterus", clock)
+    watched.begin("c")
+    for clock.now, *told in ((0, 0, 700, None, None), (9, 90, 700, None, None), (11, 110, 700, None, None)):
+        watched("c", *told)
+        courses.append(progress.statuses()[0].running[0].course)
+    assert courses == [f"step {step} of 700, not validated yet" for step in (0, 0, 110)]
+    progress.Watched("uterus", clock)("c", 60, 700, None, 0.5)
+    assert progress.statuses()[0].running[0].course == "step 60 of 700, validation DSC 0.50"
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_in_the_making_is_told_by_the_locks_that_are_held(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = ["data/cases/cervix/manifest.json", "data/slices/uterus/cervix/manifest.json", "results/uterus/x.csv"]
+    with contextlib.ExitStack() as stack:
+        for path in ("results/uterus", *made, "results/uterus/stages/b1.json"):
+            stack.enter_context(locks.held(path))
+        assert locks.holder("results/uterus").startswith(f"process {os.getpid()}, since 2")
+        assert [str(path) for path, by in progress.in_the_making()] == made, "of trainings their steps are told"
+    locks.lock_path(made[-1]).write_text("{}")  # of a job that was killed
+    assert locks.holder("results/uterus") == "" and progress.in_the_making() == []
 
 
 def test_trainings_that_an_earlier_run_made_are_done_from_the_start(tmp_path, monkeypatch):

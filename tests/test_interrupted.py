@@ -108,6 +108,7 @@ def told(tmp_path_factory) -> SimpleNamespace:
 
 def test_a_second_snakemake_is_refused_and_told_of_the_first(told):
     assert told.codes[0] == 1 and f"process {told.first}, since 2" in told.beside
+    assert "WorkflowError" not in told.beside and "run.smk" not in told.beside, "the rules' lines tell nobody anything"
     assert f"another Snakemake is at work on cervix in {told.folder / 'data'}" in told.beside
 
 
@@ -131,6 +132,7 @@ def test_a_job_waits_for_the_one_that_a_killed_run_left(told):
     assert told.begun == 1, "the second did not begin beside it"
     assert [what for what, _ in rows] == ["begins", "ends", "begins", "ends"]
     assert rows[1][1] == orphan != rows[2][1]
+    assert f"{TARGET} is still being made by process {orphan}, since" in told.after, "the run says so, not only its job"
     assert f"{TARGET} is being made by process {orphan}, since" in told.after
     record = read_record(told.folder / TARGET)
     assert 0 < record["starting"] < 60 and record["seconds"] >= 0.5

@@ -37,7 +37,7 @@ def test_a_study_whose_file_was_deleted_stops_no_other_and_is_recommended_to_nob
     configured(Path("config"), "a", "b")
     there, lost = made.made(Path("results"))
     assert (there, lost) == ({"a": "demo", "b": "demo"}, ["old"])
-    (said,) = made.not_in_report(["a"], "demo", Path("results"))
+    (said,) = made.not_in_report(["a"], {"scale": "demo"}, Path("results"))
     assert said.endswith("--config studies=a,b scale=demo")
     with_report(Path("results"), monkeypatch, "a", "old")
     assert [run.studies for run in made.runs_of(there, [], "", Path("results"))] == [["a"], ["b"]]
@@ -76,10 +76,12 @@ def test_a_report_that_replaced_one_of_other_studies_says_what_makes_one_of_all(
         (tmp_path / study).mkdir()
         write_json(tmp_path / study / "params.json", {"scale": scale})
     config = configured(tmp_path / "config", "a", "b", "c")
-    (said,) = made.not_in_report(["b"], "demo", tmp_path, config)
-    assert said.startswith("The report has only b; ") and said.endswith("snakemake --config studies=b,a scale=demo")
-    assert made.not_in_report(["a", "b"], "demo", tmp_path, config) == []
-    assert made.not_in_report(["c"], "smoke", tmp_path, config) == []
+    call = {"studies": "b", "scale": "demo", "data": "/export", made.PROFILE: "profiles/slurm"}
+    (said,) = made.not_in_report(["b"], call, tmp_path, config)
+    assert said.startswith("The report has only b; ")
+    assert said.endswith("snakemake --workflow-profile profiles/slurm --config studies=b,a scale=demo")
+    assert made.not_in_report(["a", "b"], call, tmp_path, config) == []
+    assert made.not_in_report(["c"], {"scale": "smoke"}, tmp_path, config) == []
 
 
 def test_a_scale_that_is_given_counts(tmp_path, monkeypatch):

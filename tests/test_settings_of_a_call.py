@@ -11,12 +11,23 @@ from snakemake.cli import parse_config
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.core.configuration import read_yaml
+from crossover.cli.shared import CORES, run_words
+from crossover.core.configuration import ConfigError, read_yaml
 from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
 from crossover.core.provenance import KEPT, record_path
-from crossover.execution import at_stake, live
-from crossover.execution.made import PROFILE, call_of, call_with, command, completed_call, config_words, keep_call
+from crossover.execution import at_stake, live, workflow
+from crossover.execution.made import (
+    PROFILE,
+    call_of,
+    call_with,
+    command,
+    completed_call,
+    config_words,
+    keep_call,
+    meanwhile,
+    settings_of,
+)
 from crossover.execution.workflow import GraphJob, Workflow
 from crossover.study.config import Settings, load_study
 from crossover.study.plan import plan
@@ -48,7 +59,11 @@ def test_a_printed_command_is_of_the_clone_and_of_the_scheduler_that_the_run_was
     assert command({}, "-n") == ".venv/bin/snakemake -n"
     Path("results/a").mkdir(parents=True)
     keep_call(["a"], call)
-    assert call_of("a", Path("results")) == call and PROFILE not in completed_call({}, Path("results"))
+    assert call_of("a", Path("results")) == call
+    Path("config/studies").mkdir(parents=True)
+    Path("config/studies/a.yaml").touch()
+    assert completed_call({}, RESULTS) == call and settings_of(call) == {"studies": "a", "scale": "demo"}
+    assert run_words("gland", "smoke") == "run gland --scale smoke --workflow-profile profiles/slurm"
 
 
 def test_run_reads_the_patients_of_the_folder_that_it_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -59,6 +74,60 @@ def test_run_reads_the_patients_of_the_folder_that_it_is_given(monkeypatch: pyte
     assert done.exit_code == 0, done.output
     words = called[0][called[0].index("--config") + 1 :]
     assert parse_config(words) == {"studies": "headneck", "scale": "demo", "data": str(folder)}
+
+
+def test_plan_takes_the_name_of_a_study_as_check_and_run_do(clone: Path, monkeypatch: pytest.MonkeyPatch):
+    (clone / "profiles/default").mkdir(parents=True)
+    for name in ("Snakefile", "profiles/default/profile.yaml"):
+        (clone / name).touch()
+    asked = []
+
+    def refuse(settings: dict, cores: int) -> None:
+        asked.append(settings)
+        raise ConfigError("read")
+
+    monkeypatch.setattr(workflow, "read_workflow", refuse)
+    assert "read" in CliRunner().invoke(app, ["plan", "uterus"]).output and asked == [{"studies": "uterus"}]
+    both = CliRunner().invoke(app, ["plan", "uterus", "--studies", "prostate"])
+    assert both.exit_code == 2 and "not both" in both.output
+
+
+@pytest.mark.parametrize("given, before, words", [
+    ([], "", ["--cores", str(CORES)]),
+    ([], "profiles/slurm", ["--workflow-profile", "profiles/slurm"]),
+    (["--workflow-profile", "profiles/default", "--cores", "3"], "profiles/slurm",
+     ["--workflow-profile", "profiles/default", "--cores", "3"]),
+])  # fmt: skip
+def test_run_takes_the_profile_that_it_is_given_else_that_of_the_last_run_with_the_cores_of_the_profile(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], before: str, words: list[str]
+):
+    if before:
+        keep_call(["uterus"], {"studies": "uterus", "scale": "demo", PROFILE: before})
+    called = []
+    monkeypatch.setattr(live, "run", lambda command, plain: called.append(command) or 0)
+    (clone / "profiles/default").mkdir(parents=True)
+    for name in ("Snakefile", "profiles/default/profile.yaml"):
+        (clone / name).touch()
+    done = CliRunner().invoke(app, ["run", "uterus", *given])
+    assert done.exit_code == 0, done.output
+    assert called[0][3 : called[0].index("--config")] == words
+
+
+def test_on_a_login_node_the_first_run_is_submitted(clone: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(clone))
+    assert run_words("gland", "smoke") == "run gland --scale smoke"
+    (clone / "sbatch").touch(mode=0o755)
+    assert run_words("gland", "smoke") == "run gland --scale smoke --workflow-profile profiles/slurm"
+
+
+def test_a_run_that_is_refused_beside_another_is_told_how_to_make_its_own_study():
+    call = {"studies": "gland,uterus", "scale": "demo", PROFILE: "profiles/slurm"}
+    cohorts = {"gland": ["a", "b"], "uterus": ["uterus", "cervix"]}
+    assert meanwhile(call, {"report", "cervix"}, cohorts).endswith(
+        "snakemake --workflow-profile profiles/slurm --config studies=gland scale=demo -- studies` makes all of gland "
+        "but the report"
+    )
+    assert meanwhile(call, {"report", "cervix", "gland"}, cohorts) == ""
 
 
 RESULTS = Path("results")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import pytest
 import yaml
 
 from tests import slurm_cluster
-from tests.dry_runs import copy_workflow
+from tests.dry_runs import ROOT, copy_workflow
 from tests.slurm_cluster import ACCOUNT, accounts, missing
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
 
@@ -81,8 +82,8 @@ def waiting(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-def queue() -> list[str]:
-    return subprocess.run(["squeue", "--noheader", "--format=%i"], capture_output=True, text=True).stdout.split()
+def queue(form: str = "%i") -> list[str]:
+    return subprocess.run(["squeue", "--noheader", f"--format={form}"], capture_output=True, text=True).stdout.split()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -98,12 +99,35 @@ def test_a_run_that_is_interrupted_leaves_no_job_and_no_process(waiting: Path, n
         assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
 
 
+def test_what_is_done_of_a_job_of_several_rules_stays_when_the_run_is_interrupted(waiting: Path):
+    entry, both = waiting / "workflow_scripts/cases.py", "data/cases/cervix/manifest.json"
+    shutil.copy(ROOT / "workflow_scripts/receive.py", waiting / "workflow_scripts/receive.py")
+    wait = (
+        "import pathlib, time\n\ndef main(job: Job) -> None:\n    pathlib.Path('begun').touch()\n    while not pathlib"
+    )
+    entry.write_text(
+        entry.read_text().replace("def main(job: Job) -> None:\n", f"{wait}.Path('go').exists(): time.sleep(1)\n")
+    )
+    with start(waiting, both) as run:
+        until((waiting / "begun").exists)
+        before = (waiting / TARGET).stat()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=60) == 1
+    (waiting / "go").touch()
+    with start(waiting, both) as run:
+        assert run.wait(timeout=120) == 0 and (waiting / both).exists(), (waiting / "log").read_text()[-3000:]
+    assert (waiting / TARGET).stat().st_mtime_ns == before.st_mtime_ns
+
+
 def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waiting: Path):
     with start(waiting, TARGET, asking=ACCOUNTED if accounts() else UNACCOUNTED) as run:
         until(lambda: seen(waiting))
+        asked = queue("%m %l")
         subprocess.run(["scancel", *queue()], check=True)
         (_, process, _), *_ = seen(waiting)
         until(lambda: not Path("/proc", process).exists(), seconds=20)
+        until(lambda: len(seen(waiting)) == 2)
+        assert queue("%m %l") == asked, "it lacked neither memory nor time"
         (waiting / "go").touch()
         assert run.wait(timeout=120) == 0, (waiting / "log").read_text()[-3000:]
     assert [what for what, *_ in seen(waiting)] == ["begins", "begins", "ends"]
@@ -124,8 +148,8 @@ def test_a_study_that_is_edited_while_a_run_is_submitted_is_not_mixed_into_it(wa
 
 
 @pytest.mark.parametrize("asked, why", [
-    (["slurm_partition=nosuch"], "slurm_partition: there is no nosuch; there are main, short"),
-    *([(["slurm_account=lap"], f"slurm_account: lap is none of yours; you have {ACCOUNT}")] if accounts() else []),
+    (["slurm_partition=nosuch"], "slurm_partition: there is no partition nosuch, only main, short"),
+    *([(["slurm_account=lap"], f"slurm_account: you have no account lap, only {ACCOUNT}")] if accounts() else []),
     (["--cores", "64"], "cores: 64, and no node has more than"),
 ])  # fmt: skip
 def test_what_this_slurm_has_not_is_refused_before_anything_is_submitted(waiting: Path, asked: list[str], why: str):
@@ -136,17 +160,18 @@ def test_what_this_slurm_has_not_is_refused_before_anything_is_submitted(waiting
 
 
 def test_a_partition_of_less_time_than_a_job_asks_for_runs_it_and_status_tells_of_it(waiting: Path):
-    with start(waiting, TARGET, asking=["--default-resources", "slurm_partition=short", *UNACCOUNTED]) as run:
+    asking = ["--default-resources", "slurm_partition=short", "--set-resources", "receive:runtime=30", *UNACCOUNTED]
+    with start(waiting, TARGET, asking=asking) as run:
         until(lambda: seen(waiting))
         told = subprocess.run(
             [sys.executable, "-m", "crossover", "status"], cwd=waiting, capture_output=True, text=True
         )
         (waiting / "go").touch()
         assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
-    assert "cohort_receive: running" in told.stdout, told
+    assert "cohort_cervix_receive: running" in told.stdout, told
     said = (waiting / "log").read_text()
     assert "the partition short has no more than 10:" in said
-    assert "1 submission to the scheduler: their first attempts ask for at most 0.2 core-hours, the longest" in said
+    assert "1 submission to the scheduler. First attempts ask for at most 0.2 core-hours; the longest" in said
 
 
 def test_a_submission_that_slurm_refuses_is_told_in_its_words(waiting: Path):

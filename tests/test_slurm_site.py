@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from crossover.execution import slurm_site
-from crossover.execution.workflow import keep_to_limits, submissions, tell_of_failed_jobs
+from crossover.execution.workflow import _end_slurm, ask_often_enough, keep_to_limits, submissions, tell_of_failed_jobs
+from tests.dry_runs import ROOT
 
 
 @pytest.fixture
@@ -45,6 +50,15 @@ def test_a_partition_gives_the_minutes_of_its_limit_and_the_memory_of_its_larges
     }  # fmt: skip
 
 
+def test_a_partition_or_account_that_is_not_there_is_told_with_those_that_are(commands):
+    commands("sinfo", "cpu 8 (null)")
+    commands("sacctmgr", "lab\nroot")
+    told = slurm_site.refusals("labb", "gpu", None)
+    assert [line.partition(":")[2].rpartition(":")[0] for line in told] == [
+        " there is no partition gpu, only cpu", " you have no account labb, only lab, root",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "devices, refused", [("main 8 (null)", True), ("main 8 (null)\nbig 64+ gpu:a100:4(S:0-1)", False), ("", False)]
 )
@@ -55,6 +69,19 @@ def test_a_gpu_of_a_cluster_without_any_is_refused_with_the_lines_to_remove(comm
         True
     ] * refused
     assert slurm_site.refusals("", "", None) == []
+
+
+def test_a_dry_run_says_what_of_the_profile_the_run_would_be_refused_for(commands):
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    commands("sinfo", "main 8 (null)")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--workflow-profile", "profiles/slurm",
+         "--config", "studies=uterus", "scale=smoke"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for said in ("cores: 32, and no node has more than 8", "set-resources: a GPU for train, predict, and no node has"):
+        assert f"The run would be refused: {said}" in done.stderr
 
 
 def test_a_slurm_that_does_not_answer_limits_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -112,6 +139,19 @@ def test_the_reason_of_a_group_that_failed_is_the_last_line_of_the_newest_log_of
     assert slurm_site.why_it_ended(tmp_path / "log") == "OSError: No space left on device"
 
 
+@pytest.mark.parametrize("said, lacked", [
+    ("SLURM status is: 'TIMEOUT'. *** JOB 26 ON n1 CANCELLED AT 17:58:17 DUE TO TIME LIMIT ***", ["runtime"]),
+    ("SLURM status is: 'OUT_OF_MEMORY'.", ["mem_mb"]),
+    ("SLURM status is: 'FAILED'. Detected 1 oom_kill event in StepId=7.0.", ["mem_mb"]),
+    ("SLURM status is: 'FAILED'. BrokenProcessPool: A process in the process pool was terminated abruptly", ["mem_mb"]),
+    ("SLURM status is: 'CANCELLED'. *** JOB 27 ON n1 CANCELLED AT 19:29:03 ***", []),
+    ("SLURM status is: 'FAILED'. ValueError: no patient to train on", []),
+    ("SLURM sbatch failed. The error message was 'sbatch: error: Memory specification can not be satisfied'.", []),
+])  # fmt: skip
+def test_what_a_job_lacked_is_told_by_why_it_ended(said: str, lacked: list[str]):
+    assert slurm_site.lacked(said) == lacked
+
+
 class Job(SimpleNamespace):
     """A job of Snakemake, as the executor sees it: a training, or a group."""
 
@@ -159,10 +199,14 @@ REFUSED = "SLURM sbatch failed. The error message was 'sbatch: error: Requested 
 ])  # fmt: skip
 def test_a_failed_job_is_told_with_the_words_of_its_scheduler(workflow, job, msg, told, caplog, tmp_path):
     kept: list[str] = []
-    tell_of_failed_jobs(workflow, lambda log: "why", kept.append)
+    lacked: list[tuple] = []
+    workflow.scheduler._executor.run_uuid = "of Slurm"
+    tell_of_failed_jobs(workflow, lambda log: "why", kept.append, lambda *of: lacked.append(of))
     logs = {"aux_logs": [str(tmp_path / "log")]} if "LOG" in told else {}
     with caplog.at_level(logging.ERROR, logger="snakemake.logging"):
         workflow.scheduler._executor.print_job_error(SimpleNamespace(job=job), msg, **logs)
+    assert [rule for rule, *_ in lacked] == [own.rule.name for own in job.jobs or [job]]
+    assert not any("LOG" in why for *_, why in lacked), "a folder's name is no reason"
     told = told.replace("LOG", str(tmp_path / "log"))
     assert caplog.messages == [told]
     assert kept == ([told.removesuffix(" It is not submitted again.")] if job.attempt == 3 else [])
@@ -181,6 +225,31 @@ def test_no_job_asks_for_more_than_its_partition_gives(workflow, caplog):
     ]
 
 
+def test_a_run_that_is_ended_says_that_its_jobs_are_cancelled(commands, tmp_path, capsys):
+    commands("scancel", "")
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\n[ -f {tmp_path}/scancel.asked ] || echo '26\n27'\n")
+    (tmp_path / "squeue").chmod(0o755)
+    pool = SimpleNamespace(shutdown=lambda cancel_futures: None)
+    _end_slurm(SimpleNamespace(_job_submission_executor=pool, run_uuid="crossover_1", tmpdir=tmp_path / "none"))
+    assert capsys.readouterr().out == "Cancelling 2 jobs in Slurm, and waiting for their end.\n"
+
+
+def test_slurm_is_asked_for_states_as_often_as_the_profile_says(workflow, executor, monkeypatch):
+    """The executor waits ever longer, up to three minutes, so that a short study waited half of its time."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    workflow.remote_execution_settings = SimpleNamespace(seconds_between_status_checks=30)
+    ask_often_enough(workflow)
+    for executor.next_seconds_between_status_checks in (10, 180):
+        asyncio.run(executor.sleep())
+    assert waited == [10, 30]
+    assert yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["seconds-between-status-checks"] == 30
+
+
 def test_a_run_says_what_it_will_submit_and_ask_for(workflow):
     group, train, local = Job(rules=("receive", "cases"), runtime=90), Job(runtime=1440), Job()
     group._resources |= {"_cores": 8}
@@ -191,8 +260,8 @@ def test_a_run_says_what_it_will_submit_and_ask_for(workflow):
         needrun_jobs=lambda: [*group.jobs, train, local], get_job_group=lambda job: of.get(id(job))
     )
     assert submissions(workflow, lambda partition: {"runtime": 600}) == (
-        "2 submissions to the scheduler: their first attempts ask for at most 32.0 core-hours and 10.0 GPU-hours, "
-        "the longest (train of gland scratch.b1) for 10 h."
+        "2 submissions to the scheduler. First attempts ask for at most 32.0 core-hours and 10.0 GPU-hours; "
+        "the longest, train of gland scratch.b1, for 10 h."
     )
     workflow.dag.needrun_jobs = lambda: [local]
     assert submissions(workflow, lambda partition: {}) == ""

@@ -212,7 +212,18 @@ def test_a_training_that_learns_nothing_is_stopped_at_half_of_it(tmp_path):
     recipe = RECIPE.model_copy(update={"validations": 6})
     with pytest.raises(TrainingFailed, match="nothing was learnt in 9 steps"):
         run(Losing([1.0] * 18), tmp_path / "a", recipe, lambda *told: seen.append(told[0]))
-    assert seen == [3, 6, 9]
+    assert seen == [*range(10)], "0 is where it begins"
+
+
+def test_a_training_tells_from_which_step_it_goes_on(tmp_path, monkeypatch):
+    checkpoints_at_each_step(monkeypatch)
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        run(Threshold(fail_at=12), tmp_path / "a")
+    run(Threshold(), tmp_path / "a", watch=lambda *course: told.append(course))
+    step, steps, loss, dsc = told[0]
+    assert (step, steps, loss) == (12, 18, None) and 0 <= dsc <= 1
+    assert [own[2] is None for own in told[1:]] == [own[3] is None for own in told[1:]]
 
 
 def test_a_falling_loss_or_any_dsc_is_learning(tmp_path):

@@ -35,9 +35,9 @@ def main(job: Job) -> None:
             curves.begin(stage, key)
 
     @progress.harmless
-    def watch(stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
+    def watch(stage: str, step: int, steps: int, loss: float | None, dsc: float | None) -> None:
         watched(stage, step, steps, loss, dsc)
-        if curves:
+        if curves and loss is not None and dsc is not None:
             curves.add(stage, step, steps, loss, dsc)
 
     given = backends.Job(

@@ -19,7 +19,8 @@ from crossover.cli.shared import (
     Data,
     Json,
     Workers,
-    recorded_settings,
+    recorded_call,
+    run_words,
     stop,
     stop_on,
     stop_where_not_writable,
@@ -163,7 +164,7 @@ def new(
         notes = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
     typer.echo("\n".join([*notes, f"written: {path} (what it leaves out: config/bases/)"]))
     called = "crossover" if which("crossover") else sys.argv[0]
-    typer.echo(f"next: {called} check {name}; {called} run {name} --scale smoke")
+    typer.echo(f"next: {called} check {name}; {called} {run_words(name, 'smoke')}")
 
 
 class _CohortArgument(NamedTuple):
@@ -308,7 +309,8 @@ def check(
 
     The command reads the configuration, the headers or the table of the patients, and the plan. Errors that only
     the pixels show are reported when the cases are made. It then tries each network and measures some of its steps,
-    which may take minutes.
+    which may take minutes. Cores, memory and times are those of this machine: on the login node of a cluster, leave
+    them out with --no-measure.
 
     Exit status: 0 if the study can run, 1 if it can't, 2 if its file is wrong.
     """
@@ -328,6 +330,11 @@ def check(
         typer.echo("Nothing is wrong with the study's file, its patients and its plan.")
         for line in found.settles:
             typer.echo(line)
+        if which("sbatch"):
+            typer.echo(
+                "Cores, memory and times below are those of this machine, not of the nodes to which Slurm submits"
+                f"{'' if no_measure else ' (--no-measure leaves the measurements out)'}."
+            )
         costs(found.study, settings, cores, typer.echo)
         if not no_measure:
             measure(found.study, settings, cores, typer.echo, load)
@@ -344,19 +351,31 @@ def run(
         ),
     ] = "",
     data: Data = "",
-    cores: Annotated[int, typer.Option(help="Number of cores that the run may use.")] = CORES,
+    cores: Annotated[
+        int | None,
+        typer.Option(help="Number of cores that the run may use; by default all of this machine, or the profile's."),
+    ] = None,
+    workflow_profile: Annotated[
+        str,
+        typer.Option(
+            help="Folder of a Snakemake profile; profiles/slurm submits the jobs to Slurm. By default that of the "
+            "study's last run, or profiles/default, which runs the jobs on this machine."
+        ),
+    ] = "",
     plain: Annotated[bool, typer.Option("--plain", help="Print plain lines instead of the live view.")] = False,
 ) -> None:
     """Run a study, from its patients to the report; outputs that are up to date are not made again.
 
     On a terminal, the command shows a live view of the run.
 
-    The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status. Scale and
-    folder that are left out are those of the study's last run.
+    The command runs `snakemake --config studies=NAME scale=SCALE data=FOLDER` and ends with its exit status. Scale,
+    folder and profile that are left out are those of the study's last run.
     """
     from crossover.execution import live
-    from crossover.execution.made import config_words
+    from crossover.execution.made import PROFILE, config_words, settings_of
 
-    settings = config_words({"scale": "demo"} | recorded_settings(name, scale, data))
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings]
+    call = {"scale": "demo"} | recorded_call(name, scale, data, workflow_profile)
+    profile = [f"--{PROFILE}", call[PROFILE]] if PROFILE in call else []
+    given = ["--cores", str(cores or CORES)] if cores or not profile else []  # a profile has its own
+    command = [sys.executable, "-m", "snakemake", *profile, *given, "--config", *config_words(settings_of(call))]
     raise typer.Exit(live.run(command, plain))

@@ -18,7 +18,7 @@ from crossover.cli.shared import (
     Json,
     Scale,
     Studies,
-    recorded_settings,
+    recorded_call,
     stop,
     stop_on,
 )
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 @in_workflow_folder
 def plan(
+    name: Annotated[str, typer.Argument(help="Name of a study, as --studies with one.")] = "",
     studies: Studies = "",
     scale: Scale = "",
     data: Data = "",
@@ -50,13 +51,16 @@ def plan(
     from crossover.execution.estimate import estimates_text
     from crossover.execution.forecast import forecast, wall_seconds
     from crossover.execution.forecast_table import show
+    from crossover.execution.made import settings_of
     from crossover.execution.preflight import check_folders
     from crossover.execution.requirements_table import for_machines, show_needs
     from crossover.execution.workflow import read_workflow
 
+    if name and studies:
+        stop("give a study by its name, or several by --studies, not both")
     with stop_on(ConfigError):
-        settings = recorded_settings(studies, scale, data)
-        workflow = read_workflow(settings, cores)
+        call = recorded_call(name or studies, scale, data)
+        workflow = read_workflow(settings_of(call), cores)
         rows = forecast(workflow)
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
@@ -75,7 +79,7 @@ def plan(
             show_needs(disk, memory, workflow, stdout_console())
     with stop_on(ConfigError):
         check_folders(workflow.jobs, workflow.studies)
-    if lost := at_stake.refusal(workflow, settings):
+    if lost := at_stake.refusal(workflow, call):
         stop(lost)
     if refused := requirements.refusal(disk):
         stop(refused) if workflow.disk_check else typer.echo(refused, err=True)
@@ -86,18 +90,23 @@ def status(as_json: Json = False) -> None:
     """Print the progress of the last run: trainings done, running (and where), waiting and failed, and the time left.
 
     The command works on any machine that has access to the run's folder, also while the run continues on another
-    machine. If the Slurm commands are available, it also lists the queued jobs of this folder and why they wait.
+    machine, and tells whether a run is at work and which files its jobs make. If the Slurm commands are available, it
+    also lists the queued jobs of this folder and why they wait.
     """
+    from crossover.core import locks
     from crossover.execution import progress, slurm_site
 
     queued = slurm_site.queue(Path.cwd())
     numbers = None if queued is None else {job.number for job in queued}
     found = progress.statuses(numbers, of_all_users=numbers is None or slurm_site.tells_of_all_users())
-    failed = progress.failures()
+    failed, making = progress.failures(), progress.in_the_making()
+    runs = {own.study: locks.holder(RESULTS / own.study) for own in found}
     if as_json:
-        rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
+        rows = [s._asdict() | {"running": [each._asdict() for each in s.running], "run": runs[s.study]} for s in found]
         slurm = [job._asdict() for job in queued or ()]
-        typer.echo(json.dumps({"studies": rows, "slurm": slurm, "failed": failed.splitlines()}, indent=1))
+        jobs = [{"file": str(path), "by": by} for path, by in making]
+        told = {"studies": rows, "making": jobs, "slurm": slurm, "failed": failed.splitlines()}
+        typer.echo(json.dumps(told, indent=1))
         return
     if not found:
         typer.echo("no run was begun in this folder")
@@ -107,10 +116,14 @@ def status(as_json: Json = False) -> None:
         left = f"; about {duration(own.seconds_left)} of training left" if own.seconds_left else ""
         counts = f"{own.done} of {own.stages} trainings done, {running} running, {waiting} waiting"
         typer.echo(f"{own.study}: {counts}{left}")
+        by = runs[own.study]
+        typer.echo(f"  a run is at work: {by}" if by else "  no run is at work that this machine sees")
         for each in own.running:
-            heard = f"on {each.host}, last heard of {duration(each.seconds_ago)} ago"
-            end = "; its process has ended: when its job runs again, it goes on from its last checkpoint"
+            heard = f"on {each.host}, last heard from {duration(each.seconds_ago)} ago"
+            end = "; its process has ended: when its job runs again, it goes on from its checkpoint, if it wrote one"
             typer.echo(f"  {each.stage}: {each.course}, {heard}{end if each.ended else ''}")
+    for path, by in making:
+        typer.echo(f"{path} is being made by {by}")
     for job in queued or ():
         typer.echo(f"Slurm's job {job.number}, {job.about}: {', '.join(filter(None, (job.state.lower(), job.reason)))}")
     typer.echo(failed, nl=False)
@@ -136,7 +149,7 @@ def verify(
     Exit status: 0 if everything is there and as recorded, 1 if not.
     """
     from crossover.execution.integrity import describe
-    from crossover.execution.made import command, made, runs_of, unfinished
+    from crossover.execution.made import command, made, runs_of, settings_of, unfinished
     from crossover.execution.verify import check_plan, verify
     from crossover.execution.workflow import read_workflow
 
@@ -150,10 +163,10 @@ def verify(
         jobs: dict[Path, GraphJob] = {}
         commands: dict[Path, str] = {}
         for run in runs_of(there, named, scale, RESULTS):
-            settings = recorded_settings(",".join(run.studies), run.scale, data)
-            for job in read_workflow(settings, 1, run.targets, checked=False).jobs:
+            call = recorded_call(",".join(run.studies), run.scale, data)
+            for job in read_workflow(settings_of(call), 1, run.targets, checked=False).jobs:
                 jobs[job.outputs[0]] = job
-                commands |= dict.fromkeys(job.outputs, command(settings))
+                commands |= dict.fromkeys(job.outputs, command(call))
         checks = [*verify(commands), check_plan(jobs.values(), commands)]
         again = _trained_again(recompute) if recompute else None
     for check in checks:

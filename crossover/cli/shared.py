@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -68,11 +70,23 @@ def stop_where_not_writable(out: Path) -> Iterator[None]:
         stop(f"{out} can't be written: {caught.strerror}")
 
 
-def recorded_settings(studies: str, scale: str, data: str) -> dict[str, str]:
-    """Return the settings of a call, with what it leaves out as the run was told that made the studies' results."""
-    from crossover.execution.made import completed_call
+def recorded_call(studies: str, scale: str, data: str, profile: str = "") -> dict[str, str]:
+    """Return a call's settings and profile, with what it leaves out as the run was told that made the results."""
+    from crossover.execution.made import PROFILE, completed_call
 
-    return completed_call(workflow_settings(studies, scale, data), RESULTS)
+    given = workflow_settings(studies, scale, data) | ({PROFILE: profile} if profile else {})
+    return completed_call(given, RESULTS)
+
+
+def run_words(study: str, scale: str, *words: str) -> str:
+    """Return how `crossover` is called to run a study for the first time: as the last run of this clone was.
+
+    Without one, a machine that can submit to Slurm is a login node, which is no place for trainings.
+    """
+    from crossover.execution.made import PROFILE, last_call
+
+    profile = last_call(RESULTS).get(PROFILE, "") or ("profiles/slurm" if shutil.which("sbatch") else "")
+    return shlex.join(["run", study, "--scale", scale, *words, *([f"--{PROFILE}", profile] if profile else [])])
 
 
 def workflow_settings(studies: str, scale: str, data: str) -> dict[str, str]:

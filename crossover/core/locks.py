@@ -5,6 +5,7 @@ holder for those who wait. The file of a killed holder stays, without a lock on 
 """
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -89,9 +90,30 @@ def held(what: str | Path) -> Iterator[None]:
         lock.release()
 
 
+def holder(what: str | Path) -> str:
+    """Return which process has the lock of a file or folder, and since when; "" where none that this machine sees has.
+
+    A user who may only read may ask too.
+    """
+    path = lock_path(what)
+    try:
+        with path.open() as file:  # what is taken is given back when it is closed
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(path)
+    except OSError:  # no such file; it may not be read; a file system without locks
+        pass
+    return ""
+
+
 def lock_path(what: str | Path) -> Path:
     """Return where the lock of a file or folder lies: `.<name>.lock` beside it, which .dvcignore leaves out."""
     return Path(what).with_name(f".{Path(what).name}.lock")
+
+
+def locked(path: Path) -> Path:
+    """Return the file or folder that a lock's file is of."""
+    return path.with_name(path.name.removeprefix(".").removesuffix(".lock"))
 
 
 def is_unfinished(what: str | Path) -> bool:

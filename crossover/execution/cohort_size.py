@@ -5,6 +5,7 @@ sizes of received files tell about.
 """
 
 import functools
+import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from crossover.study.schema import Study
 
 LARGEST_IMAGE = 512**2
 """The most pixels of a received image, where a file has several images, or is compressed."""
+LARGEST_CASE = LARGEST_IMAGE * 150
+"""The most voxels of a received case: a folder may hold many."""
 PACKED_BYTES = 1.35
 """The bytes of a voxel in a .nii.gz or .nrrd."""
 DICOM_BYTES = 2.0
@@ -66,14 +69,15 @@ def phantom_amount(study: Study, cohort: str) -> Amount | None:
 def estimate_from_files(study: Study, cohort: str, received: Path) -> Amount | None:
     """Estimate the amounts by the sizes of received files, rather too much than too little.
 
-    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder;
-    volumes are taken to be compressed.
+    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder or
+    more, where a folder has more than a patient's images may; volumes are taken to be compressed.
     """
     source, channels = study.cohorts[cohort].source, len(study.channels)
     if isinstance(source, DicomSource):
         files, bytes_, patients = _below(received / source.folder)
         pixels = min(bytes_ / DICOM_BYTES / max(files, 1), LARGEST_IMAGE)
         voxels = bytes_ / DICOM_BYTES / channels
+        patients = max(patients, math.ceil(voxels / LARGEST_CASE))
     elif isinstance(source, VolumesSource):
         try:
             form = form_of(source)

@@ -49,10 +49,15 @@ def command(call: Mapping[str, str], *words: str) -> str:
         call: settings as after `--config`, and `PROFILE`.
         words: options, and after `--` what is asked for.
     """
-    settings = {name: value for name, value in call.items() if name != PROFILE}
+    settings = settings_of(call)
     profile = [f"--{PROFILE}", call[PROFILE]] if PROFILE in call else []
     given = ["--config", *config_words(settings)] if settings else []
     return shlex.join([str(SNAKEMAKE) if SNAKEMAKE.exists() else "snakemake", *profile, *given, *words])
+
+
+def settings_of(call: Mapping[str, str]) -> dict[str, str]:
+    """Return what of a call stands after `--config`: all but the profile."""
+    return {name: value for name, value in call.items() if name != PROFILE}
 
 
 class RecordedRun(NamedTuple):
@@ -94,18 +99,18 @@ def call_of(study: str, results: Path) -> dict[str, str]:
 
 
 def completed_call(given: dict[str, str], results: Path) -> dict[str, str]:
-    """Return the settings of a call with what it leaves out, as the runs were told that made the studies' results.
+    """Return a call with what it leaves out, as the runs were told that made the studies' results.
 
     Without studies they are those of the last run. What the studies' runs were told differently stays left out.
 
     Args:
-        given: of `TOLD`, what the call gives.
+        given: of `TOLD` and `PROFILE`, what the call gives.
         results: the folder with a folder for each study.
     """
     studies = given.get("studies") or _last_studies(results)
     calls = [call_of(study, results) for study in studies.replace(",", " ").split()]
     taken = {"studies": studies}
-    for name in TOLD[1:]:
+    for name in (*TOLD[1:], PROFILE):
         values = {call.get(name, "") for call in calls}
         taken[name] = values.pop() if len(values) == 1 else ""
     return {name: value for name, value in (taken | given).items() if value}
@@ -113,10 +118,14 @@ def completed_call(given: dict[str, str], results: Path) -> dict[str, str]:
 
 def _last_studies(results: Path) -> str:
     """Return the studies of the run that began last; "" where none that is there did."""
-    records = sorted(CALLS.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    last = next((call for path in reversed(records) if (call := call_of(path.stem, results))), {})
-    names = last.get("studies", "").split(",")
+    names = last_call(results).get("studies", "").split(",")
     return ",".join(name for name in names if has_file(name))
+
+
+def last_call(results: Path) -> dict[str, str]:
+    """Return what the run was told that began last, of those whose results are there; {} where none did."""
+    records = sorted(CALLS.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    return next((call for path in reversed(records) if (call := call_of(path.stem, results))), {})
 
 
 def has_file(study: str, config: Path = CONFIG) -> bool:
@@ -147,23 +156,41 @@ def unfinished(results: Path, config: Path = CONFIG) -> list[str]:
     return [study for study in folders if not (results / study / "params.json").exists()]
 
 
-def not_in_report(studies: Collection[str], scale: str, results: Path, config: Path = CONFIG) -> list[str]:
+def not_in_report(studies: Collection[str], call: Mapping[str, str], results: Path, config: Path = CONFIG) -> list[str]:
     """Say which studies have results at this scale that a report of others lacks, and what makes one of all.
 
     Args:
         studies: that the report has.
+        call: what its run was told: its scale, and its profile.
         results, config: see `made`.
 
     Returns:
         A sentence, or none.
     """
-    others = [study for study, at in made(results, config)[0].items() if study not in studies and at == scale]
+    there = made(results, config)[0].items()
+    others = [study for study, at in there if study not in studies and at == call.get("scale")]
     if not others:
         return []
+    kept = {name: call[name] for name in ("scale", PROFILE) if name in call}
     return [
         f"The report has only {', '.join(studies)}; {results} also has {first_few(others)}. One report of all, from "
-        f"the results that are there: {command({'studies': ','.join([*studies, *others]), 'scale': scale})}"
+        f"the results that are there: {command({'studies': ','.join([*studies, *others]), **kept})}"
     ]
+
+
+def meanwhile(call: Mapping[str, str], held: Collection[str], cohorts: Mapping[str, Collection[str]]) -> str:
+    """Return the command by which a run makes what no other run is at work on, in a sentence; "" where nothing is left.
+
+    Args:
+        call: what the run was told.
+        held: the studies and cohorts on which others are at work, and "report".
+        cohorts: of each study of the run.
+    """
+    free = [study for study, own in cohorts.items() if not {study, *own} & {*held}]
+    if not free:
+        return ""
+    own = command({**call, "studies": ",".join(free)}, "--", "studies")
+    return f". Meanwhile `{own}` makes all of {first_few(free)} but the report"
 
 
 def runs_of(there: dict[str, str], named: list[str], scale: str, results: Path) -> list[RecordedRun]:

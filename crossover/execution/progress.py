@@ -15,6 +15,7 @@ from typing import NamedTuple, ParamSpec
 
 import psutil
 
+from crossover.core import locks
 from crossover.core.files import read_json, read_json_or_none, write_json
 from crossover.core.wording import duration
 from crossover.execution.made import call_of, command
@@ -22,6 +23,7 @@ from crossover.execution.made import call_of, command
 P = ParamSpec("P")
 log = logging.getLogger(__name__)
 FOLDER = Path(".cache/progress")
+REPORT = Path("results/report.html")
 FAILURES = ".failures"
 """The end of the names of files with failures, one for each study and cohort, and one for the report."""
 EVERY = 10.0
@@ -44,7 +46,7 @@ def harmless(tell: Callable[P, None]) -> Callable[P, None]:
     return told
 
 
-def begin(study: str, stages: int, jobs: int, done: Iterable[str] = ()) -> None:
+def begin(study: str, stages: int, jobs: int, done: Iterable[str] = (), old: Container[str] = ()) -> None:
     """Note at the start of a run what a study's trainings are.
 
     Args:
@@ -52,12 +54,17 @@ def begin(study: str, stages: int, jobs: int, done: Iterable[str] = ()) -> None:
         stages: how many it has.
         jobs: how many are trained side by side.
         done: the stages that an earlier run has made, of whose jobs none runs now.
+        old: the stages of jobs that are still at work for an earlier run, which go on to tell of them.
     """
+    told = [(seconds, stage) for seconds, stage in _done(study) if stage in old]
+
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_json(FOLDER / f"{study}.json", {"stages": stages, "jobs": jobs})
-    (FOLDER / f"{study}.done").write_text("".join(f"0.00 {stage}\n" for stage in done))
+    lines = [(0.0, stage) for stage in done] + told
+    (FOLDER / f"{study}.done").write_text("".join(f"{seconds:.2f} {stage}\n" for seconds, stage in lines))
     for path in running_folder(study).glob("*.json"):
-        path.unlink()
+        if path.stem not in old:
+            path.unlink()
 
 
 def begun(study: str) -> float:
@@ -111,8 +118,9 @@ class Watched:
 
     def __init__(self, study: str, now: Callable[[], float] = time.monotonic) -> None:
         self.study, self._now = study, now
-        self._last_report = now()
+        self._last_report = self._last_noted = now()
         self._first: dict[str, tuple[float, int]] = {}
+        self._dsc: dict[str, float | None] = {}
 
     @harmless
     def begin(self, stage: str) -> None:
@@ -126,21 +134,36 @@ class Watched:
         running_folder(self.study).mkdir(exist_ok=True)
         write_json(running_folder(self.study) / f"{stage}.json", status)
 
+    def _note(self, stage: str, step: int, steps: int, now: float) -> None:
+        self._last_noted = now
+        if (FOLDER / f"{self.study}.json").exists():
+            dsc = self._dsc[stage]
+            self._write(stage, step, steps, None if dsc is None else float(dsc))
+
     @harmless
-    def __call__(self, stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
-        """Report a validation, unless one was reported less than `EVERY` seconds ago.
+    def __call__(self, stage: str, step: int, steps: int, loss: float | None, dsc: float | None) -> None:
+        """Report a validation, and to `status` alone a step, unless one was reported less than `EVERY` seconds ago.
+
+        The first step that a process has done, or goes on from, is always told.
 
         Args:
             stage: its name.
             step, steps: the step just done, of how many.
-            loss: the mean training loss since the last validation. dsc: the validation DSC.
+            loss: the mean training loss since the last validation; None where the step is no validation.
+            dsc: the validation DSC, or that of the last one before this process; None without one.
         """
         now = self._now()
+        self._dsc[stage] = self._dsc.get(stage) if dsc is None else dsc
+        if loss is None or dsc is None:
+            if stage not in self._first or now - self._last_noted >= EVERY:
+                self._note(stage, step, steps, now)
+            self._first.setdefault(stage, (now, step))
+            return
         begun, first = self._first.setdefault(stage, (now, step))
         if now - self._last_report < EVERY or not (FOLDER / f"{self.study}.json").exists():
             return
         self._last_report = now
-        self._write(stage, step, steps, float(dsc))
+        self._note(stage, step, steps, now)
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
             text += f", about {duration((now - begun) / (step - first) * (steps - step))} left of it"
@@ -203,16 +226,27 @@ def forget_failures(names: Iterable[str]) -> None:
         (FOLDER / f"{name}{FAILURES}").unlink(missing_ok=True)
 
 
+PLACES = ("data/*/*", "data/corrected/*/*", "data/slices/*/*", "results/*", "results/*/*")
+"""Where the outputs of jobs lie, beside the report."""
+
+
+def in_the_making() -> list[tuple[Path, str]]:
+    """Return the files that jobs make now, but for trainings, and by which process, since when."""
+    found = {locks.locked(path) for place in PLACES for path in Path().glob(f"{place}/.*.lock")} | {REPORT}
+    held = ((path, locks.holder(path)) for path in sorted(found) if path.parent.name != "stages")
+    return [(path, by) for path, by in held if by]
+
+
 class Running(NamedTuple):
     """A training that has begun and is not done."""
 
     stage: str
     step: int
-    """The step of its last report; 0 until its first validation."""
+    """The step of its last report, or from which it goes on."""
     steps: int | None
-    """The number of its steps; None until its first validation."""
+    """The number of its steps; None while its images are read and its network is built."""
     dsc: float | None
-    """The DSC of its last validation."""
+    """The DSC of its last validation; None before the first."""
     host: str
     process: int
     """The number of its process on that host."""
@@ -226,7 +260,10 @@ class Running(NamedTuple):
     @property
     def course(self) -> str:
         """How far it is, in words."""
-        return "begun" if self.dsc is None else f"step {self.step} of {self.steps}, validation DSC {self.dsc:.2f}"
+        if self.steps is None:
+            return "begun"
+        validated = "not validated yet" if self.dsc is None else f"validation DSC {self.dsc:.2f}"
+        return f"step {self.step} of {self.steps}, {validated}"
 
 
 class Status(NamedTuple):

@@ -323,7 +323,7 @@ def _quicker(architecture: str) -> str:
 
 
 def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int, tell: Callable[[str], object]) -> list[str]:
-    """Return which `execution.threads` trains faster here than the study's, if one does: fewer trainings at once.
+    """Return which `execution.threads` trains faster here than the study's: fewer trainings at once; or that none does.
 
     Of the network and level that most trainings have, measured with 1, 2, 4 times as many threads and so on; with
     fewer threads there might be more trainings at once than the memory holds.
@@ -344,7 +344,7 @@ def _threads(study: Study, own: Plan, found: pd.DataFrame, cores: int, tell: Cal
     seconds = {t: measured_side_by_side(study, network, level, structures, t, cores // t) for t in tried}
     best = min(seconds, key=lambda t: seconds[t])
     if seconds[threads] < FASTER * seconds[best]:
-        return []
+        return [f"No other number of threads is clearly faster than the study's, execution: {{threads: {threads}}}."]
     return [
         f"Trainings of {architecture} would take {seconds[best] / seconds[threads]:.2f} of this time with "
         f"execution: {{threads: {best}}}, {cores // best} at once instead of {cores // threads} (measured here)."

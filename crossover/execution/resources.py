@@ -2,24 +2,26 @@
 
 What an earlier run of the same job at the same scale used, by its provenance record, tells most. Else memory and time
 follow from the study: the measured memory of its trainings (`config/memory.csv`), their steps times measured seconds a
-step (`config/step_times.csv`), the voxels of its cases. Both are asked for with room to spare, and doubled at each
-further attempt, since a job that a scheduler ended may have lacked either.
+step (`config/step_times.csv`), the voxels of its cases (counted, drawn, or by the sizes of the files), the rows of its
+scores. Both are asked for with room to spare, and doubled after an attempt that lacked them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import mean
+from types import MappingProxyType
 from typing import NamedTuple
 
+from crossover.core.paths import folder_of
 from crossover.core.provenance import read_record
-from crossover.execution.cohort_size import Amount, amount
+from crossover.execution.cohort_size import LARGEST_CASE, Amount, amount
 from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.requirements import output_bytes, peak_bytes, weight_bytes
 from crossover.study.config import scale_of
-from crossover.study.plan import Plan
+from crossover.study.plan import Model, Plan
 from crossover.study.schema import Study
 
 TABLE_MB, LARGEST_TRAINING_MB = 2_000, 10_000
@@ -27,11 +29,22 @@ TABLE_MB, LARGEST_TRAINING_MB = 2_000, 10_000
 WORKER_MB, COPIES = 400, 8
 """The memory (MB) of a process of an image rule without images, and the most float32 copies of a case that it holds."""
 SPARE = 1.5
-TABLE_MINUTES, UNKNOWN_MINUTES = 60, 1440
-SECONDS_A_CASE = {"bias_field": 180.0, "bias_field_part": 180.0}
-"""The seconds of one process for a case, at the published sizes: N4 takes minutes, what else is made of a case
-takes seconds."""
-OTHER_SECONDS_A_CASE = 20.0
+START_MINUTES, STEP_MINUTES = 10, 3
+"""The minutes beside its own work of a job that is submitted alone, and of each job of a group: Snakemake starts twice
+there, and a framework is imported, perhaps from a slow file system. Slurm is told the sum of a group's steps, of which
+the tables have some 17 in turn."""
+ALONE = ("splits", "bias_field_part", "train", "predict", "selection", "evaluate", "radiomics", "radiomics_manual")
+"""The rules whose jobs are submitted alone; the others are in groups."""
+UNKNOWN_MINUTES = 1440
+N4_SECONDS = 180.0
+"""The seconds of one process for the bias field of a case, at the published sizes."""
+CASE_SECONDS, VOXELS_A_SECOND = 5.0, 1_000_000
+"""The seconds of one process for what else is made of a case, beside the voxels of it that take a second: a CT of 150
+slices is given 44, a prostate with three channels 18, and both twice that."""
+REPORT_SECONDS, TABLE_SECONDS, SCORES = 600.0, 60.0, 1_500_000 / 1800
+"""The seconds of the report, of another job of tables or figures, and the rows of scores for which it gets one more. A
+figure of a few rows took 26 on a busy machine. Of 1.5 million rows (500 patients, 255 models, 12 structures) `repeated`
+takes 20 minutes, others that were measured three or less (docs/performance.md)."""
 MASK_VOXELS = 20_000_000
 """The voxels of masks that one process evaluates in a second."""
 SLOWER = {"radiomics": 5.0, "radiomics_manual": 5.0}
@@ -50,26 +63,28 @@ class Request(NamedTuple):
 
 def request(
     rule: str, wildcards: Mapping[str, str], output: Path, study: Study | None, plan: Plan | None, threads: int,
-    attempt: int, gpu: bool = False,
+    lacked: Mapping[str, int] = MappingProxyType({}), gpu: bool = False,
 ) -> Request:  # fmt: skip
     """Return what a job is to be given.
 
     Args:
         rule, wildcards: of the job. output: the first of its outputs.
         study, plan: whose job it is; None where it is of all studies.
-        threads: of the job. attempt: 1 for the first. gpu: whether the job is given a GPU.
+        threads: of the job. gpu: whether the job is given a GPU.
+        lacked: of `mem_mb` and `runtime`, how many earlier attempts of the job lacked them.
     """
     memory, seconds = _before(output) if study is None or _is_of_scale(study) else (None, None)
     memory = memory or _memory_mb(rule, wildcards, study, threads)
     minutes = UNKNOWN_MINUTES
+    start = START_MINUTES if rule in ALONE else STEP_MINUTES
     seconds = seconds or _seconds(rule, wildcards, study, plan, threads, gpu)
     if seconds is not None:
-        minutes = 10 + round(2 * seconds / 60)
-    more = 2 ** (attempt - 1)
+        minutes = start + round(2 * seconds / 60)
+    larger, longer = (2 ** lacked.get(what, 0) for what in ("mem_mb", "runtime"))
     weights = _known(study).weights if study else None
     whole = rule.removesuffix("_part")  # of the cohort: no part writes more
     disk = output_bytes(whole, wildcards, study, plan, weights) or 0.0
-    return Request(round(SPARE * memory * more), minutes * more, 100 + round(SPARE * disk / 1e6))
+    return Request(round(SPARE * memory * larger), minutes * longer, 100 + round(SPARE * disk / 1e6))
 
 
 def _is_of_scale(study: Study) -> bool:
@@ -90,8 +105,8 @@ def _memory_mb(rule: str, wildcards: Mapping[str, str], study: Study | None, thr
     if rule in ("train", "predict"):
         peak = _known(study).peak
         return LARGEST_TRAINING_MB if peak is None else peak / 1e6
-    held = [_amount(study, name) for name in ([wildcards["cohort"]] if rule in OF_COHORT else study.cohorts)]
-    voxels = max((own.slices * own.pixels for own in held if own), default=512.0**2 * 150)
+    held = [amount_of(study, name) for name in ([wildcards["cohort"]] if rule in OF_COHORT else study.cohorts)]
+    voxels = max((own.slices * own.pixels for own in held if own), default=float(LARGEST_CASE))
     return threads * (WORKER_MB + voxels * len(study.channels) * 4 * COPIES / 1e6)
 
 
@@ -99,12 +114,9 @@ def _seconds(
     rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, threads: int, gpu: bool
 ) -> float | None:
     if study is None or plan is None:
-        return TABLE_MINUTES * 30.0
+        return REPORT_SECONDS
     if rule in OF_COHORT:
-        held = _amount(study, wildcards["cohort"])
-        jobs = study.execution.bias_field_jobs if rule == "bias_field_part" else 1
-        each = SECONDS_A_CASE.get(rule, OTHER_SECONDS_A_CASE)
-        return None if held is None else math.ceil(held.patients / jobs) * each / threads
+        return _image_seconds(rule, study, wildcards["cohort"], threads)
     if rule == "train":
         seconds, total = _step_seconds(study, gpu), 0.0
         for stage in plan.batches[wildcards["batch"]].stages:
@@ -119,7 +131,18 @@ def _seconds(
         return None if voxels is None else voxels / MASK_VOXELS / threads * SLOWER.get(rule, 1.0)
     if rule == "predict":
         return _prediction_seconds(study, plan, wildcards["group"], gpu)
-    return TABLE_MINUTES * 30.0
+    tested = total_of(held and n for held, n in _tested(study))
+    return None if tested is None else TABLE_SECONDS + tested * _masks(study, plan.models.values()) / SCORES
+
+
+def _image_seconds(rule: str, study: Study, cohort: str, threads: int) -> float | None:
+    held = amount_of(study, cohort)
+    if held is None:
+        return None
+    jobs = study.execution.bias_field_jobs if rule == "bias_field_part" else 1
+    each = CASE_SECONDS + held.slices * held.pixels * len(study.channels) / VOXELS_A_SECOND
+    each += N4_SECONDS if rule.startswith("bias_field") else 0
+    return math.ceil(held.patients / jobs) * each / threads
 
 
 def mask_voxels(study: Study, plan: Plan, group: str | None) -> float | None:
@@ -128,9 +151,13 @@ def mask_voxels(study: Study, plan: Plan, group: str | None) -> float | None:
     Args:
         group: of the models whose masks they are; None for the manual masks.
     """
-    models = plan.groups[group] if group else ()
-    masks = sum(len(model.structures) for model in models) or len(study.structures)
+    masks = _masks(study, plan.groups[group]) if group else len(study.structures)
     return total_of(held and held.voxels / held.patients * n * masks for held, n in _tested(study))
+
+
+def _masks(study: Study, models: Iterable[Model]) -> int:
+    """Return the number of masks that models predict of a case."""
+    return sum(len(model.structures) for model in models)
 
 
 def _prediction_seconds(study: Study, plan: Plan, group: str, gpu: bool) -> float | None:
@@ -149,7 +176,7 @@ def _tested(study: Study) -> list[tuple[Amount | None, float]]:
     """Return what each cohort holds, and the number of its cases that are tested."""
     out = []
     for name, cohort in study.cohorts.items():
-        held = _amount(study, name)
+        held = amount_of(study, name)
         out.append((held, cohort.test * held.patients if held and cohort.test < 1 else cohort.test))
     return out
 
@@ -184,9 +211,12 @@ def _known(study: Study) -> _Known:
 _AMOUNTS: dict[tuple[str, str, str], Amount | None] = {}
 
 
-def _amount(study: Study, cohort: str) -> Amount | None:
-    """Look at a cohort once: every job of it asks, and its cases may be many."""
+def amount_of(study: Study, cohort: str) -> Amount | None:
+    """Return what is known of a cohort, also by the files of its folder; None where nothing is.
+
+    It is looked at once: every job of it asks, and its cases may be many.
+    """
     key = (study.study, study.scale, cohort)
     if key not in _AMOUNTS:
-        _AMOUNTS[key] = amount(study, cohort)
+        _AMOUNTS[key] = amount(study, cohort, received=folder_of(cohort))
     return _AMOUNTS[key]

@@ -30,9 +30,8 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
     nodes = [line.split() for line in _lines(["sinfo", "--noheader", "--format=%R %c %G"])]
     sizes = {name: max(int(size.rstrip("+")) for n, size, _ in nodes if n == name) for name, *_ in nodes}
     if partition and sizes and not (named := {*partition.split(",")}) <= {*sizes}:
-        out.append(
-            f"slurm_partition: there is no {', '.join(sorted(named - {*sizes}))}; there are {_listed(sizes)}: {WHERE}"
-        )
+        lacking = ", ".join(sorted(named - {*sizes}))
+        out.append(f"slurm_partition: there is no partition {lacking}, only {_listed(sizes)}: {WHERE}")
     most = max((sizes[name] for name in partition.split(",") if name in sizes), default=max(sizes.values(), default=0))
     if cores and 0 < most < cores:
         out.append(f"cores: {cores}, and no node has more than {most}, so that jobs would wait for ever: {WHERE}")
@@ -44,7 +43,7 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
     user = f"user={getpass.getuser()}"
     own = {*_lines(["sacctmgr", "--noheader", "--parsable2", "list", "associations", user, "format=account"])}
     if account and own and account.casefold() not in {name.casefold() for name in own}:
-        out.append(f"slurm_account: {account} is none of yours; you have {_listed(own)}: {WHERE}")
+        out.append(f"slurm_account: you have no account {account}, only {_listed(own)}: {WHERE}")
     return out
 
 
@@ -136,6 +135,16 @@ def why_it_ended(log: Path) -> str:
     if own:
         text = max(own, key=lambda path: path.stat().st_mtime).read_text(errors="replace")
     return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")
+
+
+def lacked(said: str) -> list[str]:
+    """Return what a job lacked that ended, by why it did: "mem_mb", "runtime" or nothing.
+
+    A process that was only killed may have lacked memory: not each system says so. A job that was cancelled or
+    preempted, that lost its node, or that failed by an error of its own lacked nothing.
+    """
+    by = {"runtime": r"TIMEOUT|TIME LIMIT", "mem_mb": r"(?i)memory|\boom\b|oom_kill|killed|terminated abruptly|SIGKILL"}
+    return [what for what, words in by.items() if re.search(words, said) and "sbatch failed" not in said]
 
 
 def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:

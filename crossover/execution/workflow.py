@@ -1,7 +1,7 @@
 """All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
 No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
-interface for nine things that are needed here, so parts of it are used that its documentation does not name:
+interface for ten things that are needed here, so parts of it are used that its documentation does not name:
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
   interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
@@ -18,11 +18,13 @@ interface for nine things that are needed here, so parts of it are used that its
 - A run that is interrupted waits for its jobs on this machine, and may leave some to a scheduler (`end_with_jobs`).
 - Of a scheduler's job that failed it prints all of its files and commands, or nothing, and never what the scheduler
   says of a group (`tell_of_failed_jobs`).
+- Its executor for Slurm asks ever more seldom what became of jobs (`ask_often_enough`).
 - It adds up the time of a group's jobs, and knows no limit of what a scheduler gives (`keep_to_limits`).
 
 Snakemake's own files are not read. `.snakemake/metadata` is only named, for it travels with the results.
 """
 
+import asyncio
 import functools
 import io
 import json
@@ -139,7 +141,7 @@ def read_workflow(config: dict[str, Any], cores: int, targets: Iterable[str] = (
             workflow, studies, plans, settings = _read.pop()
             dag = workflow.dag
             return Workflow(jobs(dag), studies, plans, cores, settings.disk_check, len(list(dag.jobs)))
-        except WorkflowError as error:
+        except (WorkflowError, SystemExit) as error:  # the latter where the workflow refuses
             raise ConfigError(str(error)) from None
 
 
@@ -381,6 +383,8 @@ def _end_slurm(executor: Any) -> None:
     cancel, running = (["scancel", "--name"], ["squeue", "--noheader", "--name"])
     end = time.monotonic() + CANCEL_SECONDS
     try:
+        if jobs := _output_of([*running, executor.run_uuid]).splitlines():
+            print(f"Cancelling {counted(len(jobs), 'job')} in Slurm, and waiting for their end.", flush=True)
         _output_of([*cancel, executor.run_uuid])
         while _output_of([*running, executor.run_uuid]) and time.monotonic() < end:
             time.sleep(WAIT_SECONDS)
@@ -395,29 +399,38 @@ def _output_of(command: list[str]) -> str:
     return done.stdout
 
 
-def tell_of_failed_jobs(workflow: Any, why: Callable[[Path], str], keep: Callable[[str], None]) -> None:
+def tell_of_failed_jobs(
+    workflow: Any,
+    why: Callable[[Path], str],
+    keep: Callable[[str], None],
+    lacked: Callable[[str, Mapping[str, str], str], None],
+) -> None:
     """Make a run print one line for each job of a scheduler that failed: which, why, where its log is, what follows.
 
     Args:
         why: returns, of a job's log, why the job ended.
         keep: is given the lines of jobs that are not submitted again.
+        lacked: is given rule and wildcards of each job that ended in Slurm, of each in a group, and why.
     """
     from snakemake.logging import logger
 
     if workflow.local_exec:
         return
     executor = workflow.scheduler._executor
-    quiet = executor.print_job_error
+    quiet, in_slurm = executor.print_job_error, hasattr(executor, "run_uuid")
 
     def tell(job_info: Any, msg: str | None = None, **more: Any) -> None:
         job, logs = job_info.job, [path for path in more.get("aux_logs") or () if path]
         said = (msg or "").split("\n    sbatch call")[0].partition("Detailed failure reason")[0].split()
-        causes = [" ".join(said), *(why(Path(path)) for path in logs), *(f"Its log is {path}" for path in logs)]
-        text = f"{_name_of(job)} failed: {' '.join(cause.rstrip('.') + '.' for cause in causes if cause)}"
+        causes = [" ".join(said), *(why(Path(path)) for path in logs)]
+        told = [*causes, *(f"Its log is {path}" for path in logs)]
+        text = f"{_name_of(job)} failed: {' '.join(each.rstrip('.') + '.' for each in told if each)}"
         again = job.attempt <= job.restart_times
         logger.error(f"{text} {'It is submitted again.' if again else 'It is not submitted again.'}")
         if not again:
             keep(text)
+        for own in (job.jobs if job.is_group() else [job]) if in_slurm else ():
+            lacked(own.rule.name, own.wildcards_dict, " ".join(causes))
         quiet(job_info, msg, **more)
 
     executor.print_job_error = tell
@@ -454,6 +467,20 @@ def keep_to_limits(workflow: Any, limits: Callable[[str], Mapping[str, int]]) ->
     executor.run_job = run_job
 
 
+def ask_often_enough(workflow: Any) -> None:
+    """Make a run ask Slurm for the states of its jobs at least every `--seconds-between-status-checks`.
+
+    The executor asks 10 seconds later each time that no job has ended, up to 180, and has no setting for that.
+    """
+    executor = workflow.scheduler._executor
+    most = workflow.remote_execution_settings.seconds_between_status_checks
+
+    async def sleep() -> None:
+        await asyncio.sleep(min(executor.next_seconds_between_status_checks, most))
+
+    executor.sleep = sleep
+
+
 def submissions(workflow: Any, limits: Callable[[str], Mapping[str, int]]) -> str:
     """Return what a run will submit to a scheduler and ask of it, in a sentence; "" where nothing is submitted.
 
@@ -473,9 +500,8 @@ def submissions(workflow: Any, limits: Callable[[str], Mapping[str, int]]) -> st
     longest = max(hours, key=hours.__getitem__)
     gpu_hours = f" and {on_gpus:,.1f} GPU-hours" if on_gpus else ""
     return (
-        f"{counted(len(hours), 'submission')} to the scheduler: their first attempts ask for at most "
-        f"{cores:,.1f} core-hours{gpu_hours}, the longest ({_name_of(longest)}) for "
-        f"{duration(hours[longest] * 3600)}."
+        f"{counted(len(hours), 'submission')} to the scheduler. First attempts ask for at most {cores:,.1f} core-hours"
+        f"{gpu_hours}; the longest, {_name_of(longest)}, for {duration(hours[longest] * 3600)}."
     )
 
 

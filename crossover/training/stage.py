@@ -38,8 +38,9 @@ FEWEST_VALIDATIONS = 3
 DSC, OF_EACH = "validation_dsc", "validation_dsc_"
 """Columns of a history: the mean DSC of a validation, and the beginning of the name of a structure's own."""
 
-Watch = Callable[[int, int, float, float], None]
-"""Told at each validation: step, steps in all, mean loss since the last one, validation DSC."""
+Watch = Callable[[int, int, float | None, float | None], None]
+"""Told after each step: step, steps in all, and after a validation the mean loss since the last one, and its DSC.
+Before the first step in its process a training tells where it goes on from, with the DSC of the last validation."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ def train(
         _validate(course.history, 0, None, validate, clock, drawn)
         best = engine.weights()
     begun, losses, saving = course.step, list[Loss](course.losses), _Saving()
+    watch(begun, steps, None, course.history[-1][DSC] if course.history else None)
     for step in range(begun, steps):
         features, masks = inputs.of(step, steps, clock)
         with clock("first_step" if step == begun else "step"):
@@ -190,6 +192,8 @@ def train(
             if _validate(course.history, step + 1, loss, validate, clock, drawn):
                 best = engine.weights()
             _report_validation(course.history, steps, watch)
+        else:
+            watch(step + 1, steps, None, None)
         if saving.due() and step + 1 < steps:
             course.step, course.losses = step + 1, _finite(losses, step + 1)
             with clock("checkpoint"):

@@ -89,12 +89,13 @@ class CrossoverTrainer(nnUNetTrainer):
         rates: Rates,
         level: str | None,
         seed: int,
-        watch: Callable[[int, int, float, float], None],
+        watch: Callable[[int, int, float | None, float | None], None],
     ) -> None:
         """Take what the study says of this training.
 
         Args:
-            watch: told after each epoch: iteration, iterations in all, mean loss, nnU-Net's pseudo Dice.
+            watch: told before each epoch, and after it with its mean loss: iteration, iterations in all, loss,
+                nnU-Net's pseudo Dice.
         """
         self.num_epochs, self.num_iterations_per_epoch = settings.num_epochs, settings.num_iterations_per_epoch
         self.num_val_iterations_per_epoch = settings.num_val_iterations_per_epoch
@@ -149,6 +150,9 @@ class CrossoverTrainer(nnUNetTrainer):
         """As nnU-Net, with random numbers that follow from the epoch."""
         super().on_epoch_start()
         self._seed_all(self.current_epoch + 1)
+        done, scores = self.current_epoch, self.logger.get_value("mean_fg_dice", step=None)
+        each, last = self.num_iterations_per_epoch, float(scores[-1]) if scores else None
+        self.watch(done * each, self.num_epochs * each, None, last)
 
     def on_train_epoch_start(self) -> None:
         """As nnU-Net, with frozen modules kept from updating running values."""
