@@ -92,7 +92,7 @@ def test_a_run_that_is_interrupted_leaves_no_job_and_no_process(waiting: Path, n
         until(lambda: seen(waiting))
         run.send_signal(getattr(signal, name))
         assert run.wait(timeout=60) == 1, (waiting / "log").read_text()[-3000:]
-    assert queue() == []
+    assert queue() == [] and "Cancelling 1 job in Slurm" in (waiting / "log").read_text()
     until(lambda: processes_of(waiting) == [], seconds=5)
     (waiting / "go").touch()
     with start(waiting, TARGET) as run:
