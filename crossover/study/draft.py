@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from crossover.core.file_names import alike
+from crossover.core.paired_names import SIDES
 from crossover.core.wording import counted
 from crossover.sources.findings import LEAVES_OUT
 from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
-from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
     CT_CHANNEL,
