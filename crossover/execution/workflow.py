@@ -230,8 +230,6 @@ def keep_notes() -> None:
     from snakemake import workflow as of
     from snakemake.exceptions import WorkflowError
 
-    if not hasattr(of, "FilePersistence"):  # a Snakemake of before 9.20 goes by its own notes
-        return
     make = getattr(of.FilePersistence, "__wrapped__", of.FilePersistence)
 
     @functools.wraps(make, updated=())
