@@ -57,7 +57,6 @@ pictures: setup-dev
 
 # config/schema.json, by which editors check a study, and the reference's pages of keys and commands: from the code.
 schema: setup
-	@$(BIN)/python -m docs.schema
 	@$(BIN)/python -m docs.reference
 
 # The documentation as a site in site/, from docs/ and mkdocs.yml; a broken link stops it. Open site/index.html.

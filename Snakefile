@@ -5,7 +5,7 @@ import sys
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.20")
 HOME = str(workflow.current_basedir)  # of this file, also where another Snakefile takes it as a module
 sys.path.insert(0, HOME)
 os.environ.setdefault("CROSSOVER_RUN", "")

@@ -1,25 +1,32 @@
-"""Write the reference's pages that say what the code says, by `make schema`.
+"""Write what says what the code says, by `make schema`: the JSON schema of a study's file, and the reference's pages.
 
-study-keys.md and paper-keys.md have the keys of a study's and of a paper's file from the pydantic types, with their
-explanations as `docs.schema` finds them; commands.md the commands from the command line itself; reruns.md the analyses
-from their declarations. A test compares the pages with the code.
+Editors with a YAML language server complete and check a study by config/schema.json, as its first line says. What it
+can't say (references between parts, limits that follow from other values) Crossover itself checks before anything runs.
+study-keys.md and paper-keys.md have the keys of a study's and of a paper's file from the same types, with their
+explanations; commands.md the commands from the command line itself; reruns.md the analyses from their declarations. A
+test compares the files with the code.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import inspect
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
+from pydantic import BaseModel
 
 from crossover.analyses import registry
 from crossover.cli.app import app
 from crossover.statistics.papers.published import Published
-from docs.schema import explained_schema
+from crossover.study.config import SCALES
+from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
 READ = "## What analyses read\n\n"
@@ -51,6 +58,70 @@ Every command of `crossover`, as `crossover COMMAND --help` shows it. In a clone
 `.venv/bin/crossover`. The exit status is 0 if all went well, 1 if the command reports a finding or a failure,
 and 2 if the call or the configuration is wrong.
 """
+
+
+def study_schema() -> dict:
+    """Return the schema of `config/studies/<name>.yaml` and of what it may extend.
+
+    No key is required, since the base that a study extends may have it; Crossover tells what is missing in the whole.
+    """
+    schema = _without_required(explained_schema())
+    del schema["properties"]["scale"]  # a run says it
+    changes = {"type": ["object", "null"], "description": "Keys of this file, and what they are at this scale."}
+    schema["properties"] |= {
+        "extends": {"type": "string", "description": "The file of config/bases/ over which this one stands."},
+        "scales": {"type": "object", "properties": dict.fromkeys(SCALES, changes), "additionalProperties": False},
+        "real": {"type": "object", "description": "Keys of this file, and what they are for real patients."},
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def explained_schema(model: type[BaseModel] = Study) -> dict:
+    """Return the JSON schema of a file's type, in which each key has what the types say of it as its description."""
+    schema = model.model_json_schema()
+    types = {each.__name__: each for each in _types(model, set())}
+    for name, node in {model.__name__: schema, **schema["$defs"]}.items():
+        said = explained(types[name])
+        for key, value in node.get("properties", {}).items():
+            if key in said:
+                value.setdefault("description", said[key])
+    return schema
+
+
+@functools.cache
+def explained(model: type[BaseModel]) -> dict[str, str]:
+    """Return a type's keys with the texts that stand below them in its source, those of its bases included."""
+    out: dict[str, str] = {}
+    for each in reversed([base for base in model.__mro__ if issubclass(base, BaseModel) and base is not BaseModel]):
+        (of_class,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        for key, text in zip(of_class.body, of_class.body[1:]):  # type: ignore[attr-defined]
+            if isinstance(key, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                out[ast.unparse(key.target)] = inspect.cleandoc(str(text.value.value)).replace("\n", " ")
+    return out
+
+
+def _types(annotation: Any, seen: set) -> Iterator[type[BaseModel]]:
+    """Yield the types of a file's parts, from this one inwards, each once."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation in seen:
+            return
+        seen.add(annotation)
+        yield annotation
+        inner = [field.annotation for field in annotation.model_fields.values()]
+    else:
+        inner = list(get_args(annotation))
+    for each in inner:
+        yield from _types(each, seen)
+
+
+def _without_required(node: Any) -> Any:
+    """Return a schema in which no key of an object is required, but for the `kind` that tells a union apart."""
+    if isinstance(node, list):
+        return [_without_required(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _without_required(value) for key, value in node.items() if key != "required"}
+    return kept | ({"required": ["kind"]} if "kind" in node.get("required", []) else {})
 
 
 def keys() -> str:
@@ -191,14 +262,20 @@ def _analyses() -> str:
     return "| read | by the analyses |\n|---|---|\n" + "".join(rows)
 
 
-PAGES = {
+def schema_text() -> str:
+    """Return what config/schema.json is to hold."""
+    return json.dumps(study_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+WRITTEN_FILES = {
+    FOLDER.parent / "config" / "schema.json": schema_text,
     FOLDER / "study-keys.md": keys,
     FOLDER / "paper-keys.md": paper_keys,
     FOLDER / "commands.md": commands,
     FOLDER / "reruns.md": reruns,
 }
-"""The pages, each with the function that gives its text."""
+"""The files, each with the function that gives its text."""
 
 if __name__ == "__main__":
-    for path, text in PAGES.items():
+    for path, text in WRITTEN_FILES.items():
         path.write_text(text())

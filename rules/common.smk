@@ -17,8 +17,7 @@ from crossover.study.config import data_of, load_settings, load_studies
 from crossover.study.sections import Network
 from crossover.analyses import registry
 from crossover.analyses.registry import Registered
-from crossover.execution.scratch import keep_activations_in
-from crossover.execution.preflight import check, check_weights
+from crossover.execution.preflight import check, check_weights, keep_activations_in
 from crossover.sources.folder_state import listing_digest
 from crossover.study.plan import Model, plan
 from crossover.core.paths import hand_over_folders

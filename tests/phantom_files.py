@@ -1,8 +1,15 @@
-"""What holds for the DICOM files of every phantom."""
+"""What holds for the files of every phantom."""
 
+import hashlib
 from pathlib import Path
 
 import pydicom
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Each file below a folder -> the digest of its bytes."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
 def assert_synthetic(folder: Path) -> None:

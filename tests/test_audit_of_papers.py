@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.paths import ROOT
+from crossover.statistics.papers.audit import COLUMNS, audit_table
 from crossover.statistics.papers.audit.expressions import named
-from crossover.statistics.papers.audit.table import COLUMNS, audit_table
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.statistics.papers.printed_number import Printed, read_printed
 from crossover.statistics.papers.published import Published, load_published

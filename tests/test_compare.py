@@ -251,7 +251,7 @@ def test_a_difference_that_cannot_be_told_names_the_command_that_plans_for_it(tm
     assert not any("would tell" in line for line in sure)
 
 
-def test_the_call_that_plans_can_be_pasted_and_is_short_for_folds_and_renamed_structures(tmp_path, monkeypatch):
+def test_the_call_that_plans_can_be_pasted_and_has_files_and_structures_as_given(tmp_path, monkeypatch):
     for model, scores in (("base", A), ("tuned", [*B[:4], 0.5, 0.6])):
         for fold in range(3):
             path = tmp_path / model / f"fold_{fold}" / "summary.json"
@@ -260,7 +260,7 @@ def test_the_call_that_plans_can_be_pasted_and_is_short_for_folds_and_renamed_st
             summary["metric_per_case"] = summary["metric_per_case"][2 * fold : 2 * fold + 2]
             path.write_text(json.dumps(summary))
     monkeypatch.chdir(tmp_path)
-    folds = [f"{m}={tmp_path}/{m}/fold_{i}/summary.json" for m in ("base", "tuned") for i in range(3)]
+    folds = [f"{model}={model}/fold_[012]/summary.json" for model in ("base", "tuned")]
     found = comparison(folds, structures=["liver=label 1"])
     monkeypatch.setattr("sys.argv", [".venv/bin/crossover"])
     (line,) = [line for line in answers(found) if "would tell" in line]

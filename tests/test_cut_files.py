@@ -19,7 +19,7 @@ from pydicom.uid import (
     RTStructureSetStorage,
 )
 
-from crossover.exchange.dicomweb_files import lacking
+from crossover.exchange.dicomweb import lacking
 
 
 def structures(undefined: bool = False) -> Dataset:

@@ -2,7 +2,6 @@
 centers."""
 
 import csv
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from crossover.sources.dicom.scan import read_headers
 from crossover.sources.ingest import study_rules
 from crossover.sources.receive import receive
 from crossover.sources.settings import Source, Structure
-from tests.phantom_files import assert_one_study, assert_synthetic
+from tests.phantom_files import assert_one_study, assert_synthetic, digests
 
 RULES = study_rules("nasopharynx")
 SIDED = ("parotid", "lens", "optic_nerve", "temporal_lobe")
@@ -124,17 +123,11 @@ def written(cohorts: dict[str, list[Examination]], tmp_path_factory: pytest.Temp
     return out
 
 
-def files(folder: Path) -> dict[str, str]:
-    return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.rglob("*.dcm"))
-    }
-
-
 def test_same_bytes_twice_whatever_the_number_of_patients(tmp_path: Path):
     for name, count in (("a", 3), ("b", 300)):
         write_patient(tiny(patients=count, slices=(14, 14)), 2, tmp_path / name)
-    first = files(tmp_path / "a")
-    assert len(first) == 15 and first == files(tmp_path / "b")
+    first = digests(tmp_path / "a")
+    assert len(first) == 15 and first == digests(tmp_path / "b")
 
 
 @pytest.mark.slow

@@ -204,7 +204,7 @@ def test_what_does_not_end_when_asked_is_killed():
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
     ends = (
-        "import subprocess, sys; from crossover.execution.processes import end_descendants; "
+        "import subprocess, sys; from crossover.execution.workflow import end_descendants; "
         f"child = subprocess.Popen([sys.executable, '-c', {start!r}], stdout=subprocess.PIPE, text=True); "
         "child.stdout.readline(); import psutil; deaf = psutil.Process().children(recursive=True); "
         "end_descendants(0.5); sys.exit(len(deaf) != 2 or any(p.is_running() and p.status() != 'zombie' for p in deaf))"

@@ -1,7 +1,6 @@
 """The phantom: deterministic, readable by others, true to its own physics and to the paper."""
 
 import csv
-import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from crossover.phantoms.pelvis.label_canvas import Canvas, Ellipsoid, Grid
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.phantoms.pelvis.uterus import draw_uterus, draw_volume
-from tests.phantom_files import assert_one_study
+from tests.phantom_files import assert_one_study, digests
 
 ANATOMIES = ("cervix", "uterus")
 
@@ -27,12 +26,6 @@ ANATOMIES = ("cervix", "uterus")
 def source(anatomy: str = "uterus", **changes: object) -> PhantomSource:
     settings = {"patients": 4, "seed": 3, "matrix": 64, "slices": (10, 14)} | changes
     return PhantomSource(anatomy=anatomy, **settings)
-
-
-def digest(folder: Path) -> dict[str, str]:
-    return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.rglob("*.dcm"))
-    }
 
 
 def series(folder: Path) -> list[Dataset]:
@@ -63,8 +56,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_same_bytes_twice_whatever_the_number_of_patients(tmp_path: Path, seg_fraction: int):
     for name, patients in (("a", 4), ("b", 400)):
         write_patient(source(seg_fraction=seg_fraction, patients=patients), 2, tmp_path / name)
-    first = digest(tmp_path / "a")
-    assert first and first == digest(tmp_path / "b")
+    first = digests(tmp_path / "a")
+    assert first and first == digests(tmp_path / "b")
 
 
 def test_patients_differ():

@@ -1,7 +1,6 @@
 """The prostate phantoms: deterministic, read back exactly, true to the paper's table and to their sites."""
 
 import csv
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ from crossover.phantoms.prostate.viscera import draw_balloon
 from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, Source
-from tests.phantom_files import assert_one_study, assert_synthetic
+from tests.phantom_files import assert_one_study, assert_synthetic, digests
 from tests.prostate_phantoms import across, demo, tiny, volume
 
 SITES = ("A", "B", "C")
@@ -69,21 +68,13 @@ def written(cohorts: dict[str, list[Examination]], tmp_path_factory: pytest.Temp
     return out
 
 
-def files(folder: Path) -> dict[str, str]:
-    return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
-        for f in sorted(folder.rglob("*"))
-        if f.is_file()
-    }
-
-
 @pytest.mark.parametrize("site", SITES)
 def test_same_bytes_twice_whatever_the_number_of_patients(tmp_path: Path, site: str):
     for name, count in (("a", 3), ("b", 300)):
         write_patient(tiny(site, patients=count, slices=(8, 8)), 2, tmp_path / name)
-    first = files(tmp_path / "a")
+    first = digests(tmp_path / "a")
     masks = 8 if site == "C" else 1
-    assert len(first) == 8 + 5 + 3 + masks and first == files(tmp_path / "b")
+    assert len(first) == 8 + 5 + 3 + masks and first == digests(tmp_path / "b")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crossover.core.configuration import ConfigError
-from crossover.execution.scratch import keep_activations_in
+from crossover.execution.preflight import keep_activations_in
 from crossover.training.cache import Cache
 
 

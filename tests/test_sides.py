@@ -22,7 +22,8 @@ def mask(x: int | None, flipped: bool = False) -> sitk.Image:
 NAMES = [
     ("parotid_left", "parotid_right"), ("Parotid_L", "Parotid_R"),
     ("left_lung", "right_lung"), ("Eye Left", "Eye Right"), ("parotis_li", "parotis_re"), ("Lung_LT", "Lung_RT"),
-    ("Niere links", "Niere rechts"),
+    ("Niere links", "Niere rechts"), ("parotide gauche", "parotide droite"), ("Rein_Gauche", "Rein_Droit"),
+    ("Lung_le", "Lung_ri"),
 ]  # fmt: skip
 
 

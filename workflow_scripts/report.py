@@ -11,8 +11,8 @@ from crossover.report.page import StudyResults, render
 from crossover.report.provenance_note import provenance_note
 from crossover.report.run_facts import initial_weights, run_facts
 from crossover.report.score_tables import table_one_published
+from crossover.statistics.papers.audit import audit_table
 from crossover.statistics.papers.audit.false_claims import false_claims
-from crossover.statistics.papers.audit.table import audit_table
 from crossover.statistics.papers.published import at_sizes, corresponding, load_published
 from crossover.study.schema import Study
 from workflow_scripts._job import Job, run

@@ -66,10 +66,10 @@ def audit(
     Exit status: 0, whatever the audit finds; 2 if there is no such paper or its file is wrong.
     """
     from crossover.core.paths import CONFIG
+    from crossover.statistics.papers.audit import audit_table
     from crossover.statistics.papers.audit.false_claims import false_claims
     from crossover.statistics.papers.audit.show import for_machines, show
     from crossover.statistics.papers.audit.statements import wrong_statements
-    from crossover.statistics.papers.audit.table import audit_table
     from crossover.statistics.papers.published import load_published, published_path
     from crossover.statistics.scores.metrics_table import TableError, read_metrics
 

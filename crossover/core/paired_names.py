@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-_OTHER = {"left": "right", "l": "r", "lt": "rt", "li": "re", "links": "rechts"}
+SIDES = dict.fromkeys(("left", "l", "lt", "le", "li", "links", "gauche"), "left") | dict.fromkeys(
+    ("right", "r", "rt", "ri", "re", "rechts", "droit", "droite"), "right"
+)
+"""Words in English, German and French, in lower case, -> the side that they tell."""
 _WORD = re.compile(r"[A-Za-z]+")
 
 
 def pairs_of(structures: Collection[str]) -> dict[str, str]:
-    """Return the left structure of each pair -> the right one, in the order of the names."""
-    return {name: partner for name in structures if (partner := _partner(name)) in structures and partner}
+    """Return the left structure of each pair -> the right one, in the order of the names.
+
+    The names of a pair differ by one word, which tells the side: "parotid_l" and "parotid_r".
+    """
+    right = {rest: name for name in structures for rest in _without("right", name)}
+    return {name: right[rest] for name in structures for rest in _without("left", name) if rest in right}
 
 
-def _partner(name: str) -> str | None:
-    """Return the name of the right one of a pair of which this is the left one; None where this is none."""
+def _without(side: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands before and after each word of a name that tells this side."""
     for word in _WORD.finditer(name):
-        if other := _OTHER.get(word[0].lower()):
-            own = other.upper() if word[0].isupper() else other.capitalize() if word[0][0].isupper() else other
-            return name[: word.start()] + own + name[word.end() :]
-    return None
+        if SIDES.get(word[0].lower()) == side:
+            yield name[: word.start()], name[word.end() :]

@@ -1,4 +1,4 @@
-"""What is checked before anything runs: studies, their initial weights, GPUs, and the results that are there."""
+"""What is checked before anything runs: studies, their initial weights, GPUs, results, and a folder for activations."""
 
 import os
 import subprocess
@@ -19,6 +19,7 @@ from crossover.study import parameters
 from crossover.study.initial_weights import missing, of_file, trained_channels
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
+from crossover.training.cache import FOLDER
 from crossover.training.devices import VISIBLE
 
 FRAMEWORKS = {"torch": "PyTorch", "keras": "TensorFlow"}
@@ -210,3 +211,31 @@ def _last_words(process: subprocess.Popen[str]) -> str:
         process.communicate()
         return f"no answer within {GPU_SECONDS} seconds"
     return text.splitlines()[-1] if text else "it was ended"
+
+
+def keep_activations_in(folder: str, own: bool, link: Path = FOLDER) -> None:
+    """Make the folder of kept activations a link to a folder on each machine's own disk, and make that on this one.
+
+    Args:
+        folder: on every node; `~` and variables of the environment are replaced.
+        own: whether this process begins the run, and makes the link; the processes on nodes find it.
+        link: where trainings keep activations, on the disk that all nodes see.
+
+    Raises:
+        ConfigError: activations are kept there already, or the folder can't be made.
+    """
+    target = Path(os.path.expandvars(folder)).expanduser().absolute()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if not own or (link.is_symlink() and link.readlink() == target):
+            return
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if link.is_symlink():
+            link.unlink()
+        elif link.exists():
+            link.rmdir()
+        link.symlink_to(target)
+    except OSError as error:
+        there = error.filename == str(link)
+        what = "run crossover clear-cache and remove the folder first" if there else "name another folder"
+        raise ConfigError(f"activations: {folder} cannot be used for kept activations ({error}): {what}") from None

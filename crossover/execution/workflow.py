@@ -40,20 +40,22 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from crossover.core.configuration import ConfigError
 from crossover.core.provenance import read_last_record
 from crossover.core.wording import counted, duration
-from crossover.execution.processes import end_descendants
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
 
+SECONDS_TO_END = 10.0
+"""The seconds until a process that was asked to end (SIGTERM) is killed."""
 PROFILE = Path("profiles/default/profile.yaml")
 NOTES = Path(".snakemake")
 """The folder of Snakemake's own files."""
@@ -246,8 +248,6 @@ def keep_notes() -> None:
     from snakemake import workflow as of
     from snakemake.exceptions import WorkflowError
 
-    if not hasattr(of, "FilePersistence"):  # a Snakemake of before 9.20 goes by its own notes
-        return
     make = getattr(of.FilePersistence, "__wrapped__", of.FilePersistence)
 
     @functools.wraps(make, updated=())
@@ -512,3 +512,22 @@ def _name_of(job: Any) -> str:
     rules = textwrap.shorten(", ".join(sorted({own.rule.name for own in job.jobs})), 60, placeholder=" and more")
     found = (own.wildcards_dict for own in job.jobs)
     return f"{rules} of {', '.join(sorted({w.get('cohort') or w.get('study') or 'all' for w in found}))}"
+
+
+def end_descendants(seconds: float = SECONDS_TO_END) -> None:
+    """End all processes below this one, and return when none of them runs any more.
+
+    All are asked at once, whoever started them: a shell that ends first leaves what it started to no one.
+
+    Args:
+        seconds: until those that don't end by themselves are killed.
+    """
+    those = psutil.Process().children(recursive=True)
+    for process in those:
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            process.terminate()
+    _, left = psutil.wait_procs(those, seconds)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, seconds)

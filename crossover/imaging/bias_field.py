@@ -22,8 +22,7 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "
         shrink: in-plane factor by which the image is thinned for the estimation; the field is smooth and is
         evaluated at full resolution. On a phantom with an endorectal coil, whose field is the steepest, a
         factor of 2 changes the field inside the body by at most 10 %, 4 by 20 %, with pixels of 0.8 mm
-        (tested); at the published 0.4 mm by 3 % and 8 %, in a quarter and a fourteenth of the time
-            (`benchmarks/bias_field.py`).
+        (tested); at the published 0.4 mm by 3 % and 8 %, in a quarter and a fourteenth of the time.
         iterations: per fitting level.
         fit: the voxels that are fitted. "bright": above Otsu's threshold, as SimpleITK's documentation has
         it; "tissue": above Otsu's threshold of the values' logarithms, which parts tissue from air where a

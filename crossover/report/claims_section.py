@@ -8,8 +8,7 @@ from crossover.core.wording import counted
 from crossover.report.formats import listed
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
-from crossover.statistics.papers.claims.words import effect
+from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS, effect_text
 from crossover.study.schema import Study
 
 TITLE = "Claims: do the paper's findings hold here?"
@@ -55,7 +54,7 @@ def claims_layout(claims: pd.DataFrame, study: Study, verdict: str) -> pd.DataFr
     return pd.DataFrame({
         "Finding": [f"“{words}”{text}" for words, text in zip(own["words"], read_as, strict=True)],
         "Where": own["where"].to_list(),
-        "Effect (CI)": [effect(row) for row in own.to_dict("records")],
+        "Effect (CI)": [effect_text(row) for row in own.to_dict("records")],
         "p": own["p"].to_list(),
         "Published": own["published"].to_list(),
         "Decided by": own["because"].to_list(),

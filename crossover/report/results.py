@@ -26,7 +26,7 @@ class StudyResults:
             gains, contrasts, attributes), the papers' tables (patients, cohorts, scores, structures, networks,
             prediction_time, sources), by their files' names, published, table1_published, published_gains (the
             paper's), initial (`run_facts.initial_weights`) and failed (`failures_section.failed_table`), claims,
-            crossover, cases_needed, planning, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`),
+            crossover, cases_needed, planning, learning_curves, pairwise, repeated, audit (`audit.audit_table`),
             false_claims, contradictions and sizes (ours, theirs: of the paper); what is missing or empty is left out
             of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.

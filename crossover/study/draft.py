@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from crossover.core.paired_names import SIDES
 from crossover.sources.findings import ONE_CASE
 from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
-from crossover.sources.inspection.names import SIDES
 from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
     CT_CHANNEL,

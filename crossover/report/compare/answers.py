@@ -2,15 +2,17 @@
 
 import math
 import shlex
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted
-from crossover.report.compare.calls import program
 from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, comparisons, verdict
 from crossover.report.formats import interval, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
@@ -26,6 +28,7 @@ from crossover.statistics.scores.metrics_table import (
 from crossover.statistics.scores.missing import AS_WORST
 from crossover.statistics.scores.scales import SHARE, direction, scale
 
+PROGRAM = "crossover"
 MOST_ANSWERS, SPELT = 12, 3
 """How many differences the terminal shows, and how many pairs of curves that can't be told each in a line."""
 
@@ -62,7 +65,7 @@ def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -
     if not undecided:
         return []
     row = undecided[0]
-    words = [program(), "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
+    words = [_program(), "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
     words += ["--size", str(row.n_train)] if row.n_train else []
     difference = "0.03" if scale(metric) == SHARE else f"{abs(row.difference):.1g}"
     several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
@@ -72,6 +75,17 @@ def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -
         f"{difference} (write the smallest difference that matters to you): "
         f"{shlex.join([*words, '--difference', difference])}"
     ]
+
+
+def _program() -> str:
+    """Return the program as it was called: ".venv/bin/crossover", or "crossover" where the shell finds it so."""
+    called = Path(sys.argv[0])
+    if called.name != PROGRAM:
+        return PROGRAM
+    found = shutil.which(PROGRAM)
+    if found and called.exists() and Path(found).samefile(called):
+        return PROGRAM
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
 
 
 def _crossings(rows: list[Any]) -> list[str]:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.wording import counted
-from crossover.report.compare.calls import shortened
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
@@ -107,9 +106,8 @@ def comparison(
         ranked = ranked.iloc[:0]
     else:
         all_notes += _unranked(pairs, ranked)
-    options = [*(f"--column={text}" for text in columns), *(["--missing=exclude"] if missing == "exclude" else [])]
-    options += [f"--structure={text}" for text in structures]
-    again = [*shortened(sources), *options]
+    again = [*sources, *(f"--column={text}" for text in columns), *(["--missing=exclude"] * (missing == "exclude"))]
+    again += [f"--structure={text}" for text in structures]
     crossed, left = _crossover(table, several)
     all_notes += left
     failed = {metric: failed_cases(by_case, gone, metric) for metric in pairs}

@@ -9,15 +9,13 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-)
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RTStructureSetStorage, UID_dictionary
 
 from crossover.sources.dicom.derived import is_diffusivity
 from crossover.sources.dicom.diffusion import Diffusion, diffusion, signal_scale
@@ -25,7 +23,6 @@ from crossover.sources.dicom.elements import kinds, number, numbers, text
 from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.dicom.mosaic import Tiles, tiles
 from crossover.sources.dicom.mosaic import frames as mosaic_frames
-from crossover.sources.dicom.object_class import no_image
 from crossover.sources.dicom.pixel_data import Pixels, pixels_of
 from crossover.sources.findings import Finding, Refused
 
@@ -36,6 +33,12 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 IMAGES = ("MR", "CT", "PT")
 STRUCTURES = ("RTSTRUCT", "SEG")
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+WITH_PIXELS = (
+    "Segmentation Storage",
+    "Label Map Segmentation Storage",
+    "Height Map Segmentation Storage",
+    "Parametric Map Storage",
+)
 FAR_MM = 1e5
 """The largest coordinate and pixel size that a header may give, in mm; its inverse is the smallest pixel size."""
 
@@ -403,3 +406,28 @@ def _orientation(cosines: tuple[float, ...] | None) -> tuple[float, ...]:
     dot = sum(a * b for a, b in zip(row, column))
     unit = all(abs(length - 1) < 0.01 for length in lengths) and abs(dot) < 0.01
     return cosines if unit else ()
+
+
+def no_image(classes: Collection[str], bare: bool = False) -> str:
+    """Return what an object is whose SOP class holds neither an image nor a structure; "" for one that may.
+
+    Kinds are called by the names of PS3.6: raw data, presentation states, reports, waveforms, spectra, plans,
+    registrations. Dose is no image of the patient. A private class is known by what it lacks.
+
+    Args:
+        classes: of the file's meta information (0002,0002) and of the data set (0008,0016): where they
+            contradict each other, one is damaged, and the object may be an image.
+        bare: whether the object has no rows of pixels.
+    """
+    said = [_no_image(sop_class, bare) for sop_class in sorted(classes)]
+    return said[0] if said and all(said) else ""
+
+
+def _no_image(sop_class: str, bare: bool) -> str:
+    if sop_class not in UID_dictionary:
+        private = bare and UID(sop_class).is_valid
+        return "an object of a private class without pixels" if private else ""
+    name, kind = UID(sop_class).name, UID(sop_class).type
+    drawn = "Image" in name or name in WITH_PIXELS or sop_class == RTStructureSetStorage
+    storage = kind == "SOP Class" and not drawn and "Directory" not in name
+    return f"{name}, which contains no image" if storage else ""

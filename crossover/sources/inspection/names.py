@@ -9,22 +9,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from crossover.core.file_names import unaccented
+from crossover.core.paired_names import SIDES
 
-SIDES = {
-    "l": "left",
-    "lt": "left",
-    "li": "left",
-    "le": "left",
-    "r": "right",
-    "rt": "right",
-    "re": "right",
-    "ri": "right",
-    "links": "left",
-    "rechts": "right",
-    "gauche": "left",
-    "droit": "right",
-    "droite": "right",
-}
 SPELT_ALIKE = 0.8
 """The share of the letters that two spellings of one name have in common, at least."""
 FILLING = {"the", "of", "gland", "organ", "roi"}

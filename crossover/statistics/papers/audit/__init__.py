@@ -3,7 +3,9 @@
 Each module has one kind of check, a pure function from the printed numbers to rows of the audit.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+
+import pandas as pd
 
 from crossover.statistics.papers.audit.averages import averages
 from crossover.statistics.papers.audit.counts import counts
@@ -28,6 +30,20 @@ CHECKS = (
     same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests, paired_t,
     stated_tests, stated_differences, orderings, design,
 )  # fmt: skip
+COLUMNS = [
+    "study", "check", "about", "where", "printed", "follows_from", "verdict", "low", "high", "reading",
+    "off_by", "note",
+]  # fmt: skip
+
+
+def audit_table(published: Published) -> pd.DataFrame:
+    """Return the audit of a paper, a row for each check, with `COLUMNS`.
+
+    `low` and `high` are the recomputed interval over all numbers that round to the printed ones; `off_by`
+    is how far the printed one lies beyond it, NaN unless the verdict is "does not follow".
+    """
+    rows = [{"study": published.study, **asdict(row)} for row in audit(published)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def audit(published: Published) -> list[AuditRow]:

@@ -20,10 +20,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from crossover.core.wording import first_few
+from crossover.statistics.papers.audit.design import selected
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import Key, first_facts, first_values, key_text, model_text
 from crossover.statistics.papers.audit.places import fact_interval
-from crossover.statistics.papers.printed import GridCell, PublishedModel
+from crossover.statistics.papers.printed import PublishedModel
 from crossover.statistics.papers.published import PrintedGrid, Published, TableOne
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import known_as
@@ -189,8 +190,8 @@ FUNCTIONS: dict[str, Callable[[Published], Callable[..., Interval]]] = {
     "convolutions": _convolutions,
     "side": lambda p: lambda layer: exactly(_one_of(_layers(p), layer, "layer").outputs[-1][0]),
     "cells": lambda p: lambda: exactly(len(_grid(p).cells)),
-    "selected_mean": lambda p: lambda: unrounded(_selected(p).mean),
-    "selected_sd": lambda p: lambda: unrounded(_selected(p).sd),
+    "selected_mean": lambda p: lambda: unrounded(selected(_grid(p)).mean),
+    "selected_sd": lambda p: lambda: unrounded(selected(_grid(p)).sd),
 }
 COMBINED: dict[str, Callable[[list[Interval]], Interval]] = {
     "mean": average,
@@ -217,11 +218,6 @@ def _table_one(published: Published) -> TableOne:
     if published.table_one is None:
         raise ExpressionError("the paper has no table of patients")
     return published.table_one
-
-
-def _selected(published: Published) -> GridCell:
-    grid = _grid(published)
-    return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 
 
 def whole_number(interval: Interval) -> float:

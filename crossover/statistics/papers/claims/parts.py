@@ -10,12 +10,14 @@ claim about methods of which only one training each is known, and nothing of how
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from crossover.statistics.estimates.chance import METHODS
+from crossover.statistics.learning_curves.crossing import whole_cases
 
 Interval = tuple[float, float]
 HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "can't tell", "not run"
@@ -100,3 +102,22 @@ def _outside(interval: Interval, region: Interval) -> bool:
 def _clearance(interval: Interval, region: Interval) -> float:
     clear = min(interval[0] - region[0], region[1] - interval[1])
     return -math.inf if np.isnan(clear) else clear
+
+
+def effect_text(row: Mapping[str, Any]) -> str:
+    """Return an effect in words: "+0.07 (+0.01, +0.13) difference of DSC", with its interval where it has one."""
+    if math.isnan(row["effect"]):
+        return ""
+    if row["measure"].startswith("n at"):
+        ends = [_cases(row[k]) for k in ("effect", "ci_low", "ci_high")]
+        between = "" if math.isnan(row["ci_low"]) else f" ({ends[1]}, {ends[2]})"
+        return f"{ends[0]}{between} {row['measure']}"
+    signed = "+" if "difference" in row["measure"] else ""
+    digits = {"%": 1}.get(row["measure"].split()[0], 2 if not signed else 3)
+    value, low, high = (f"{row[k]:{signed}.{digits}f}" for k in ("effect", "ci_low", "ci_high"))
+    between = "" if math.isnan(row["ci_low"]) else f" ({low}, {high})"
+    return f"{value}{between} {row['measure']}".replace("-", "−")
+
+
+def _cases(n: float) -> str:
+    return "below the sizes" if n == 0 else "beyond the sizes" if math.isinf(n) else whole_cases(n)

@@ -10,9 +10,8 @@ from rich.text import Text
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import Table
 from crossover.statistics.papers.claims.check import check_claims
-from crossover.statistics.papers.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
+from crossover.statistics.papers.claims.parts import FAILS, HOLDS, OPEN, VERDICTS, effect_text
 from crossover.statistics.papers.claims.verdict_files import TABLES, judge_claims
-from crossover.statistics.papers.claims.words import effect, p
 from crossover.study.config import load_made
 
 COLOURS = {HOLDS: "green", FAILS: "red", OPEN: "yellow"}
@@ -62,7 +61,9 @@ def show(table: pd.DataFrame, study: str, console: Console) -> None:
     for row in table.to_dict("records"):
         words = [f"“{row['words']}” ({row['where']})", row["because"]] if wide else []
         found = Text(row["verdict"], COLOURS.get(row["verdict"], "dim"))
-        numbers = [effect(row), p(row["p"]), row["published"]]
+        p = row["p"]
+        chance = "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+        numbers = [effect_text(row), chance, row["published"]]
         out.add_row(Text(row["id"], "bold"), *words[:1], found, *numbers, *words[1:])
     console.print(out)
     counts = table["verdict"].value_counts()
