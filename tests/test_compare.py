@@ -576,6 +576,20 @@ def test_columns_of_a_metric_and_structure_each_are_read_as_rows_of_structures(t
     assert any("Dice_liver is dsc of liver, Dice_tumor is dsc of tumor" in note for note in notes)
 
 
+@pytest.mark.parametrize("head, told", [("strategy", "strategy is model"), ("arm", "")])
+def test_a_table_whose_models_stand_in_another_column_is_not_told_to_make_models_of_structures(tmp_path, head, told):
+    rows = [f"p{i},{m},0.{6 + i}{m == 'b':d},0.{3 + i}" for i in range(3) for m in "ab"]
+    path = by_hand(tmp_path, "\n".join([f"case_id,{head},dice_kidney,dice_cyst", *rows, ""]))
+    if told:
+        table, notes = read_all([str(path)], Said())
+        assert set(table["structure"]) == {"kidney", "cyst"} and set(table["model"]) == {"a", "b"}
+        assert any(told in note for note in notes)
+        return
+    (line,) = refused(path).splitlines()
+    assert line.endswith("arm has 2 values for each case: if these are the models, say --column model=arm")
+    assert "kidney" in {*compared(path, columns=["model=arm"])[0]["structure"]}
+
+
 @pytest.mark.parametrize("head, melted", [
     ("subject,Dice_a,Dice_b", 'id_vars=[\'subject\'], value_vars=[\'Dice_a\', \'Dice_b\'], var_name="model"'),
     ("subject,model,liver,tumor", 'value_vars=[\'liver\', \'tumor\'], var_name="structure"'),

@@ -75,7 +75,7 @@ def read_all(
         for note in scores.notes:
             of_files.setdefault(note, []).append(source.partition("=")[2] or source)
         findings += scores.findings
-        if not (scores.findings and scores.rows.empty):
+        if not scores.findings or len(scores.rows):
             findings += [f"{source}: {finding}" for finding in _lacking(scores.rows, said)]
     findings += _never(tables.values(), called, said, structures or {})
     if findings:
@@ -126,13 +126,12 @@ def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said
 
 def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
     found = []
-    for column in _NEEDED:
-        if column not in table:
-            others = ", ".join(name for name in ROLES[column] if name != column)
-            found.append(f"no column {column} (nor {others}); say which is it, as --column {column}=NAME")
+    if "case" not in table:
+        others = ", ".join(name for name in ROLES["case"] if name != "case")
+        found.append(f"no column case (nor {others}); say which is it, as --column case=NAME")
     if not metrics_in(table, said):
         found.append(f"no column of a metric; known are {', '.join(METRICS)}; {_SHAPE}")
-    if table.empty:
+    if not len(table):
         found.append("the table has no rows")
     return found
 

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from crossover.core.cells import numbers
 from crossover.statistics.scores.metrics_table import METRICS, TableError
 from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, MANUAL, known_as, plain
 
 UNUSED = "columns not used"
 """How the note begins that names the columns that were taken for nothing."""
 ROLES = {
-    "model": ("model", "method", "algorithm"),
+    "model": ("model", "method", "algorithm", "strategy"),
     "case": ("case", "case_id", "subject", "subject_id", "patient", "patient_id"),
     "patient": ("patient", "patient_id"),
     "structure": ("structure", "organ", "label", "class", "roi"),
@@ -172,6 +173,16 @@ def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[st
 def _guessed(role: str, name: str, taken: dict[str, str], said: Said) -> bool:
     """Return whether a column was taken for a role since it has this one of the role's names."""
     return role in taken and role not in said.columns and plain(taken[role]) == name
+
+
+def may_be_models(table: pd.DataFrame, said: Said) -> list[str]:
+    """Return the columns without a role, of text, that have several values for a case: one may name the models."""
+    _, taken, *_ = assign(table, said)
+    if "case" not in taken:
+        return []
+    free = [column for column in table if column not in taken.values() and numbers(table[column])[1]]
+    cases = table.groupby(taken["case"])
+    return [str(column) for column in free if cases[column].nunique().median() > 1]
 
 
 _SUMMARIES = {"mean", "average", "avg", "median", "all", "total", "overall", "sd", "std", "se", "min", "max"}
