@@ -18,6 +18,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.report.compare import run as run_module
 from crossover.report.compare.answers import answers
 from crossover.report.compare.complete import read_all
 from crossover.report.compare.figures import figures
@@ -836,6 +837,22 @@ def test_the_mean_over_the_structures_has_its_scores_its_curves_and_its_crossove
     assert titles == ["liver", "spleen", "Mean over the structures"]
     heights = [y for points in scores.axes[0].collections for _, y in np.ma.filled(points.get_offsets(), np.nan)]
     assert sum(1.5 < y < 2.5 for y in heights) >= 2 * 12, "each case of both models in the row of the mean"
+
+
+def test_a_crossover_that_the_corrected_differences_do_not_tell_is_called_a_hint(tmp_path):
+    found = comparison([str(of_sizes_and_structures(tmp_path))])
+    (row,) = found.crossover.query("test_set == 'test' and structure == 'liver'").to_dict("records")
+    assert row["statement"].startswith("scratch overtakes tuned at n = ")
+    pairs = found.pairs["dsc"]
+    untold = pairs.assign(p_holm=pairs["p_holm"].where(pairs["n_train"] == 10, 0.2))
+    said = run_module._hint(row, untold)
+    assert said.startswith("a hint only: scratch overtakes tuned at n = ")
+    tests = pairs["tests"].max()
+    end = f"; by the differences, corrected for {tests} tests, which is better can't be told at "
+    assert said.endswith(f"{end}n = 5 and 40")
+    assert run_module._hint(row, pairs.assign(p_holm=0.2)).endswith(f"{end}any of the 3 sizes")
+    (sure,) = [line for line in answers(found) if "not corrected" in line]
+    assert "not corrected for the 3 pairs of curves" in sure and "ends at sizes that were trained" in sure
 
 
 def by_distance(folder: Path, infinite: str = "") -> Path:

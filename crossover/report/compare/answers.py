@@ -36,7 +36,8 @@ def answers(found: ScoreComparison) -> list[str]:
     On each test set and structure, all structures together first. By every other metric, how often which is better.
     """
     (metric, pairs), *others = found.pairs.items()
-    lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
+    crossed = _whole_first(of_cohorts(found.crossover))
+    lines = [*_first(_crossings(crossed), "pairs of curves", CROSSOVER), *_how_sure(crossed)]
     rows = _whole_first(of_cohorts(pairs))
     again = _WithoutFailed(found, metric)
     said = [_answer(row, again, metric) for row in rows[:MOST_ANSWERS]]
@@ -83,6 +84,19 @@ def _crossings(rows: list[Any]) -> list[str]:
     said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in spelt]
     of = f"{len(left)} of {counted(len(rows), 'pair')} of curves"
     return said if len(left) <= SPELT else [*said, f"{of}: can't tell whether one overtakes the other: {CROSSOVER}"]
+
+
+def _how_sure(crossed: list[Any]) -> list[str]:
+    """Return a sentence on the tests behind the statements on curves, where one of these is more than "can't tell"."""
+    from crossover.statistics.learning_curves.crossing import OPEN
+
+    if all(row.verdict == OPEN for row in crossed):
+        return []
+    pairs = f", not corrected for the {len(crossed)} pairs of curves" if len(crossed) > 1 else ""
+    return [
+        f"which model is ahead from which n: each pair by itself, by one-sided tests at {1 - CONFIDENCE:.0%} at its "
+        f"sizes{pairs}; an interval of n ends at sizes that were trained, since nothing was measured between them"
+    ]
 
 
 def _first(lines: list[str], what: str, where: str, count: int = 0) -> list[str]:

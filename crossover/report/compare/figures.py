@@ -82,6 +82,8 @@ def _name_sides(drawn: Figure, tests: pd.DataFrame, study: Study, metric: str) -
     scores, differences = drawn.axes[:2]
     scores.set_xlabel(f"{scores.get_xlabel() or style.metric_label(metric)}{_better(metric)}")
     differences.set_xlabel(f"{differences.get_xlabel()}{_better(metric)}")
+    if study.sizes[-1]:
+        _retitle(scores, f"{scores.get_title(loc='left')}, n = {study.sizes[-1]}")
     here = tests[tests["n_train"] == study.sizes[-1]]
     most = here.groupby("structure")["cases"].max()
     lines = [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
