@@ -115,39 +115,51 @@ def _answer(row: Any, again: "_WithoutFailed", metric: str) -> str:
     lines = [f"{metric}, {of}: {row.family_a} minus {row.family_b} {_found(row, metric)}{scope}"]
     failed = again.failed(row)
     if len(failed):
-        other = again.compared(row, failed)
+        other = again.compared(row)
         found = _found(other, metric) if other and other.cases else "no case is left"
-        lines.append(f"Without {in_place_of(failed)}, {in_words(failed)}: {found}")
+        named = in_words(failed, row.structure == MEAN_NAME)
+        lines.append(f"Without {in_place_of(failed)}, {named}: {found}")
     return ". ".join([*lines, *_ranks_say(row, metric)])
 
 
 class _WithoutFailed:
-    """Differences without the cases that failed: each comparison is made once, on the test set that it needs."""
+    """Differences without the cases that failed, of all models and structures at once: one family of tests.
+
+    Holm's p is then that of the comparison without these cases, and not of some tests with them and some without.
+    """
 
     def __init__(self, found: ScoreComparison, metric: str) -> None:
         self._found, self._metric = found, metric
         self._made: dict[tuple, list[Any]] = {}
 
     def failed(self, row: Any) -> pd.DataFrame:
-        """Return the failed cases that a row of a difference counts."""
-        failed = of_pair(self._found.failed[self._metric], (row.family_a, row.family_b), row.n_train)
-        failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
-        return failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
+        """Return the failed cases that a row of a difference counts and, where there are some, those of other models.
 
-    def compared(self, row: Any, failed: pd.DataFrame) -> Any:
+        All of these are left out of the structure at this size.
+        """
+        failed = self._found.failed[self._metric]
+        failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
+        failed = failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
+        own = of_pair(failed, (row.family_a, row.family_b), row.n_train)
+        return own if own.empty else of_pair(failed, failed["family"], row.n_train)
+
+    def compared(self, row: Any) -> Any:
         """Return a row without the failed cases, of the mean over the structures without all of their rows; or None."""
-        place = ["cohort", "case"] if row.structure == MEAN_NAME else PLACE
-        places = frozenset(failed[place].itertuples(index=False, name=None))
-        key = row.test_set, places
+        key = row.test_set, row.structure == MEAN_NAME
         if key not in self._made:
-            table = tested(self._found.table)
-            own = table if row.test_set == ALL_SETS_NAME else table[table["cohort"] == row.test_set]
-            rows = without(own, failed, place)
-            several = rows["family"].nunique() > 1
-            made = comparisons(rows, self._metric, table["family"].unique()) if several else pd.DataFrame()
-            self._made[key] = list(pooled_in_words(made).itertuples())
+            self._made[key] = self._all(*key)
         same = ("test_set", "structure", "n_train", "family_a", "family_b")
         return next((own for own in self._made[key] if all(getattr(own, c) == getattr(row, c) for c in same)), None)
+
+    def _all(self, test_set: str, mean: bool) -> list[Any]:
+        """Return all differences of a test set without the cases that failed at their size, or in a model without."""
+        place = ["cohort", "case"] if mean else PLACE
+        table, failed = tested(self._found.table), self._found.failed[self._metric]
+        own = table if test_set == ALL_SETS_NAME else table[table["cohort"] == test_set]
+        rows = without(without(own, failed, ["n_train", *place]), failed[failed["n_train"] == 0], place)
+        several = rows["family"].nunique() > 1
+        made = comparisons(rows, self._metric, table["family"].unique()) if several else pd.DataFrame()
+        return list(pooled_in_words(made).itertuples())
 
 
 def _found(row: Any, metric: str) -> str:
