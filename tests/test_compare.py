@@ -289,6 +289,18 @@ def test_the_call_that_plans_can_be_pasted_and_is_short_for_folds_and_renamed_st
     assert planned.exit_code == 0 and "liver: " in planned.output
 
 
+def test_of_undecided_pairs_the_one_at_the_largest_size_with_the_smallest_p_is_planned_for(tmp_path):
+    rng = np.random.default_rng(1)
+    rows = [f"{m},{n},p{i},{(0.6 + 0.01 * i + gain + 0.03 * rng.standard_normal()):.4f}"
+            for n in (5, 10) for m, gain in (("a", 0), ("b", 0.001), ("c", 0.012)) for i in range(8)]  # fmt: skip
+    found = comparison([str(by_hand(tmp_path, "\n".join(["model,n_train,case,dsc", *rows, ""])))])
+    here = found.pairs["dsc"].query("test_set == 'test' and n_train == 10")
+    least = here.loc[here["p"].idxmin()]
+    (line,) = [line for line in answers(found) if "would tell" in line]
+    assert f"--model {least['family_a']} --model {least['family_b']} --size 10 " in line
+    assert "(of 6 differences that can't be told the one at the largest n, 10, of structure with the smallest p" in line
+
+
 def test_each_case_has_a_row_and_the_page_shows_who_gains_most(tmp_path, only_svg):
     out = tmp_path / "out"
     assert run(of_failures(tmp_path), "--out", out).exit_code == 0

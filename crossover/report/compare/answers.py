@@ -59,18 +59,28 @@ def _whole_first(table: pd.DataFrame) -> list[Any]:
 
 
 def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -> list[str]:
-    """Return a sentence with the command that plans a study which would tell the first undecided pair apart."""
+    """Return a sentence with the command that plans a study which would tell an undecided pair apart.
+
+    Of several it is one at the largest size, of the first structure that has one, with the smallest p.
+    """
     if not undecided:
         return []
-    row = undecided[0]
+    largest = [row for row in undecided if row.n_train == max(own.n_train for own in undecided)]
+    place = ("test_set", "structure")
+    same = [row for row in largest if all(getattr(row, c) == getattr(largest[0], c) for c in place)]
+    row = min(same, key=lambda own: math.inf if math.isnan(own.p) else own.p)
+    at = f" at the largest n, {row.n_train}," if row.n_train else ""
+    p = f" with the smallest p, {p_value(row.p)}" if len(same) > 1 else ""
+    of = f" (of {len(undecided)} differences that can't be told the one{at} of {row.structure}{p})"
+    chosen = of if len(undecided) > 1 else ""
     words = [program(), "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
     words += ["--size", str(row.n_train)] if row.n_train else []
     difference = "0.03" if scale(metric) == SHARE else f"{abs(row.difference):.1g}"
     several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
     words += ["--test-set", row.test_set] if several else []
     return [
-        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by "
-        f"{difference} (write the smallest difference that matters to you): "
+        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart{chosen}, if they differ "
+        f"by {difference} (write the smallest difference that matters to you): "
         f"{shlex.join([*words, '--difference', difference])}"
     ]
 
