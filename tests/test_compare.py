@@ -17,6 +17,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from crossover.analyses.figures import style
 from crossover.cli.app import app
 from crossover.report.compare import run as run_module
 from crossover.report.compare.answers import answers
@@ -881,6 +882,22 @@ def test_a_crossover_that_the_corrected_differences_do_not_tell_is_called_a_hint
     assert run_module._hint(row, pairs.assign(p_holm=0.2)).endswith(f"{end}any of the 3 sizes")
     (sure,) = [line for line in answers(found) if "not corrected" in line]
     assert "not corrected for the 3 pairs of curves" in sure and "ends at sizes that were trained" in sure
+
+
+def test_figures_have_p_in_the_colour_of_the_verdict_and_one_title_that_names_structure_or_size(tmp_path):
+    found = comparison([str(of_sizes_and_structures(tmp_path))])
+    pairs = found.pairs["dsc"].assign(p_holm=0.2)
+    assert (pairs.loc[pairs["n_train"] == 40, "p"] < 0.05).all()
+    _, (_, caption, scores), (_, _, sizes), _ = figures(found.table, pairs, found.crossover, "dsc", 0.95)
+    printed = [text for text in scores.axes[1].texts if text.get_text().startswith("p ")]
+    assert len(printed) == 3 and {text.get_color() for text in printed} == {style.MUTED}
+    assert "grey where after it which is better can't be told" in caption
+    assert "the table's interval counts them too" in caption
+    assert scores.axes[0].get_title(loc="left") == "Scores, n = 40"
+    axes = sizes.axes[0]
+    assert axes.get_title(loc="left") == "liver: All test cases (12: test 12)" and not axes.get_title()
+    low, high = found.table["dsc"].min(), found.table["dsc"].max()
+    assert low - 0.13 < axes.get_ylim()[0] < low and high < axes.get_ylim()[1] < high + 0.13
 
 
 def by_distance(folder: Path, infinite: str = "") -> Path:
