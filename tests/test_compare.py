@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 
 from crossover.analyses.figures import style
 from crossover.cli.app import app
+from crossover.report.compare import answers as answers_module
 from crossover.report.compare import run as run_module
 from crossover.report.compare.answers import answers
 from crossover.report.compare.complete import read_all
@@ -27,6 +29,7 @@ from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
 from crossover.report.compare.run import comparison, comparisons
 from crossover.report.compare.scope import explained
+from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -195,6 +198,19 @@ def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path
     assert "signed-rank" not in told_of(
         tmp_path, [f"{m},p{i},liver,0.{6 + i}{m == 'b':d}" for m in "ab" for i in range(3)]
     )
+
+
+@pytest.mark.parametrize("p_mean, p_ranks, why", [
+    (0.044, 0.06, "both p are near 0.05, on either side of it"),
+    (0.001, 0.2, "a few cases may decide it"),
+])  # fmt: skip
+def test_two_tests_that_part_at_their_level_alone_are_given_no_other_reason(p_mean, p_ranks, why):
+    # fmt: off
+    row = SimpleNamespace(tests=2, p=p_mean, p_holm=p_mean, p_holm_asymptotic=p_ranks, ci_low=0.01, ci_high=0.03,
+                          difference=0.02, family_a="a", family_b="b", about=MODELS, improved=19, worsened=10)
+    # fmt: on
+    (said,) = answers_module._ranks_say(row, "dsc")
+    assert said.startswith("By the signed-rank test which is better can't be told") and said.endswith(why)
 
 
 def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
@@ -464,6 +480,15 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(tmp_path, text
     found = run(by_hand(tmp_path, text), "--out", out)
     assert found.exit_code == 2 and not out.exists()
     assert not [finding for finding in findings if finding not in found.output], found.output
+
+
+def test_a_folder_is_told_by_which_files_or_pattern_it_is_read(tmp_path):
+    for i in range(2):
+        fold = tmp_path / "model" / f"fold_{i}" / "validation"
+        fold.mkdir(parents=True)
+        nnunet(fold / "summary.json", A)
+    error = refused([f"base={tmp_path}/model", f"tuned={nnunet(tmp_path / 'b.json', B)}"])
+    assert error.endswith(f"a folder, not a file: give {tmp_path}/model/fold_*/validation/summary.json")
 
 
 def test_wrong_files_are_all_named(tmp_path):

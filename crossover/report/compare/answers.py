@@ -188,11 +188,12 @@ def _ranks_say(row: Any, metric: str) -> list[str]:
     differs = p < 1 - CONFIDENCE
     if math.isnan(p) or math.isnan(row.p) or differs == bool(better) or not direction(metric):
         return []
-    why = (
-        "it counts a large difference by its rank alone; the mean takes it whole, so a few cases may decide it"
-        if row.about == MODELS
-        else "it is of these trained models alone, and does not count how much other trainings differ"
-    )
+    of_mean = row.p_holm if row.tests > 1 else row.p
+    why = "it counts a large difference by its rank alone; the mean takes it whole, so a few cases may decide it"
+    if row.about != MODELS:
+        why = "it is of these trained models alone, and does not count how much other trainings differ"
+    elif max(p, of_mean) < 2 * (1 - CONFIDENCE) and min(p, of_mean) > (1 - CONFIDENCE) / 2:
+        why = f"both p are near {1 - CONFIDENCE:.2f}, on either side of it"
     says = "they differ" if differs else "which is better can't be told"
     return [
         f"By the signed-rank test {says} ({counted(row.improved, 'case')} higher, {row.worsened} lower, "

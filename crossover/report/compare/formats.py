@@ -15,6 +15,8 @@ from crossover.sources.score_files import ScoreFile
 from crossover.statistics.scores.metrics_table import METRICS
 from crossover.statistics.scores.scales import DIAGONAL, MANUAL, plain
 
+_SUMMARIES = ("summary.json", "fold_*/validation/summary.json")
+"""Where nnU-Net writes the scores of a folder of masks, and those of a model's folds."""
 _WHOLE = ("n_train", "replicate", "draw", "fold")
 
 
@@ -54,8 +56,7 @@ def _named(source: str) -> tuple[str, Path]:
 
 def _read(path: Path, name: str, said: Said) -> ScoreFile:
     if not path.is_file():
-        summary = path / "summary.json"
-        inside = f": give its {summary.name}" if summary.exists() else ""
+        inside = next((f": give {path / name}" for name in _SUMMARIES if any(path.glob(name))), "")
         raise TableError(f"a folder, not a file{inside}" if path.is_dir() else "there is no such file")
     if path.suffix.lower() == ".json":
         return score_files.nnunet(path, name, said.metric)
