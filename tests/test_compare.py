@@ -217,8 +217,12 @@ def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
     planned = CliRunner().invoke(app, ["design", str(of_failures(tmp_path)), "--difference", "0.03"])
     told = " ".join(planned.output.split())
     (said,) = re.findall(r"liver: the SD of the difference between cases, (\S+), rests on 1 failed case, tuned in p3 "
-                         r"\(no prediction\); without the failed case, the SD is (\S+), and", told)  # fmt: skip
-    assert float(said[0]) > 10 * float(said[1])
+                         r"\(no prediction\); without the failed case, the SD is (\S+), and the plan is (\d+) "
+                         r"test cases", told)  # fmt: skip
+    assert float(said[0]) > 10 * float(said[1]) and int(said[2]) < 10
+    assert "a plan with the failed cases is for a new study in which as many fail and count" in told
+    mean = told.partition("mean over the structures: the SD of")[2].partition("without")[0]
+    assert "base in p7 (score 0 in spleen); tuned in p3 (no prediction in liver, spleen)" in mean
 
 
 def test_scores_of_a_model_with_no_training_case_are_no_part_of_its_curve(tmp_path):
