@@ -79,7 +79,7 @@ def _tidy(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
     named = name or "model" in said.columns or any(plain(c) in map(plain, ROLES["model"]) for c in table.rows)
     models = [] if named else may_be_models(table.rows, said)
     long, of_columns = _by_structure(table.rows, said) if named or models else (table.rows, [])
-    rows, taken, notes, findings = assign(long, said)
+    rows, taken, notes, findings = assign(long, said, bool(name))
     notes = [*of_columns, *notes]
     if not any(column in METRICS or column in said.metrics for column in rows):
         kept = [*taken.values(), *models]

@@ -82,19 +82,21 @@ class Said:
         return "" in self.columns.get(role, [])
 
 
-def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, dict[str, str], list[str], list[str]]:
+def assign(
+    table: pd.DataFrame, said: Said, named: bool = False
+) -> tuple[pd.DataFrame, dict[str, str], list[str], list[str]]:
     """Return the columns that have a role, by its name; role -> column; what was taken for what; and what is unclear.
 
     Several columns that may have one role: the one named as the role; else the one that tells rows apart which
     the others don't. A guess that the rows speak against isn't made: a level has one value in a model, and a case
-    has several structures where there are several.
+    has several structures where there are several. Of `named` files a column of strategies is not one of models.
     """
     taken: dict[str, str] = {}  # role -> column
     findings: list[str] = []
     for role, names in said.columns.items():
         if column := next((name for name in names if name in table), None):
             taken[role] = column
-    for role, found in _candidates(table, said, taken).items():
+    for role, found in _candidates(table, said, taken, named).items():
         columns = [c for c in found if c not in taken.values()]  # a patient may be the case
         if not columns:
             continue
@@ -123,12 +125,13 @@ def hint(name: str) -> str:
     return _HINTS.get(plain(_PREFIXES.sub("", name)), "").format(name)
 
 
-def _candidates(table: pd.DataFrame, said: Said, taken: Mapping[str, str]) -> Mapping[str, list[str]]:
+def _candidates(table: pd.DataFrame, said: Said, taken: Mapping[str, str], named: bool) -> Mapping[str, list[str]]:
     out: dict[str, list[str]] = {}
     free = {plain(column): column for column in table if column not in taken.values()}
     for role, names in ROLES.items():
         if role not in taken and not said.nowhere(role):
-            out[role] = [free[key] for key in map(plain, names) if key in free]
+            own = [name for name in names if not (named and (role, name) == ("model", "strategy"))]
+            out[role] = [free[key] for key in map(plain, own) if key in free]
     for column in free.values():
         if (metric := said.metric(column)) and metric not in taken:
             out.setdefault(metric, []).append(column)
