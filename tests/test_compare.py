@@ -420,8 +420,11 @@ def test_a_models_folds_are_put_together(tmp_path):
         case["reference_file"] = f"/r/other_{i}.nii.gz"
     second.write_text(json.dumps(content))
     other = nnunet(tmp_path / "b.json", B[:3])
-    table, _ = read_all([f"x={first}", f"x={second}", f"y={other}"], Said())
+    table, notes = read_all([f"x={first}", f"x={second}", f"y={other}"], Said())
     assert table.groupby("model")["case"].nunique().to_dict() == {"x": 5, "y": 3}
+    assert [note.partition(" count as one training")[0] for note in notes if "cross-validation" in note] == [
+        "x: 2 files with different cases"
+    ]
 
 
 def test_monais_raw_scores_are_read(tmp_path):
