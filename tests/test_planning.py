@@ -495,6 +495,16 @@ def test_of_three_models_the_two_best_are_planned_for_and_the_options_for_others
     assert one.exit_code == 2 and "there are a, b, c, such as --model b --model a" in one.output
 
 
+def test_the_two_best_are_those_at_the_largest_size_that_two_models_have(tmp_path):
+    path = of_three_models(tmp_path, "n")
+    more = [f"a,c{i},{0.9 + 0.01 * (i % 3)},20" for i in range(6)]
+    path.write_text("\n".join([*path.read_text().splitlines(), *more, ""]))
+    said = " ".join(called(path, "--difference", 0.03).output.split())
+    assert "c and b is planned for, which have the best means at n = 10 of 3 models" in said
+    refused = called(path, "--size", 7)
+    assert refused.exit_code == 2 and "no two models have n_train 7 (--size): a has 5, 10, 20" in refused.output
+
+
 def test_of_one_model_of_several_sizes_labelled_cases_alone_are_planned(tmp_path):
     path = of_three_models(tmp_path, "n")
     rows = path.read_text().splitlines()

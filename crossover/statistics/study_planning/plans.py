@@ -147,15 +147,17 @@ def _pair(rows: pd.DataFrame, question: Question, families: Sequence[str]) -> tu
     sign = direction(question.metric)
     if len(families) == 1 or not sign:
         raise TableError(_which_models(families))
-    size = rows["n_train"].max() if question.size is None else question.size
+    trained = rows.groupby("n_train")["family"].nunique()
+    size = trained[trained > 1].index.max() if question.size is None else question.size
     here = rows[rows["n_train"].isin([0, size])]
     whole = here[here["structure"] == POOLED] if (here["structure"] == POOLED).any() else here
     means = whole.groupby("family")[question.metric].mean() * sign
     if len(means) < 2:
-        raise TableError(_which_models(families))
+        own = [set(rows.loc[rows["family"] == family, "n_train"]) for family in families]
+        raise TableError(_sizes_of(families, own, question.size))
     best = set(means.sort_values(kind="stable").index[-2:])
     pair = tuple(name for name in reversed(families) if name in best)
-    at = f" at n = {size}" if size else ""
+    at = f" at n = {size}" if size > 0 else ""
     return pair, [
         f"the difference of {pair[0]} and {pair[1]} is planned for, which have the best means{at} of {len(families)} "
         "models; for two others: --model NAME --model NAME"
@@ -363,5 +365,6 @@ def _sizes_of(pair: Sequence[str], sizes: Sequence[set], asked: int | None) -> s
     listed = "; ".join(
         f"{family} has {', '.join(map(str, sorted(own)))}" for family, own in zip(pair, sizes, strict=True)
     )
-    wanted = "no size in common" if asked is None else f"not both n_train {asked} (--size)"
-    return f"{' and '.join(pair)} have {wanted}: {listed}"
+    which = " and ".join(pair) + " have not both" if len(pair) == 2 else "no two models have"
+    wanted = f"{which} n_train {asked} (--size)" if asked is not None else f"{' and '.join(pair)} have no size in common"
+    return f"{wanted}: {listed}"
