@@ -211,13 +211,14 @@ def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, question: Question, pair
         rest = without(rows, own, ("cohort", "case") if mean else PLACE)
         if own.empty or rest.empty:
             continue
-        pilots = [
+        found = [
             pilot_of_pair(TrainedScores(part, metric), Spreads(part, metric), structure, *pair)
             for part in (rows, rest)
             if {family for family, _ in pair} <= set(part["family"])
         ]
-        sds = [f"{pilot.cases.value**0.5:.3g}" for pilot in pilots if pilot]
-        if len(sds) == 2:
+        pilots = [pilot for pilot in found if pilot]
+        if len(pilots) == 2:
+            sds = [f"{pilot.cases.value**0.5:.3g}" for pilot in pilots]
             name, count = MEAN_NAME if mean else structure, number_of(own)
             notes.append(
                 f"{name}: the SD of the difference between cases, {sds[0]}, rests on {counted(count, 'failed case')}, "
@@ -365,6 +366,8 @@ def _sizes_of(pair: Sequence[str], sizes: Sequence[set], asked: int | None) -> s
     listed = "; ".join(
         f"{family} has {', '.join(map(str, sorted(own)))}" for family, own in zip(pair, sizes, strict=True)
     )
-    which = " and ".join(pair) + " have not both" if len(pair) == 2 else "no two models have"
-    wanted = f"{which} n_train {asked} (--size)" if asked is not None else f"{' and '.join(pair)} have no size in common"
-    return f"{wanted}: {listed}"
+    models = " and ".join(pair)
+    if asked is None:
+        return f"{models} have no size in common: {listed}"
+    which = f"{models} have not both" if len(pair) == 2 else "no two models have"
+    return f"{which} n_train {asked} (--size): {listed}"
