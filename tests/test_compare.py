@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,10 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from crossover.analyses.figures import style
 from crossover.cli.app import app
+from crossover.report.compare import answers as answers_module
+from crossover.report.compare import run as run_module
 from crossover.report.compare.answers import answers
 from crossover.report.compare.complete import read_all
 from crossover.report.compare.figures import figures
@@ -25,6 +29,7 @@ from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
 from crossover.report.compare.run import comparison, comparisons
 from crossover.report.compare.scope import explained
+from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -170,6 +175,22 @@ def test_differences_without_the_same_failed_cases_are_compared_once_on_their_ow
     assert made == [["A"], ["B"], ["A", "B"]]
 
 
+def test_without_failed_cases_all_tests_are_one_family_as_where_missing_predictions_are_left_out(tmp_path):
+    """Holm's p took the other structures' tests with their failures: 3 times the p, where it is 2 times."""
+    rng = np.random.default_rng(3)
+    base, noise = 0.6 + 0.02 * rng.standard_normal((3, 14)), rng.standard_normal((3, 14))
+    gains = np.array([0.05, 0.02, 0.03])[:, None] + np.array([0.01, 0.028, 0.04])[:, None] * noise
+    rows = [f"{model},p{i},s{s},{score}" for s in range(3) for i in range(14)
+            for model, score in (("base", base[s, i]), ("tuned", base[s, i] + gains[s, i]))
+            if (model, i) != ("tuned", 3)]  # fmt: skip
+    worst = told_of(tmp_path, rows).splitlines()
+    excluded = told_of(tmp_path, rows, "exclude").splitlines()
+    for s in range(3):
+        with_, left_out = (next(x for x in lines if f", s{s}: " in x) for lines in (worst, excluded))
+        again = with_.partition("Without the failed case, tuned in p3 (no prediction): ")[2]
+        assert re.search(r"Holm (< )?0\.\d+", again)[0] == re.search(r"Holm (< )?0\.\d+", left_out)[0]
+
+
 def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path):
     lines = answers(comparison([str(of_failures(tmp_path))]))
     said = [line for line in lines if "By the signed-rank test they differ (11 cases higher, 1 lower" in line]
@@ -179,12 +200,29 @@ def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path
     )
 
 
+@pytest.mark.parametrize("p_mean, p_ranks, why", [
+    (0.044, 0.06, "both p are near 0.05, on either side of it"),
+    (0.001, 0.2, "a few cases may decide it"),
+])  # fmt: skip
+def test_two_tests_that_part_at_their_level_alone_are_given_no_other_reason(p_mean, p_ranks, why):
+    # fmt: off
+    row = SimpleNamespace(tests=2, p=p_mean, p_holm=p_mean, p_holm_asymptotic=p_ranks, ci_low=0.01, ci_high=0.03,
+                          difference=0.02, family_a="a", family_b="b", about=MODELS, improved=19, worsened=10)
+    # fmt: on
+    (said,) = answers_module._ranks_say(row, "dsc")
+    assert said.startswith("By the signed-rank test which is better can't be told") and said.endswith(why)
+
+
 def test_a_plan_says_on_how_many_failed_cases_its_sd_rests(tmp_path):
     planned = CliRunner().invoke(app, ["design", str(of_failures(tmp_path)), "--difference", "0.03"])
     told = " ".join(planned.output.split())
     (said,) = re.findall(r"liver: the SD of the difference between cases, (\S+), rests on 1 failed case, tuned in p3 "
-                         r"\(no prediction\); without the failed case, the SD is (\S+), and", told)  # fmt: skip
-    assert float(said[0]) > 10 * float(said[1])
+                         r"\(no prediction\); without the failed case, the SD is (\S+), and the plan is (\d+) "
+                         r"test cases", told)  # fmt: skip
+    assert float(said[0]) > 10 * float(said[1]) and int(said[2]) < 10
+    assert "a plan with the failed cases is for a new study in which as many fail and count" in told
+    mean = told.partition("mean over the structures: the SD of")[2].partition("without")[0]
+    assert "base in p7 (score 0 in spleen); tuned in p3 (no prediction in liver, spleen)" in mean
 
 
 def test_scores_of_a_model_with_no_training_case_are_no_part_of_its_curve(tmp_path):
@@ -198,7 +236,8 @@ def test_scores_of_a_model_with_no_training_case_are_no_part_of_its_curve(tmp_pa
     sized = [row for row in rows if ",0," not in row.removeprefix("scratch").removeprefix("tuned")[:3]]
     alone = comparison([str(by_hand(tmp_path, "\n".join(["model,n_train,replicate,case,dsc", *sized, ""])))])
     pair = whole.crossover[~whole.crossover["off_the_shelf"]]
-    pd.testing.assert_frame_equal(pair.reset_index(drop=True), alone.crossover)
+    text = "statement"  # it has the number of tests, which are more with the third model
+    pd.testing.assert_frame_equal(pair.reset_index(drop=True).drop(columns=text), alone.crossover.drop(columns=text))
     assert "tuned (n = 0)" in set(whole.pairs["dsc"]["family_b"]) | set(whole.pairs["dsc"]["family_a"])
     assert any("tuned (n = 0) is a model of its own" in note for note in whole.notes)
 
@@ -270,6 +309,18 @@ def test_the_call_that_plans_can_be_pasted_and_has_files_and_structures_as_given
     )
     planned = CliRunner().invoke(app, shlex.split(line.split(": ", 1)[1])[1:])
     assert planned.exit_code == 0 and "liver: " in planned.output
+
+
+def test_of_undecided_pairs_the_one_at_the_largest_size_with_the_smallest_p_is_planned_for(tmp_path):
+    rng = np.random.default_rng(1)
+    rows = [f"{m},{n},p{i},{(0.6 + 0.01 * i + gain + 0.03 * rng.standard_normal()):.4f}"
+            for n in (5, 10) for m, gain in (("a", 0), ("b", 0.001), ("c", 0.012)) for i in range(8)]  # fmt: skip
+    found = comparison([str(by_hand(tmp_path, "\n".join(["model,n_train,case,dsc", *rows, ""])))])
+    here = found.pairs["dsc"].query("test_set == 'test' and n_train == 10")
+    least = here.loc[here["p"].idxmin()]
+    (line,) = [line for line in answers(found) if "would tell" in line]
+    assert f"--model {least['family_a']} --model {least['family_b']} --size 10 " in line
+    assert "(of 6 differences that can't be told the one at the largest n, 10, of structure with the smallest p" in line
 
 
 def test_each_case_has_a_row_and_the_page_shows_who_gains_most(tmp_path, only_svg):
@@ -369,8 +420,11 @@ def test_a_models_folds_are_put_together(tmp_path):
         case["reference_file"] = f"/r/other_{i}.nii.gz"
     second.write_text(json.dumps(content))
     other = nnunet(tmp_path / "b.json", B[:3])
-    table, _ = read_all([f"x={first}", f"x={second}", f"y={other}"], Said())
+    table, notes = read_all([f"x={first}", f"x={second}", f"y={other}"], Said())
     assert table.groupby("model")["case"].nunique().to_dict() == {"x": 5, "y": 3}
+    assert [note.partition(" count as one training")[0] for note in notes if "cross-validation" in note] == [
+        "x: 2 files with different cases"
+    ]
 
 
 def test_monais_raw_scores_are_read(tmp_path):
@@ -434,6 +488,15 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(tmp_path, text
     found = run(by_hand(tmp_path, text), "--out", out)
     assert found.exit_code == 2 and not out.exists()
     assert not [finding for finding in findings if finding not in found.output], found.output
+
+
+def test_a_folder_is_told_by_which_files_or_pattern_it_is_read(tmp_path):
+    for i in range(2):
+        fold = tmp_path / "model" / f"fold_{i}" / "validation"
+        fold.mkdir(parents=True)
+        nnunet(fold / "summary.json", A)
+    error = refused([f"base={tmp_path}/model", f"tuned={nnunet(tmp_path / 'b.json', B)}"])
+    assert error.endswith(f"a folder, not a file: give {tmp_path}/model/fold_*/validation/summary.json")
 
 
 def test_wrong_files_are_all_named(tmp_path):
@@ -574,6 +637,26 @@ def test_columns_of_a_metric_and_structure_each_are_read_as_rows_of_structures(t
     assert set(table["structure"]) == {"liver", "tumor"} and len(table) == 48
     assert set(table["n_train"]) == {5, 10} and set(table["replicate"]) == {1, 2}
     assert any("Dice_liver is dsc of liver, Dice_tumor is dsc of tumor" in note for note in notes)
+
+
+@pytest.mark.parametrize("head, told", [("strategy", "strategy is model"), ("arm", "")])
+def test_a_table_whose_models_stand_in_another_column_is_not_told_to_make_models_of_structures(tmp_path, head, told):
+    rows = [f"p{i},{m},0.{6 + i}{m == 'b':d},0.{3 + i}" for i in range(3) for m in "ab"]
+    path = by_hand(tmp_path, "\n".join([f"case_id,{head},dice_kidney,dice_cyst", *rows, ""]))
+    if told:
+        table, notes = read_all([str(path)], Said())
+        assert set(table["structure"]) == {"kidney", "cyst"} and set(table["model"]) == {"a", "b"}
+        assert any(told in note for note in notes)
+        return
+    (line,) = refused(path).splitlines()
+    assert line.endswith("arm has 2 values for each case: if these are the models, say --column model=arm")
+    assert "kidney" in {*compared(path, columns=["model=arm"])[0]["structure"]}
+
+
+def test_a_files_name_goes_before_its_column_of_strategies(tmp_path):
+    (tmp_path / "a.csv").write_text("case,strategy,dsc\np1,scratch,0.5\np2,scratch,0.6\n")
+    table, _ = read_all([f"base-n5={tmp_path}/a.csv"], Said())
+    assert set(table["model"]) == {"base-n5"} and set(table["n_train"]) == {5}
 
 
 @pytest.mark.parametrize("head, melted", [
@@ -822,6 +905,38 @@ def test_the_mean_over_the_structures_has_its_scores_its_curves_and_its_crossove
     assert titles == ["liver", "spleen", "Mean over the structures"]
     heights = [y for points in scores.axes[0].collections for _, y in np.ma.filled(points.get_offsets(), np.nan)]
     assert sum(1.5 < y < 2.5 for y in heights) >= 2 * 12, "each case of both models in the row of the mean"
+
+
+def test_a_crossover_that_the_corrected_differences_do_not_tell_is_called_a_hint(tmp_path):
+    found = comparison([str(of_sizes_and_structures(tmp_path))])
+    (row,) = found.crossover.query("test_set == 'test' and structure == 'liver'").to_dict("records")
+    assert row["statement"].startswith("scratch overtakes tuned at n = ")
+    pairs = found.pairs["dsc"]
+    untold = pairs.assign(p_holm=pairs["p_holm"].where(pairs["n_train"] == 10, 0.2))
+    said = run_module._hint(row, untold)
+    assert said.startswith("a hint only: scratch overtakes tuned at n = ")
+    tests = pairs["tests"].max()
+    end = f"; by the differences, corrected for {tests} tests, which is better can't be told at "
+    assert said.endswith(f"{end}n = 5 and 40")
+    assert run_module._hint(row, pairs.assign(p_holm=0.2)).endswith(f"{end}any of the 3 sizes")
+    (sure,) = [line for line in answers(found) if "not corrected" in line]
+    assert "not corrected for the 3 pairs of curves" in sure and "ends at sizes that were trained" in sure
+
+
+def test_figures_have_p_in_the_colour_of_the_verdict_and_one_title_that_names_structure_or_size(tmp_path):
+    found = comparison([str(of_sizes_and_structures(tmp_path))])
+    pairs = found.pairs["dsc"].assign(p_holm=0.2)
+    assert (pairs.loc[pairs["n_train"] == 40, "p"] < 0.05).all()
+    _, (_, caption, scores), (_, _, sizes), _ = figures(found.table, pairs, found.crossover, "dsc", 0.95)
+    printed = [text for text in scores.axes[1].texts if text.get_text().startswith("p ")]
+    assert len(printed) == 3 and {text.get_color() for text in printed} == {style.MUTED}
+    assert "grey where after it which is better can't be told" in caption
+    assert "the table's interval counts them too" in caption
+    assert scores.axes[0].get_title(loc="left") == "Scores, n = 40"
+    axes = sizes.axes[0]
+    assert axes.get_title(loc="left") == "liver: All test cases (12: test 12)" and not axes.get_title()
+    low, high = found.table["dsc"].min(), found.table["dsc"].max()
+    assert low - 0.13 < axes.get_ylim()[0] < low and high < axes.get_ylim()[1] < high + 0.13
 
 
 def by_distance(folder: Path, infinite: str = "") -> Path:

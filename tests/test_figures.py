@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from itertools import combinations
 from pathlib import Path
@@ -682,3 +683,12 @@ def test_a_legend_has_the_columns_that_its_figure_has_room_for():
 
     assert 1 < columns([f"a strategy of which the name is long, {i}" for i in range(7)], 7) < 7
     assert columns(["short"] * 7, 5) == 5
+
+
+def test_a_font_of_other_letters_without_bold_ones_is_not_told_of():
+    """matplotlib's warning stood before each answer of `crossover compare`."""
+    style.theme()
+    logger = logging.getLogger("matplotlib.font_manager")
+    told = [logging.makeLogRecord({"msg": "findfont: Failed to find font weight %s for %s", "args": ("bold", "Droid")}),
+            logging.makeLogRecord({"msg": "findfont: Font family %s not found.", "args": ("Droid",)})]  # fmt: skip
+    assert [bool(logger.filter(record)) for record in told] == [False, True]

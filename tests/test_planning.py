@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from statsmodels.stats.power import TTestIndPower, TTestPower
 from typer.testing import CliRunner
 
@@ -25,7 +27,7 @@ from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import METHODS, Effect, Spread, effect
 from crossover.statistics.estimates.resampling import Panel, resample
 from crossover.statistics.learning_curves.extrapolation import Curve
-from crossover.statistics.papers.planner import PrintedPair, design_from_printed
+from crossover.statistics.papers.planner import PrintedPair, design_from_printed, show
 from crossover.statistics.scores.metrics_table import TableError, check_metrics
 from crossover.statistics.study_planning import assurance as planner
 from crossover.statistics.study_planning import planning
@@ -257,10 +259,11 @@ def test_a_pilot_is_answered_question_by_question(planned):
     assert list(dict.fromkeys(planned["question"])) == [DIFFERENCE, CROSSOVER, SCORE, NEXT]
     one, five = planned[planned["question"] == DIFFERENCE].to_dict("records")
     assert one["refused"] and five["reached"] >= 0.8
-    assert five["hours"] == five["cases"] / 2
+    assert five["hours"] == five["cases"] / 2 and five["there"] == 16 > five["cases"]
     assert five["statement"] == (
         f"{five['cases']:.0f} test cases with 5 trainings of each settle a difference of 0.1 between "
-        f"scratch and transfer-L1 at n = 51 with an assurance of 80% ({five['hours']:.1f} hours of annotation)"
+        f"scratch and transfer-L1 at n = 51 with an assurance of 80%: no more than the 16 here "
+        f"({five['hours']:.1f} hours of annotation)"
     )
     more = planned[planned["question"] == NEXT].set_index("a")
     assert set(more.index) == {TRANSFER, SCRATCH} and (more["hours"] == 5).all()
@@ -308,14 +311,7 @@ def test_a_plan_by_a_distance_is_that_by_the_score_that_it_mirrors(scores, plann
     assert mm["estimate"].to_numpy() == pytest.approx(30 * (1 - dsc["estimate"].to_numpy()), abs=0.02)
     assert (mm["ci_low"] < mm["estimate"]).all() and (mm["gain_low"] < mm["gain"]).all() and (mm["gain"] < 0).all()
     said = table.set_index("question")["statement"]
-    assert (
-        said[DIFFERENCE]
-        .iloc[1]
-        .endswith(
-            f"settle a difference of 3 mm between scratch and transfer-L1 at n = 51 "
-            f"with an assurance of 80% ({table['hours'].iloc[1]:.1f} hours of annotation)"
-        )
-    )
+    assert "settle a difference of 3 mm between scratch and transfer-L1 at n = 51 with" in said[DIFFERENCE].iloc[1]
     assert all(" 12 mm with " in text for text in said[SCORE])
     assert any(" mm, an extrapolation (95% interval " in text and "a change of -" in text for text in said[NEXT])
 
@@ -484,15 +480,87 @@ def test_no_option_of_a_plan_is_ignored(tmp_path):
     assert "- organ: " in called(path, "--difference", 0.03, "--structure", "organ=liver").output
 
 
-def test_without_two_models_those_that_are_there_are_listed(tmp_path):
-    table = pd.DataFrame(
-        [(m, f"c{i}", 0.5 + i / 20) for m in "abc" for i in range(4)], columns=["model", "case", "dsc"]
-    )
-    path = tmp_path / "scores.csv"
-    table.to_csv(path, index=False)
-    for call in ([], ["--model", "a"]):
-        done = CliRunner().invoke(app, ["design", str(path), *call])
-        assert done.exit_code == 2 and "there are a, b, c" in done.output
+def of_three_models(folder, size: str = "", gains=(0.0, 0.1, 0.12)) -> object:
+    """a, b and c, of which b and c have the best means."""
+    rows = [
+        f"{m},c{i},{0.5 + i / 20 + gain + 0.01 * (i % 3) * (m == 'c'):.3f},{n}"
+        for m, gain in zip("abc", gains)
+        for i in range(6)
+        for n in ((5, 10) if size else (0,))
+    ]
+    path = folder / "scores.csv"
+    path.write_text("\n".join(["model,case,dsc,n_train", *rows, ""]))
+    return path
+
+
+def test_of_three_models_the_two_best_are_planned_for_and_the_options_for_others_told(tmp_path):
+    path = of_three_models(tmp_path)
+    said = " ".join(called(path, "--difference", 0.03).output.split())
+    assert "settle a difference of 0.03 between c and b" in said
+    assert "c and b is planned for, which have the best means of 3 models; for two others: --model NAME" in said
+    one = called(path, "--model", "a")
+    assert one.exit_code == 2 and "there are a, b, c, such as --model b --model a" in one.output
+
+
+def test_the_two_best_are_those_at_the_largest_size_that_two_models_have(tmp_path):
+    path = of_three_models(tmp_path, "n")
+    more = [f"a,c{i},{0.9 + 0.01 * (i % 3)},20" for i in range(6)]
+    path.write_text("\n".join([*path.read_text().splitlines(), *more, ""]))
+    said = " ".join(called(path, "--difference", 0.03).output.split())
+    assert "c and b is planned for, which have the best means at n = 10 of 3 models" in said
+    refused = called(path, "--size", 7)
+    assert refused.exit_code == 2 and "no two models have n_train 7 (--size): a has 5, 10, 20" in refused.output
+
+
+def test_of_one_model_of_several_sizes_labelled_cases_alone_are_planned(tmp_path):
+    path = of_three_models(tmp_path, "n")
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join(row for row in rows if row[0] not in "bc" or row.startswith("model")))
+    done = called(path, "--reach", 0.6)
+    assert done.exit_code == 0 and "a" in done.output and "Labelled cases that reach a score" in done.output
+    refused = called(path, "--difference", 0.03)
+    assert refused.exit_code == 2 and "--difference is one of two models; there is one, a" in refused.output
+
+
+def test_a_plan_says_how_many_cases_are_more_than_there_are(tmp_path):
+    path = of_three_models(tmp_path)
+    pair = (path, "--model", "c", "--model", "a")
+    told = " ".join(called(*pair, "--difference", 0.005, "--minutes-per-case", 60).output.split())
+    cases, more, hours, of_more = map(float, re.findall(
+        r"(\d+) test cases settle .* (\d+) more than the 6 here \((\S+) hours of annotation, (\S+) of these for", told
+    )[0])  # fmt: skip
+    assert (more, hours, of_more) == (cases - 6, cases, cases - 6)
+    assert "no more than the 6 here" in " ".join(called(*pair, "--difference", 0.3).output.split())
+    found = " ".join(called(*pair).output.split())
+    assert ", of a new study: the 6 here, which found it, can't count for it" in found
+    reached = {"question": SCORE, "metric": "dsc", "a": "scratch", "n_train": 48, "about": METHODS, "refused": "",
+               "target": 0.85, "cases": 22.0, "ci_low": 17, "ci_high": 25, "confidence": 0.95, "assurance": 0.8,
+               "hours": None}  # fmt: skip
+    assert "with 22 labelled cases (already reached with its 48)" in planning.statement(reached)
+    assert "with 60 labelled cases (12 more than its 48)" in planning.statement(reached | {"cases": 60.0})
+
+
+def test_several_plans_are_a_table_and_the_sentence_is_of_the_fewest_trainings_that_suffice():
+    row = {"question": DIFFERENCE, "metric": "dsc", "difference": 0.03, "given": True, "a": "tuned", "b": "scratch",
+           "n_train": 48, "about": METHODS, "assurance": 0.8, "confidence": 0.95}  # fmt: skip
+    plans = {1: {"refused": "unknown"}, 3: {"cases": 1000, "reached": 0.6}, 5: {"cases": 21, "reached": 0.81},
+             10: {"cases": 6, "reached": 0.8}}  # fmt: skip
+    rows = [row | {"structure": s, "trainings": t} | own for s in ("kidney", "cyst") for t, own in plans.items()]
+    curve = {"metric": "dsc", "about": METHODS, "n_train": 48, "confidence": 0.95, "assurance": 0.8, "target": 0.85}
+    rows += [
+        curve | {"question": SCORE, "structure": s, "a": a, "cases": n, "ci_low": n - 5, "ci_high": n + 5}
+        for s in ("kidney", "cyst")
+        for a, n in (("tuned", 22.0), ("scratch", 60.0), ("frozen", np.inf))
+    ]
+    out = io.StringIO()
+    show(planning.as_table(rows), ["a note"], Console(file=out, width=140))
+    lines = out.getvalue().splitlines()
+    assert len(lines) < 16 and sum("test cases with" in line for line in lines) == 2
+    assert "- kidney: 21 test cases with 5 trainings of each settle" in out.getvalue()
+    (cells,) = [line for line in lines if "kidney" in line and "> 1,000" in line]
+    assert re.split(r"\s{2,}", cells.strip()) == ["kidney", "–", "> 1,000", "21", "6"]
+    (cells,) = [line for line in lines if "kidney" in line and "reached" in line]
+    assert "22 (17 to 27), reached already" in cells and "60 (55 to 65), 12 more" in cells and "none up to 96" in cells
 
 
 def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():

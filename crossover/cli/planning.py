@@ -22,7 +22,10 @@ Difference = Annotated[
         help="Size of the difference to settle, whichever model is ahead; by default that of the pilot or of the means."
     ),
 ]
-Models = Annotated[list[str] | None, Option(help="Model to compare; give the option twice.")]
+Models = Annotated[
+    list[str] | None,
+    Option(help="Model to compare; give the option twice. By default the two models, or the two with the best means."),
+]
 Size = Annotated[int | None, Option(help="Value of n_train of both models; by default the largest that both have.")]
 Metric = Annotated[str, Option(help="Metric by which models are compared.")]
 TestSet = Annotated[str, Option(help="Cohort whose cases are tested.")]

@@ -182,7 +182,10 @@ def _printed(axes: Axes, y: float, structure: str, family: str, study: Study, pu
 
 
 def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Study) -> None:
-    """Draw the fine-tuned model's difference from each of the others, in the other one's colour and row."""
+    """Draw the fine-tuned model's difference from each of the others, in the other one's colour and row.
+
+    A p is grey where it is alpha or more or, if the table has a column `told`, where that says so.
+    """
     tuned = fine_tuned(study)
     names = main_question(study)
     others = [f for f in names if f != tuned]
@@ -204,9 +207,10 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
     for row in rows.itertuples():
         p = row.p
         text = "" if pd.isna(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        sure = getattr(row, "told", p < study.statistics.alpha)
         # the axes' right edge in x, the row in y
         axes.text(1.02, row.y, text, transform=axes.get_yaxis_transform(), size=7, va="center",
-                  color=style.INK if p < study.statistics.alpha else style.MUTED)  # fmt: skip
+                  color=style.INK if sure else style.MUTED)  # fmt: skip
 
 
 def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> None:

@@ -6,6 +6,7 @@ behind, at the width at which it is printed: 85 mm (column) or 174 mm (page). se
 intervals (`pointplot`), cases, curves, bars and heatmaps.
 """
 
+import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -137,6 +138,8 @@ def theme() -> dict[Any, Any]:
     ours = sns.axes_style("ticks") | sns.plotting_context("paper") | RC
     there = set(get_font_names())
     fonts = [RC["font.family"], *(name for name in OTHER_LETTERS if name in there)]
+    # a font of other letters that has no bold ones would be told of before each answer
+    logging.getLogger("matplotlib.font_manager").addFilter(lambda record: "font weight" not in record.getMessage())
     return {**matplotlib.rcParamsDefault, **ours, "font.family": fonts, "backend": "agg"}
 
 

@@ -39,7 +39,8 @@ def answers(found: ScoreComparison) -> list[str]:
     On each test set and structure, all structures together first. By every other metric, how often which is better.
     """
     (metric, pairs), *others = found.pairs.items()
-    lines = _first(_crossings(_whole_first(of_cohorts(found.crossover))), "pairs of curves", CROSSOVER)
+    crossed = _whole_first(of_cohorts(found.crossover))
+    lines = [*_first(_crossings(crossed), "pairs of curves", CROSSOVER), *_how_sure(crossed)]
     rows = _whole_first(of_cohorts(pairs))
     again = _WithoutFailed(found, metric)
     said = [_answer(row, again, metric) for row in rows[:MOST_ANSWERS]]
@@ -61,18 +62,28 @@ def _whole_first(table: pd.DataFrame) -> list[Any]:
 
 
 def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -> list[str]:
-    """Return a sentence with the command that plans a study which would tell the first undecided pair apart."""
+    """Return a sentence with the command that plans a study which would tell an undecided pair apart.
+
+    Of several it is one at the largest size, of the first structure that has one, with the smallest p.
+    """
     if not undecided:
         return []
-    row = undecided[0]
+    largest = [row for row in undecided if row.n_train == max(own.n_train for own in undecided)]
+    place = ("test_set", "structure")
+    same = [row for row in largest if all(getattr(row, c) == getattr(largest[0], c) for c in place)]
+    row = min(same, key=lambda own: math.inf if math.isnan(own.p) else own.p)
+    at = f" at the largest n, {row.n_train}," if row.n_train else ""
+    p = f" with the smallest p, {p_value(row.p)}" if len(same) > 1 else ""
+    of = f" (of {len(undecided)} differences that can't be told the one{at} of {row.structure}{p})"
+    chosen = of if len(undecided) > 1 else ""
     words = [_program(), "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
     words += ["--size", str(row.n_train)] if row.n_train else []
     difference = "0.03" if scale(metric) == SHARE else f"{abs(row.difference):.1g}"
     several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
     words += ["--test-set", row.test_set] if several else []
     return [
-        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart, if they differ by "
-        f"{difference} (write the smallest difference that matters to you): "
+        f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart{chosen}, if they differ "
+        f"by {difference} (write the smallest difference that matters to you): "
         f"{shlex.join([*words, '--difference', difference])}"
     ]
 
@@ -99,6 +110,19 @@ def _crossings(rows: list[Any]) -> list[str]:
     return said if len(left) <= SPELT else [*said, f"{of}: can't tell whether one overtakes the other: {CROSSOVER}"]
 
 
+def _how_sure(crossed: list[Any]) -> list[str]:
+    """Return a sentence on the tests behind the statements on curves, where one of these is more than "can't tell"."""
+    from crossover.statistics.learning_curves.crossing import OPEN
+
+    if all(row.verdict == OPEN for row in crossed):
+        return []
+    pairs = f", not corrected for the {len(crossed)} pairs of curves" if len(crossed) > 1 else ""
+    return [
+        f"which model is ahead from which n: each pair by itself, by one-sided tests at {1 - CONFIDENCE:.0%} at its "
+        f"sizes{pairs}; an interval of n ends at sizes that were trained, since nothing was measured between them"
+    ]
+
+
 def _first(lines: list[str], what: str, where: str, count: int = 0) -> list[str]:
     """Return the first of many lines, and how many more of them, or of `count`, stand where."""
     more = (count or len(lines)) - MOST_ANSWERS
@@ -115,39 +139,51 @@ def _answer(row: Any, again: "_WithoutFailed", metric: str) -> str:
     lines = [f"{metric}, {of}: {row.family_a} minus {row.family_b} {_found(row, metric)}{scope}"]
     failed = again.failed(row)
     if len(failed):
-        other = again.compared(row, failed)
+        other = again.compared(row)
         found = _found(other, metric) if other and other.cases else "no case is left"
-        lines.append(f"Without {in_place_of(failed)}, {in_words(failed)}: {found}")
+        named = in_words(failed, row.structure == MEAN_NAME)
+        lines.append(f"Without {in_place_of(failed)}, {named}: {found}")
     return ". ".join([*lines, *_ranks_say(row, metric)])
 
 
 class _WithoutFailed:
-    """Differences without the cases that failed: each comparison is made once, on the test set that it needs."""
+    """Differences without the cases that failed, of all models and structures at once: one family of tests.
+
+    Holm's p is then that of the comparison without these cases, and not of some tests with them and some without.
+    """
 
     def __init__(self, found: ScoreComparison, metric: str) -> None:
         self._found, self._metric = found, metric
         self._made: dict[tuple, list[Any]] = {}
 
     def failed(self, row: Any) -> pd.DataFrame:
-        """Return the failed cases that a row of a difference counts."""
-        failed = of_pair(self._found.failed[self._metric], (row.family_a, row.family_b), row.n_train)
-        failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
-        return failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
+        """Return the failed cases that a row of a difference counts and, where there are some, those of other models.
 
-    def compared(self, row: Any, failed: pd.DataFrame) -> Any:
+        All of these are left out of the structure at this size.
+        """
+        failed = self._found.failed[self._metric]
+        failed = failed if row.test_set == ALL_SETS_NAME else failed[failed["cohort"] == row.test_set]
+        failed = failed if row.structure == MEAN_NAME else failed[failed["structure"] == row.structure]
+        own = of_pair(failed, (row.family_a, row.family_b), row.n_train)
+        return own if own.empty else of_pair(failed, failed["family"], row.n_train)
+
+    def compared(self, row: Any) -> Any:
         """Return a row without the failed cases, of the mean over the structures without all of their rows; or None."""
-        place = ["cohort", "case"] if row.structure == MEAN_NAME else PLACE
-        places = frozenset(failed[place].itertuples(index=False, name=None))
-        key = row.test_set, places
+        key = row.test_set, row.structure == MEAN_NAME
         if key not in self._made:
-            table = tested(self._found.table)
-            own = table if row.test_set == ALL_SETS_NAME else table[table["cohort"] == row.test_set]
-            rows = without(own, failed, place)
-            several = rows["family"].nunique() > 1
-            made = comparisons(rows, self._metric, table["family"].unique()) if several else pd.DataFrame()
-            self._made[key] = list(pooled_in_words(made).itertuples())
+            self._made[key] = self._all(*key)
         same = ("test_set", "structure", "n_train", "family_a", "family_b")
         return next((own for own in self._made[key] if all(getattr(own, c) == getattr(row, c) for c in same)), None)
+
+    def _all(self, test_set: str, mean: bool) -> list[Any]:
+        """Return all differences of a test set without the cases that failed at their size, or in a model without."""
+        place = ["cohort", "case"] if mean else PLACE
+        table, failed = tested(self._found.table), self._found.failed[self._metric]
+        own = table if test_set == ALL_SETS_NAME else table[table["cohort"] == test_set]
+        rows = without(without(own, failed, ["n_train", *place]), failed[failed["n_train"] == 0], place)
+        several = rows["family"].nunique() > 1
+        made = comparisons(rows, self._metric, table["family"].unique()) if several else pd.DataFrame()
+        return list(pooled_in_words(made).itertuples())
 
 
 def _found(row: Any, metric: str) -> str:
@@ -166,11 +202,12 @@ def _ranks_say(row: Any, metric: str) -> list[str]:
     differs = p < 1 - CONFIDENCE
     if math.isnan(p) or math.isnan(row.p) or differs == bool(better) or not direction(metric):
         return []
-    why = (
-        "it counts a large difference by its rank alone; the mean takes it whole, so a few cases may decide it"
-        if row.about == MODELS
-        else "it is of these trained models alone, and does not count how much other trainings differ"
-    )
+    of_mean = row.p_holm if row.tests > 1 else row.p
+    why = "it counts a large difference by its rank alone; the mean takes it whole, so a few cases may decide it"
+    if row.about != MODELS:
+        why = "it is of these trained models alone, and does not count how much other trainings differ"
+    elif max(p, of_mean) < 2 * (1 - CONFIDENCE) and min(p, of_mean) > (1 - CONFIDENCE) / 2:
+        why = f"both p are near {1 - CONFIDENCE:.2f}, on either side of it"
     says = "they differ" if differs else "which is better can't be told"
     return [
         f"By the signed-rank test {says} ({counted(row.improved, 'case')} higher, {row.worsened} lower, "

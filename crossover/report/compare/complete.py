@@ -75,7 +75,7 @@ def read_all(
         for note in scores.notes:
             of_files.setdefault(note, []).append(source.partition("=")[2] or source)
         findings += scores.findings
-        if not (scores.findings and scores.rows.empty):
+        if not scores.findings or len(scores.rows):
             findings += [f"{source}: {finding}" for finding in _lacking(scores.rows, said)]
     findings += _never(tables.values(), called, said, structures or {})
     if findings:
@@ -83,6 +83,7 @@ def read_all(
         raise TableError("\n".join(dict.fromkeys(findings)))
     renamed = [_renamed(table, structures or {}) for table in tables.values()]
     notes = [f"{first_few(files, 3)}: {note}" for note, files in of_files.items()]
+    notes += _divided_among_files(tables.values())
     whole, named = _from_names(pd.concat(renamed, ignore_index=True), said)
     whole, filled = _filled(whole)
     whole, names = matched(_joined(whole), "family" if "family" in whole else "model")
@@ -94,6 +95,20 @@ def read_all(
         lines = [place + line + _advice(line, unused) for line in str(error).splitlines()]
         raise TableError("\n".join(lines)) from None
     return whole, [*notes, *named, *filled, *names, *more]
+
+
+def _divided_among_files(tables: Iterable[pd.DataFrame]) -> list[str]:
+    """Return a note of each model of which several files have different cases, as those of folds have."""
+    cases: dict[str, list[set[str]]] = {}
+    for table in tables:
+        if {"model", "case"} <= set(table) and "fold" not in table:
+            for model, own in table.groupby("model", sort=False):
+                cases.setdefault(str(model), []).append(set(own["case"]))
+    return [
+        f"{model}: {len(files)} files with different cases count as one training, as the folds of a cross-validation do"
+        for model, files in cases.items()
+        if len(files) > 1 and len(set.union(*files)) == sum(map(len, files))
+    ]
 
 
 def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
@@ -126,13 +141,12 @@ def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said
 
 def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
     found = []
-    for column in _NEEDED:
-        if column not in table:
-            others = ", ".join(name for name in ROLES[column] if name != column)
-            found.append(f"no column {column} (nor {others}); say which is it, as --column {column}=NAME")
+    if "case" not in table:
+        others = ", ".join(name for name in ROLES["case"] if name != "case")
+        found.append(f"no column case (nor {others}); say which is it, as --column case=NAME")
     if not metrics_in(table, said):
         found.append(f"no column of a metric; known are {', '.join(METRICS)}; {_SHAPE}")
-    if table.empty:
+    if not len(table):
         found.append("the table has no rows")
     return found
 

@@ -5,12 +5,14 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crossover.analyses.figures import learning_curves, organs, performance, style
+from crossover.report.compare.run import DIFFER, verdicts
 from crossover.statistics.learning_curves.curves import learning_curves as fitted_curves
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, compared, tested, with_their_mean
-from crossover.statistics.scores.scales import direction, method
+from crossover.statistics.scores.scales import SHARE, direction, method, scale
 from crossover.study.schema import Study
 from crossover.study.sections import Statistics
 
@@ -33,6 +35,7 @@ def figures(
         for column in ("family", "cohort", "structure")
     }  # of all models, so that each has its colour by every metric
     table = table.dropna(subset=metric)
+    tests = tests.assign(told=[bool(better) or why.startswith(DIFFER) for better, why in verdicts(tests, metric)])
     labels = {column: {own[name]: name for name in table[column].unique()} for column, own in keys.items()}
     whole, tests, crossover = (_renamed(rows, keys) for rows in (table, tests, crossover))
     rows = compared(whole).assign(replicate=0)  # they are means over the replicates
@@ -49,9 +52,10 @@ def figures(
         cases = rows.loc[rows["cohort"] == cohort, "case"].nunique()
         text = (
             f"{label} of {cases} cases of {called}, each a light point, mean with {confidence:.0%} confidence "
-            f"interval for other cases, not other trainings ({method(metric)}). Right: {organs.minus(study)} on the "
-            f"same cases, each in the colour of the model that is subtracted: mean difference with {confidence:.0%} "
-            "confidence interval and p, which is not corrected for several tests."
+            f"interval for other cases, not other trainings ({method(metric)}); where there are several trainings, the "
+            f"table's interval counts them too. Right: {organs.minus(study)} on the same cases, each in the colour of "
+            f"the model that is subtracted: mean difference with {confidence:.0%} confidence interval and p before "
+            "the correction for several tests; grey where after it which is better can't be told."
         )
         text += f" Models with training sizes: at n = {study.sizes[-1]}." if study.sizes[-1] else ""
         drawn = organs.draw(rows, tests, study)
@@ -67,7 +71,8 @@ def figures(
         text += " Dotted: models without training sizes." if (rows["n_train"] == 0).any() else ""
         drawn = performance.draw(rows, study, structure)
         drawn.axes[0].set_xlabel("Training cases")  # of which cohort a table doesn't tell
-        drawn.axes[0].set_title(f"{called}: {drawn.axes[0].get_title()}")
+        _retitle(drawn.axes[0], f"{called}: {drawn.axes[0].get_title(loc='left')}")
+        _around(drawn.axes[0], rows.loc[rows["structure"] == structure, metric], metric)
         drawn.axes[0].set_ylabel(f"{drawn.axes[0].get_ylabel()}{_better(metric)}")
         yield f"sizes-{metric}-{called}", text, drawn
 
@@ -77,11 +82,24 @@ def _better(metric: str) -> str:
     return {1: ", better →", -1: ", ← better"}.get(direction(metric), "")
 
 
+def _retitle(axes: Axes, title: str) -> None:
+    """Change the title at the left, which keeps its look."""
+    axes.set_title(title, loc="left", fontsize=style.RC["axes.titlesize"], fontweight=style.RC["axes.titleweight"])
+
+
+def _around(axes: Axes, scores: pd.Series, metric: str) -> None:
+    """Let a vertical axis of a scale from 0 to 1 hold the tenths around the scores."""
+    if scale(metric) == SHARE:
+        axes.set_ylim(np.floor(10 * scores.min()) / 10 - 0.02, np.ceil(10 * scores.max()) / 10 + 0.02)
+
+
 def _name_sides(drawn: Figure, tests: pd.DataFrame, study: Study, metric: str) -> None:
     """Write beside the scores' and the differences' axes which way is better, and each structure's number of cases."""
     scores, differences = drawn.axes[:2]
     scores.set_xlabel(f"{scores.get_xlabel() or style.metric_label(metric)}{_better(metric)}")
     differences.set_xlabel(f"{differences.get_xlabel()}{_better(metric)}")
+    if study.sizes[-1]:
+        _retitle(scores, f"{scores.get_title(loc='left')}, n = {study.sizes[-1]}")
     here = tests[tests["n_train"] == study.sizes[-1]]
     most = here.groupby("structure")["cases"].max()
     lines = [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
@@ -112,7 +130,8 @@ def _curves(
             f"Left: mean {style.metric_label(metric)} of {own['patients'].max()} cases of {called} by number of "
             f"training cases; each point is a training. Lines: monotone fits; bands: their {share} bootstrap intervals "
             f"for {learning_curves.RESAMPLED[own['resampled'].iloc[0]]}. Dotted: models without training sizes. "
-            f"Right: {learning_curves.RIGHT.format(what='model', confidence=share)}."
+            f"Right: {learning_curves.RIGHT.format(what='model', confidence=share)}; each pair by itself, not "
+            "corrected for the number of pairs."
         )
         yield f"curves-{metric}-{called}", text, drawn
 

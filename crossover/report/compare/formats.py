@@ -1,5 +1,7 @@
 """Scores of one file as rows by role: a table by its columns, other tools' files as `score_files` reads them."""
 
+import shlex
+from collections.abc import Mapping
 from glob import glob
 from pathlib import Path
 
@@ -7,12 +9,14 @@ import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, numbers
 from crossover.core.tables import RawTable, read_table
-from crossover.report.compare.roles import ROLES, Said, assign, hint, wide
+from crossover.report.compare.roles import ROLES, Said, assign, hint, may_be_models, wide
 from crossover.sources import score_files
 from crossover.sources.score_files import ScoreFile
 from crossover.statistics.scores.metrics_table import METRICS
 from crossover.statistics.scores.scales import DIAGONAL, MANUAL, plain
 
+_SUMMARIES = ("summary.json", "fold_*/validation/summary.json")
+"""Where nnU-Net writes the scores of a folder of masks, and those of a model's folds."""
 _WHOLE = ("n_train", "replicate", "draw", "fold")
 
 
@@ -52,8 +56,7 @@ def _named(source: str) -> tuple[str, Path]:
 
 def _read(path: Path, name: str, said: Said) -> ScoreFile:
     if not path.is_file():
-        summary = path / "summary.json"
-        inside = f": give its {summary.name}" if summary.exists() else ""
+        inside = next((f": give {path / name}" for name in _SUMMARIES if any(path.glob(name))), "")
         raise TableError(f"a folder, not a file{inside}" if path.is_dir() else "there is no such file")
     if path.suffix.lower() == ".json":
         return score_files.nnunet(path, name, said.metric)
@@ -73,13 +76,14 @@ def _monai(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
 
 
 def _tidy(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
-    long, of_columns = _by_structure(table.rows, name, said)
-    rows, taken, notes, findings = assign(long, said)
+    named = name or "model" in said.columns or any(plain(c) in map(plain, ROLES["model"]) for c in table.rows)
+    models = [] if named else may_be_models(table.rows, said)
+    long, of_columns = _by_structure(table.rows, said) if named or models else (table.rows, [])
+    rows, taken, notes, findings = assign(long, said, bool(name))
     notes = [*of_columns, *notes]
     if not any(column in METRICS or column in said.metrics for column in rows):
-        findings += _melted(
-            table.rows, path, list(taken.values()), "structure" if name or "model" in taken else "model"
-        )
+        kept = [*taken.values(), *models]
+        findings += _melted(table.rows, path, kept, "structure" if named or models else "model")
     for column in rows:
         if column in ROLES and column not in (*_WHOLE, DIAGONAL, MANUAL):
             continue
@@ -98,14 +102,29 @@ def _tidy(table: RawTable, path: Path, name: str, said: Said) -> ScoreFile:
         )
     if name and "model" not in rows:
         rows, notes = rows.assign(model=name), [*notes, f"the model is {name!r}"]
+    if "model" not in rows:
+        findings.append(_no_model(table.rows, taken, models))
     return ScoreFile(rows, set(table.rows), table.notes + notes, findings)
 
 
-def _by_structure(rows: pd.DataFrame, name: str, said: Said) -> tuple[pd.DataFrame, list[str]]:
-    """Return a table with a column for each metric and structure as one with a row for each structure, and a note."""
+def _no_model(rows: pd.DataFrame, taken: Mapping[str, str], models: list[str]) -> str:
+    """Say that no column names the models, and which may: those with several values for a case."""
+    called = ", ".join(name for name in ROLES["model"] if name != "model")
+    if not models:
+        return f"no column model (nor {called}); say which is it, as --column model=NAME"
+    counts = rows.groupby(taken["case"])[models].nunique().median()
+    several = ", ".join(f"{column} has {counts[column]:.0f} values for each case" for column in models)
+    choice = " or ".join(f"--column model={shlex.quote(column)}" for column in models)
+    return f"no column model (nor {called}); {several}: if these are the models, say {choice}"
+
+
+def _by_structure(rows: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with a column for each metric and structure as one with a row for each structure, and a note.
+
+    Its models must be known to stand elsewhere: else the columns may be those of models.
+    """
     found = wide(map(str, rows), said)
-    named = name or any(plain(column) in map(plain, ROLES["model"]) for column in rows) or "model" in said.columns
-    if not found or not named:  # else the columns may be those of models
+    if not found:
         return rows, []
     others = rows.drop(columns=list(found))
     parts = []
@@ -123,6 +142,7 @@ def _melted(rows: pd.DataFrame, path: Path, kept: list[str], what: str) -> list[
         return []
     read = "read_excel" if path.suffix.lower().startswith(".xls") else "read_csv"
     return [
-        f'as rows, if {", ".join(map(str, scores))} are scores: import pandas; pandas.{read}("{path}").melt('
+        f"as rows, if {', '.join(map(str, scores))} are the scores of {what}s: import pandas; "
+        f'pandas.{read}("{path}").melt('
         f'id_vars={kept}, value_vars={scores}, var_name="{what}", value_name="dsc").to_csv("long.csv", index=False)'
     ]

@@ -11,7 +11,7 @@ from crossover.core.wording import counted
 from crossover.report.compare.cases import case_differences, extremes
 from crossover.report.compare.figures import figures
 from crossover.report.compare.page import MetricSection, render
-from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, verdict
+from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, verdicts
 from crossover.statistics.scores.metrics_table import of_cohorts
 
 SUMMARY, MISSING, PAGE = "summary.csv", "missing.csv", "index.html"
@@ -51,8 +51,8 @@ def write(found: ScoreComparison, said: Sequence[str], out: Path) -> str:
 
 
 def _with_verdicts(pairs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    said = (verdict(row, metric) for row in pairs.itertuples())
-    return pairs.assign(verdict=[f"{better} is better" if better else why for better, why in said])
+    said = [f"{better} is better" if better else why for better, why in verdicts(pairs, metric)]
+    return pairs.assign(verdict=said)
 
 
 def _safe(name: str, used: set[str]) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from crossover.core.cells import numbers
 from crossover.statistics.scores.metrics_table import METRICS, TableError
 from crossover.statistics.scores.scales import AMBIGUOUS, DIAGONAL, KNOWN, MANUAL, known_as, plain
 
 UNUSED = "columns not used"
 """How the note begins that names the columns that were taken for nothing."""
 ROLES = {
-    "model": ("model", "method", "algorithm"),
+    "model": ("model", "method", "algorithm", "strategy"),
     "case": ("case", "case_id", "subject", "subject_id", "patient", "patient_id"),
     "patient": ("patient", "patient_id"),
     "structure": ("structure", "organ", "label", "class", "roi"),
@@ -81,19 +82,21 @@ class Said:
         return "" in self.columns.get(role, [])
 
 
-def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, dict[str, str], list[str], list[str]]:
+def assign(
+    table: pd.DataFrame, said: Said, named: bool = False
+) -> tuple[pd.DataFrame, dict[str, str], list[str], list[str]]:
     """Return the columns that have a role, by its name; role -> column; what was taken for what; and what is unclear.
 
     Several columns that may have one role: the one named as the role; else the one that tells rows apart which
     the others don't. A guess that the rows speak against isn't made: a level has one value in a model, and a case
-    has several structures where there are several.
+    has several structures where there are several. Of `named` files a column of strategies is not one of models.
     """
     taken: dict[str, str] = {}  # role -> column
     findings: list[str] = []
     for role, names in said.columns.items():
         if column := next((name for name in names if name in table), None):
             taken[role] = column
-    for role, found in _candidates(table, said, taken).items():
+    for role, found in _candidates(table, said, taken, named).items():
         columns = [c for c in found if c not in taken.values()]  # a patient may be the case
         if not columns:
             continue
@@ -122,12 +125,13 @@ def hint(name: str) -> str:
     return _HINTS.get(plain(_PREFIXES.sub("", name)), "").format(name)
 
 
-def _candidates(table: pd.DataFrame, said: Said, taken: Mapping[str, str]) -> Mapping[str, list[str]]:
+def _candidates(table: pd.DataFrame, said: Said, taken: Mapping[str, str], named: bool) -> Mapping[str, list[str]]:
     out: dict[str, list[str]] = {}
     free = {plain(column): column for column in table if column not in taken.values()}
     for role, names in ROLES.items():
         if role not in taken and not said.nowhere(role):
-            out[role] = [free[key] for key in map(plain, names) if key in free]
+            own = [name for name in names if not (named and (role, name) == ("model", "strategy"))]
+            out[role] = [free[key] for key in map(plain, own) if key in free]
     for column in free.values():
         if (metric := said.metric(column)) and metric not in taken:
             out.setdefault(metric, []).append(column)
@@ -172,6 +176,16 @@ def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[st
 def _guessed(role: str, name: str, taken: dict[str, str], said: Said) -> bool:
     """Return whether a column was taken for a role since it has this one of the role's names."""
     return role in taken and role not in said.columns and plain(taken[role]) == name
+
+
+def may_be_models(table: pd.DataFrame, said: Said) -> list[str]:
+    """Return the columns without a role, of text, that have several values for a case: one may name the models."""
+    _, taken, *_ = assign(table, said)
+    if "case" not in taken:
+        return []
+    free = [column for column in table if column not in taken.values() and numbers(table[column])[1]]
+    cases = table.groupby(taken["case"])
+    return [str(column) for column in free if cases[column].nunique().median() > 1]
 
 
 _SUMMARIES = {"mean", "average", "avg", "median", "all", "total", "overall", "sd", "std", "se", "min", "max"}

@@ -30,6 +30,8 @@ from crossover.statistics.scores.scales import KNOWN, direction
 
 CONFIDENCE = 0.95
 PAIRS, CROSSOVER = "pairs.csv", "crossover.csv"
+DIFFER = "they differ"
+"""How a verdict begins where two models differ by a metric of which it isn't known which values are better."""
 FEWEST_RANKED = 3
 """The number of models below which their ranks say no more than the difference of the two."""
 
@@ -46,7 +48,8 @@ class ScoreComparison:
         failed: metric -> of `scores.failed.failed_cases`.
         ranking: of `differences.ranking.ranking`; no rows of two models.
         crossover: of `learning_curves.crossing.crossovers`, by the first metric whose higher, or lower, values
-            are better and none of which is infinite.
+            are better and none of which is infinite; a statement is a hint only where the corrected differences at
+            its sizes don't tell the same.
         notes: what was read, understood and filled in, a sentence each.
         again: the arguments by which `crossover design` reads the same scores.
     """
@@ -109,6 +112,7 @@ def comparison(
     again = [*sources, *(f"--column={text}" for text in columns), *(["--missing=exclude"] * (missing == "exclude"))]
     again += [f"--structure={text}" for text in structures]
     crossed, left = _crossover(table, several)
+    crossed = _beside_differences(crossed, pairs)
     all_notes += left
     failed = {metric: failed_cases(by_case, gone, metric) for metric in pairs}
     return ScoreComparison(table, summary, pairs, counts(read, gone), failed, ranked, crossed, all_notes, again)
@@ -144,8 +148,13 @@ def verdict(row: Any, metric: str) -> tuple[str, str]:
         return "", "which is better can't be told after the correction for several tests"
     if not sign:
         better = f"{known.better} is better" if known else "which values are better isn't known"
-        return "", f"they differ; {better}"
+        return "", f"{DIFFER}; {better}"
     return row.family_a if sign * row.difference > 0 else row.family_b, ""
+
+
+def verdicts(pairs: pd.DataFrame, metric: str) -> list[tuple[str, str]]:
+    """Return the verdict on each row of `comparisons`."""
+    return [verdict(row, metric) for row in pairs.itertuples()]
 
 
 def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -168,6 +177,39 @@ def _crossover(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFram
         return pd.DataFrame(columns=COLUMNS), notes
     rows = with_their_mean(tested(table.dropna(subset=metric)), metric)
     return crossovers(rows, metric, CONFIDENCE, 1 - CONFIDENCE), notes
+
+
+def _beside_differences(crossed: pd.DataFrame, pairs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the crossovers, with a statement that says where the differences at the sizes don't tell what it says.
+
+    A crossover's tests are one-sided and of its pair alone; the differences are corrected for all that were made.
+    """
+    said = [_hint(row, pairs[row["metric"]]) for row in crossed.to_dict("records")]
+    return crossed.assign(statement=said) if said else crossed
+
+
+def _hint(row: Mapping[str, Any], pairs: pd.DataFrame) -> str:
+    """Return a crossover's statement, as a hint only where a difference that it rests on can't be told by itself."""
+    from crossover.statistics.learning_curves.crossing import CROSSES, NONE, stays_ahead
+
+    if row["verdict"] not in (CROSSES, NONE):
+        return str(row["statement"])
+    names = {row["ahead"], row["overtakes"]}
+    here = pairs[(pairs["test_set"] == row["test_set"]) & (pairs["structure"] == row["structure"])]
+    here = here[here["family_a"].isin(names) & here["family_b"].isin(names)]
+    here = here[here["n_train"].between(row["n_smallest"], row["n_largest"])].sort_values("n_train")
+    if here.empty:  # as of a mean over structures that one of them lacks
+        return str(row["statement"])
+    better = {own.n_train: verdict(own, row["metric"])[0] for own in here.itertuples()}
+    expected = {row["n_smallest"]: row["ahead"], row["n_largest"]: row["overtakes"]}
+    if row["verdict"] == NONE:
+        expected = dict.fromkeys(better, stays_ahead(row)[0])
+    untold = [str(n) for n, name in expected.items() if better.get(n) != name]
+    if not untold:
+        return str(row["statement"])
+    where = f"n = {' and '.join(untold)}" if any(better.values()) else f"any of the {len(better)} sizes"
+    corrected = f"the differences, corrected for {here['tests'].max()} tests"
+    return f"a hint only: {row['statement']}; by {corrected}, which is better can't be told at {where}"
 
 
 def comparisons(table: pd.DataFrame, metric: str, order: Sequence[str] = ()) -> pd.DataFrame:

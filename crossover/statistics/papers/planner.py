@@ -5,21 +5,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.text import Text
 
 from crossover.core.terminal import Table
+from crossover.core.wording import counted
+from crossover.statistics.learning_curves.extrapolation import FARTHEST
 from crossover.statistics.scores.metrics_table import MEAN_NAME, ONLY_STRUCTURE, POOLED
-from crossover.statistics.scores.scales import scale
+from crossover.statistics.scores.scales import scale, unit
 from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, draw_components
 from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
     NEXT,
+    ONE_DRAW,
     SCORE,
     Rules,
     as_table,
     differences,
+    models_text,
     reaches_assurance,
 )
 from crossover.statistics.study_planning.plans import Question
@@ -139,17 +144,22 @@ def smallest_settled(cases: int, trainings: int, printed: PrintedPair, rules: Ru
 
 
 def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:
-    """Print the answers, question by question, in sentences; numbers of differences as a table too."""
+    """Print the answers, question by question: several in a table, and in a sentence what each structure takes.
+
+    Of plans with several numbers of trainings the sentence is of the fewest that suffice. Rows have all sentences.
+    """
     for question, heading in HEADINGS.items():
         own = table[table["question"] == question]
         if own.empty:
             continue
-        console.print(Text(heading, "bold"))
-        if question in (DIFFERENCE, CROSSOVER):
-            console.print(_grid(own))
-        for structure, said in zip(own["structure"], own["statement"]):
-            named = structure not in ("", ONLY_STRUCTURE)
-            text = f"{_named(structure)}: {said}" if named else f"{said[:1].upper()}{said[1:]}"
+        planned = question in (DIFFERENCE, CROSSOVER)
+        console.print(Text(heading if len(own) == 1 else f"{heading}{_about(own)}", "bold"))
+        if own["trainings"].nunique() > 1 if planned else len(own) > 1:
+            console.print(_plans(own) if planned else _by_model(own))
+        for row in _said(own):
+            named = row["structure"] not in ("", ONLY_STRUCTURE)
+            text = row["statement"]
+            text = f"{_named(row['structure'])}: {text}" if named else f"{text[:1].upper()}{text[1:]}"
             console.print(Text(f"- {text}."))
         console.print()
     for note in notes:
@@ -160,15 +170,82 @@ def _named(structure: object) -> str:
     return MEAN_NAME if structure == POOLED else str(structure)
 
 
-def _grid(own: pd.DataFrame) -> Table:
-    grid = Table("Structure", "Models", "Trainings of each", "Test cases", "Hours of annotation")
-    for row in own.to_dict("records"):
-        cases = "–" if row["refused"] else f"{row['cases']:,.0f}"
-        if not row["refused"] and not reaches_assurance(row):
-            cases = f"> {cases}"
-        hours = "" if pd.isna(row["hours"]) else f"{row['hours']:.1f}"
-        pair = ", ".join(filter(None, (str(row["a"]), str(row["b"]))))
-        each = str(row["trainings"] or "")
-        each += f" draws x {row['per_draw']}" if row["per_draw"] > 1 else ""
-        grid.add_row(_named(row["structure"]), pair, each, cases, hours)
+def _about(own: pd.DataFrame) -> str:
+    """Return what all rows of a question have in common, for its heading."""
+    row = own.iloc[0].to_dict()
+    if row["question"] == SCORE:
+        return f" of {row['target']:g}, with an assurance of {row['assurance']:.0%} ({row['confidence']:.0%} interval)"
+    if row["question"] == NEXT:
+        return (
+            f": the score with {row['cases']:.0f} more, extrapolated ({row['confidence']:.0%} interval), and its gain "
+            "over the fitted curve"
+        )
+    return f": {models_text(row)}, assurance of {row['assurance']:.0%}"
+
+
+def _said(own: pd.DataFrame) -> list[dict]:
+    """Return the rows whose sentence is printed: one for each structure and, of curves in a table, each obstacle."""
+    rows = own.to_dict("records")
+    if len(rows) == 1:
+        return rows
+    if rows[0]["question"] in (DIFFERENCE, CROSSOVER):
+        by_structure = {row["structure"]: [r for r in rows if r["structure"] == row["structure"]] for row in rows}
+        return [
+            next(filter(reaches_assurance, of), next((r for r in reversed(of) if not r["refused"]), of[-1]))
+            for of in by_structure.values()
+        ]
+    obstacles = {(row["refused"], row["about"] == ONE_DRAW): row for row in reversed(rows)}
+    return [row for (refused, once), row in reversed(obstacles.items()) if refused or once]
+
+
+def _plans(own: pd.DataFrame) -> Table:
+    """Return the test cases by structure and number of trainings."""
+    names = {row["trainings"]: _each(row) for row in own.to_dict("records")}
+    grid = Table("Test cases", *names.values(), box=SIMPLE_HEAD, show_edge=False)
+    for structure, of in own.groupby("structure", sort=False):
+        cells = {row["trainings"]: _test_cases(row) for row in of.to_dict("records")}
+        grid.add_row(_named(structure), *(cells.get(trainings, "") for trainings in names))
     return grid
+
+
+def _each(row: dict) -> str:
+    if row["per_draw"] > 1:
+        return f"{row['trainings']} draws x {row['per_draw']}"
+    return counted(row["trainings"], "training") if row["trainings"] else "no plan"
+
+
+def _test_cases(row: dict) -> str:
+    cases = "–" if row["refused"] else f"{row['cases']:,.0f}"
+    if not row["refused"] and not reaches_assurance(row):
+        cases = f"> {cases}"
+    return cases if pd.isna(row["hours"]) else f"{cases} ({row['hours']:.1f} h)"
+
+
+def _by_model(own: pd.DataFrame) -> Table:
+    """Return the labelled cases, or what more of them bring, by structure and model."""
+    models = list(dict.fromkeys(own["a"]))
+    grid = Table("Structure", *models, box=SIMPLE_HEAD, show_edge=False)
+    for structure, of in own.groupby("structure", sort=False):
+        cells = {row["a"]: _reached(row) if row["question"] == SCORE else _gained(row) for row in of.to_dict("records")}
+        grid.add_row(_named(structure), *(cells.get(model, "") for model in models))
+    return grid
+
+
+def _reached(row: dict) -> str:
+    if pd.isna(row["cases"]):
+        return "–"
+    largest = row["n_train"]
+    if np.isinf(row["cases"]):
+        return f"none up to {largest * (1 if row['refused'] else FARTHEST):.0f}"
+    ends = [f"{end:.0f}" if np.isfinite(end) else "?" for end in (row["ci_low"], row["ci_high"])]
+    more = row["cases"] - largest
+    beside = f"{more:.0f} more" if more > 0 else "reached already"
+    return f"{row['cases']:.0f} ({ends[0]} to {ends[1]}), {beside}"
+
+
+def _gained(row: dict) -> str:
+    if row["refused"]:
+        return "–"
+    places = 2 if unit(row["metric"]) else 3
+    estimate, low, high, gain = (f"{row[name]:.{places}f}" for name in ("estimate", "ci_low", "ci_high", "gain"))
+    return f"{estimate} ({low} to {high}), {'' if gain.startswith('-') else '+'}{gain}"

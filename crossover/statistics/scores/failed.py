@@ -61,11 +61,19 @@ def without(table: pd.DataFrame, failed: pd.DataFrame, place: Sequence[str] = PL
     return table[~pd.MultiIndex.from_frame(table[place]).isin(pd.MultiIndex.from_frame(failed[place]))]
 
 
-def in_words(failed: pd.DataFrame) -> str:
-    """Name the failed cases by model: "scratch in p7 (score 0); tuned in p1, p2 and 3 more (no prediction)"."""
+def in_words(failed: pd.DataFrame, structures: bool = False) -> str:
+    """Name the failed cases by model: "scratch in p7 (score 0); tuned in p1, p2 and 3 more (no prediction)".
+
+    Args:
+        structures: name these too, as of a mean over them: "scratch in p7 (score 0 in tumour)".
+    """
+    by = ["family", "why", "structure"]
+    case = failed.groupby([*by[:2], "named"], sort=False)["structure"]
+    joined = case.transform(lambda own: first_few(list(own.unique()), _NAMED)) if structures else ""
     named = []
-    for (family, why), own in failed.groupby(["family", "why"], sort=False):
-        named.append(f"{family} in {first_few(list(own['named'].unique()), _NAMED)} ({why})")
+    for (family, why, structure), own in failed.assign(structure=joined).groupby(by, sort=False):
+        what = f"{why} in {structure}" if structure else why
+        named.append(f"{family} in {first_few(list(own['named'].unique()), _NAMED)} ({what})")
     return "; ".join(named)
 
 

@@ -47,8 +47,8 @@ ADVICE = {
 """Why no plan settles a crossover, and what to do about it."""
 PLANNING = [
     "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
-    "trainings", "per_draw", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low",
-    "gain_high", "confidence", "hours", "refused", "statement",
+    "trainings", "per_draw", "cases", "there", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain",
+    "gain_low", "gain_high", "confidence", "hours", "refused", "statement",
 ]  # fmt: skip
 TRAININGS = (1, 3, 5, 10)
 MOST_TRAININGS = 100
@@ -214,7 +214,8 @@ def as_table(rows: Sequence[dict]) -> pd.DataFrame:
     """Return rows as a table with the columns `PLANNING`, each with its statement.
 
     `trainings` is 0 where none are asked about. `per_draw` says how often each draw of the labelled cases has to be
-    trained, as in the pilot, where `trainings` are draws; 1 where each training counts for itself.
+    trained, as in the pilot, where `trainings` are draws; 1 where each training counts for itself. `there` are the
+    pilot's test cases; empty where only a new study is asked about.
     """
     table = completed(pd.DataFrame(rows).reindex(columns=PLANNING))
     table["statement"] = [statement(row) for row in table.to_dict("records")]
@@ -240,10 +241,31 @@ def statement(row: dict) -> str:
         NEXT: _brings,
     }[row["question"]]
     hours = row["hours"]
-    cost = f" ({hours:.1f} hours of annotation)" if pd.notna(hours) and hours else ""
+    more = _more(row)
+    of_more = f", {hours / row['cases'] * more:.1f} of these for the {more} more" if more and pd.notna(hours) else ""
+    cost = f" ({hours:.1f} hours of annotation{of_more})" if pd.notna(hours) and hours else ""
     once = row["about"] == ONE_DRAW and pd.notna(row["ci_low"])
     draw = f"; {ONE_DRAW} of the labelled cases: add {SECOND_DRAW}" if once else ""
-    return say(row) + cost + draw
+    return say(row) + _beside_pilot(row) + cost + draw
+
+
+def _more(row: dict) -> int:
+    """Return how many test cases a plan of a given difference needs beyond the pilot's; 0 where it isn't known."""
+    there = row.get("there", np.nan)
+    if row["question"] != DIFFERENCE or pd.isna(there) or not row["given"] or not reaches_assurance(row):
+        return 0
+    return max(int(row["cases"] - there), 0)
+
+
+def _beside_pilot(row: dict) -> str:
+    """Return what the pilot's own test cases are in a plan that settles a difference; "" where nothing tells."""
+    there = row.get("there", np.nan)
+    if row["question"] != DIFFERENCE or pd.isna(there) or not reaches_assurance(row):
+        return ""
+    if not row["given"]:
+        return f", of a new study: the {there:.0f} here, which found it, can't count for it"
+    more = _more(row)
+    return f": {more} more than the {there:.0f} here" if more else f": no more than the {there:.0f} here"
 
 
 def models_text(row: dict) -> str:
@@ -306,7 +328,9 @@ def _reaches(row: dict) -> str:
             f"no number of labelled cases up to {farthest:.0f} brings {row['a']} to {target} with an "
             f"assurance of {row['assurance']:.0%}, and beyond it nothing is said{why}"
         )
-    text = f"{row['a']} reaches {target} with {row['cases']:.0f} labelled cases, with an "
+    more = row["cases"] - largest
+    beside = f"{more:.0f} more than its {largest:.0f}" if more > 0 else f"already reached with its {largest:.0f}"
+    text = f"{row['a']} reaches {target} with {row['cases']:.0f} labelled cases ({beside}), with an "
     text += f"assurance of {row['assurance']:.0%}"
     ends = [f"{end:.0f}" if np.isfinite(end) else "more than can be told" for end in (row["ci_low"], row["ci_high"])]
     text += f" ({row['confidence']:.0%} interval {ends[0]} to {ends[1]})"
@@ -324,7 +348,7 @@ def _brings(row: dict) -> str:
     return (
         f"{text} would bring {row['a']} to about {_with_unit(estimate, row)}, an extrapolation "
         f"({row['confidence']:.0%} interval {low} to {high}): a {'change' if turned(row['metric']) else 'gain'} of "
-        f"{_with_unit(gain, row)} ({gain_low} to {gain_high})"
+        f"{_with_unit(gain, row)} ({gain_low} to {gain_high}) over the fitted curve"
     )
 
 

@@ -29,6 +29,7 @@ from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.patients import by_patient
 from crossover.statistics.scores.patients import notes as of_patients
 from crossover.statistics.scores.scales import SHARE, direction, scale
+from crossover.statistics.study_planning.assurance import Pilot
 from crossover.statistics.study_planning.planning import (
     DRAWS,
     Rules,
@@ -37,10 +38,16 @@ from crossover.statistics.study_planning.planning import (
     differences,
     next_cases,
     pilot_of_pair,
+    reaches_assurance,
     scores_reached,
 )
 
 NEXT_CASES = 10
+_OF_ONE = "; files of one model's sizes and trainings are named as scratch-n20-r1=PATH"
+_WHICH_PLAN = (
+    "a plan with the failed cases is for a new study in which as many fail and count; one without them is for a study "
+    "in which they don't fail, as where a file was only lost"
+)
 FOUND_NOTHING = 0.05
 """Scores below it, on a scale from 0 to 1, are those of a model that does not find the structure."""
 
@@ -53,7 +60,7 @@ class Question:
         difference: the true one to be settled; None for that of the pilot or the means.
         reach: a score to be reached, or a distance; None for none. more: labelled cases beyond the
             largest size; None for `NEXT_CASES` where there are several sizes.
-        models: two families; the table's two where it has no more.
+        models: two families; the table's two where it has no more, else the two with the best means.
         size: the n_train at which they are compared; None for the largest that both have.
         structure: "" for each, and for each case's mean over them; "all" for this mean alone.
         missing: what is done with predictions that a model lacks, as in a comparison (`scores.missing`).
@@ -90,20 +97,19 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         for option, (name, there) in known.items()
         if name not in there
     ]
-    asked = len({*question.models}) if question.models else len(families)
-    if asked != 2 or len(question.models) not in (0, 2):
-        findings.append(
-            f"--model names the two models to compare; there are {', '.join(families)}"
-            + ("; files of one model's sizes and trainings are named as scratch-n20-r1=PATH" if asked > 2 else "")
-        )
+    if not question.models and len(families) == 1 and question.difference is not None:
+        findings.append(f"--difference is one of two models; there is one, {families[0]}{_OF_ONE}")
+    if question.models and len({*question.models}) != 2:
+        findings.append(_which_models(families))
     if findings:
         raise TableError("\n".join(findings))
     rows, failed, notes = _asked_about(table, question)
-    pair = tuple(question.models or reversed(families))  # the later minus the first, as in a comparison
+    pair, chosen_by = _pair(rows, question, families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
-    size = question.size if question.size is not None else max(set.intersection(*trained), default=None)
-    if size is None or not all(size in own or own == {0} for own in sizes):
+    shared = set.intersection(*trained) if trained else set()
+    size = question.size if question.size is not None else max(shared, default=None)
+    if pair and (size is None or not all(size in own or own == {0} for own in sizes)):
         raise TableError(_sizes_of(pair, sizes, question.size))
     chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
     if (question.reach is not None or question.more is not None) and _with_several_sizes(rows).empty:
@@ -113,12 +119,49 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
             "scratch-n5=PATH, or in a table's column n_train"
         )
     runs = with_runs(rows)
-    found, of_pair = _by_pair(runs, question, chosen)
+    found, of_pair = _by_pair(runs, question, chosen) if pair else ([], [])
     curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
-    tells = [*_tells_nothing(rows, question.metric, pair), *_rests_on(runs, failed, question.metric, chosen)]
-    return as_table([*found, *curves]), [*tells, *of_pair, *notes, *more]
+    tells = [*chosen_by, *_tells_nothing(rows, question.metric, pair), *_rests_on(runs, failed, question, chosen)]
+    return as_table([*found, *curves]), [*tells, *of_pair, *more, *notes]
+
+
+def _which_models(families: Sequence[str]) -> str:
+    such = f", such as --model {families[1]} --model {families[0]}" if len(families) > 1 else ""
+    return f"--model names the two models to compare; there are {', '.join(families)}{such}{_OF_ONE}"
+
+
+def _pair(rows: pd.DataFrame, question: Question, families: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the two models whose difference is planned for, and a note of how they were chosen among several.
+
+    None where there is one model of several sizes, of which labelled cases can be planned alone.
+
+    Raises:
+        TableError: nothing tells which two, or there is nothing to plan for one model.
+    """
+    if question.models or len(families) == 2:
+        return tuple(question.models or reversed(families)), []  # the later minus the first, as in a comparison
+    if len(families) == 1 and not _with_several_sizes(rows).empty:
+        return (), []
+    sign = direction(question.metric)
+    if len(families) == 1 or not sign:
+        raise TableError(_which_models(families))
+    trained = rows.groupby("n_train")["family"].nunique()
+    size = trained[trained > 1].index.max() if question.size is None else question.size
+    here = rows[rows["n_train"].isin([0, size])]
+    whole = here[here["structure"] == POOLED] if (here["structure"] == POOLED).any() else here
+    means = whole.groupby("family")[question.metric].mean() * sign
+    if len(means) < 2:
+        own = [set(rows.loc[rows["family"] == family, "n_train"]) for family in families]
+        raise TableError(_sizes_of(families, own, question.size))
+    best = set(means.sort_values(kind="stable").index[-2:])
+    pair = tuple(name for name in reversed(families) if name in best)
+    at = f" at n = {size}" if size > 0 else ""
+    return pair, [
+        f"the difference of {pair[0]} and {pair[1]} is planned for, which have the best means{at} of {len(families)} "
+        "models; for two others: --model NAME --model NAME"
+    ]
 
 
 def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -149,14 +192,17 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
     return rows, failed, [*notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
 
 
-def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, metric: str, pair: tuple) -> list[str]:
-    """Return for each structure on how many failed cases the SD of a plan rests, and what it is without them.
+def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, question: Question, pair: tuple) -> list[str]:
+    """Return for each structure on how many failed cases the SD of a plan rests, and SD and plan without them.
 
     Args:
         runs: scores with their mean over the structures, of `metrics_table.with_runs`.
         failed: of `failed.failed_cases`. pair: (family, n_train) of both.
     """
-    notes = []
+    notes: list[str] = []
+    if not pair:
+        return notes
+    metric = question.metric
     failed = of_pair(failed, [family for family, _ in pair], max(n for _, n in pair))
     for structure in dict.fromkeys(runs["structure"]):
         mean = structure == POOLED
@@ -165,20 +211,31 @@ def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, metric: str, pair: tuple
         rest = without(rows, own, ("cohort", "case") if mean else PLACE)
         if own.empty or rest.empty:
             continue
-        pilots = [
+        found = [
             pilot_of_pair(TrainedScores(part, metric), Spreads(part, metric), structure, *pair)
             for part in (rows, rest)
             if {family for family, _ in pair} <= set(part["family"])
         ]
-        sds = [f"{pilot.cases.value**0.5:.3g}" for pilot in pilots if pilot]
-        if len(sds) == 2:
+        pilots = [pilot for pilot in found if pilot]
+        if len(pilots) == 2:
+            sds = [f"{pilot.cases.value**0.5:.3g}" for pilot in pilots]
             name, count = MEAN_NAME if mean else structure, number_of(own)
             notes.append(
                 f"{name}: the SD of the difference between cases, {sds[0]}, rests on {counted(count, 'failed case')}, "
-                f"{in_words(own)}; without {in_place_of(own)}, the SD is {sds[1]}, and the plan has "
-                "another number of cases"
+                f"{in_words(own, mean)}; without {in_place_of(own)}, the SD is {sds[1]}, and "
+                f"{_plan(pilots[1], question)}"
             )
-    return notes
+    return [*notes, _WHICH_PLAN] if notes else []
+
+
+def _plan(pilot: Pilot, question: Question) -> str:
+    """Return in a few words the plan of a pilot's difference with the fewest trainings."""
+    rows = differences(pilot, {"per_draw": 1}, question.difference, question.rules)
+    row = next(filter(reaches_assurance, rows), None)
+    if row is None:
+        return "no plan settles the difference either"
+    each = f" with {counted(row['trainings'], 'training')} of each" if pilot.training else ""
+    return f"the plan is {row['cases']:.0f} test cases{each}"
 
 
 def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list[str]:
@@ -231,6 +288,7 @@ def _by_pair(rows: pd.DataFrame, asked: Question, pair: tuple, open_only: bool =
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
         place |= {"a": pair[0][0], "b": pair[1][0], "n_train": max(pair[0][1], pair[1][1])}
         place |= {"per_draw": averaged(rows, rows["run"], [family for family, _ in pair])}
+        place |= {} if open_only else {"there": pilot.count}  # a study's report asks about a new study
         found += differences(pilot, place, asked.difference, asked.rules)
         if pilot.training and not pilot.own:
             notes.add(
@@ -262,7 +320,7 @@ def _by_curves(
         scores = panel(draws_as_trainings(own), asked.metric)
         drawn_means = resample(scores, DRAWS)
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
-        if set(pair) <= set(scores.families) and (open_yet or not first):
+        if pair and set(pair) <= set(scores.families) and (open_yet or not first):
             places = scores.families.index(pair[0]), scores.families.index(pair[1])
             per_draw = averaged(own, own.get("draw", own["replicate"]), pair)
             at_sizes, note = _crossing(scores, drawn_means, asked, places, place | {"per_draw": per_draw})
@@ -301,12 +359,15 @@ def _crossing(
     if planned := crossings(scores, drawn, pair, place | {"n_train": 0}, asked.rules):
         return planned, ""
     row = crossover(scores, drawn, pair, asked.rules.confidence, asked.rules.alpha)
-    return [], f"the pilot itself settles the crossover: {row['statement']}" if row else ""
+    return [], f"the pilot itself settles the crossover, by tests of this pair alone: {row['statement']}" if row else ""
 
 
 def _sizes_of(pair: Sequence[str], sizes: Sequence[set], asked: int | None) -> str:
     listed = "; ".join(
         f"{family} has {', '.join(map(str, sorted(own)))}" for family, own in zip(pair, sizes, strict=True)
     )
-    wanted = "no size in common" if asked is None else f"not both n_train {asked} (--size)"
-    return f"{' and '.join(pair)} have {wanted}: {listed}"
+    models = " and ".join(pair)
+    if asked is None:
+        return f"{models} have no size in common: {listed}"
+    which = f"{models} have not both" if len(pair) == 2 else "no two models have"
+    return f"{which} n_train {asked} (--size): {listed}"
