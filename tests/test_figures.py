@@ -22,6 +22,7 @@ from crossover.analyses.figures.anatomy import view
 from crossover.analyses.registry import caption
 from crossover.report.answers import from_scores
 from crossover.report.page import StudyResults, render
+from crossover.statistics.differences.repeated import pairwise
 from crossover.study.config import load_study
 from crossover.study.families import baseline, compared, families, references
 from crossover.study.plan import plan
@@ -216,7 +217,7 @@ def frames(study: Study) -> dict[str, pd.DataFrame]:
     return {
         "metrics": metrics, "summary": simulated_summary(metrics, study), "anova": anova,
         "tukey": tukey, "icc": simulated_icc(study), "splits": simulated_splits(study),
-        "published": simulated_published(study),
+        "published": simulated_published(study), "pairwise": pairwise(metrics, "dsc", 0.05, "independent", tukey),
     }  # fmt: skip
 
 
@@ -554,32 +555,42 @@ def test_findings_follow_the_tables(study, frames):
     summary.loc[summary["family"] == scratch, "mean"] = 0.2
     label = style.family_label(study, other)
     for p, words in ((0.5, "not shown to differ"), (0.0001, "a higher mean")):
-        tukey = frames["tukey"].assign(p=p)
-        answer = from_scores(summary, tukey, study, structure)
+        tests = frames["pairwise"].assign(p=p)
+        answer = from_scores(summary, tests, study, structure)
         said = [s for s in answer.sentences if label in s]
         assert words in said[0] and str(study.sizes[-1]) in said[0]
         best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
         assert best == [label] * len(study.sizes)
     shelf = references(study)[0]
     summary.loc[summary["family"] == shelf, "mean"] = 0.95
-    answer = from_scores(summary, tukey, study, structure)
+    answer = from_scores(summary, tests, study, structure)
     best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
     assert best == [style.family_label(study, shelf)] * len(study.sizes)
     distances = summary[summary["metric"] == "dsc"].assign(metric="hd95_mm")
     distances.loc[distances["family"] == scratch, "mean"] = 0.01
-    answer = from_scores(distances, tukey, of_distances(study), structure)
+    answer = from_scores(distances, tests, of_distances(study), structure)
     best = [row[answer.summary.head.index("Lowest mean")] for row in answer.summary.rows]
     assert best == [style.family_label(study, scratch)] * len(study.sizes)
+
+
+def test_a_sentence_beside_the_answer_rests_on_the_tests_behind_the_answer(study, frames):
+    """It was Tukey's test, which takes the cases of two models for different ones: the two contradicted each other."""
+    structure = next(iter(study.structures))
+    for p, words in ((0.001, "mean DSC than"), (0.3, "was not shown to differ from"), (np.nan, None)):
+        tests = frames["pairwise"].assign(p=p)
+        told = from_scores(frames["summary"], tests, study, structure).sentences
+        told = [text for text in told if "each size by itself" in text]
+        assert all(words in text and "p <" not in text for text in told) and bool(told) == (words is not None)
 
 
 def test_where_all_means_are_equal_none_is_the_highest(study, frames):
     structure, other = next(iter(study.structures)), compared(study)[1]
     summary = frames["summary"].assign(mean=0.0)
-    level = from_scores(summary, frames["tukey"], study, structure).summary
+    level = from_scores(summary, frames["pairwise"], study, structure).summary
     at = level.head.index("Highest mean")
     assert {row[at] for row in level.rows} == {"all equal"}
     summary.loc[summary["family"].isin([other, baseline(study)]), "mean"] = 0.5
-    two = from_scores(summary, frames["tukey"], study, structure).summary
+    two = from_scores(summary, frames["pairwise"], study, structure).summary
     assert all(
         {*row[at].split(", ")} == {style.family_label(study, f) for f in (other, baseline(study))} for row in two.rows
     )

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.captions import best_run
-from crossover.analyses.figures.subgroups import tukey_p
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import NOT_SUPPORTED, SUPPORTED, judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value, points, quoted
@@ -15,7 +15,6 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
 from crossover.report.table_layout import table
-from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import direction
 from crossover.study.chains import (
@@ -66,9 +65,9 @@ BETTER, WORSE = style.OKABE_ITO[:2]
 def answers(results: StudyResults) -> Iterator[Answer]:
     """Return what each kind of comparison that the study has says: of scores, of pairs on the same cases, of chains."""
     study, frames = results.study, results.frames
-    if {"summary", "tukey"} <= frames.keys():
+    if {"summary", "pairwise"} <= frames.keys():
         for structure in study.structures:
-            yield from_scores(frames["summary"], frames["tukey"], study, structure)
+            yield from_scores(frames["summary"], frames["pairwise"], study, structure)
     structures = results.frame("structures")
     if "paired" in frames and len(structures):
         yield from_pairs(structures, frames["paired"], results.frame("training_time_saved"), study)
@@ -76,21 +75,21 @@ def answers(results: StudyResults) -> Iterator[Answer]:
         yield from_chains(results)
 
 
-def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, structure: str) -> Answer:
-    """Compare each strategy with training from scratch at each size, by Tukey's test; and references.
+def from_scores(summary: pd.DataFrame, pairwise: pd.DataFrame, study: Study, structure: str) -> Answer:
+    """Compare each strategy with training from scratch at each size, by the tests behind the answer; and references.
 
-    The table has for each size the families with the best mean on the target's test cases, and Tukey's p of the first.
+    The table has for each size the families with the best mean on the target's test cases, and the p of the first.
+
+    Args:
+        pairwise: of `differences.repeated.pairwise`.
     """
     metric, scratch = study.statistics.metric, baseline(study)
     best_mean = "Highest mean" if direction(metric) > 0 else "Lowest mean"
     rows = main_rows(summary, study)
     rows = rows[rows["metric"].eq(metric) & rows["structure"].eq(structure)]
     here = rows[rows["test_set"] == study.target].set_index(["family", "n_train"])
-    tests = of_models(tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)])
-
-    def p(family: str, n: int) -> float:
-        pair = (here.at[(name, n), "model"] for name in (family, scratch))
-        return tukey_p(tests[tests["n_train"] == n], *pair)
+    tests = pairwise[pairwise["test_set"].eq(study.target) & pairwise["structure"].eq(structure)]
+    p_of = {(row.n_train, frozenset((row.family_a, row.family_b))): row.p for row in tests.itertuples()}
 
     asked = [f for f in main_question(study) if families(study)[f].sized]
     sides: dict[str, dict[str, list[int]]] = {}
@@ -109,12 +108,13 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
         if scratch is not None and scratch in sized.index:
             label = style.family_label(study, scratch)
             line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
-            line[f"Tukey p against {label}"] = p_value(p(best, n)) if best in sized.index and not none else ""
+            line[f"p against {label}"] = "" if none else p_value(p_of.get((n, frozenset((best, scratch)))))
             for family in sized.index.intersection(asked).difference([scratch]):
+                p = p_of.get((n, frozenset((family, scratch))), np.nan)
                 higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
-                side = "higher" if higher else "lower"
-                side = side if p(family, n) < study.statistics.alpha else "level"
-                sides.setdefault(family, {}).setdefault(side, []).append(n)
+                side = "level" if p >= study.statistics.alpha else "higher" if higher else "lower"
+                if pd.notna(p):  # of one test case there is no test
+                    sides.setdefault(family, {}).setdefault(side, []).append(n)
         lines.append(line)
     said = statements(
         study, "against_scratch", structure=study.structures[structure].label,
