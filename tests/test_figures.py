@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import warnings
 from itertools import combinations
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,11 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
+from crossover.analyses.figures import flow, learning_curves, overlays, performance, reliability, style, subgroups
 from crossover.analyses.figures.anatomy import view
 from crossover.analyses.registry import caption
 from crossover.report.answers import from_scores
@@ -667,6 +669,50 @@ def test_subgroups_show_the_replicates_of_each_test_set(repeated):
     own = own[own["family"].isin(compared(study)) & own["n_train"].isin(study.sizes)]
     means = own.groupby(["family", "n_train", "replicate"])["dsc"].mean()
     assert sorted(y for _, y in drawn_points(figure.axes[0])) == pytest.approx(sorted(means))
+
+
+MANY = 12
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Study:
+    """Twelve strategies with sizes, none with a colour of its own."""
+    study = load_study("uterus", "paper")
+    known = {name: s for name, s in study.strategies.items() if not s.sized}
+    model = study.strategies[families(study)[baseline(study)].strategy]
+    known |= {f"m{i}": model.model_copy(update={"label": f"Method {i}"}) for i in range(MANY)}
+    figures = study.figures.model_copy(update={"colours": {}})
+    return study.model_copy(update={"strategies": known, "figures": figures, "sizes": [4, 16, 64]})
+
+
+def test_marks_of_many_families_stand_at_their_own_size_and_inside_the_axes(crowded):
+    """They stood beside the next size, and outside."""
+    metrics = simulated_metrics(crowded)
+    summary, (_, tukey) = simulated_summary(metrics, crowded), simulated_tests(metrics, crowded)
+    structure = next(iter(crowded.structures))
+    figure = subgroups.draw(summary, tukey, crowded, structure, metrics)
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == len(crowded.sizes)]
+    assert len(lines) == MANY
+    for line in lines:
+        assert list(np.asarray(line.get_xdata()).round()) == [0, 1, 2] and line.get_xdata()[0] > -0.5
+    assert len({line.get_xdata()[0].round(6) for line in lines}) == MANY
+
+    fitted = simulated_points(metrics, crowded)
+    with warnings.catch_warnings(action="ignore"):  # there is no pair to draw
+        axes = learning_curves.draw(metrics, fitted, NO_CROSSOVER, crowded, structure).axes[0]
+    low, high = axes.get_xlim()
+    points = [x for c in axes.collections if isinstance(c, PathCollection) for x in c.get_offsets()[:, 0]]
+    assert len(points) == MANY * len(crowded.sizes) and low < min(points) < max(points) < high
+
+
+def simulated_points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Means as learning curves, without intervals."""
+    rows = metrics[metrics["cohort"].eq(study.target) & (metrics["n_train"] > 0)]
+    rows = rows.groupby(["family", "n_train", "structure"], as_index=False)["dsc"].mean()
+    return rows.assign(test_set=study.target, fitted_monotone=rows["dsc"], fit_low=np.nan, fit_high=np.nan)
+
+
+NO_CROSSOVER = pd.DataFrame(columns=["test_set", "structure", "ahead", "overtakes"])
 
 
 def test_a_cohort_without_test_cases_has_no_panel_and_is_not_counted(repeated):

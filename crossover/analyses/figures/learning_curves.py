@@ -52,7 +52,8 @@ LEAST_MM, LEAST_ALONE_MM, AROUND_MM = 38.0, 59.0, 17.0
 """The least height of a structure of several and of one alone, and what the rows of pairs need beyond their own."""
 TITLE_MM, LEGEND_MM = 5.0, 14.0
 """The titles above the first structure; the labels of the axes and the legend below the last."""
-OFFSET = 0.012  # of log2 n for each family, so that points of equal height are told apart
+OFFSET, GROUP = 0.012, 0.1
+"""Shares of the range of log2 n: between two families, so that points of equal height are told apart, and for all."""
 
 
 def make(given: Inputs, study: Study) -> Figure:
@@ -205,7 +206,7 @@ def _curves(axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, names: list[
     sizes = curves["n_train"]
     place = {family: i - (len(names) - 1) / 2 for i, family in enumerate(names)}
     points = points[points["family"].isin(names)]
-    shift = 2 ** (points["family"].map(place) * OFFSET * np.log2(sizes.max() / sizes.min()))
+    shift = 2 ** (points["family"].map(place) * min(OFFSET, GROUP / len(names)) * np.log2(sizes.max() / sizes.min()))
     markers = dict(zip(names, style.markers_of(study, names), strict=True))
     sns.scatterplot(points, x=points["n_train"] * shift, y=study.statistics.metric, s=13, zorder=4,
                     markers=markers, edgecolor=style.INK, linewidth=0.4, **looks)  # fmt: skip

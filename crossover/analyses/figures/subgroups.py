@@ -44,7 +44,8 @@ ANALYSIS = Analysis(
 )
 
 ROW_MM = 3.8  # of a line of marks
-APART = 0.16  # between families, of the 1 between sizes
+APART, GROUP = 0.16, 0.84  # between families, of the 1 between sizes; what many families share of it
+BESIDE = 0.375  # from a family's mark to those of its replicates, of what is between families
 STRONG = 0.001
 """The second threshold of the marks, beside the study's alpha."""
 
@@ -208,18 +209,19 @@ def _curves(axes: Axes, tables: Tables, study: Study) -> None:
     names = compared(study)
     rows = tables.summary[tables.summary["family"].isin(names)]
     rows = style.with_interval(rows[rows["n_train"].isin(study.sizes)], "mean")
-    sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=APART * (len(names) - 1), ax=axes,
+    apart = min(APART, GROUP / len(names))
+    sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=apart * (len(names) - 1), ax=axes,
                   **style.GIVEN, **style.family_hues(study, names), linewidth=1.1,
                   markers=style.markers_of(study, names), markersize=4.2, markeredgewidth=0, legend=False,
                   linestyles=[style.family_line(study, f) for f in names], err_kws={"linewidth": 0.9})  # fmt: skip
     axes.set(xlabel="", ylabel="")
     for i, family in enumerate(names):
-        shift = (i - (len(names) - 1) / 2) * APART
+        shift = (i - (len(names) - 1) / 2) * apart
         x = [position + shift for position in range(len(study.sizes))]
         own = tables.each[tables.each["family"] == family]
         for position, n in zip(x, study.sizes, strict=True):
             means = replicate_means(own[own["n_train"] == n], study.statistics.metric)
-            style.replicate_points(axes, position + 0.06, means, family, study)
+            style.replicate_points(axes, position + BESIDE * apart, means, family, study)
         printed = tables.published[tables.published["family"] == family]
         for row in printed[printed["n_train"].isin(study.sizes)].itertuples():
             axes.plot(study.sizes.index(row.n_train) + shift, row.mean, **_hollow(study, family))
