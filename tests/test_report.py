@@ -354,6 +354,13 @@ def test_the_first_page_says_how_often_models_were_trained_and_on_how_many_draws
         assert ("used the same cases: nothing shows how much another draw" in sure) == told
 
 
+def test_that_patients_have_several_cases_is_a_sentence_apart_from_the_next():
+    """The next one's hyphen stood in it: "... interval and test.- Every model ..."."""
+    sure = [s.text for s in how_sure(results(**scores(replicates=3)))]
+    both = [text for text in sure if "Tested on" in text or "trained 3 times" in text]
+    assert len(both) == 2 and both[0].endswith("interval and test."), both
+
+
 def test_the_first_page_says_which_training_patients_the_draws_share():
     """The spread of draws that are all of the same patients doesn't tell what other patients would give."""
     tables, largest = scores(replicates=2), STUDY.sizes[-1]
