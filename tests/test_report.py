@@ -622,6 +622,20 @@ def test_tables_sort_by_the_numbers_that_cells_begin_with():
 
 # ---- a study that follows no paper
 
+WITH_A_PAPER = {
+    "patients_of_the_paper", "stated_gains", "claims", "disagreement", "scores", "does_not_follow", "may_be_false",
+    "audit",
+}  # fmt: skip
+"""Entries that only a study with a paper, or with its numbers, has."""
+
+
+def test_no_entry_speaks_of_a_paper_where_there_may_be_none():
+    text = (Path(page.__file__).parent / "prose.j2").read_text()
+    _, *parts = re.split(r"^## (\w+)\n", text, flags=re.MULTILINE)
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        without = re.sub(r"\{%-? if study\.paper.*?endif -?%\}|\{[{%].*?[%}]\}", "", body, flags=re.DOTALL)
+        assert name in WITH_A_PAPER or not re.search(r"\bpapers?\b", without), name
+
 
 def test_a_study_without_a_paper_is_not_measured_by_one(tmp_path):
     own = STUDY.model_copy(update={"paper": None, "published": None, "scale": "smoke"})
