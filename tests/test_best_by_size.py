@@ -285,6 +285,29 @@ def test_structures_that_are_alike_have_one_sentence():
     ]
 
 
+def test_a_structure_without_results_is_named_and_not_counted():
+    """The answer was said to be that of each structure."""
+    whole = organs(0.5, 0.5, 0.5, 0.5, pooled=0.4)
+    table = whole.frames["pairwise"]
+    frames = whole.frames | {"pairwise": table[table["structure"] != next(iter(ORGANS.structures))]}
+    assert answer_in_short(of(ORGANS, **frames)) == [
+        "On average over the 3 structures that have results and for each of them: with 8 labelled cases, these data "
+        "can't say whether to fine-tune or train from scratch.",
+        "Brain stem has no results of two strategies on the same cases and is not part of the answer.",
+    ]
+
+
+def test_what_one_structure_alone_lacks_is_told_of_it():
+    table = organs(0.5, 0.5, 0.5, 0.5, pooled=0.4).frames
+    more = [table[name].assign(n_train=20) for name in ("pairwise", "paired")]
+    first = next(iter(ORGANS.structures))
+    third = pairs(ORGANS, (20, "source", "scratch", 0.0, 0.6), structure=first)
+    less = pd.concat([more[0][more[0]["structure"] != first], third])
+    frames = {"pairwise": pd.concat([table["pairwise"], less]), "paired": pd.concat([table["paired"], more[1]])}
+    lacks = [text for text in answer_in_short(of(ORGANS, **frames)) if "has no result" in text]
+    assert lacks and all(text.startswith("Brain stem: “") for text in lacks)
+
+
 def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes():
     shown = picture(of(pairwise=two(0.2, 0.8, 0.02)))
     assert shown.columns == ["4", "16", "64"]
