@@ -705,6 +705,19 @@ def test_marks_of_many_families_stand_at_their_own_size_and_inside_the_axes(crow
     assert len(points) == MANY * len(crowded.sizes) and low < min(points) < max(points) < high
 
 
+def test_where_two_models_were_not_compared_no_mark_stands(study, frames):
+    """It was the mark of two that are not shown to differ."""
+    structure = next(iter(study.structures))
+    tukey = frames["tukey"]
+    figures = [
+        subgroups.draw(frames["summary"], table, study, structure, frames["metrics"])
+        for table in (tukey.assign(p=0.4), tukey[tukey["n_train"] != study.sizes[0]].assign(p=0.4))
+    ]
+    marks = [sum(t.get_text() == "–" for axes in figure.axes for t in axes.texts) for figure in figures]
+    sizes = len(study.sizes)
+    assert marks[0] > 0 and marks[1] * sizes == marks[0] * (sizes - 1)
+
+
 def simulated_points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Means as learning curves, without intervals."""
     rows = metrics[metrics["cohort"].eq(study.target) & (metrics["n_train"] > 0)]

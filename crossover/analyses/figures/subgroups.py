@@ -254,6 +254,8 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
             colour = style.INK if text else "#b4b8bd"
             # an asterisk sits high in its line; the shift centres it in the row
             y = i + 0.22 if symbol == "*" and text else i
+            if pd.isna(p):  # nothing was compared
+                continue
             axes.text(position, y, text or "–", ha="center", va="center", size=7, color=colour)
     axes.set_ylim(max(len(pairs), 1) - 0.5, -0.5)
     labels = [f"{_short(study, a)} vs {_short(study, b)}" for a, b, _ in pairs]
