@@ -75,6 +75,16 @@ def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
     assert "none in the range" in told
 
 
+def test_an_open_interval_ends_at_the_last_size_that_both_strategies_have(frames):
+    """A crossover beyond 26 had its arrow beyond 256, where one of the two had no training at larger sizes."""
+    row = drawn.shown_pairs(frames["crossover"], STUDY).head(1)
+    row = row.assign(verdict="can't tell", n=np.inf, ci_low=13.0, ci_high=np.inf, n_largest=26)
+    right = drawn.draw(frames["metrics"], frames["learning_curves"], row, STUDY, "tumour").axes[1]
+    [arrow] = [line for line in right.lines if line.get_marker() == ">"]
+    [bar] = [line for line in right.lines if len(line.get_xdata()) == 2]
+    assert list(arrow.get_xdata()) == [26] and list(bar.get_xdata()) == [13, 26]
+
+
 def test_leads_that_change_more_than_once_are_told(frames):
     changed = frames["crossover"].assign(verdict=CHANGES)
     assert caption("learning_curves", frames | {"crossover": changed}, STUDY)[1].endswith("changes more than once.")

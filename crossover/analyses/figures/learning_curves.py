@@ -223,8 +223,11 @@ def _frame(axes: Axes, sizes: list[int], study: Study) -> None:
 def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study) -> None:
     _frame(axes, sizes, study)
     axes.set_xlabel("n from which the first stays ahead")
-    low_edge, high_edge = axes.get_xlim()
+    ends = axes.get_xlim()
     for y, row in enumerate(pairs.itertuples()):
+        # beyond the sizes of the pair, which may be fewer than those of the study
+        low_edge = ends[0] if row.n_smallest <= sizes[0] else row.n_smallest
+        high_edge = ends[1] if row.n_largest >= sizes[-1] else row.n_largest
         colour = style.family_colour(study, row.overtakes)
         low, high = max(row.ci_low, low_edge), min(row.ci_high, high_edge)
         if low < high:
