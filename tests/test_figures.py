@@ -738,7 +738,7 @@ def test_a_cohort_without_test_cases_has_no_panel_and_is_not_counted(repeated):
     assert len(titles) == 1 and titles[0].startswith(study.cohorts[target].label)
     cases = own["case"].nunique()
     shown = performance.draw(own, study, structure).axes[0].get_title(loc="left")
-    assert shown == f"All test cases ({cases}: {study.cohorts[target].label} {cases})"
+    assert shown == f"All test sets ({cases}: {study.cohorts[target].label} {cases})"
 
 
 def test_a_legend_has_the_columns_that_its_figure_has_room_for():

@@ -1,13 +1,15 @@
 """What the tables of a study say of its question: facts from the tables, sentences from `prose.j2`."""
 
 from collections.abc import Iterator
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
-from crossover.analyses.figures.captions import best_run
+from crossover.analyses.figures.captions import best_run, number_of
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import NOT_SUPPORTED, SUPPORTED, judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value, points, quoted
@@ -70,7 +72,7 @@ def answers(results: StudyResults) -> Iterator[Answer]:
             yield from_scores(frames["summary"], frames["pairwise"], study, structure)
     structures = results.frame("structures")
     if "paired" in frames and len(structures):
-        yield from_pairs(structures, frames["paired"], results.frame("training_time_saved"), study)
+        yield from_pairs(structures, frames["paired"], results.frame("training_time_saved"), study, frames)
     if {"chains", "gains", "contrasts"} <= frames.keys() and len(frames["chains"]):
         yield from_chains(results)
 
@@ -126,11 +128,18 @@ def from_scores(summary: pd.DataFrame, pairwise: pd.DataFrame, study: Study, str
     return Answer(label, said, table(pd.DataFrame(lines).fillna(""), study))
 
 
-def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Answer:
+def from_pairs(
+    structures: pd.DataFrame,
+    paired: pd.DataFrame,
+    savings: pd.DataFrame,
+    study: Study,
+    frames: Frames = MappingProxyType({}),
+) -> Answer:
     """Compare the main question's models in pairs on the same cases, at the largest size; tell the time saved.
 
     Args:
         structures: of `analyses.tables.structures`.
+        frames: of which `metrics` tell whether patients have several cases.
 
     The table has for each pair and size in how many structures the first is better, and how many p < alpha; of
     one structure its difference and p values instead of the counts.
@@ -138,6 +147,7 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
     largest, single = study.sizes[-1], len(study.structures) == 1
     models = structures[structures["kind"].eq("model") & structures["n_train"].eq(largest)]
     models = models[models["structure"].eq(POOLED) | single]
+    tested = number_of(structures.groupby("structure")["cases"].max(), frames, study)
     tests = structures[structures["kind"].eq("comparison") & structures["structure"].ne(POOLED)]
 
     def labels(*families: str) -> list[str]:
@@ -159,7 +169,7 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
             of = "p" if single else f"p < {study.statistics.alpha:g}"
             lines.append(line | {f"{of}, {test}": text for test, text in found.items()})
     means = [f"{number(r.mean)} for {quoted(style.family_label(study, r.a))}" for r in models.itertuples()]
-    said = statements(study, "pairs_of_models", means=means, models=models, pairs=pairs)
+    said = statements(study, "pairs_of_models", means=means, tested=tested, pairs=pairs)
     frame = pd.DataFrame(lines).fillna("")
     if len(study.sizes) == 1 and lines:
         frame = frame.drop(columns="n")

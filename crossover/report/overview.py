@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.analyses.figures.captions import left_out, warned
+from crossover.analyses.figures.captions import left_out, unit, warned
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.answers import chains_in_short
 from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests_on
@@ -80,7 +80,7 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     yield from (LinkedSentence(text, "tests") for text in ([] if only_runs(study) else rests_on(results)))
     said = statements(
         study, "how_sure", patients=sum(by_cohort.values()), cases=len(_tested(results)), tested=tested,
-        **_trainings(metrics), missing=results.frame("missing"),
+        **_trainings(metrics), **_labelled(results), missing=results.frame("missing"),
         judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
     yield from map(LinkedSentence, [*said, *_shared_by_draws(results)])
@@ -89,6 +89,13 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     claims = results.frame("claims")
     if len(claims):
         yield LinkedSentence(verdicts_sentence(claims), "claims")
+
+
+def _labelled(results: StudyResults) -> dict[str, int]:
+    """Return how many training patients the target has, and how many cases these have."""
+    splits = results.frame("splits", "cohort", "case", "part", "patient")
+    own = splits[splits["cohort"].eq(results.study.target) & splits["part"].eq("train")]
+    return {"training_patients": own["patient"].nunique(), "labelled": own["case"].nunique()}
 
 
 def _trainings(metrics: pd.DataFrame) -> dict[str, Any]:
@@ -142,7 +149,7 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     study, plans = results.study, results.frame("planning")
     if plans.empty or only_runs(study):
         return
-    plans = completed(plans)
+    plans = completed(plans).assign(tested=f"{unit(results.frames)}s")
     label = {family: quoted(style.family_label(study, family)) for family in families(study)}
     rows = plans.assign(a=plans["a"].map(label), b=plans["b"].map(label)).to_dict("records")
     settling = [row for row in rows if row["question"] in (CROSSOVER, DIFFERENCE)]

@@ -72,7 +72,7 @@ def caption(frames: Frames, study: Study) -> str:
     )
     if curves.empty:
         return ""
-    confidence = f"{study.statistics.confidence:.0%}"
+    confidence, tested_on = f"{study.statistics.confidence:.0%}", curves.groupby("structure")["patients"].max()
     counts = _trainings(frames["metrics"], study)
     counts = counts if len(counts) else curves["replicates"]
     trainings = int(counts.min())
@@ -81,8 +81,8 @@ def caption(frames: Frames, study: Study) -> str:
     unsized = [style.family_label(study, family) for family in references(study)]
     dotted = f" Dotted: the mean of {' and of '.join(unsized)}, trained on none of them." if unsized else ""
     text = (
-        f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} "
-        f"test cases of {captions.target(study)} by number of its training patients; "
+        f"Left: mean {captions.metric(study)} of {captions.number_of(tested_on, frames, study)} "
+        f"of {captions.target(study)} by number of its training patients; "
         f"each point is a training, {several} of each family and size. "
         f"Lines: monotone fits{_bands(curves, confidence)}.{dotted} "
         f"Right: {RIGHT.format(what='family', confidence=confidence)}."

@@ -21,8 +21,7 @@ from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, with_all_structures
-from crossover.statistics.scores.missing import completed
-from crossover.statistics.scores.patients import patients_of
+from crossover.statistics.scores.missing import completed, without_absent
 from crossover.study.families import (
     fine_tuned,
     main_question,
@@ -65,13 +64,13 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    rows = shown_rows(frames["metrics"], study)
-    cases = patients_of(rows).nunique()  # of the target
+    counts = captions.counts_of(shown_rows(without_absent(frames["metrics"]), study), study)
+    cases = captions.number_of(counts, frames, study)
     confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
-        f"for other patients ({captions.interval_method(study)}), {cases} test cases of {captions.target(study)}, each "
+        f"for other patients ({captions.interval_method(study)}), {cases} of {captions.target(study)}, each "
         "a light point; "
         f"{sized} trained on {study.sizes[-1]} patients of {captions.target(study)}. Right: "
         f"{minus(study)} on the same cases, each in the colour of the model that is subtracted: "
@@ -80,7 +79,8 @@ def caption(frames: Frames, study: Study) -> str:
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
     if len(study.structures) > 1:
-        text += f" Mean over the structures: of each case's {len(study.structures)}."
+        whole = f"{len(study.structures)}" if counts.nunique() == 1 else "mean over those that it has"
+        text += f" Mean over the structures: of each case's {whole}."
     if captions.citation(frames, study):
         text += f" Bars: the means printed in {captions.citation(frames, study)}, for that paper's patients."
     return text

@@ -50,11 +50,10 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    cases = captions.cases(frames, study)
     text = (
         f"Points and bars: mean and standard deviation of {captions.metric(study)} over "
-        f"{captions.test_cases_text(cases, study)}, by number of training patients of {captions.target(study)}. "
-        "Each light point is a case."
+        f"{captions.test_cases_text(frames, study)}, by number of training patients of {captions.target(study)}. "
+        f"Each light point is a {captions.unit(frames)}."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))
     text += captions.replicates(frames, study)
@@ -142,9 +141,9 @@ def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
 
 
 def _title(rows: pd.DataFrame, study: Study) -> str:
-    counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
+    counts = rows.dropna(subset=study.statistics.metric).drop_duplicates(["cohort", "case"]).groupby("cohort").size()
     parts = [f"{style.test_set_label(study, c)} {counts[c]}" for c in study.cohorts if c in counts]
-    return f"All test cases ({counts.sum()}: {', '.join(parts)})"
+    return f"All test sets ({counts.sum()}: {', '.join(parts)})"
 
 
 def _handles(study: Study) -> list[Line2D]:

@@ -77,7 +77,7 @@ def caption(frames: Frames, study: Study) -> str:
     text = (
         f"Points and bars: mean {captions.metric(study)} with its "
         f"{study.statistics.confidence:.0%} confidence interval ({captions.interval_method(study)}) on each "
-        f"test set, of {captions.test_cases_text(captions.cases(frames, study), study)}. "
+        f"test set, of {captions.test_cases_text(frames, study)}. "
         "Below: Tukey's honestly significant difference"
     )
     if references(study):

@@ -1,0 +1,83 @@
+"""How captions count test cases: of each structure, and patients where these have several cases."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossover.analyses.figures import captions
+from crossover.analyses.registry import caption
+from crossover.report.results import StudyResults
+from crossover.report.run_facts import without_structures
+from crossover.report.study_tables import of_results
+from crossover.study import families
+from crossover.study.config import load_study
+
+ORGANS = load_study("headneck", "demo")
+FIRST, SECOND, *_ = ORGANS.structures
+CASES, WITH_FIRST = 6, 2
+
+
+@pytest.fixture(scope="module")
+def metrics() -> pd.DataFrame:
+    """Scores of six test cases of the target, four of which lack the first structure, found there by all models."""
+    rows = [
+        {"model": m.name, "family": m.family, "strategy": m.strategy, "level": "", "n_train": m.n_train,
+         "replicate": m.replicate, "fold": m.fold, "cohort": ORGANS.target, "case": f"c{i}", "structure": s,
+         "dsc": 0.0 if s == FIRST and i >= WITH_FIRST else 0.5 + 0.05 * i,
+         "volume_manual_ml": 0.0 if s == FIRST and i >= WITH_FIRST else 5.0}
+        for m in families.tested(ORGANS) for s in m.structures for i in range(CASES)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def of_pairs(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Pairs with the numbers of cases that statistics have."""
+    rows = [
+        {"structure": s, "test_set": ORGANS.target, "family_a": "transfer", "family_b": "scratch", "n_train": n,
+         "cases": WITH_FIRST if s == FIRST else CASES, "difference": 0.1, "ci_low": 0.0, "ci_high": 0.2,
+         "about": "methods"} for s in ORGANS.structures for n in ORGANS.sizes
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_structure_that_some_cases_lack_has_its_own_number(metrics):
+    frames = {"metrics": metrics, "pairwise": of_pairs(metrics), "paired": of_pairs(metrics)}
+    label = ORGANS.structures[FIRST].label
+    for name in ("organs", "differences"):
+        assert f"{CASES} test cases ({label} {WITH_FIRST}) of" in caption(name, frames, ORGANS)[1], name
+    assert "of each case's mean over those that it has" in caption("organs", frames, ORGANS)[1]
+    target = ORGANS.cohorts[ORGANS.target].label
+    numbers = f"{CASES} test cases ({target} {CASES}; {label}: {target} {WITH_FIRST})"
+    assert numbers in caption("performance", frames, ORGANS)[1]
+
+
+def test_cases_without_a_structure_are_told_with_those_in_which_it_was_found(metrics):
+    label = ORGANS.structures[FIRST].label
+    [said] = without_structures(metrics, ORGANS)
+    assert (
+        said.startswith(f"{label}: {CASES - WITH_FIRST} cases without it in the reference")
+        and "From scratch 4 (c2," in said
+    )
+    assert without_structures(metrics[metrics["structure"] == SECOND], ORGANS) == []
+    assert without_structures(pd.DataFrame(), ORGANS) == []
+
+
+def test_where_patients_have_several_cases_patients_are_counted(metrics):
+    """Captions said "3 test cases" of 6 cases of 3 patients."""
+    whole = metrics[metrics["structure"] == SECOND]
+    frames = {"metrics": whole.assign(patient="p" + (whole["case"].str[1:].astype(int) // 2).astype(str))}
+    frames["paired"] = of_pairs(metrics)
+    text = caption("performance", frames, ORGANS)[1]
+    assert f"{CASES // 2} test patients (" in text and "Each light point is a test patient." in text
+    assert f"{CASES // 2} test patients of" in caption("organs", frames, ORGANS)[1]
+    assert captions.unit({"metrics": whole}) == "test case"
+
+
+def test_the_note_of_a_table_of_structures_counts_each(metrics):
+    rows = pd.DataFrame([
+        {"kind": "model", "structure": s, "n_train": ORGANS.sizes[-1], "a": "scratch", "b": None, "mean": 0.5,
+         "sd": 0.1, "cases": WITH_FIRST if s == FIRST else CASES, "difference": np.nan, "replicates": 1, "published_mean": np.nan,
+         "published_sd": np.nan} for s in ORGANS.structures
+    ])  # fmt: skip
+    [shown] = [t for t in of_results(StudyResults(ORGANS, {"structures": rows}, {})) if t.source == "structures"]
+    assert f"{CASES} test cases ({ORGANS.structures[FIRST].label} {WITH_FIRST})" in shown.note
