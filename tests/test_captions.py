@@ -6,6 +6,7 @@ import pytest
 
 from crossover.analyses.figures import captions
 from crossover.analyses.registry import caption
+from crossover.report.answers import from_scores
 from crossover.report.results import StudyResults
 from crossover.report.run_facts import without_structures
 from crossover.report.study_tables import of_results
@@ -76,8 +77,34 @@ def test_where_patients_have_several_cases_patients_are_counted(metrics):
 def test_the_note_of_a_table_of_structures_counts_each(metrics):
     rows = pd.DataFrame([
         {"kind": "model", "structure": s, "n_train": ORGANS.sizes[-1], "a": "scratch", "b": None, "mean": 0.5,
-         "sd": 0.1, "cases": WITH_FIRST if s == FIRST else CASES, "difference": np.nan, "replicates": 1, "published_mean": np.nan,
-         "published_sd": np.nan} for s in ORGANS.structures
+         "sd": 0.1, "cases": WITH_FIRST if s == FIRST else CASES, "difference": np.nan, "replicates": 1,
+         "published_mean": np.nan, "published_sd": np.nan} for s in ORGANS.structures
     ])  # fmt: skip
     [shown] = [t for t in of_results(StudyResults(ORGANS, {"structures": rows}, {})) if t.source == "structures"]
     assert f"{CASES} test cases ({ORGANS.structures[FIRST].label} {WITH_FIRST})" in shown.note
+
+
+def test_each_interval_of_a_mean_says_what_it_holds_for(metrics):
+    """Two intervals of one mean stood on a page, one for other trainings too, both as "95% CI"."""
+    rows = metrics.groupby(["structure", "model", "family", "n_train"], as_index=False)["dsc"].mean()
+    rows = rows.rename(columns={"dsc": "mean"}).assign(test_set=ORGANS.target, metric="dsc", ci_low=0.4, ci_high=0.6)
+    summary = pd.concat([rows, rows.assign(test_set=next(iter(ORGANS.cohorts)))]).assign(about="methods")
+    frames = {"metrics": metrics, "summary": summary, "paired": of_pairs(metrics)}
+    whose = "for other patients and other trainings"
+    assert f"confidence interval {whose} (" in caption("subgroups", frames, ORGANS)[1]
+    assert "confidence interval for other patients (" in caption("organs", frames, ORGANS)[1]
+    said = from_scores(summary, of_pairs(metrics).assign(p=0.2), ORGANS, SECOND).sentences
+    assert [text.endswith(f"(95% CI {whose}).") for text in said if "never seen" in text] == [True]
+    scores = summary.assign(
+        model_label="m", training="t", test_set_label="T", replicates=1, sd_replicates=np.nan, published_mean=np.nan,
+        cases=6, published_ci_low=np.nan, published_ci_high=np.nan,
+    )  # fmt: skip
+    [shown] = [t for t in of_results(StudyResults(ORGANS, frames | {"scores": scores}, {})) if t.source == "scores"]
+    assert shown.note.startswith(f"Mean (95% CI {whose}, ")
+
+
+def test_a_unit_and_what_is_drawn_share_one_pair_of_brackets():
+    how = ORGANS.statistics.model_copy(update={"metric": "hd95_mm"})
+    by_distance = ORGANS.model_copy(update={"statistics": how})
+    assert captions.metric_with(by_distance, "mean ± SD") == "HD95 (mm; mean ± SD)"
+    assert captions.metric_with(ORGANS, "mean ± SD") == "DSC (mean ± SD)"

@@ -9,7 +9,7 @@ from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
-from crossover.analyses.figures.captions import best_run, number_of
+from crossover.analyses.figures.captions import best_run, interval_scope, number_of
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import NOT_SUPPORTED, SUPPORTED, judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value, points, quoted
@@ -122,7 +122,7 @@ def from_scores(summary: pd.DataFrame, pairwise: pd.DataFrame, study: Study, str
         study, "against_scratch", structure=study.structures[structure].label,
         scratch=scratch and quoted(style.family_label(study, scratch)),
         compared=[(quoted(style.family_label(study, f)), sides[f]) for f in asked if f in sides],
-        at_home=list(_at_home(rows, study)),
+        at_home=list(_at_home(rows, study)), scope=interval_scope(rows),
     )  # fmt: skip
     label = study.structures[structure].label
     return Answer(label, said, table(pd.DataFrame(lines).fillna(""), study))

@@ -29,8 +29,9 @@ def of_results(results: StudyResults) -> list[TitledTable]:
     """Return the tables that answer the study's question, beside the paper's numbers."""
     counts = results.frame("structures", "structure", "cases").groupby("structure")["cases"].max()
     tested = captions.number_of(counts, results.frames, results.study)
+    scope = captions.scope_of_means(results.frames, results.study)
     return titled_tables(results, [
-        TableKind("scores", "scores", scores.scores_layout),
+        TableKind("scores", "scores", scores.scores_layout, about=scope),
         TableKind("structures", "structures", scores.models_layout, about=tested),
         TableKind("sources", "sources", chains.sources_layout, results.study.statistics.metric),
     ])  # fmt: skip

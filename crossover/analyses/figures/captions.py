@@ -23,6 +23,12 @@ def metric(study: Study) -> str:
     return style.metric_label(study.statistics.metric)
 
 
+def metric_with(study: Study, drawn: str) -> str:
+    """Return the label of the study's metric with what is drawn of it, in one pair of brackets: "HD95 (mm; mean)"."""
+    label = metric(study)
+    return f"{label[:-1]}; {drawn})" if label.endswith(")") else f"{label} ({drawn})"
+
+
 def metric_of_differences(study: Study) -> str:
     """Return the label of the study's metric in an axis of differences: their unit in a second line, if it lacks it."""
     as_shown = scales.shown(study.statistics.metric)
@@ -45,7 +51,7 @@ def interval_scope(tests: pd.DataFrame) -> str:
     Args:
         tests: a table with the column `about`, which says this of each row.
     """
-    about = set(tests["about"].dropna()) - {""}
+    about = set(tests.get("about", pd.Series(dtype=str)).dropna()) - {""}
     if about == {METHODS}:
         return "for other patients and other trainings"
     trained = "other patients alone, so of these trained models"
@@ -81,6 +87,12 @@ def scored(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
 def counts_of(rows: pd.DataFrame, study: Study) -> pd.Series:
     """Return the number of patients of each structure with a score, of rows of `missing.without_absent`."""
     return scored(rows, study).groupby("structure").size()
+
+
+def scope_of_means(frames: Frames, study: Study) -> str:
+    """Return what the intervals of means in `summary` hold for (`interval_scope`)."""
+    rows = frames.get("summary", pd.DataFrame(columns=["metric"]))
+    return interval_scope(rows[rows["metric"] == study.statistics.metric])
 
 
 def left_out(frames: Frames, study: Study) -> list[str]:

@@ -221,9 +221,8 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
         if POOLED in lines:
             axes.axhline(len(lines) - 1.5, color=style.MUTED, linewidth=0.6)
     differences.tick_params(labelleft=False)
-    metric = style.metric_label(study.statistics.metric)
     confidence = f"{study.statistics.confidence:.0%} CI"
-    scores.set_xlabel(f"{metric} (mean, {confidence})")
+    scores.set_xlabel(captions.metric_with(study, f"mean, {confidence} for other patients"))
     differences.set_xlabel(f"Paired difference ({study.statistics.test_interval} CI)")
     scores.set_title("Scores")
     differences.set_title(fill(minus(study), TITLE_LETTERS))

@@ -137,7 +137,7 @@ def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
     axes.grid(axis="y")
     label = study.cohorts[study.target].label
     axes.set_xlabel(f"Training patients of the target cohort ({label})")
-    axes.set_ylabel(f"{style.metric_label(study.statistics.metric)} (mean ± SD)")
+    axes.set_ylabel(captions.metric_with(study, "mean ± SD"))
 
 
 def _title(rows: pd.DataFrame, study: Study) -> str:

@@ -74,9 +74,10 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     names = [style.family_label(study, f) for f in compared(study)]
+    scope = captions.scope_of_means(frames, study)
     text = (
         f"Points and bars: mean {captions.metric(study)} with its "
-        f"{study.statistics.confidence:.0%} confidence interval ({captions.interval_method(study)}) on each "
+        f"{study.statistics.confidence:.0%} confidence interval {scope} ({captions.interval_method(study)}) on each "
         f"test set, of {captions.test_cases_text(frames, study)}. "
         "Below: Tukey's honestly significant difference"
     )
@@ -191,7 +192,7 @@ def _cell(axes: Axes, marks: Axes, tables: Tables, study: Study, first: bool) ->
     axes.set_xticks(range(len(study.sizes)), [str(n) for n in study.sizes])
     if first:
         confidence = f"{study.statistics.confidence:.0%}"
-        axes.set_ylabel(f"{style.metric_label(study.statistics.metric)} (mean, {confidence} CI)")
+        axes.set_ylabel(captions.metric_with(study, f"mean, {confidence} CI"))
     else:
         axes.tick_params(labelleft=False)
     _marks(marks, tables, study, first)

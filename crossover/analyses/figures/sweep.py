@@ -67,7 +67,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"Left: mean {captions.metric(study)} of {cases} of {captions.target(study)} for each structure "
         f"({named}) by the part of the network that is re-trained on {study.sizes[-1]} patients of "
         f"{captions.target(study)}, smallest at the left, and the mean of each case's structures with its "
-        f"{study.statistics.confidence:.0%} confidence interval over cases "
+        f"{study.statistics.confidence:.0%} confidence interval for other patients "
         f"({captions.interval_method(study)}).{captions.replicates(frames, study)} "
         "Right: seconds for one training step"
     )
