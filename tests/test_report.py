@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from crossover.analyses import registry, tables
+from crossover.analyses.tables.scores import _training
 from crossover.core.provenance import record_path
 from crossover.report import page, study_tables
 from crossover.report.agreement_section import agreement_section
@@ -340,6 +341,16 @@ def test_the_first_page_follows_the_tables():
     found, sure = said(found_of(other, answers)), said(how_sure(other))
     assert "No crossover is beyond chance" in found and "First. Second." in found and "Third" not in found
     assert "2 do not hold" in sure and "0 hold" in sure and "failed" not in sure and "trained 3 times" in sure
+
+
+def test_a_model_of_another_tool_is_said_to_take_no_part_in_the_answer():
+    """Its training data were "n = 0", which reads as none."""
+    frames = scores()
+    assert "takes no part" not in said(is_not(results(**frames), ""))
+    frames["metrics"] = pd.concat([frames["metrics"], frames["metrics"].assign(family="vendor", n_train=0)])
+    told = said(is_not(results(**frames), ""))
+    assert "strategies of this study alone: “vendor”, scored by another tool, takes no part in it." in told
+    assert _training(STUDY, "vendor", 0) == "not known" and _training(STUDY, "vendor", 5) == "n = 5"
 
 
 def test_the_first_page_says_how_often_models_were_trained_and_on_how_many_draws():

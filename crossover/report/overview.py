@@ -132,7 +132,9 @@ def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
     Args:
         meaning: of the study's scale.
     """
-    data, *others = statements(results.study, "is_not", meaning=meaning)
+    known, families_there = families(results.study), results.frame("metrics", "family")["family"].unique()
+    of_others = sorted(str(family) for family in families_there if family not in known)
+    data, *others = statements(results.study, "is_not", meaning=meaning, others=of_others)
     yield from map(LinkedSentence, [data, *left_out(results.frames, results.study), *_warnings(results), *others])
 
 
