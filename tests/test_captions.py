@@ -10,6 +10,7 @@ from crossover.report.answers import from_scores
 from crossover.report.results import StudyResults
 from crossover.report.run_facts import without_structures
 from crossover.report.study_tables import of_results
+from crossover.statistics.scores.missing import for_figures, read_completed
 from crossover.study import families
 from crossover.study.config import load_study
 
@@ -108,3 +109,20 @@ def test_a_unit_and_what_is_drawn_share_one_pair_of_brackets():
     by_distance = ORGANS.model_copy(update={"statistics": how})
     assert captions.metric_with(by_distance, "mean ± SD") == "HD95 (mm; mean ± SD)"
     assert captions.metric_with(ORGANS, "mean ± SD") == "DSC (mean ± SD)"
+
+
+def test_figures_take_infinite_distances_as_statistics_do_and_say_so(metrics, tmp_path):
+    """Figures had no mean where the table had one of the other cases."""
+    how = ORGANS.statistics.model_copy(update={"metric": "hd95_mm"})
+    study = ORGANS.model_copy(update={"statistics": how})
+    table = metrics[metrics["structure"] == SECOND].assign(hd95_mm=5.0, replicate=0, iou=0.4, nsd=0.5)
+    table = table.drop_duplicates(["family", "n_train", "case"])
+    table.loc[table.index[0], ["dsc", "hd95_mm"]] = 0.0, np.nan
+    table.to_csv(tmp_path / "metrics.csv", index=False)
+    drawn, of_statistics = for_figures(table, "worst"), read_completed(tmp_path / "metrics.csv", "worst")
+    assert drawn["hd95_mm"].isna().sum() == 1 and not np.isinf(drawn["hd95_mm"]).any()
+    pd.testing.assert_series_equal(drawn["hd95_mm"], of_statistics["hd95_mm"], check_index=False)
+    frames = {"metrics": table, "paired": of_pairs(table)}
+    for name in ("performance", "organs"):
+        assert "1 infinite value, of empty masks, is left out" in caption(name, frames, study)[1], name
+        assert "infinite" not in caption(name, frames, ORGANS)[1], name

@@ -6,8 +6,7 @@ from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
 from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS
-from crossover.statistics.scores import scales
-from crossover.statistics.scores.missing import without_absent
+from crossover.statistics.scores import missing, scales
 from crossover.statistics.scores.patients import averaged_over, patients_of
 from crossover.study.families import replicates_of
 from crossover.study.schema import Study
@@ -128,7 +127,7 @@ def test_cases_text(frames: Frames, study: Study) -> str:
 
     A structure that some of them lack has numbers of its own.
     """
-    rows = scored(without_absent(replicates_of(frames["metrics"], study)), study)
+    rows = scored(missing.without_absent(replicates_of(frames["metrics"], study)), study)
     each = rows.groupby("structure").apply(_by_cohort, study, include_groups=False)
     whole = _by_cohort(rows.drop_duplicates(["cohort", "patient"]), study)
     own = [f"{study.structures[s].label}: {each[s]}" for s in study.structures if s in each and each[s] != whole]
@@ -139,6 +138,13 @@ def test_cases_text(frames: Frames, study: Study) -> str:
 def _by_cohort(rows: pd.DataFrame, study: Study) -> str:
     counts = rows.groupby("cohort").size()
     return ", ".join(f"{style.test_set_label(study, c)} {counts[c]}" for c in study.cohorts if c in counts)
+
+
+def endless(frames: Frames, study: Study) -> str:
+    """Return a sentence that counts the scores that no figure shows, infinite distances; "" where there are none."""
+    count = missing.endless(replicates_of(frames["metrics"], study), study.statistics.metric)
+    verb = "is" if count == 1 else "are"
+    return f" {counted(count, 'infinite value')}, of empty masks, {verb} left out of points and means." if count else ""
 
 
 def replicates(frames: Frames, study: Study) -> str:

@@ -20,7 +20,7 @@ from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, whole_cases
 from crossover.statistics.scores.metrics_table import tested
-from crossover.statistics.scores.missing import completed
+from crossover.statistics.scores.missing import for_figures
 from crossover.study.families import families, references
 from crossover.study.schema import Study
 
@@ -59,7 +59,7 @@ OFFSET, GROUP = 0.012, 0.1
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/learning_curves", "statistics/crossover")
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     tables = [metrics, *(given.table(f"{name}.csv") for name in names)]
     return style.each_structure(study, partial(draw, *tables, study))
 

@@ -21,7 +21,7 @@ from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, with_all_structures
-from crossover.statistics.scores.missing import completed, without_absent
+from crossover.statistics.scores.missing import for_figures, without_absent
 from crossover.study.families import (
     fine_tuned,
     main_question,
@@ -58,7 +58,7 @@ SPREAD = 0.56  # of the 1 between structures, taken by three models; more take m
 
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     return draw(metrics, given.table("statistics/paired.csv"), study, numbers_of(study))
 
 
@@ -76,7 +76,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"{minus(study)} on the same cases, each in the colour of the model that is subtracted: "
         f"the mean difference with its {study.statistics.test_interval} confidence interval "
         f"{captions.interval_scope(frames['paired'])} and p by the same test, uncorrected; grey where it is "
-        f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
+        f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}{captions.endless(frames, study)}"
     )
     if len(study.structures) > 1:
         whole = f"{len(study.structures)}" if counts.nunique() == 1 else "mean over those that it has"

@@ -19,7 +19,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.scores.intervals import clip_to_scale
-from crossover.statistics.scores.missing import completed
+from crossover.statistics.scores.missing import for_figures
 from crossover.statistics.scores.scales import scale
 from crossover.study.families import (
     families,
@@ -44,7 +44,7 @@ BESIDE = 0.075  # from a family's mark to those of its replicates
 
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     return style.each_structure(study, partial(draw, metrics, study))
 
 
@@ -56,7 +56,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"Each light point is a {captions.unit(frames)}."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))
-    text += captions.replicates(frames, study)
+    text += captions.replicates(frames, study) + captions.endless(frames, study)
     return f"{text} Dotted: the mean of {lines}, trained on none of them." if lines else text
 
 

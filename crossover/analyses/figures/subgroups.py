@@ -21,7 +21,7 @@ from crossover.analyses.predicates import SCORES, several_families, several_size
 from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.statistics.scores.missing import completed
+from crossover.statistics.scores.missing import for_figures
 from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
 
@@ -66,7 +66,7 @@ def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/summary", "statistics/tukey")
     summary, tukey = (given.table(f"{name}.csv") for name in names)
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     rest = {"metrics": metrics, "published": numbers_of(study)}
     return style.each_structure(study, partial(draw, summary, tukey, study, **rest))
 
@@ -87,6 +87,7 @@ def caption(frames: Frames, study: Study) -> str:
     if len(names) > 1:
         text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
     text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
+    text += captions.endless(frames, study)
     if captions.citation(frames, study):
         text += (
             f" Hollow: the means printed in {captions.citation(frames, study)}, for that paper's patients and at the "

@@ -21,7 +21,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.statistics.scores.missing import completed, without_absent
+from crossover.statistics.scores.missing import for_figures, without_absent
 from crossover.study.families import (
     baseline,
     families,
@@ -51,7 +51,7 @@ MEAN: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 4}
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
     times = given.table("statistics/training_time.csv")
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     return draw(metrics, times, study, levels_of(study))
 
 
