@@ -6,6 +6,7 @@ import html
 import re
 import warnings
 from itertools import combinations
+from itertools import pairwise as pairwise_of
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,7 +20,16 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import flow, learning_curves, overlays, performance, reliability, style, subgroups
+from crossover.analyses.figures import (
+    flow,
+    learning_curves,
+    organs,
+    overlays,
+    performance,
+    reliability,
+    style,
+    subgroups,
+)
 from crossover.analyses.figures.anatomy import view
 from crossover.analyses.registry import caption
 from crossover.report.answers import from_scores
@@ -716,6 +726,34 @@ def test_where_two_models_were_not_compared_no_mark_stands(study, frames):
     marks = [sum(t.get_text() == "–" for axes in figure.axes for t in axes.texts) for figure in figures]
     sizes = len(study.sizes)
     assert marks[0] > 0 and marks[1] * sizes == marks[0] * (sizes - 1)
+
+
+def test_no_two_of_many_families_look_alike(crowded):
+    looks = [(style.family_colour(crowded, f), style.family_marker(crowded, f)) for f in families(crowded)]
+    assert len({colour for colour, _ in looks}) == len(looks) and "h" not in {marker for _, marker in looks}
+
+
+@pytest.mark.parametrize("label", ["Method", "A method with a name that is as long as such names are"])
+def test_the_p_of_many_models_stand_apart(crowded, label):
+    few = 3 if label != "Method" else MANY
+    names = [f for f in families(crowded) if not f.startswith("m") or int(f[1:]) < few]
+    strategies = {
+        name: s.model_copy(update={"label": s.label.replace("Method", label)})
+        for name, s in crowded.strategies.items() if name in {families(crowded)[f].strategy for f in names}
+    }  # fmt: skip
+    study = crowded.model_copy(update={"strategies": strategies})
+    metrics = simulated_metrics(study)
+    structure = next(iter(study.structures))
+    tuned = organs.fine_tuned(study)
+    pairs = pd.DataFrame([
+        {"test_set": study.target, "structure": structure, "n_train": study.sizes[-1], "family_a": tuned,
+         "family_b": other, "difference": 0.1, "ci_low": 0.0, "ci_high": 0.2, "p": 0.2}
+        for other in organs.main_question(study) if other != tuned
+    ])  # fmt: skip
+    figure = organs.draw(metrics, pairs, study)
+    told = [t for t in texts(figure) if t.get_text().startswith("p = ")]
+    boxes = sorted((t.get_window_extent() for t in told), key=lambda box: box.y0)
+    assert len(boxes) > 1 and all(below.y1 < above.y0 + 1 for below, above in pairwise_of(boxes))
 
 
 def simulated_points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:

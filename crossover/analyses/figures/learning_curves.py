@@ -21,7 +21,7 @@ from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUG
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, whole_cases
 from crossover.statistics.scores.metrics_table import tested
 from crossover.statistics.scores.missing import for_figures
-from crossover.study.families import families, references
+from crossover.study.families import baseline, families, fine_tuned, references
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -47,7 +47,7 @@ RIGHT = (
 TRAINING_PATIENTS = "Training patients"
 POINT = ["family", "n_train", "replicate", "fold"]
 """What a training is, of which each has a point."""
-ROW_MM = 7.0
+ROW_MM, MOST_PAIRS = 7.0, 15
 LEAST_MM, LEAST_ALONE_MM, AROUND_MM = 38.0, 59.0, 17.0
 """The least height of a structure of several and of one alone, and what the rows of pairs need beyond their own."""
 TITLE_MM, LEGEND_MM = 5.0, 14.0
@@ -87,6 +87,10 @@ def caption(frames: Frames, study: Study) -> str:
         f"Lines: monotone fits{_bands(curves, confidence)}.{dotted} "
         f"Right: {RIGHT.format(what='family', confidence=confidence)}."
     )
+    every = shown_pairs(pairs[pairs["structure"].eq(curves["structure"].iloc[0])], study)
+    if len(every) > MOST_PAIRS:
+        asked = [style.family_label(study, f) for f in (baseline(study), fine_tuned(study)) if f]
+        text += f" Of {len(every)} pairs those with {' or '.join(dict.fromkeys(asked))} are shown; the table has all."
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
@@ -147,7 +151,7 @@ def draw(
     )
     if curves.empty:
         return style.figure_of_text("No model of several sizes was trained.", into)
-    pairs = shown_pairs(crossover, study)
+    pairs = _drawn_pairs(crossover, study)
     first, last = structure == shown[0], structure == shown[-1]
     least = LEAST_MM if len(study.structures) > 1 else LEAST_ALONE_MM
     height = max(least, AROUND_MM + ROW_MM * len(pairs)) + TITLE_MM * first + LEGEND_MM * last
@@ -182,6 +186,14 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
     kept = [known[a].strategy != known[b].strategy
             for a, b in zip(crossover["ahead"], crossover["overtakes"], strict=True)]  # fmt: skip
     return crossover[np.array(kept, bool)]
+
+
+def _drawn_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the pairs that have a row: of more than `MOST_PAIRS` those with the strategies of the main question."""
+    pairs, asked = shown_pairs(crossover, study), [baseline(study), fine_tuned(study)]
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    return pairs[pairs["ahead"].isin(asked) | pairs["overtakes"].isin(asked)]
 
 
 def _unsized(metrics: pd.DataFrame, study: Study) -> dict[str, float]:

@@ -50,10 +50,13 @@ ANALYSIS = Analysis(
     order=8,
 )
 
-ROW_MM = 3.0  # of each model
+ROW_MM, AROUND_MM = 3.0, 26.0  # of each model; around the rows, with a title of two lines and a legend of one
+LEAST_MM = 3.5  # of each of more than three models, so that their p can be told apart
+LINE_MM, LEGEND_MM = 3.6, 3.6  # of further lines of the title and the legend
+LEGEND_COLUMNS = 5
 MEAN_LABEL = MEAN_NAME.capitalize().replace(" the ", " the\n")  # beside the labels of structures
 TITLE_LETTERS = 30  # of a line above the differences
-SPREAD = 0.56  # of the 1 between structures, taken by three models; more take more of it
+GROUP = 0.84  # of the 1 between structures, taken by its models
 
 
 def make(given: Inputs, study: Study) -> Figure:
@@ -104,7 +107,7 @@ def draw(
     rows, each = shown_rows(metrics, study), _of_question(replicates_of(metrics, study), study)
     metric = study.statistics.metric
     lines = [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
-    figure = style.new_figure(26 + ROW_MM * max(len(names), 3) * len(lines))
+    figure = style.new_figure(_height(len(names), len(lines), study))
     scores, differences = figure.subplots(1, 2, width_ratios=[1.75, 1], sharey=True)
     cases = []
     for line, structure in enumerate(lines):
@@ -117,13 +120,15 @@ def draw(
                 continue  # a mean over other structures than the others'
             cases.append(values[metric].mean().dropna().reset_index().assign(y=y, family=family))
             of_family = points[points["family"] == family]
-            beside = y + 0.3 * min(SPREAD, 1 / len(names))
+            beside = y + 0.3 * min(0.56, 1 / len(names))
             style.replicate_points(scores, replicate_means(of_family, metric), beside, family, study)
             _printed(scores, y, structure, family, study, published)
     _scores(scores, pd.concat(cases, ignore_index=True), names, study)
     _differences(differences, paired, lines, study)
     _frame(scores, differences, lines, study)
-    style.legend_below(figure, _handles(study, published is not None), 5, columnspacing=1.6, handletextpad=0.5)
+    style.legend_below(
+        figure, _handles(study, published is not None), LEGEND_COLUMNS, columnspacing=1.6, handletextpad=0.5
+    )
     return figure
 
 
@@ -147,8 +152,15 @@ def _of_question(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _places(line: int, count: int) -> np.ndarray:
-    step = min(SPREAD / max(count - 1, 1), 0.84 / count)
-    return line + (np.arange(count) - (count - 1) / 2) * step
+    return line + (np.arange(count) - (count - 1) / 2) * GROUP / count
+
+
+def _height(models: int, lines: int, study: Study) -> float:
+    """Return the height (mm) at which rows, title and legend have the room that they need."""
+    rows = ROW_MM * 3 if models <= 3 else LEAST_MM / GROUP * models
+    title = len(fill(minus(study), TITLE_LETTERS).splitlines())
+    legend = -(-(models + 1) // LEGEND_COLUMNS)
+    return AROUND_MM + rows * lines + LINE_MM * max(title - 2, 0) + LEGEND_MM * (legend - 1)
 
 
 def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> None:
