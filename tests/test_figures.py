@@ -706,6 +706,10 @@ def test_marks_of_many_families_stand_at_their_own_size_and_inside_the_axes(crow
     for line in lines:
         assert list(np.asarray(line.get_xdata()).round()) == [0, 1, 2] and line.get_xdata()[0] > -0.5
     assert len({line.get_xdata()[0].round(6) for line in lines}) == MANY
+    pairs = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert len(pairs) == 2 * MANY - 1 and "Method 0 vs Method 1" in pairs and "Method 1 vs Method 2" not in pairs
+    text = caption("subgroups", {"metrics": metrics, "summary": summary}, crowded)[1]
+    assert "# between Method 0 and each of the others" in text
 
     fitted = simulated_points(metrics, crowded)
     with warnings.catch_warnings(action="ignore"):  # there is no pair to draw

@@ -22,7 +22,7 @@ from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.missing import for_figures
-from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
+from crossover.study.families import baseline, compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -46,6 +46,8 @@ ANALYSIS = Analysis(
 ROW_MM = 3.8  # of a line of marks
 APART, GROUP = 0.16, 0.84  # between families, of the 1 between sizes; what many families share of it
 BESIDE = 0.375  # from a family's mark to those of its replicates, of what is between families
+MOST_FAMILIES = 6
+"""Families of which every pair has a row; of more, those with training from scratch."""
 STRONG = 0.001
 """The second threshold of the marks, beside the study's alpha."""
 
@@ -84,7 +86,9 @@ def caption(frames: Frames, study: Study) -> str:
     if references(study):
         against = " and ".join(style.family_label(study, f) for f in references(study))
         text += f"; * against {against} (band: its confidence interval)"
-    if len(names) > 1:
+    if _too_many(study):
+        text += f"; # between {style.family_label(study, baseline(study) or '')} and each of the others"
+    elif len(names) > 1:
         text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
     text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
     text += captions.endless(frames, study)
@@ -181,7 +185,15 @@ def _select(
 def _pairs(study: Study) -> list[tuple[str, str, str]]:
     """Return (a, b, symbol): every family against every reference (*), and against the others (#)."""
     against = [(f, r, "*") for r in references(study) for f in compared(study)]
-    return against + [(a, b, "#") for a, b in combinations(compared(study), 2)]
+    among = list(combinations(compared(study), 2))
+    if _too_many(study):
+        among = [pair for pair in among if baseline(study) in pair]
+    return against + [(a, b, "#") for a, b in among]
+
+
+def _too_many(study: Study) -> bool:
+    """Return whether only the pairs with training from scratch have a row."""
+    return len(compared(study)) > MOST_FAMILIES and baseline(study) in compared(study)
 
 
 def _cell(axes: Axes, marks: Axes, tables: Tables, study: Study, first: bool) -> None:
