@@ -319,6 +319,16 @@ def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes()
     assert [label for label, _ in rows] == ["Mean over the structures", *(s.label for s in ORGANS.structures.values())]
 
 
+def test_the_pictures_note_says_no_more_than_that_none_is_better():
+    """A beats B, B beats C, and of A and C nothing is shown: A is not better than every other one."""
+    circle = pairs(
+        STUDY, (4, TUNED, SCRATCH, 0.1, 0.0001), (4, SCRATCH, SHELF, 0.1, 0.0001), (4, TUNED, SHELF, 0.1, 0.2)
+    )  # fmt: skip
+    shown = picture(of(pairwise=circle))
+    assert [cell.text for cell in shown.rows[0][1]] == ["TL (L1)"] and shown.rows[0][1][0].colour
+    assert "the one strategy that no other is shown to be better than" in shown.note
+
+
 def test_strategies_have_letters_where_columns_are_too_narrow_for_names():
     study = STUDY.model_copy(update={"sizes": [4, 6, 8, 12, 16, 24, 32]})
     rows = [(n, TUNED, SCRATCH, 0.2 if n < 32 else -0.2, 0.01) for n in study.sizes]
