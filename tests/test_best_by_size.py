@@ -8,7 +8,7 @@ import pytest
 
 from crossover.analyses.figures import style
 from crossover.report import page
-from crossover.report.answers import KINDS, chains_in_short, chains_picture
+from crossover.report.answers import KINDS, chains_in_short, chains_picture, chains_rest_on
 from crossover.report.best_by_size import (
     Choice,
     action,
@@ -352,16 +352,22 @@ def test_of_chains_the_answer_names_what_is_better_worse_and_open():
     rows = [(ONE_SOURCE, TWICE, POOLED, 0.02, 0.01), (TWO_SOURCES, ONE_SOURCE, POOLED, -0.03, 0.01),
             (ALL_DATA, BASELINE, POOLED, 0.01, 0.04), (ALL_DATA, BASELINE, "site_a", 0.05, 0.01)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["a", "b", "target", "difference", "half"])
-    table = table.assign(metric=study.statistics.metric, folds=5, cases=9)
+    table = table.assign(metric=study.statistics.metric, folds=5, cases=9, p=[0.03, 0.001, 0.6, 0.01])
     for end, sign in (("low", -1), ("high", 1)):
         table[f"ci_{end}"] = table[f"ci_wide_{end}"] = table["difference"] + sign * table["half"]
     results = of(study, contrasts=table)
     assert chains_in_short(results) == [
-        f"Better: o{KINDS[ONE_SOURCE, TWICE][1:]}. "
+        f"Better: o{KINDS[ONE_SOURCE, TWICE][1:]} (a hint). "
         "Worse: two sources instead of one. "
         "These data can't say: all data together instead of the target's alone."
     ]
+    assert chains_rest_on(results) == [
+        "Each comparison of kinds is judged by itself. Of 2 differences beyond chance behind this answer 1 remains after "
+        "Holm's correction over these 3 comparisons: the others are hints."
+    ]
+    assert chains_rest_on(of(study)) == [] == chains_rest_on(of(study, contrasts=table[2:3]))
     shown = chains_picture(results)
+    assert "without a correction" in shown.note
     assert shown.columns == [study.cohorts["site_a"].label, "All"]
     assert [cells[-1].text for _, cells in shown.rows] == ["+2.0", "−3.0", "+1.0"]
     assert [bool(cells[-1].colour) for _, cells in shown.rows] == [True, True, False]

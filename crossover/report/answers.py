@@ -17,6 +17,7 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
 from crossover.report.table_layout import table
+from crossover.statistics.differences.paired import holm
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import direction
 from crossover.study.chains import (
@@ -210,15 +211,36 @@ def from_chains(results: StudyResults) -> Answer:
 
 
 def chains_in_short(results: StudyResults) -> list[str]:
-    """Return which kinds of chains are better than what they stand against, which are worse, which can't be told."""
-    contrasts = results.frame("contrasts", "metric", "a", "b", "target")
-    contrasts = of_metric(contrasts, results.study)
+    """Return which kinds of chains are better than what they stand against, which are worse, which can't be told.
+
+    What does not remain after Holm's correction over these comparisons is called a hint.
+    """
     sides: dict[str, list[str]] = {"better": [], "worse": [], "open": []}
-    for pair, text in KINDS.items():
-        for row in _overall(contrasts, *pair, results.study).itertuples() if len(contrasts) else ():
-            side = {SUPPORTED: "better", NOT_SUPPORTED: "worse"}.get(row.verdict, "open")
-            sides[side].append(text[:1].lower() + text[1:] + row.where)
+    for row in _of_kinds(results).itertuples():
+        side = {SUPPORTED: "better", NOT_SUPPORTED: "worse"}.get(row.verdict, "open")
+        hint = "" if row.left or side == "open" else " (a hint)"
+        sides[side].append(row.said[:1].lower() + row.said[1:] + row.where + hint)
     return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
+
+
+def chains_rest_on(results: StudyResults) -> list[str]:
+    """Say how many of the differences behind the answer remain after Holm's correction."""
+    rows = _of_kinds(results)
+    found = rows[rows["verdict"].isin([SUPPORTED, NOT_SUPPORTED])] if len(rows) else rows
+    if found.empty:
+        return []
+    return statements(results.study, "chains_rest_on", found=len(found), left=found["left"].sum(), tests=len(rows))
+
+
+def _of_kinds(results: StudyResults) -> pd.DataFrame:
+    """Return the comparisons of kinds behind the answer, `said` in words, and whether they are `left` by Holm's."""
+    study = results.study
+    contrasts = of_metric(results.frame("contrasts", "metric", "a", "b", "target"), study)
+    own = (
+        [_overall(contrasts, *pair, study).assign(said=text) for pair, text in KINDS.items()] if len(contrasts) else []
+    )
+    rows = pd.concat(own, ignore_index=True) if own else contrasts
+    return rows.assign(left=holm(rows["p"].to_numpy(float)) < study.statistics.alpha) if len(rows) else rows
 
 
 def chains_picture(results: StudyResults) -> AnswerTable | None:

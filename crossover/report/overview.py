@@ -9,7 +9,7 @@ import pandas as pd
 from crossover.analyses.figures import style
 from crossover.analyses.figures.captions import left_out, unit, warned
 from crossover.analyses.figures.learning_curves import shown_pairs
-from crossover.report.answers import chains_in_short
+from crossover.report.answers import chains_in_short, chains_rest_on
 from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests_on
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences, crossovers_found
@@ -78,6 +78,7 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     if answer_in_short(results) and not only_runs(study):
         yield from (LinkedSentence(text, "crossover") for text in crossovers_found(results))
     yield from (LinkedSentence(text, "tests") for text in ([] if only_runs(study) else rests_on(results)))
+    yield from (LinkedSentence(text, "answer") for text in ([] if only_runs(study) else chains_rest_on(results)))
     said = statements(
         study, "how_sure", patients=sum(by_cohort.values()), cases=len(_tested(results)), tested=tested,
         **_trainings(metrics), **_labelled(results), missing=results.frame("missing"),
