@@ -340,6 +340,14 @@ def test_families_are_read_from_the_chains_not_from_names(study):
     assert compared(study) == expected
 
 
+def test_a_name_with_signs_of_mathematics_is_drawn_as_it_is(tmp_path):
+    """Such a name ended the figure with an error, and others were set as formulae."""
+    figure = style.styled(style.figure_of_text)(r"A_$\foo$ $x_1$")
+    with drawn.only("png"):
+        assert style.save(figure, tmp_path / "named")[0].exists()
+    assert not any(text.get_parse_math() for text in texts(figure))
+
+
 @pytest.mark.slow
 def test_saving_twice_gives_the_same_bytes(repeated, tmp_path):
     study, metrics = repeated

@@ -236,11 +236,11 @@ def _of_kinds(results: StudyResults) -> pd.DataFrame:
     """Return the comparisons of kinds behind the answer, `said` in words, and whether they are `left` by Holm's."""
     study = results.study
     contrasts = of_metric(results.frame("contrasts", "metric", "a", "b", "target"), study)
-    own = (
-        [_overall(contrasts, *pair, study).assign(said=text) for pair, text in KINDS.items()] if len(contrasts) else []
-    )
-    rows = pd.concat(own, ignore_index=True) if own else contrasts
-    return rows.assign(left=holm(rows["p"].to_numpy(float)) < study.statistics.alpha) if len(rows) else rows
+    if contrasts.empty:
+        return contrasts
+    own = [_overall(contrasts, *pair, study).assign(said=text) for pair, text in KINDS.items()]
+    rows = pd.concat(own, ignore_index=True)
+    return rows.assign(left=holm(rows["p"].to_numpy(float)) < study.statistics.alpha)
 
 
 def chains_picture(results: StudyResults) -> AnswerTable | None:

@@ -91,6 +91,7 @@ RC: dict[str, Any] = {
     "legend.fontsize": 7,
     "legend.title_fontsize": 7,
     "legend.frameon": False,
+    "text.parse_math": False,  # names are text, whatever signs they have
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
