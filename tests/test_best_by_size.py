@@ -8,7 +8,7 @@ import pytest
 
 from crossover.analyses.figures import style
 from crossover.report import page
-from crossover.report.answers import KINDS, chains_in_short, chains_picture
+from crossover.report.answers import KINDS, chains_in_short, chains_picture, chains_rest_on
 from crossover.report.best_by_size import (
     Choice,
     action,
@@ -285,6 +285,29 @@ def test_structures_that_are_alike_have_one_sentence():
     ]
 
 
+def test_a_structure_without_results_is_named_and_not_counted():
+    """The answer was said to be that of each structure."""
+    whole = organs(0.5, 0.5, 0.5, 0.5, pooled=0.4)
+    table = whole.frames["pairwise"]
+    frames = whole.frames | {"pairwise": table[table["structure"] != next(iter(ORGANS.structures))]}
+    assert answer_in_short(of(ORGANS, **frames)) == [
+        "On average over the 3 structures that have results and for each of them: with 8 labelled cases, these data "
+        "can't say whether to fine-tune or train from scratch.",
+        "Brain stem has no results of two strategies on the same cases and is not part of the answer.",
+    ]
+
+
+def test_what_one_structure_alone_lacks_is_told_of_it():
+    table = organs(0.5, 0.5, 0.5, 0.5, pooled=0.4).frames
+    more = [table[name].assign(n_train=20) for name in ("pairwise", "paired")]
+    first = next(iter(ORGANS.structures))
+    third = pairs(ORGANS, (20, "source", "scratch", 0.0, 0.6), structure=first)
+    less = pd.concat([more[0][more[0]["structure"] != first], third])
+    frames = {"pairwise": pd.concat([table["pairwise"], less]), "paired": pd.concat([table["paired"], more[1]])}
+    lacks = [text for text in answer_in_short(of(ORGANS, **frames)) if "has no result" in text]
+    assert lacks and all(text.startswith("Brain stem: “") for text in lacks)
+
+
 def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes():
     shown = picture(of(pairwise=two(0.2, 0.8, 0.02)))
     assert shown.columns == ["4", "16", "64"]
@@ -294,6 +317,16 @@ def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes()
         ("can't say", 2, False), ("Aggregated", 1, True)]  # fmt: skip
     rows = picture(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4)).rows
     assert [label for label, _ in rows] == ["Mean over the structures", *(s.label for s in ORGANS.structures.values())]
+
+
+def test_the_pictures_note_says_no_more_than_that_none_is_better():
+    """A beats B, B beats C, and of A and C nothing is shown: A is not better than every other one."""
+    circle = pairs(
+        STUDY, (4, TUNED, SCRATCH, 0.1, 0.0001), (4, SCRATCH, SHELF, 0.1, 0.0001), (4, TUNED, SHELF, 0.1, 0.2)
+    )  # fmt: skip
+    shown = picture(of(pairwise=circle))
+    assert [cell.text for cell in shown.rows[0][1]] == ["TL (L1)"] and shown.rows[0][1][0].colour
+    assert "the one strategy that no other is shown to be better than" in shown.note
 
 
 def test_strategies_have_letters_where_columns_are_too_narrow_for_names():
@@ -319,16 +352,22 @@ def test_of_chains_the_answer_names_what_is_better_worse_and_open():
     rows = [(ONE_SOURCE, TWICE, POOLED, 0.02, 0.01), (TWO_SOURCES, ONE_SOURCE, POOLED, -0.03, 0.01),
             (ALL_DATA, BASELINE, POOLED, 0.01, 0.04), (ALL_DATA, BASELINE, "site_a", 0.05, 0.01)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["a", "b", "target", "difference", "half"])
-    table = table.assign(metric=study.statistics.metric, folds=5, cases=9)
+    table = table.assign(metric=study.statistics.metric, folds=5, cases=9, p=[0.03, 0.001, 0.6, 0.01])
     for end, sign in (("low", -1), ("high", 1)):
         table[f"ci_{end}"] = table[f"ci_wide_{end}"] = table["difference"] + sign * table["half"]
     results = of(study, contrasts=table)
     assert chains_in_short(results) == [
-        f"Better: o{KINDS[ONE_SOURCE, TWICE][1:]}. "
+        f"Better: o{KINDS[ONE_SOURCE, TWICE][1:]} (a hint). "
         "Worse: two sources instead of one. "
         "These data can't say: all data together instead of the target's alone."
     ]
+    assert chains_rest_on(results) == [
+        "Each comparison of kinds is judged by itself. Of 2 differences beyond chance behind this answer 1 remains "
+        "after Holm's correction over these 3 comparisons: the others are hints."
+    ]
+    assert chains_rest_on(of(study)) == [] == chains_rest_on(of(study, contrasts=table[2:3]))
     shown = chains_picture(results)
+    assert "without a correction" in shown.note
     assert shown.columns == [study.cohorts["site_a"].label, "All"]
     assert [cells[-1].text for _, cells in shown.rows] == ["+2.0", "−3.0", "+1.0"]
     assert [bool(cells[-1].colour) for _, cells in shown.rows] == [True, True, False]

@@ -463,6 +463,14 @@ def test_overlays_of_a_strategy_without_the_structures_network_are_refused():
         Study.model_validate(values)
 
 
+def test_a_model_of_all_of_the_targets_patients_is_refused_beside_sizes():
+    """The answer would say that somebody with the smallest size should take it as it is."""
+    values = load_study("uterus", "demo").model_dump(mode="json")
+    values["strategies"]["upper"] = {"label": "All of B", "chain": [{"train": {"uterus": "all"}}]}
+    with pytest.raises(ValueError, match=r"strategies\.upper: .* a step that trains on the target must ask for n"):
+        Study.model_validate(values)
+
+
 def test_overlays_that_are_taller_than_a_page_are_refused():
     values = load_study("headneck", "paper", CONFIG).model_dump(mode="json")
     values["figures"]["overlays"]["sizes"] = [3, 8, 20]

@@ -339,6 +339,14 @@ def test_cases_needed():
     assert "more than 256" in out.loc[("transfer", 0.7), "statement"]
 
 
+def test_a_flat_curve_reaches_its_own_value_at_the_smallest_size():
+    """It was said to need nan cases."""
+    table = check_metrics(table_of(simulated_panel({"scratch": lambda n: 0.5 + 0 * n}, SURE, 1))).assign(dsc=0.5)
+    needed = cases_needed(table, "dsc", 0.95, draws=20)
+    assert set(needed["target"]) == {0.5} and {*needed["n"], *needed["ci_low"], *needed["ci_high"]} == {0.0}
+    assert needed["statement"].str.contains("needs 5 or fewer cases for 0.5").all()
+
+
 def test_cases_needed_of_one_draw_say_that_other_draws_are_not_counted():
     table = check_metrics(table_of(simulated_panel({"scratch": power(0.85, 1.39, 0.5)}, SURE, 1)))
     several, one = (cases_needed(own, "dsc", 0.95, draws=50) for own in (table, table.assign(draw=0)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import logging
 import re
+import warnings
 from itertools import combinations
+from itertools import pairwise as pairwise_of
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,15 +16,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
+from crossover.analyses.figures import (
+    flow,
+    learning_curves,
+    organs,
+    overlays,
+    performance,
+    reliability,
+    style,
+    subgroups,
+)
 from crossover.analyses.figures.anatomy import view
 from crossover.analyses.registry import caption
 from crossover.report.answers import from_scores
 from crossover.report.page import StudyResults, render
+from crossover.statistics.differences.repeated import pairwise
 from crossover.study.config import load_study
 from crossover.study.families import baseline, compared, families, references
 from crossover.study.plan import plan
@@ -217,7 +230,7 @@ def frames(study: Study) -> dict[str, pd.DataFrame]:
     return {
         "metrics": metrics, "summary": simulated_summary(metrics, study), "anova": anova,
         "tukey": tukey, "icc": simulated_icc(study), "splits": simulated_splits(study),
-        "published": simulated_published(study),
+        "published": simulated_published(study), "pairwise": pairwise(metrics, "dsc", 0.05, "independent", tukey),
     }  # fmt: skip
 
 
@@ -326,6 +339,14 @@ def test_families_are_read_from_the_chains_not_from_names(study):
     assert baseline(study) == ("alone" if small else "scratch")
     expected = ["tuned", "alone"] if small else ["scratch", "transfer-L1", "aggregated"]
     assert compared(study) == expected
+
+
+def test_a_name_with_signs_of_mathematics_is_drawn_as_it_is(tmp_path):
+    """Such a name ended the figure with an error, and others were set as formulae."""
+    figure = style.styled(style.figure_of_text)(r"A_$\foo$ $x_1$")
+    with drawn.only("png"):
+        assert style.save(figure, tmp_path / "named")[0].exists()
+    assert not any(text.get_parse_math() for text in texts(figure))
 
 
 @pytest.mark.slow
@@ -555,32 +576,42 @@ def test_findings_follow_the_tables(study, frames):
     summary.loc[summary["family"] == scratch, "mean"] = 0.2
     label = style.family_label(study, other)
     for p, words in ((0.5, "not shown to differ"), (0.0001, "a higher mean")):
-        tukey = frames["tukey"].assign(p=p)
-        answer = from_scores(summary, tukey, study, structure)
+        tests = frames["pairwise"].assign(p=p)
+        answer = from_scores(summary, tests, study, structure)
         said = [s for s in answer.sentences if label in s]
         assert words in said[0] and str(study.sizes[-1]) in said[0]
         best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
         assert best == [label] * len(study.sizes)
     shelf = references(study)[0]
     summary.loc[summary["family"] == shelf, "mean"] = 0.95
-    answer = from_scores(summary, tukey, study, structure)
+    answer = from_scores(summary, tests, study, structure)
     best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
     assert best == [style.family_label(study, shelf)] * len(study.sizes)
     distances = summary[summary["metric"] == "dsc"].assign(metric="hd95_mm")
     distances.loc[distances["family"] == scratch, "mean"] = 0.01
-    answer = from_scores(distances, tukey, of_distances(study), structure)
+    answer = from_scores(distances, tests, of_distances(study), structure)
     best = [row[answer.summary.head.index("Lowest mean")] for row in answer.summary.rows]
     assert best == [style.family_label(study, scratch)] * len(study.sizes)
+
+
+def test_a_sentence_beside_the_answer_rests_on_the_tests_behind_the_answer(study, frames):
+    """It was Tukey's test, which takes the cases of two models for different ones: the two contradicted each other."""
+    structure = next(iter(study.structures))
+    for p, words in ((0.001, "mean DSC than"), (0.3, "was not shown to differ from"), (np.nan, None)):
+        tests = frames["pairwise"].assign(p=p)
+        told = from_scores(frames["summary"], tests, study, structure).sentences
+        told = [text for text in told if "each size by itself" in text]
+        assert all(words in text and "p <" not in text for text in told) and bool(told) == (words is not None)
 
 
 def test_where_all_means_are_equal_none_is_the_highest(study, frames):
     structure, other = next(iter(study.structures)), compared(study)[1]
     summary = frames["summary"].assign(mean=0.0)
-    level = from_scores(summary, frames["tukey"], study, structure).summary
+    level = from_scores(summary, frames["pairwise"], study, structure).summary
     at = level.head.index("Highest mean")
     assert {row[at] for row in level.rows} == {"all equal"}
     summary.loc[summary["family"].isin([other, baseline(study)]), "mean"] = 0.5
-    two = from_scores(summary, frames["tukey"], study, structure).summary
+    two = from_scores(summary, frames["pairwise"], study, structure).summary
     assert all(
         {*row[at].split(", ")} == {style.family_label(study, f) for f in (other, baseline(study))} for row in two.rows
     )
@@ -659,6 +690,95 @@ def test_subgroups_show_the_replicates_of_each_test_set(repeated):
     assert sorted(y for _, y in drawn_points(figure.axes[0])) == pytest.approx(sorted(means))
 
 
+MANY = 12
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Study:
+    """Twelve strategies with sizes, none with a colour of its own."""
+    study = load_study("uterus", "paper")
+    known = {name: s for name, s in study.strategies.items() if not s.sized}
+    model = study.strategies[families(study)[baseline(study)].strategy]
+    known |= {f"m{i}": model.model_copy(update={"label": f"Method {i}"}) for i in range(MANY)}
+    figures = study.figures.model_copy(update={"colours": {}})
+    return study.model_copy(update={"strategies": known, "figures": figures, "sizes": [4, 16, 64]})
+
+
+def test_marks_of_many_families_stand_at_their_own_size_and_inside_the_axes(crowded):
+    """They stood beside the next size, and outside."""
+    metrics = simulated_metrics(crowded)
+    summary, (_, tukey) = simulated_summary(metrics, crowded), simulated_tests(metrics, crowded)
+    structure = next(iter(crowded.structures))
+    figure = subgroups.draw(summary, tukey, crowded, structure, metrics)
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == len(crowded.sizes)]
+    assert len(lines) == MANY
+    for line in lines:
+        assert list(np.asarray(line.get_xdata()).round()) == [0, 1, 2] and line.get_xdata()[0] > -0.5
+    assert len({line.get_xdata()[0].round(6) for line in lines}) == MANY
+    pairs = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert len(pairs) == 2 * MANY - 1 and "Method 0 vs Method 1" in pairs and "Method 1 vs Method 2" not in pairs
+    text = caption("subgroups", {"metrics": metrics, "summary": summary}, crowded)[1]
+    assert "# between Method 0 and each of the others" in text
+
+    fitted = simulated_points(metrics, crowded)
+    with warnings.catch_warnings(action="ignore"):  # there is no pair to draw
+        axes = learning_curves.draw(metrics, fitted, NO_CROSSOVER, crowded, structure).axes[0]
+    low, high = axes.get_xlim()
+    points = [x for c in axes.collections if isinstance(c, PathCollection) for x in c.get_offsets()[:, 0]]
+    assert len(points) == MANY * len(crowded.sizes) and low < min(points) < max(points) < high
+
+
+def test_where_two_models_were_not_compared_no_mark_stands(study, frames):
+    """It was the mark of two that are not shown to differ."""
+    structure = next(iter(study.structures))
+    tukey = frames["tukey"]
+    figures = [
+        subgroups.draw(frames["summary"], table, study, structure, frames["metrics"])
+        for table in (tukey.assign(p=0.4), tukey[tukey["n_train"] != study.sizes[0]].assign(p=0.4))
+    ]
+    marks = [sum(t.get_text() == "–" for axes in figure.axes for t in axes.texts) for figure in figures]
+    sizes = len(study.sizes)
+    assert marks[0] > 0 and marks[1] * sizes == marks[0] * (sizes - 1)
+
+
+def test_no_two_of_many_families_look_alike(crowded):
+    looks = [(style.family_colour(crowded, f), style.family_marker(crowded, f)) for f in families(crowded)]
+    assert len({colour for colour, _ in looks}) == len(looks) and "h" not in {marker for _, marker in looks}
+
+
+@pytest.mark.parametrize("label", ["Method", "A method with a name that is as long as such names are"])
+def test_the_p_of_many_models_stand_apart(crowded, label):
+    few = 3 if label != "Method" else MANY
+    names = [f for f in families(crowded) if not f.startswith("m") or int(f[1:]) < few]
+    strategies = {
+        name: s.model_copy(update={"label": s.label.replace("Method", label)})
+        for name, s in crowded.strategies.items() if name in {families(crowded)[f].strategy for f in names}
+    }  # fmt: skip
+    study = crowded.model_copy(update={"strategies": strategies})
+    metrics = simulated_metrics(study)
+    structure = next(iter(study.structures))
+    tuned = organs.fine_tuned(study)
+    pairs = pd.DataFrame([
+        {"test_set": study.target, "structure": structure, "n_train": study.sizes[-1], "family_a": tuned,
+         "family_b": other, "difference": 0.1, "ci_low": 0.0, "ci_high": 0.2, "p": 0.2}
+        for other in organs.main_question(study) if other != tuned
+    ])  # fmt: skip
+    figure = organs.draw(metrics, pairs, study)
+    told = [t for t in texts(figure) if t.get_text().startswith("p = ")]
+    boxes = sorted((t.get_window_extent() for t in told), key=lambda box: box.y0)
+    assert len(boxes) > 1 and all(below.y1 < above.y0 + 1 for below, above in pairwise_of(boxes))
+
+
+def simulated_points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Means as learning curves, without intervals."""
+    rows = metrics[metrics["cohort"].eq(study.target) & (metrics["n_train"] > 0)]
+    rows = rows.groupby(["family", "n_train", "structure"], as_index=False)["dsc"].mean()
+    return rows.assign(test_set=study.target, fitted_monotone=rows["dsc"], fit_low=np.nan, fit_high=np.nan)
+
+
+NO_CROSSOVER = pd.DataFrame(columns=["test_set", "structure", "ahead", "overtakes"])
+
+
 def test_a_cohort_without_test_cases_has_no_panel_and_is_not_counted(repeated):
     study, metrics = repeated
     structure, target = next(iter(study.structures)), study.target
@@ -669,7 +789,7 @@ def test_a_cohort_without_test_cases_has_no_panel_and_is_not_counted(repeated):
     assert len(titles) == 1 and titles[0].startswith(study.cohorts[target].label)
     cases = own["case"].nunique()
     shown = performance.draw(own, study, structure).axes[0].get_title(loc="left")
-    assert shown == f"All test cases ({cases}: {study.cohorts[target].label} {cases})"
+    assert shown == f"All test sets ({cases}: {study.cohorts[target].label} {cases})"
 
 
 def test_a_legend_has_the_columns_that_its_figure_has_room_for():

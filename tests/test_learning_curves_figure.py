@@ -19,6 +19,7 @@ from crossover.statistics.learning_curves.crossing import CHANGES, crossovers
 from crossover.statistics.learning_curves.curves import learning_curves
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.config import load_study
+from crossover.study.families import baseline, fine_tuned
 from tests.drawn import only
 from tests.simulated import Design, power, simulated_panel, table_of
 
@@ -73,6 +74,28 @@ def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
     assert len(told) == 5
     assert [t for t in told if t.startswith("n = ")] == [f"n = {np.ceil(n):.0f}" for n in crossing["n"]]
     assert "none in the range" in told
+
+
+def test_an_open_interval_ends_at_the_last_size_that_both_strategies_have(frames):
+    """A crossover beyond 26 had its arrow beyond 256, where one of the two had no training at larger sizes."""
+    row = drawn.shown_pairs(frames["crossover"], STUDY).head(1)
+    row = row.assign(verdict="can't tell", n=np.inf, ci_low=13.0, ci_high=np.inf, n_largest=26)
+    right = drawn.draw(frames["metrics"], frames["learning_curves"], row, STUDY, "tumour").axes[1]
+    [arrow] = [line for line in right.lines if line.get_marker() == ">"]
+    [bar] = [line for line in right.lines if len(line.get_xdata()) == 2]
+    assert list(arrow.get_xdata()) == [26] and list(bar.get_xdata()) == [13, 26]
+
+
+def test_of_many_pairs_those_of_the_main_question_are_drawn(frames, monkeypatch):
+    """Of eleven families a figure had 55 rows."""
+    assert "the table has all" not in caption("learning_curves", frames, STUDY)[1]
+    monkeypatch.setattr(drawn, "MOST_PAIRS", 4)
+    right = drawn.draw(*frames.values(), STUDY, "tumour").axes[1]
+    labels = [label.get_text() for label in right.get_yticklabels()]
+    main = {style.family_label(STUDY, f) for f in (baseline(STUDY), fine_tuned(STUDY))}
+    assert labels and all(main & {*label.split("\nover ")} for label in labels) and len(labels) < 5
+    text = caption("learning_curves", frames, STUDY)[1]
+    assert f"Of 5 pairs those with {' or '.join(sorted(main, reverse=True))} are shown; the table has all." in text
 
 
 def test_leads_that_change_more_than_once_are_told(frames):

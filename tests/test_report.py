@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from crossover.analyses import registry, tables
+from crossover.analyses.tables.scores import _training
 from crossover.core.provenance import record_path
 from crossover.report import page, study_tables
 from crossover.report.agreement_section import agreement_section
@@ -342,6 +343,16 @@ def test_the_first_page_follows_the_tables():
     assert "2 do not hold" in sure and "0 hold" in sure and "failed" not in sure and "trained 3 times" in sure
 
 
+def test_a_model_of_another_tool_is_said_to_take_no_part_in_the_answer():
+    """Its training data were "n = 0", which reads as none."""
+    frames = scores()
+    assert "takes no part" not in said(is_not(results(**frames), ""))
+    frames["metrics"] = pd.concat([frames["metrics"], frames["metrics"].assign(family="vendor", n_train=0)])
+    told = said(is_not(results(**frames), ""))
+    assert "strategies of this study alone: “vendor”, scored by another tool, takes no part in it." in told
+    assert _training(STUDY, "vendor", 0) == "not known" and _training(STUDY, "vendor", 5) == "n = 5"
+
+
 def test_the_first_page_says_how_often_models_were_trained_and_on_how_many_draws():
     thrice = scores(replicates=3)
     fewer = pd.concat([thrice["metrics"], scores()["metrics"].assign(n_train=13)])
@@ -352,6 +363,13 @@ def test_the_first_page_says_how_often_models_were_trained_and_on_how_many_draws
         drawn = thrice["metrics"].assign(draw=thrice["metrics"]["replicate"].map(dict(enumerate(draws))))
         sure = said(how_sure(results(**thrice | {"metrics": drawn})))
         assert ("used the same cases: nothing shows how much another draw" in sure) == told
+
+
+def test_that_patients_have_several_cases_is_a_sentence_apart_from_the_next():
+    """The next one's hyphen stood in it: "... interval and test.- Every model ..."."""
+    sure = [s.text for s in how_sure(results(**scores(replicates=3)))]
+    both = [text for text in sure if "Tested on" in text or "trained 3 times" in text]
+    assert len(both) == 2 and both[0].endswith("interval and test."), both
 
 
 def test_the_first_page_says_which_training_patients_the_draws_share():
@@ -614,6 +632,20 @@ def test_tables_sort_by_the_numbers_that_cells_begin_with():
 
 
 # ---- a study that follows no paper
+
+WITH_A_PAPER = {
+    "patients_of_the_paper", "stated_gains", "claims", "disagreement", "scores", "does_not_follow", "may_be_false",
+    "audit",
+}  # fmt: skip
+"""Entries that only a study with a paper, or with its numbers, has."""
+
+
+def test_no_entry_speaks_of_a_paper_where_there_may_be_none():
+    text = (Path(page.__file__).parent / "prose.j2").read_text()
+    _, *parts = re.split(r"^## (\w+)\n", text, flags=re.MULTILINE)
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        without = re.sub(r"\{%-? if study\.paper.*?endif -?%\}|\{[{%].*?[%}]\}", "", body, flags=re.DOTALL)
+        assert name in WITH_A_PAPER or not re.search(r"\bpapers?\b", without), name
 
 
 def test_a_study_without_a_paper_is_not_measured_by_one(tmp_path):

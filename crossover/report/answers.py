@@ -1,13 +1,15 @@
 """What the tables of a study say of its question: facts from the tables, sentences from `prose.j2`."""
 
 from collections.abc import Iterator
+from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
-from crossover.analyses.figures.captions import best_run
-from crossover.analyses.figures.subgroups import tukey_p
+from crossover.analyses.figures.captions import best_run, interval_scope, number_of
 from crossover.report.best_by_size import AnswerTable, Cell
 from crossover.report.chain_tables import NOT_SUPPORTED, SUPPORTED, judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value, points, quoted
@@ -15,7 +17,7 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
 from crossover.report.table_layout import table
-from crossover.statistics.differences.comparisons import of_models
+from crossover.statistics.differences.paired import holm
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import direction
 from crossover.study.chains import (
@@ -66,31 +68,31 @@ BETTER, WORSE = style.OKABE_ITO[:2]
 def answers(results: StudyResults) -> Iterator[Answer]:
     """Return what each kind of comparison that the study has says: of scores, of pairs on the same cases, of chains."""
     study, frames = results.study, results.frames
-    if {"summary", "tukey"} <= frames.keys():
+    if {"summary", "pairwise"} <= frames.keys():
         for structure in study.structures:
-            yield from_scores(frames["summary"], frames["tukey"], study, structure)
+            yield from_scores(frames["summary"], frames["pairwise"], study, structure)
     structures = results.frame("structures")
     if "paired" in frames and len(structures):
-        yield from_pairs(structures, frames["paired"], results.frame("training_time_saved"), study)
+        yield from_pairs(structures, frames["paired"], results.frame("training_time_saved"), study, frames)
     if {"chains", "gains", "contrasts"} <= frames.keys() and len(frames["chains"]):
         yield from_chains(results)
 
 
-def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, structure: str) -> Answer:
-    """Compare each strategy with training from scratch at each size, by Tukey's test; and references.
+def from_scores(summary: pd.DataFrame, pairwise: pd.DataFrame, study: Study, structure: str) -> Answer:
+    """Compare each strategy with training from scratch at each size, by the tests behind the answer; and references.
 
-    The table has for each size the families with the best mean on the target's test cases, and Tukey's p of the first.
+    The table has for each size the families with the best mean on the target's test cases, and the p of the first.
+
+    Args:
+        pairwise: of `differences.repeated.pairwise`.
     """
     metric, scratch = study.statistics.metric, baseline(study)
     best_mean = "Highest mean" if direction(metric) > 0 else "Lowest mean"
     rows = main_rows(summary, study)
     rows = rows[rows["metric"].eq(metric) & rows["structure"].eq(structure)]
     here = rows[rows["test_set"] == study.target].set_index(["family", "n_train"])
-    tests = of_models(tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)])
-
-    def p(family: str, n: int) -> float:
-        pair = (here.at[(name, n), "model"] for name in (family, scratch))
-        return tukey_p(tests[tests["n_train"] == n], *pair)
+    tests = pairwise[pairwise["test_set"].eq(study.target) & pairwise["structure"].eq(structure)]
+    p_of = {(row.n_train, frozenset((row.family_a, row.family_b))): row.p for row in tests.itertuples()}
 
     asked = [f for f in main_question(study) if families(study)[f].sized]
     sides: dict[str, dict[str, list[int]]] = {}
@@ -109,28 +111,36 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
         if scratch is not None and scratch in sized.index:
             label = style.family_label(study, scratch)
             line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
-            line[f"Tukey p against {label}"] = p_value(p(best, n)) if best in sized.index and not none else ""
+            line[f"p against {label}"] = "" if none else p_value(p_of.get((n, frozenset((best, scratch)))))
             for family in sized.index.intersection(asked).difference([scratch]):
+                p = p_of.get((n, frozenset((family, scratch))), np.nan)
                 higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
-                side = "higher" if higher else "lower"
-                side = side if p(family, n) < study.statistics.alpha else "level"
-                sides.setdefault(family, {}).setdefault(side, []).append(n)
+                side = "level" if p >= study.statistics.alpha else "higher" if higher else "lower"
+                if pd.notna(p):  # of one test case there is no test
+                    sides.setdefault(family, {}).setdefault(side, []).append(n)
         lines.append(line)
     said = statements(
         study, "against_scratch", structure=study.structures[structure].label,
         scratch=scratch and quoted(style.family_label(study, scratch)),
         compared=[(quoted(style.family_label(study, f)), sides[f]) for f in asked if f in sides],
-        at_home=list(_at_home(rows, study)),
+        at_home=list(_at_home(rows, study)), scope=interval_scope(rows),
     )  # fmt: skip
     label = study.structures[structure].label
     return Answer(label, said, table(pd.DataFrame(lines).fillna(""), study))
 
 
-def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Answer:
+def from_pairs(
+    structures: pd.DataFrame,
+    paired: pd.DataFrame,
+    savings: pd.DataFrame,
+    study: Study,
+    frames: Frames = MappingProxyType({}),
+) -> Answer:
     """Compare the main question's models in pairs on the same cases, at the largest size; tell the time saved.
 
     Args:
         structures: of `analyses.tables.structures`.
+        frames: of which `metrics` tell whether patients have several cases.
 
     The table has for each pair and size in how many structures the first is better, and how many p < alpha; of
     one structure its difference and p values instead of the counts.
@@ -138,6 +148,7 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
     largest, single = study.sizes[-1], len(study.structures) == 1
     models = structures[structures["kind"].eq("model") & structures["n_train"].eq(largest)]
     models = models[models["structure"].eq(POOLED) | single]
+    tested = number_of(structures.groupby("structure")["cases"].max(), frames, study)
     tests = structures[structures["kind"].eq("comparison") & structures["structure"].ne(POOLED)]
 
     def labels(*families: str) -> list[str]:
@@ -159,7 +170,7 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
             of = "p" if single else f"p < {study.statistics.alpha:g}"
             lines.append(line | {f"{of}, {test}": text for test, text in found.items()})
     means = [f"{number(r.mean)} for {quoted(style.family_label(study, r.a))}" for r in models.itertuples()]
-    said = statements(study, "pairs_of_models", means=means, models=models, pairs=pairs)
+    said = statements(study, "pairs_of_models", means=means, tested=tested, pairs=pairs)
     frame = pd.DataFrame(lines).fillna("")
     if len(study.sizes) == 1 and lines:
         frame = frame.drop(columns="n")
@@ -200,15 +211,36 @@ def from_chains(results: StudyResults) -> Answer:
 
 
 def chains_in_short(results: StudyResults) -> list[str]:
-    """Return which kinds of chains are better than what they stand against, which are worse, which can't be told."""
-    contrasts = results.frame("contrasts", "metric", "a", "b", "target")
-    contrasts = of_metric(contrasts, results.study)
+    """Return which kinds of chains are better than what they stand against, which are worse, which can't be told.
+
+    What does not remain after Holm's correction over these comparisons is called a hint.
+    """
     sides: dict[str, list[str]] = {"better": [], "worse": [], "open": []}
-    for pair, text in KINDS.items():
-        for row in _overall(contrasts, *pair, results.study).itertuples() if len(contrasts) else ():
-            side = {SUPPORTED: "better", NOT_SUPPORTED: "worse"}.get(row.verdict, "open")
-            sides[side].append(text[:1].lower() + text[1:] + row.where)
+    for row in _of_kinds(results).itertuples():
+        side = {SUPPORTED: "better", NOT_SUPPORTED: "worse"}.get(row.verdict, "open")
+        hint = "" if row.left or side == "open" else " (a hint)"
+        sides[side].append(row.said[:1].lower() + row.said[1:] + row.where + hint)
     return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
+
+
+def chains_rest_on(results: StudyResults) -> list[str]:
+    """Say how many of the differences behind the answer remain after Holm's correction."""
+    rows = _of_kinds(results)
+    found = rows[rows["verdict"].isin([SUPPORTED, NOT_SUPPORTED])] if len(rows) else rows
+    if found.empty:
+        return []
+    return statements(results.study, "chains_rest_on", found=len(found), left=found["left"].sum(), tests=len(rows))
+
+
+def _of_kinds(results: StudyResults) -> pd.DataFrame:
+    """Return the comparisons of kinds behind the answer, `said` in words, and whether they are `left` by Holm's."""
+    study = results.study
+    contrasts = of_metric(results.frame("contrasts", "metric", "a", "b", "target"), study)
+    if contrasts.empty:
+        return contrasts
+    own = [_overall(contrasts, *pair, study).assign(said=text) for pair, text in KINDS.items()]
+    rows = pd.concat(own, ignore_index=True)
+    return rows.assign(left=holm(rows["p"].to_numpy(float)) < study.statistics.alpha)
 
 
 def chains_picture(results: StudyResults) -> AnswerTable | None:

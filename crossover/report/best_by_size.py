@@ -15,6 +15,7 @@ from string import ascii_lowercase
 import pandas as pd
 
 from crossover.analyses.figures import style
+from crossover.core.wording import counted
 from crossover.report.formats import bound, listed, quoted
 from crossover.report.prose import statements
 from crossover.report.results import StudyResults
@@ -141,18 +142,32 @@ def answer_in_short(results: StudyResults) -> list[str]:
     said = [_sentence(results.study, about, choices) for about, choices in _groups(results.study, own)]
     if said and _pairs(results, *results.study.structures)["about"].eq(MODELS).any():
         said += statements(results.study, "answer_of_models")
-    return said + _lacking(results.study, next(iter(own.values()), {}))
+    return said + _lacking(results.study, own)
 
 
-def _lacking(study: Study, choices: Choices) -> list[str]:
-    """Say which families have no result at sizes of the answer, but at others."""
+def _lacking(study: Study, own: Mapping[str, Choices]) -> list[str]:
+    """Say which structures have no result, and which families have none at sizes of the answer, but at others.
+
+    Of the mean over the structures all is said, and of each structure what it lacks beside that.
+    """
+    whole = _without(study, own.get(POOLED, {}))
+    several, told = len(study.structures) > 1, [("", whole)]
+    for name, choices in ((name, choices) for name, choices in own.items() if name != POOLED):
+        lacks = {label: sizes for label, sizes in _without(study, choices).items() if whole.get(label) != sizes}
+        told.append((f"{study.structures[name].label}: " if several else "", lacks))
+    said = [about + text for about, lacks in told for text in statements(study, "answer_lacks", lacks=lacks)]
+    gone = [about.label for name, about in study.structures.items() if own and name not in own]
+    return statements(study, "answer_without_structures", gone=gone) + said
+
+
+def _without(study: Study, choices: Choices) -> dict[str, str]:
+    """Return the sizes at which a family has no result, by its label; of those that have results at others."""
     there = {n: {*choice.best, *choice.beaten} for n, choice in choices.items()}
-    lacks = {
+    return {
         style.family_label(study, family): ranges([n for n in there if family not in there[n]], study.sizes)
         for family in main_question(study)
         if any(family in own for own in there.values()) and any(family not in own for own in there.values())
     }
-    return statements(study, "answer_lacks", lacks=lacks)
 
 
 def rests_on(results: StudyResults) -> list[str]:
@@ -209,8 +224,10 @@ def _groups(study: Study, own: Mapping[str, Choices]) -> Iterator[tuple[str, Cho
     pooled = own.get(POOLED)
     parts = [(names, choices) for names, choices in alike if names != [POOLED] and choices != pooled]
     if pooled:
+        count = len(own) - 1
         whole = "" if parts else " and for each of them"
-        yield f"On average over the {len(study.structures)} structures{whole}: ", pooled
+        whole = f" that have results{whole}" if count < len(study.structures) else whole
+        yield f"On average over the {counted(count, 'structure')}{whole}: ", pooled
     for names, choices in parts if len(parts) <= MOST_GROUPS else []:
         every = len(names) == len(study.structures)
         labels = "Each structure" if every else listed([study.structures[name].label for name in names])

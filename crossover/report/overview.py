@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.analyses.figures.captions import left_out, warned
+from crossover.analyses.figures.captions import left_out, unit, warned
 from crossover.analyses.figures.learning_curves import shown_pairs
-from crossover.report.answers import chains_in_short
+from crossover.report.answers import chains_in_short, chains_rest_on
 from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests_on
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences, crossovers_found
@@ -78,9 +78,10 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     if answer_in_short(results) and not only_runs(study):
         yield from (LinkedSentence(text, "crossover") for text in crossovers_found(results))
     yield from (LinkedSentence(text, "tests") for text in ([] if only_runs(study) else rests_on(results)))
+    yield from (LinkedSentence(text, "answer") for text in ([] if only_runs(study) else chains_rest_on(results)))
     said = statements(
         study, "how_sure", patients=sum(by_cohort.values()), cases=len(_tested(results)), tested=tested,
-        **_trainings(metrics), missing=results.frame("missing"),
+        **_trainings(metrics), **_labelled(results), missing=results.frame("missing"),
         judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
     yield from map(LinkedSentence, [*said, *_shared_by_draws(results)])
@@ -89,6 +90,13 @@ def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
     claims = results.frame("claims")
     if len(claims):
         yield LinkedSentence(verdicts_sentence(claims), "claims")
+
+
+def _labelled(results: StudyResults) -> dict[str, int]:
+    """Return how many training patients the target has, and how many cases these have."""
+    splits = results.frame("splits", "cohort", "case", "part", "patient")
+    own = splits[splits["cohort"].eq(results.study.target) & splits["part"].eq("train")]
+    return {"training_patients": own["patient"].nunique(), "labelled": own["case"].nunique()}
 
 
 def _trainings(metrics: pd.DataFrame) -> dict[str, Any]:
@@ -125,7 +133,9 @@ def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
     Args:
         meaning: of the study's scale.
     """
-    data, *others = statements(results.study, "is_not", meaning=meaning)
+    known, families_there = families(results.study), results.frame("metrics", "family")["family"].unique()
+    of_others = sorted(str(family) for family in families_there if family not in known)
+    data, *others = statements(results.study, "is_not", meaning=meaning, others=of_others)
     yield from map(LinkedSentence, [data, *left_out(results.frames, results.study), *_warnings(results), *others])
 
 
@@ -142,7 +152,7 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     study, plans = results.study, results.frame("planning")
     if plans.empty or only_runs(study):
         return
-    plans = completed(plans)
+    plans = completed(plans).assign(tested=f"{unit(results.frames)}s")
     label = {family: quoted(style.family_label(study, family)) for family in families(study)}
     rows = plans.assign(a=plans["a"].map(label), b=plans["b"].map(label)).to_dict("records")
     settling = [row for row in rows if row["question"] in (CROSSOVER, DIFFERENCE)]

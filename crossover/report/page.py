@@ -30,7 +30,7 @@ from crossover.report.overview import LinkedSentence, found, how_sure, is_not, m
 from crossover.report.prose import environment
 from crossover.report.provenance_note import ProvenanceNote
 from crossover.report.results import Answer, Section, StudyResults, TitledTable
-from crossover.report.run_facts import notices
+from crossover.report.run_facts import notices, without_structures
 from crossover.study.config import SCALES
 from crossover.study.schema import Study
 
@@ -160,6 +160,7 @@ def study_page(results: StudyResults) -> StudyPage:
         notices=[
             *left_out(results.frames, study),
             *warned(results.frames, study),
+            *without_structures(results.frame("metrics"), study),
             *notices(results.frame("initial"), study),
         ],
         answers=whole or answered,

@@ -15,6 +15,7 @@ from crossover.statistics.scores.scales import direction, method, shown
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
+RUN_TOGETHER = re.compile(r"[.!?]- ")
 FORMATS = ("listed", "points", "quoted", "score", "share")
 
 
@@ -40,8 +41,10 @@ def statements(study: Study, entry: str, **facts: Any) -> list[str]:
         target=style.test_set_label(study, study.target), confidence=f"{settings.confidence:.0%}",
         test_interval=settings.test_interval, direction=direction(settings.metric), **facts,
     )  # fmt: skip
-    items = re.split(r"^\s*- ", text, flags=re.MULTILINE)
-    return [_joined(item) for item in items[1:]]
+    items = [_joined(item) for item in re.split(r"^\s*- ", text, flags=re.MULTILINE)[1:]]
+    joined = next((item for item in items if RUN_TOGETHER.search(item)), None)
+    assert joined is None, f"{entry}: two texts in one, since a line ends with a tag: {joined}"
+    return items
 
 
 def _joined(lines: str) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from crossover.analyses.figures import style
 from crossover.core.wording import counted
 from crossover.report.prose import statements
+from crossover.statistics.scores.missing import absent_notes
 from crossover.study.schema import Study
 
 INITIAL = ["encoder", "selection", "asked", "weights", "where", "stages"]
@@ -91,6 +92,16 @@ def notices(initial: pd.DataFrame, study: Study) -> list[str]:
             chains=not rows["selection"].all(), chains_had=not had["selection"].all(),
         )  # fmt: skip
     return out
+
+
+def without_structures(metrics: pd.DataFrame, study: Study) -> list[str]:
+    """Return a sentence for each structure that test cases lack: how many, and which models predicted it there."""
+    if metrics.empty or "structure" not in metrics:
+        return []
+    labels = {name: about.label for name, about in study.structures.items()}
+    called = {f: style.family_label(study, f) for f in metrics["family"].unique()}
+    named = metrics.assign(structure=metrics["structure"].map(labels), family=metrics["family"].map(called))
+    return [f"{text}." for text in absent_notes(named, [study.statistics.metric])]
 
 
 def _began_with(initial: pd.DataFrame) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crossover.analyses import registry
 from crossover.analyses.analysis import Part
+from crossover.analyses.figures import captions
 from crossover.report import chain_tables as chains
 from crossover.report import score_tables as scores
 from crossover.report.results import StudyResults, TableKind, TitledTable, titled_tables
@@ -26,9 +27,12 @@ def of_page(results: StudyResults) -> dict[str, list[TitledTable]]:
 
 def of_results(results: StudyResults) -> list[TitledTable]:
     """Return the tables that answer the study's question, beside the paper's numbers."""
+    counts = results.frame("structures", "structure", "cases").groupby("structure")["cases"].max()
+    tested = captions.number_of(counts, results.frames, results.study)
+    scope = captions.scope_of_means(results.frames, results.study)
     return titled_tables(results, [
-        TableKind("scores", "scores", scores.scores_layout),
-        TableKind("structures", "structures", scores.models_layout),
+        TableKind("scores", "scores", scores.scores_layout, about=scope),
+        TableKind("structures", "structures", scores.models_layout, about=tested),
         TableKind("sources", "sources", chains.sources_layout, results.study.statistics.metric),
     ])  # fmt: skip
 

@@ -57,7 +57,11 @@ def _begins_with_given_weights(study: Study, own: Strategy) -> bool:
 
 
 def references(study: Study) -> list[str]:
-    """Return the families without sizes, with which the sized ones are compared."""
+    """Return the families without sizes, with which the sized ones are compared.
+
+    Where a study has sizes they have seen no patient of the target (`consistency` refuses others): they can be taken as
+    they are.
+    """
     return [f.name for f in families(study).values() if not f.sized]
 
 

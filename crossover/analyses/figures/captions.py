@@ -6,8 +6,8 @@ from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
 from crossover.core.wording import counted
 from crossover.statistics.estimates.chance import METHODS
-from crossover.statistics.scores import scales
-from crossover.statistics.scores.patients import patients_of
+from crossover.statistics.scores import missing, scales
+from crossover.statistics.scores.patients import averaged_over, patients_of
 from crossover.study.families import replicates_of
 from crossover.study.schema import Study
 
@@ -20,6 +20,12 @@ def target(study: Study) -> str:
 def metric(study: Study) -> str:
     """Return the label of the study's metric."""
     return style.metric_label(study.statistics.metric)
+
+
+def metric_with(study: Study, drawn: str) -> str:
+    """Return the label of the study's metric with what is drawn of it, in one pair of brackets: "HD95 (mm; mean)"."""
+    label = metric(study)
+    return f"{label[:-1]}; {drawn})" if label.endswith(")") else f"{label} ({drawn})"
 
 
 def metric_of_differences(study: Study) -> str:
@@ -44,18 +50,48 @@ def interval_scope(tests: pd.DataFrame) -> str:
     Args:
         tests: a table with the column `about`, which says this of each row.
     """
-    about = set(tests["about"].dropna()) - {""}
+    about = set(tests.get("about", pd.Series(dtype=str)).dropna()) - {""}
     if about == {METHODS}:
         return "for other patients and other trainings"
     trained = "other patients alone, so of these trained models"
     return f"for {trained}" if METHODS not in about else f"for other trainings too, or for {trained}"
 
 
-def cases(frames: Frames, study: Study) -> dict[str, int]:
-    """Return the number of test cases of each cohort; of patients where one has several cases."""
-    rows = replicates_of(frames["metrics"], study)
-    counts = patients_of(rows).groupby(rows["cohort"]).nunique()
-    return {cohort: int(counts.get(cohort, 0)) for cohort in study.cohorts}
+def unit(frames: Frames) -> str:
+    """Return what is counted of test sets: "test patient" where a patient has several cases, else "test case"."""
+    metrics = frames.get("metrics")
+    known = metrics is not None and {"cohort", "case"} <= set(metrics)
+    return "test patient" if known and averaged_over(metrics) is not None else "test case"
+
+
+def number_of(counts: pd.Series, frames: Frames, study: Study) -> str:
+    """Return words for a number of test cases: "12 test cases (Tumour 3)", where only 3 of them have a tumour.
+
+    Args:
+        counts: of each structure.
+    """
+    own = {name: int(counts[name]) for name in study.structures if name in counts}
+    most = max(own.values(), default=0)
+    fewer = ", ".join(f"{study.structures[name].label} {n}" for name, n in own.items() if n < most)
+    return counted(most, unit(frames)) + (f" ({fewer})" if fewer else "")
+
+
+def scored(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the cohort, structure and patient of rows of `missing.without_absent` that have a score."""
+    of = [metric for metric in dict.fromkeys((study.statistics.metric, "dsc")) if metric in rows]
+    rows = rows.assign(patient=patients_of(rows))[rows[of].notna().any(axis=1)]
+    return rows[["cohort", "structure", "patient"]].drop_duplicates()
+
+
+def counts_of(rows: pd.DataFrame, study: Study) -> pd.Series:
+    """Return the number of patients of each structure with a score, of rows of `missing.without_absent`."""
+    return scored(rows, study).groupby("structure").size()
+
+
+def scope_of_means(frames: Frames, study: Study) -> str:
+    """Return what the intervals of means in `summary` hold for (`interval_scope`)."""
+    rows = frames.get("summary", pd.DataFrame(columns=["metric"]))
+    return interval_scope(rows[rows["metric"] == study.statistics.metric])
 
 
 def left_out(frames: Frames, study: Study) -> list[str]:
@@ -86,10 +122,29 @@ def warned(frames: Frames, study: Study) -> list[str]:
     return out
 
 
-def test_cases_text(cases: dict[str, int], study: Study) -> str:
-    """Return words for the number of test cases, as "80 test cases (Cervix 16, Uterus 64)"."""
-    parts = ", ".join(f"{style.test_set_label(study, c)} {n}" for c, n in cases.items())
-    return f"{sum(cases.values())} test cases ({parts})"
+def test_cases_text(frames: Frames, study: Study) -> str:
+    """Return words for the number of test cases: "80 test cases (Cervix 16, Uterus 64; Tumour: Cervix 10, Uterus 60)".
+
+    A structure that some of them lack has numbers of its own.
+    """
+    rows = scored(missing.without_absent(replicates_of(frames["metrics"], study)), study)
+    each = rows.groupby("structure").apply(_by_cohort, study, include_groups=False)
+    whole = _by_cohort(rows.drop_duplicates(["cohort", "patient"]), study)
+    own = [f"{study.structures[s].label}: {each[s]}" for s in study.structures if s in each and each[s] != whole]
+    count = counted(len(rows.drop_duplicates(["cohort", "patient"])), unit(frames))
+    return f"{count} ({'; '.join([whole, *own])})"
+
+
+def _by_cohort(rows: pd.DataFrame, study: Study) -> str:
+    counts = rows.groupby("cohort").size()
+    return ", ".join(f"{style.test_set_label(study, c)} {counts[c]}" for c in study.cohorts if c in counts)
+
+
+def endless(frames: Frames, study: Study) -> str:
+    """Return a sentence that counts the scores that no figure shows, infinite distances; "" where there are none."""
+    count = missing.endless(replicates_of(frames["metrics"], study), study.statistics.metric)
+    verb = "is" if count == 1 else "are"
+    return f" {counted(count, 'infinite value')}, of empty masks, {verb} left out of points and means." if count else ""
 
 
 def replicates(frames: Frames, study: Study) -> str:

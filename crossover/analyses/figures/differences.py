@@ -28,7 +28,7 @@ ANALYSIS = Analysis(
 )
 
 COLUMNS, ROW_MM, AROUND_MM = 3, 52.0, 14.0
-OFFSET = 0.02  # of log2 n for each family, so that intervals stand side by side
+OFFSET, GROUP = 0.02, 0.2  # of log2 n: between two families, so that intervals stand side by side, and for all
 
 
 def make(given: Inputs, study: Study) -> Figure:
@@ -39,10 +39,10 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     rows = differences(frames["pairwise"], study)
-    cases = int(rows["cases"].max()) if len(rows) else 0
+    cases = captions.number_of(rows.groupby("structure")["cases"].max(), frames, study)
     return (
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
-        f"test cases of {captions.target(study)}, with its {study.statistics.test_interval} interval "
+        f"of {captions.target(study)}, with its {study.statistics.test_interval} interval "
         f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
         f"{captions.better(study)}"
         f"{' Each structure has a scale of its own.' if rows['structure'].nunique() > 1 else ''}"
@@ -103,7 +103,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) ->
         factor = shown(study.statistics.metric).factor
         middle, low, high = (factor * own[name] for name in ("difference", "ci_low", "ci_high"))
         ends = middle - low, high - middle
-        shift = 2 ** ((i - (len(families) - 1) / 2) * OFFSET * span)
+        shift = 2 ** ((i - (len(families) - 1) / 2) * min(OFFSET, GROUP / len(families)) * span)
         axes.errorbar(
             own["n_train"] * shift, middle, [end.clip(lower=0) for end in ends], markersize=4,
             linewidth=1, color=style.family_colour(study, family), capsize=2,

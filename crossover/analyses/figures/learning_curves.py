@@ -20,8 +20,8 @@ from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, whole_cases
 from crossover.statistics.scores.metrics_table import tested
-from crossover.statistics.scores.missing import completed
-from crossover.study.families import families, references
+from crossover.statistics.scores.missing import for_figures
+from crossover.study.families import baseline, families, fine_tuned, references
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -47,18 +47,19 @@ RIGHT = (
 TRAINING_PATIENTS = "Training patients"
 POINT = ["family", "n_train", "replicate", "fold"]
 """What a training is, of which each has a point."""
-ROW_MM = 7.0
+ROW_MM, MOST_PAIRS = 7.0, 15
 LEAST_MM, LEAST_ALONE_MM, AROUND_MM = 38.0, 59.0, 17.0
 """The least height of a structure of several and of one alone, and what the rows of pairs need beyond their own."""
 TITLE_MM, LEGEND_MM = 5.0, 14.0
 """The titles above the first structure; the labels of the axes and the legend below the last."""
-OFFSET = 0.012  # of log2 n for each family, so that points of equal height are told apart
+OFFSET, GROUP = 0.012, 0.1
+"""Shares of the range of log2 n: between two families, so that points of equal height are told apart, and for all."""
 
 
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/learning_curves", "statistics/crossover")
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     tables = [metrics, *(given.table(f"{name}.csv") for name in names)]
     return style.each_structure(study, partial(draw, *tables, study))
 
@@ -71,7 +72,7 @@ def caption(frames: Frames, study: Study) -> str:
     )
     if curves.empty:
         return ""
-    confidence = f"{study.statistics.confidence:.0%}"
+    confidence, tested_on = f"{study.statistics.confidence:.0%}", curves.groupby("structure")["patients"].max()
     counts = _trainings(frames["metrics"], study)
     counts = counts if len(counts) else curves["replicates"]
     trainings = int(counts.min())
@@ -80,12 +81,16 @@ def caption(frames: Frames, study: Study) -> str:
     unsized = [style.family_label(study, family) for family in references(study)]
     dotted = f" Dotted: the mean of {' and of '.join(unsized)}, trained on none of them." if unsized else ""
     text = (
-        f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} "
-        f"test cases of {captions.target(study)} by number of its training patients; "
+        f"Left: mean {captions.metric(study)} of {captions.number_of(tested_on, frames, study)} "
+        f"of {captions.target(study)} by number of its training patients; "
         f"each point is a training, {several} of each family and size. "
         f"Lines: monotone fits{_bands(curves, confidence)}.{dotted} "
         f"Right: {RIGHT.format(what='family', confidence=confidence)}."
     )
+    every = shown_pairs(pairs[pairs["structure"].eq(curves["structure"].iloc[0])], study)
+    if len(every) > MOST_PAIRS:
+        asked = [style.family_label(study, f) for f in (baseline(study), fine_tuned(study)) if f]
+        text += f" Of {len(every)} pairs those with {' or '.join(dict.fromkeys(asked))} are shown; the table has all."
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
@@ -146,7 +151,7 @@ def draw(
     )
     if curves.empty:
         return style.figure_of_text("No model of several sizes was trained.", into)
-    pairs = shown_pairs(crossover, study)
+    pairs = _drawn_pairs(crossover, study)
     first, last = structure == shown[0], structure == shown[-1]
     least = LEAST_MM if len(study.structures) > 1 else LEAST_ALONE_MM
     height = max(least, AROUND_MM + ROW_MM * len(pairs)) + TITLE_MM * first + LEGEND_MM * last
@@ -183,6 +188,14 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
     return crossover[np.array(kept, bool)]
 
 
+def _drawn_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the pairs that have a row: of more than `MOST_PAIRS` those with the strategies of the main question."""
+    pairs, asked = shown_pairs(crossover, study), [baseline(study), fine_tuned(study)]
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    return pairs[pairs["ahead"].isin(asked) | pairs["overtakes"].isin(asked)]
+
+
 def _unsized(metrics: pd.DataFrame, study: Study) -> dict[str, float]:
     """Return the mean of each family without sizes, which all n have."""
     scores = tested(metrics).groupby("family")[study.statistics.metric].mean()
@@ -205,7 +218,7 @@ def _curves(axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, names: list[
     sizes = curves["n_train"]
     place = {family: i - (len(names) - 1) / 2 for i, family in enumerate(names)}
     points = points[points["family"].isin(names)]
-    shift = 2 ** (points["family"].map(place) * OFFSET * np.log2(sizes.max() / sizes.min()))
+    shift = 2 ** (points["family"].map(place) * min(OFFSET, GROUP / len(names)) * np.log2(sizes.max() / sizes.min()))
     markers = dict(zip(names, style.markers_of(study, names), strict=True))
     sns.scatterplot(points, x=points["n_train"] * shift, y=study.statistics.metric, s=13, zorder=4,
                     markers=markers, edgecolor=style.INK, linewidth=0.4, **looks)  # fmt: skip
@@ -222,8 +235,11 @@ def _frame(axes: Axes, sizes: list[int], study: Study) -> None:
 def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study) -> None:
     _frame(axes, sizes, study)
     axes.set_xlabel("n from which the first stays ahead")
-    low_edge, high_edge = axes.get_xlim()
+    ends = axes.get_xlim()
     for y, row in enumerate(pairs.itertuples()):
+        # beyond the sizes of the pair, which may be fewer than those of the study
+        low_edge = ends[0] if row.n_smallest <= sizes[0] else row.n_smallest
+        high_edge = ends[1] if row.n_largest >= sizes[-1] else row.n_largest
         colour = style.family_colour(study, row.overtakes)
         low, high = max(row.ci_low, low_edge), min(row.ci_high, high_edge)
         if low < high:

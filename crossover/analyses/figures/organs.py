@@ -21,8 +21,7 @@ from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, with_all_structures
-from crossover.statistics.scores.missing import completed
-from crossover.statistics.scores.patients import patients_of
+from crossover.statistics.scores.missing import for_figures, without_absent
 from crossover.study.families import (
     fine_tuned,
     main_question,
@@ -51,36 +50,40 @@ ANALYSIS = Analysis(
     order=8,
 )
 
-ROW_MM = 3.0  # of each model
+ROW_MM, AROUND_MM = 3.0, 26.0  # of each model; around the rows, with a title of two lines and a legend of one
+LEAST_MM = 3.5  # of each of more than three models, so that their p can be told apart
+LINE_MM, LEGEND_MM = 3.6, 3.6  # of further lines of the title and the legend
+LEGEND_COLUMNS = 5
 MEAN_LABEL = MEAN_NAME.capitalize().replace(" the ", " the\n")  # beside the labels of structures
 TITLE_LETTERS = 30  # of a line above the differences
-SPREAD = 0.56  # of the 1 between structures, taken by three models; more take more of it
+GROUP = 0.84  # of the 1 between structures, taken by its models
 
 
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     return draw(metrics, given.table("statistics/paired.csv"), study, numbers_of(study))
 
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    rows = shown_rows(frames["metrics"], study)
-    cases = patients_of(rows).nunique()  # of the target
+    counts = captions.counts_of(shown_rows(without_absent(frames["metrics"]), study), study)
+    cases = captions.number_of(counts, frames, study)
     confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
-        f"for other patients ({captions.interval_method(study)}), {cases} test cases of {captions.target(study)}, each "
+        f"for other patients ({captions.interval_method(study)}), {cases} of {captions.target(study)}, each "
         "a light point; "
         f"{sized} trained on {study.sizes[-1]} patients of {captions.target(study)}. Right: "
         f"{minus(study)} on the same cases, each in the colour of the model that is subtracted: "
         f"the mean difference with its {study.statistics.test_interval} confidence interval "
         f"{captions.interval_scope(frames['paired'])} and p by the same test, uncorrected; grey where it is "
-        f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
+        f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}{captions.endless(frames, study)}"
     )
     if len(study.structures) > 1:
-        text += f" Mean over the structures: of each case's {len(study.structures)}."
+        whole = f"{len(study.structures)}" if counts.nunique() == 1 else "mean over those that it has"
+        text += f" Mean over the structures: of each case's {whole}."
     if captions.citation(frames, study):
         text += f" Bars: the means printed in {captions.citation(frames, study)}, for that paper's patients."
     return text
@@ -104,7 +107,7 @@ def draw(
     rows, each = shown_rows(metrics, study), _of_question(replicates_of(metrics, study), study)
     metric = study.statistics.metric
     lines = [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
-    figure = style.new_figure(26 + ROW_MM * max(len(names), 3) * len(lines))
+    figure = style.new_figure(_height(len(names), len(lines), study))
     scores, differences = figure.subplots(1, 2, width_ratios=[1.75, 1], sharey=True)
     cases = []
     for line, structure in enumerate(lines):
@@ -117,13 +120,15 @@ def draw(
                 continue  # a mean over other structures than the others'
             cases.append(values[metric].mean().dropna().reset_index().assign(y=y, family=family))
             of_family = points[points["family"] == family]
-            beside = y + 0.3 * min(SPREAD, 1 / len(names))
+            beside = y + 0.3 * min(0.56, 1 / len(names))
             style.replicate_points(scores, replicate_means(of_family, metric), beside, family, study)
             _printed(scores, y, structure, family, study, published)
     _scores(scores, pd.concat(cases, ignore_index=True), names, study)
     _differences(differences, paired, lines, study)
     _frame(scores, differences, lines, study)
-    style.legend_below(figure, _handles(study, published is not None), 5, columnspacing=1.6, handletextpad=0.5)
+    style.legend_below(
+        figure, _handles(study, published is not None), LEGEND_COLUMNS, columnspacing=1.6, handletextpad=0.5
+    )
     return figure
 
 
@@ -147,8 +152,15 @@ def _of_question(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _places(line: int, count: int) -> np.ndarray:
-    step = min(SPREAD / max(count - 1, 1), 0.84 / count)
-    return line + (np.arange(count) - (count - 1) / 2) * step
+    return line + (np.arange(count) - (count - 1) / 2) * GROUP / count
+
+
+def _height(models: int, lines: int, study: Study) -> float:
+    """Return the height (mm) at which rows, title and legend have the room that they need."""
+    rows = ROW_MM * 3 if models <= 3 else LEAST_MM / GROUP * models
+    title = len(fill(minus(study), TITLE_LETTERS).splitlines())
+    legend = -(-(models + 1) // LEGEND_COLUMNS)
+    return AROUND_MM + rows * lines + LINE_MM * max(title - 2, 0) + LEGEND_MM * (legend - 1)
 
 
 def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> None:
@@ -225,9 +237,8 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
         if POOLED in lines:
             axes.axhline(len(lines) - 1.5, color=style.MUTED, linewidth=0.6)
     differences.tick_params(labelleft=False)
-    metric = style.metric_label(study.statistics.metric)
     confidence = f"{study.statistics.confidence:.0%} CI"
-    scores.set_xlabel(f"{metric} (mean, {confidence})")
+    scores.set_xlabel(captions.metric_with(study, f"mean, {confidence} for other patients"))
     differences.set_xlabel(f"Paired difference ({study.statistics.test_interval} CI)")
     scores.set_title("Scores")
     differences.set_title(fill(minus(study), TITLE_LETTERS))

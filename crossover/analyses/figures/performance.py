@@ -19,7 +19,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_sizes
 from crossover.statistics.scores.intervals import clip_to_scale
-from crossover.statistics.scores.missing import completed
+from crossover.statistics.scores.missing import for_figures
 from crossover.statistics.scores.scales import scale
 from crossover.study.families import (
     families,
@@ -44,20 +44,19 @@ BESIDE = 0.075  # from a family's mark to those of its replicates
 
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     return style.each_structure(study, partial(draw, metrics, study))
 
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    cases = captions.cases(frames, study)
     text = (
         f"Points and bars: mean and standard deviation of {captions.metric(study)} over "
-        f"{captions.test_cases_text(cases, study)}, by number of training patients of {captions.target(study)}. "
-        "Each light point is a case."
+        f"{captions.test_cases_text(frames, study)}, by number of training patients of {captions.target(study)}. "
+        f"Each light point is a {captions.unit(frames)}."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))
-    text += captions.replicates(frames, study)
+    text += captions.replicates(frames, study) + captions.endless(frames, study)
     return f"{text} Dotted: the mean of {lines}, trained on none of them." if lines else text
 
 
@@ -138,13 +137,13 @@ def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
     axes.grid(axis="y")
     label = study.cohorts[study.target].label
     axes.set_xlabel(f"Training patients of the target cohort ({label})")
-    axes.set_ylabel(f"{style.metric_label(study.statistics.metric)} (mean ± SD)")
+    axes.set_ylabel(captions.metric_with(study, "mean ± SD"))
 
 
 def _title(rows: pd.DataFrame, study: Study) -> str:
-    counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
+    counts = rows.dropna(subset=study.statistics.metric).drop_duplicates(["cohort", "case"]).groupby("cohort").size()
     parts = [f"{style.test_set_label(study, c)} {counts[c]}" for c in study.cohorts if c in counts]
-    return f"All test cases ({counts.sum()}: {', '.join(parts)})"
+    return f"All test sets ({counts.sum()}: {', '.join(parts)})"
 
 
 def _handles(study: Study) -> list[Line2D]:

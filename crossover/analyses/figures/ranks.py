@@ -41,9 +41,9 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     rows = drawn_rows(frames["ranking"], study)
-    cases = int(rows["cases"].max()) if len(rows) else 0
+    cases = captions.number_of(rows.groupby("structure")["cases"].max(), frames, study)
     return (
-        f"Disc: its area is the share of {DRAWS:,} bootstrap samples of the {cases} test cases of "
+        f"Disc: its area is the share of {DRAWS:,} bootstrap samples of the {cases} of "
         f"{captions.target(study)} in which the model has the rank by its mean {captions.metric(study)}; it is printed "
         f"in per cent from {SHOWN_SHARE:.0%}. Ring: the rank with all cases. τ: the mean of Kendall's tau between the "
         "samples' rankings and the one with all cases. The models are those trained on "

@@ -45,7 +45,7 @@ sooner."""
 
 INK, MUTED, RULE, BAND = "#1a1a1a", "#5f6368", "#d0d4d9", "#f5f6f7"
 OKABE_ITO = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6e6e6e", "#000000"]
-MARKERS = ["D", "o", "s", "^", "v", "P", "X", "<", ">", "h"]
+MARKERS = ["D", "o", "s", "^", "v", "P", "X", "<", ">"]  # no two that are alike at 4 points
 REFERENCE_LINE = (0, (1, 2))
 LINES = [
     (0, ()),
@@ -92,6 +92,7 @@ RC: dict[str, Any] = {
     "legend.fontsize": 7,
     "legend.title_fontsize": 7,
     "legend.frameon": False,
+    "text.parse_math": False,  # names are text, whatever signs they have
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
@@ -372,7 +373,8 @@ def family_colour(study: Study, family: str) -> str:
         return _lighter(colours[strategy], siblings.index(family) / len(siblings))
     free = [c for c in OKABE_ITO if c not in colours.values()] or OKABE_ITO
     unnamed = [f for f in known if f not in colours and known[f].strategy not in colours]
-    return free[unnamed.index(family) % len(free)]
+    turn, place = divmod(unnamed.index(family), len(free))
+    return _lighter(free[place], 1 - 2.0**-turn) if turn else free[place]
 
 
 def _lighter(colour: str, share: float) -> str:

@@ -21,8 +21,8 @@ from crossover.analyses.predicates import SCORES, several_families, several_size
 from crossover.statistics.differences.comparisons import of_models
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.statistics.scores.missing import completed
-from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
+from crossover.statistics.scores.missing import for_figures
+from crossover.study.families import baseline, compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -44,7 +44,10 @@ ANALYSIS = Analysis(
 )
 
 ROW_MM = 3.8  # of a line of marks
-APART = 0.16  # between families, of the 1 between sizes
+APART, GROUP = 0.16, 0.84  # between families, of the 1 between sizes; what many families share of it
+BESIDE = 0.375  # from a family's mark to those of its replicates, of what is between families
+MOST_FAMILIES = 6
+"""Families of which every pair has a row; of more, those with training from scratch."""
 STRONG = 0.001
 """The second threshold of the marks, beside the study's alpha."""
 
@@ -65,7 +68,7 @@ def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/summary", "statistics/tukey")
     summary, tukey = (given.table(f"{name}.csv") for name in names)
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     rest = {"metrics": metrics, "published": numbers_of(study)}
     return style.each_structure(study, partial(draw, summary, tukey, study, **rest))
 
@@ -73,18 +76,22 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     names = [style.family_label(study, f) for f in compared(study)]
+    scope = captions.scope_of_means(frames, study)
     text = (
         f"Points and bars: mean {captions.metric(study)} with its "
-        f"{study.statistics.confidence:.0%} confidence interval ({captions.interval_method(study)}) on each "
-        f"test set, of {captions.test_cases_text(captions.cases(frames, study), study)}. "
+        f"{study.statistics.confidence:.0%} confidence interval {scope} ({captions.interval_method(study)}) on each "
+        f"test set, of {captions.test_cases_text(frames, study)}. "
         "Below: Tukey's honestly significant difference"
     )
     if references(study):
         against = " and ".join(style.family_label(study, f) for f in references(study))
         text += f"; * against {against} (band: its confidence interval)"
-    if len(names) > 1:
+    if _too_many(study):
+        text += f"; # between {style.family_label(study, baseline(study) or '')} and each of the others"
+    elif len(names) > 1:
         text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
     text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
+    text += captions.endless(frames, study)
     if captions.citation(frames, study):
         text += (
             f" Hollow: the means printed in {captions.citation(frames, study)}, for that paper's patients and at the "
@@ -178,7 +185,15 @@ def _select(
 def _pairs(study: Study) -> list[tuple[str, str, str]]:
     """Return (a, b, symbol): every family against every reference (*), and against the others (#)."""
     against = [(f, r, "*") for r in references(study) for f in compared(study)]
-    return against + [(a, b, "#") for a, b in combinations(compared(study), 2)]
+    among = list(combinations(compared(study), 2))
+    if _too_many(study):
+        among = [pair for pair in among if baseline(study) in pair]
+    return against + [(a, b, "#") for a, b in among]
+
+
+def _too_many(study: Study) -> bool:
+    """Return whether only the pairs with training from scratch have a row."""
+    return len(compared(study)) > MOST_FAMILIES and baseline(study) in compared(study)
 
 
 def _cell(axes: Axes, marks: Axes, tables: Tables, study: Study, first: bool) -> None:
@@ -190,7 +205,7 @@ def _cell(axes: Axes, marks: Axes, tables: Tables, study: Study, first: bool) ->
     axes.set_xticks(range(len(study.sizes)), [str(n) for n in study.sizes])
     if first:
         confidence = f"{study.statistics.confidence:.0%}"
-        axes.set_ylabel(f"{style.metric_label(study.statistics.metric)} (mean, {confidence} CI)")
+        axes.set_ylabel(captions.metric_with(study, f"mean, {confidence} CI"))
     else:
         axes.tick_params(labelleft=False)
     _marks(marks, tables, study, first)
@@ -208,18 +223,19 @@ def _curves(axes: Axes, tables: Tables, study: Study) -> None:
     names = compared(study)
     rows = tables.summary[tables.summary["family"].isin(names)]
     rows = style.with_interval(rows[rows["n_train"].isin(study.sizes)], "mean")
-    sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=APART * (len(names) - 1), ax=axes,
+    apart = min(APART, GROUP / len(names))
+    sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=apart * (len(names) - 1), ax=axes,
                   **style.GIVEN, **style.family_hues(study, names), linewidth=1.1,
                   markers=style.markers_of(study, names), markersize=4.2, markeredgewidth=0, legend=False,
                   linestyles=[style.family_line(study, f) for f in names], err_kws={"linewidth": 0.9})  # fmt: skip
     axes.set(xlabel="", ylabel="")
     for i, family in enumerate(names):
-        shift = (i - (len(names) - 1) / 2) * APART
+        shift = (i - (len(names) - 1) / 2) * apart
         x = [position + shift for position in range(len(study.sizes))]
         own = tables.each[tables.each["family"] == family]
         for position, n in zip(x, study.sizes, strict=True):
             means = replicate_means(own[own["n_train"] == n], study.statistics.metric)
-            style.replicate_points(axes, position + 0.06, means, family, study)
+            style.replicate_points(axes, position + BESIDE * apart, means, family, study)
         printed = tables.published[tables.published["family"] == family]
         for row in printed[printed["n_train"].isin(study.sizes)].itertuples():
             axes.plot(study.sizes.index(row.n_train) + shift, row.mean, **_hollow(study, family))
@@ -252,6 +268,8 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
             colour = style.INK if text else "#b4b8bd"
             # an asterisk sits high in its line; the shift centres it in the row
             y = i + 0.22 if symbol == "*" and text else i
+            if pd.isna(p):  # nothing was compared
+                continue
             axes.text(position, y, text or "–", ha="center", va="center", size=7, color=colour)
     axes.set_ylim(max(len(pairs), 1) - 0.5, -0.5)
     labels = [f"{_short(study, a)} vs {_short(study, b)}" for a, b, _ in pairs]

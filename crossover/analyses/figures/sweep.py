@@ -21,8 +21,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.statistics.scores.metrics_table import POOLED
-from crossover.statistics.scores.missing import completed
-from crossover.statistics.scores.patients import patients_of
+from crossover.statistics.scores.missing import for_figures, without_absent
 from crossover.study.families import (
     baseline,
     families,
@@ -52,22 +51,23 @@ MEAN: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 4}
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
     times = given.table("statistics/training_time.csv")
-    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    metrics = for_figures(given.table("metrics.csv"), study.statistics.missing)
     return draw(metrics, times, study, levels_of(study))
 
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    target = frames["metrics"][frames["metrics"]["cohort"] == study.target]
+    metrics = without_absent(frames["metrics"])
+    target = metrics[metrics["cohort"] == study.target]
     rows = swept_rows(target, study, dict.fromkeys(levels_of(study)))
     structures = swept(rows, study)
-    cases = patients_of(rows).nunique()  # of the target
+    cases = captions.number_of(captions.counts_of(rows, study), frames, study)
     named = ", ".join(study.structures[s].label for s in structures)
     text = (
-        f"Left: mean {captions.metric(study)} of {cases} test cases of {captions.target(study)} for each structure "
+        f"Left: mean {captions.metric(study)} of {cases} of {captions.target(study)} for each structure "
         f"({named}) by the part of the network that is re-trained on {study.sizes[-1]} patients of "
         f"{captions.target(study)}, smallest at the left, and the mean of each case's structures with its "
-        f"{study.statistics.confidence:.0%} confidence interval over cases "
+        f"{study.statistics.confidence:.0%} confidence interval for other patients "
         f"({captions.interval_method(study)}).{captions.replicates(frames, study)} "
         "Right: seconds for one training step"
     )

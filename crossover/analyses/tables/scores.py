@@ -72,7 +72,7 @@ def _training(study: Study, strategy: str, n: int) -> str:
     """Return what the last training of the chain sees; what came before is in the model's label."""
     known: Strategy | None = study.strategies.get(strategy)
     if known is None:
-        return f"n = {n}"
+        return f"n = {n}" if n else "not known"
     step: Step = known.chain[-1]
     parts = [
         f"{study.cohorts[cohort].label} ({f'n = {n}' if size == 'n' else 'all'})" for cohort, size in step.train.items()

@@ -237,12 +237,13 @@ def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int
         for (f, family), target in _each(panel, [t for t in targets if low <= sign * t <= high]):
             here = ~np.isnan(found.means[f])
             n = panel.sizes[here]
-            at = float(_stays(sign * target - monotone(found.means[f, here]), n))
-            drawn = _stays(sign * target - monotone(found.draws[:, f, here]), n)
+            curves = (found.means[f, here], found.draws[:, f, here])
+            # NaN: a flat curve at the target, which the smallest size reaches
+            at, drawn = (np.nan_to_num(_stays(sign * target - monotone(c), n), nan=0.0, posinf=np.inf) for c in curves)
             bounds = _interval(drawn, n, confidence) if several_cases(panel) else (np.nan, np.nan)
             row = {
                 "test_set": test_set, "structure": structure, "metric": metric, "family": family,
-                "target": target, "n": at, "ci_low": bounds[0], "ci_high": bounds[1],
+                "target": target, "n": float(at), "ci_low": bounds[0], "ci_high": bounds[1],
                 "confidence": confidence, "form": MONOTONE, "n_smallest": int(n[0]),
                 "n_largest": int(n[-1]), "replicates": panel.trainings[f, here].min(),
             }  # fmt: skip

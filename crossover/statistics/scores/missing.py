@@ -58,8 +58,33 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
         raise error.of(path) from None
     for note in notes(found, policy) if len(found) else ():
         log.warning("%s: %s", path, note)
+    return without_endless(table)
+
+
+def without_endless(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which infinite distances are missing, as statistics take them; itself where there are none."""
     endless = {m: np.inf for m in KNOWN if m in table and np.isinf(table[m]).any()}
     return table.replace(endless, np.nan) if endless else table
+
+
+def for_figures(table: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Return a table that was read as figures take it: as `read_completed` gives it to statistics.
+
+    Raises:
+        TableError: as of `filled`.
+    """
+    return without_endless(completed(table, policy)[0])
+
+
+def endless(table: pd.DataFrame, metric: str) -> int:
+    """Count the distances that `without_endless` leaves out.
+
+    Args:
+        table: as of `metrics_table.check_metrics`.
+    """
+    if metric not in KNOWN or not KNOWN[metric].is_distance:
+        return 0
+    return int(np.isinf(_with_distances(without_absent(table))[metric]).sum())
 
 
 def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:

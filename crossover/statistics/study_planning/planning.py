@@ -310,10 +310,11 @@ def _settles_crossover(row: dict) -> str:
 
 def _plan(row: dict, with_: str, what: str) -> str:
     """Return a plan in words: "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
+    tested = row.get("tested", "test cases")
     if reaches_assurance(row):
-        return f"{row['cases']:.0f} test cases{with_} settle {what} with an assurance of {row['assurance']:.0%}"
+        return f"{row['cases']:.0f} {tested}{with_} settle {what} with an assurance of {row['assurance']:.0%}"
     below = math.floor(100 * row["reached"] + 1e-9)  # rounded, 79.6 would read as the 80 that it doesn't reach
-    return f"even {row['cases']:,.0f} test cases{with_} settle {what} with an assurance of {below}% only"
+    return f"even {row['cases']:,.0f} {tested}{with_} settle {what} with an assurance of {below}% only"
 
 
 def _reaches(row: dict) -> str:
