@@ -154,6 +154,8 @@ def test_an_answer_names_the_failed_cases_and_says_what_it_is_without_them(tmp_p
     assert "which is better can't be told" in liver.partition("Without")[0]
     assert "Without the failed cases, base in p7 (score 0); tuned in p3 (no prediction): " in spleen
     assert "10 cases: tuned is better" in spleen
+    (plan,) = [line for line in lines if "would tell" in line]
+    assert "matters to you; it counts the failed cases, and a note has the plan without): " in plan
 
 
 def test_differences_without_the_same_failed_cases_are_compared_once_on_their_own_test_set(tmp_path, monkeypatch):
