@@ -114,6 +114,14 @@ def test_the_terminal_counts_the_differences_by_every_other_metric(tmp_path):
     ]
 
 
+def test_a_missing_prediction_is_told_once_and_not_as_a_name_that_found_no_match(tmp_path):
+    rows = [f"{m},p{i},{a}" for m, scores in (("base", A), ("tuned", B[:5])) for i, a in enumerate(scores)]
+    found = comparison([str(by_hand(tmp_path, "\n".join(["model,case,dsc", *rows, ""])))])
+    assert [note for note in found.notes if "p5" in note] == [
+        "missing predictions of tuned: 1 of structure (p5): counted as the worst value"
+    ]
+
+
 def test_of_several_tests_the_terminal_calls_none_better_that_holm_does_not(tmp_path):
     gains = {"liver": [0.04, 0.05, 0.02, 0.03, 0.04, -0.02], "spleen": [0.01, -0.01] * 3, "aorta": [0.01, -0.02] * 3}
     rows = [f"{m},p{i},{s},{a + d * (m == 'tuned')}" for m in ("base", "tuned")
