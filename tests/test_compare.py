@@ -114,6 +114,14 @@ def test_the_terminal_counts_the_differences_by_every_other_metric(tmp_path):
     ]
 
 
+def test_a_missing_prediction_is_told_once_and_not_as_a_name_that_found_no_match(tmp_path):
+    rows = [f"{m},p{i},{a}" for m, scores in (("base", A), ("tuned", B[:5])) for i, a in enumerate(scores)]
+    found = comparison([str(by_hand(tmp_path, "\n".join(["model,case,dsc", *rows, ""])))])
+    assert [note for note in found.notes if "p5" in note] == [
+        "missing predictions of tuned: 1 of structure (p5): counted as the worst value"
+    ]
+
+
 def test_of_several_tests_the_terminal_calls_none_better_that_holm_does_not(tmp_path):
     gains = {"liver": [0.04, 0.05, 0.02, 0.03, 0.04, -0.02], "spleen": [0.01, -0.01] * 3, "aorta": [0.01, -0.02] * 3}
     rows = [f"{m},p{i},{s},{a + d * (m == 'tuned')}" for m in ("base", "tuned")
@@ -154,6 +162,8 @@ def test_an_answer_names_the_failed_cases_and_says_what_it_is_without_them(tmp_p
     assert "which is better can't be told" in liver.partition("Without")[0]
     assert "Without the failed cases, base in p7 (score 0); tuned in p3 (no prediction): " in spleen
     assert "10 cases: tuned is better" in spleen
+    (plan,) = [line for line in lines if "would tell" in line]
+    assert "matters to you; it counts the failed cases, and a note has the plan without): " in plan
 
 
 def test_differences_without_the_same_failed_cases_are_compared_once_on_their_own_test_set(tmp_path, monkeypatch):

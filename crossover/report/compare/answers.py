@@ -47,7 +47,7 @@ def answers(found: ScoreComparison) -> list[str]:
     lines += _first(said, f"differences by {metric}", PAIRS, len(rows))
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
     known = [row for row in rows if direction(metric) and np.isfinite([row.ci_low, row.ci_high]).all()]
-    lines += _would_tell(found, metric, [row for row in known if not verdict(row, metric)[0]])
+    lines += _would_tell(found, again, metric, [row for row in known if not verdict(row, metric)[0]])
     if any(note.endswith(AS_WORST) for note in found.notes):
         lines.append(
             "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
@@ -61,7 +61,7 @@ def _whole_first(table: pd.DataFrame) -> list[Any]:
     return list(pooled_in_words(pd.concat([table[whole], table[~whole]])).itertuples())
 
 
-def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -> list[str]:
+def _would_tell(found: ScoreComparison, again: "_WithoutFailed", metric: str, undecided: Sequence[Any]) -> list[str]:
     """Return a sentence with the command that plans a study which would tell an undecided pair apart.
 
     Of several it is one at the largest size, of the first structure that has one, with the smallest p.
@@ -78,12 +78,14 @@ def _would_tell(found: ScoreComparison, metric: str, undecided: Sequence[Any]) -
     chosen = of if len(undecided) > 1 else ""
     words = [_program(), "design", *found.again, "--metric", metric, "--model", row.family_a, "--model", row.family_b]
     words += ["--size", str(row.n_train)] if row.n_train else []
+    failed = again.failed(row)
+    counts = f"; it counts {in_place_of(failed)}, and a note has the plan without" if len(failed) else ""
     difference = "0.03" if scale(metric) == SHARE else f"{abs(row.difference):.1g}"
     several = found.table["cohort"].nunique() > 1 and row.test_set != ALL_SETS_NAME
     words += ["--test-set", row.test_set] if several else []
     return [
         f"how many test cases and trainings would tell {row.family_a} and {row.family_b} apart{chosen}, if they differ "
-        f"by {difference} (write the smallest difference that matters to you): "
+        f"by {difference} (write the smallest difference that matters to you{counts}): "
         f"{shlex.join([*words, '--difference', difference])}"
     ]
 

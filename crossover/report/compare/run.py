@@ -302,12 +302,16 @@ def _meets(model: str, own: set, places: dict[str, set]) -> bool:
 
 
 def _apart(models: dict[str, pd.DataFrame]) -> list[str]:
-    """Return the names that not all models have; cases by their test set where there are several."""
+    """Return the names that not all models have; cases by their test set where there are several.
+
+    Cases that some models have and the others have nothing in the place of are missing predictions, which are told.
+    """
     several = len({cohort for rows in models.values() for cohort in rows["cohort"]}) > 1
     cases = {
         m: list((rows["cohort"] + "/" + rows["case"] if several else rows["case"]).unique())
         for m, rows in models.items()
     }
     structures = {m: list(rows["structure"].unique()) for m, rows in models.items()}
-    found = [*apart(structures, "structures"), *apart(cases, "cases")]
+    of_cases = [note for note in apart(cases, "cases") if note.count("only under") > 1]
+    found = [*apart(structures, "structures"), *of_cases]
     return [f"{note}; tried to match them without {TRIED}" for note in found]
