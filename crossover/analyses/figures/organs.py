@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
+from crossover.core.wording import p_text
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, with_all_structures
 from crossover.statistics.scores.missing import for_figures, without_absent
@@ -215,7 +216,8 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
                   **style.MARK)  # fmt: skip
     for row in rows.itertuples():
         p = row.p
-        text = "" if pd.isna(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        told = "" if pd.isna(p) else p_text(p)
+        text = told if told == "" else f"p {told}" if told.startswith("<") else f"p = {told}"
         # the axes' right edge in x, the row in y
         axes.text(1.02, row.y, text, transform=axes.get_yaxis_transform(), size=7, va="center",
                   color=style.INK if p < study.statistics.alpha else style.MUTED)  # fmt: skip
