@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.analyses.figures import captions
+from crossover.analyses.figures import captions, organs
 from crossover.analyses.registry import caption
 from crossover.report.answers import from_scores
 from crossover.report.results import StudyResults
@@ -126,3 +126,17 @@ def test_figures_take_infinite_distances_as_statistics_do_and_say_so(metrics, tm
     for name in ("performance", "organs"):
         assert "1 infinite value, of empty masks, is left out" in caption(name, frames, study)[1], name
         assert "infinite" not in caption(name, frames, ORGANS)[1], name
+
+
+def test_a_strategy_without_a_score_is_not_named_as_drawn(metrics):
+    """A caption and a legend had "From scratch", all trainings of which had failed at the largest size."""
+    table = metrics[metrics["structure"] == SECOND].assign(structure=SECOND)
+    study = ORGANS.model_copy(update={"structures": {SECOND: ORGANS.structures[SECOND]}})
+    gone = table[~((table["family"] == "scratch") & (table["n_train"] == ORGANS.sizes[-1]))]
+    pair = of_pairs(metrics).assign(p=0.2)
+    pair = pair[pair["structure"] == SECOND]
+    for rows, named in ((table, True), (gone, False)):
+        text = caption("organs", {"metrics": rows, "paired": pair}, study)[1]
+        assert ("From scratch and Fine-tuned trained on" in text) == named
+        legend = organs.draw(rows, pair, study).legends[0]
+        assert ("From scratch" in [t.get_text() for t in legend.get_texts()]) == named

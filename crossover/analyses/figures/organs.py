@@ -68,9 +68,11 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    counts = captions.counts_of(shown_rows(without_absent(frames["metrics"]), study), study)
+    rows = shown_rows(without_absent(frames["metrics"]), study)
+    counts = captions.counts_of(rows, study)
     cases = captions.number_of(counts, frames, study)
-    confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
+    confidence = f"{study.statistics.confidence:.0%}"
+    names = [f for f in main_question(study) if f in set(rows["family"])]  # of others no training has a score
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
@@ -127,9 +129,9 @@ def draw(
     _scores(scores, pd.concat(cases, ignore_index=True), names, study)
     _differences(differences, paired, lines, study)
     _frame(scores, differences, lines, study)
-    style.legend_below(
-        figure, _handles(study, published is not None), LEGEND_COLUMNS, columnspacing=1.6, handletextpad=0.5
-    )
+    there = [f for f in names if f in set(rows["family"])]
+    handles = _handles(study, there if there and published is None else names, published is not None)
+    style.legend_below(figure, handles, LEGEND_COLUMNS, columnspacing=1.6, handletextpad=0.5)
     return figure
 
 
@@ -242,8 +244,8 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
     differences.set_title(fill(minus(study), TITLE_LETTERS))
 
 
-def _handles(study: Study, published: bool) -> list[Line2D]:
-    out = [style.legend_handle(study, f, markersize=4.4, linewidth=1.1) for f in main_question(study)]
+def _handles(study: Study, names: list[str], published: bool) -> list[Line2D]:
+    out = [style.legend_handle(study, f, markersize=4.4, linewidth=1.1) for f in names]
     if published:
         out.append(Line2D([], [], marker="|", color=style.MUTED, linestyle="none", markersize=6.5,
                           markeredgewidth=1.3, label="published mean"))  # fmt: skip
