@@ -102,6 +102,9 @@ def test_each_interval_of_a_mean_says_what_it_holds_for(metrics):
     )  # fmt: skip
     [shown] = [t for t in of_results(StudyResults(ORGANS, frames | {"scores": scores}, {})) if t.source == "scores"]
     assert shown.note.startswith(f"Mean (95% CI {whose}, ")
+    none = frames | {"scores": scores.assign(ci_low=np.nan, ci_high=np.nan)}
+    [shown] = [t for t in of_results(StudyResults(ORGANS, none, {})) if t.source == "scores"]
+    assert shown.note.startswith("Mean.") and "CI" not in shown.note, "of one test case there is no interval"
 
 
 def test_a_unit_and_what_is_drawn_share_one_pair_of_brackets():
