@@ -389,6 +389,16 @@ def test_that_patients_have_several_cases_is_a_sentence_apart_from_the_next():
     assert len(both) == 2 and both[0].endswith("interval and test."), both
 
 
+def test_no_text_of_the_prose_runs_into_the_next():
+    """Jinja takes the end of a line away that ends with a tag, so that the next line's hyphen begins none."""
+    lines = (Path(page.__file__).parent / "prose.j2").read_text().splitlines()
+    ended = False  # whether the last line with text ended with a tag
+    for line in map(str.strip, lines):
+        assert not (ended and line.startswith("- ")), line
+        if not re.fullmatch(r"(\{%.*?%\})+", line):
+            ended = line.endswith("%}")
+
+
 def test_the_first_page_says_which_training_patients_the_draws_share():
     """The spread of draws that are all of the same patients doesn't tell what other patients would give."""
     tables, largest = scores(replicates=2), STUDY.sizes[-1]
