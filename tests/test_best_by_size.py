@@ -329,6 +329,15 @@ def test_the_pictures_note_says_no_more_than_that_none_is_better():
     assert "the one strategy that no other is shown to be better than" in shown.note
 
 
+def test_sizes_with_one_answer_are_told_together():
+    """Whichever others are ruled out, and how surely: that is told of none where one is left."""
+    table = pairs(
+        STUDY, (4, TUNED, ALL, 0.1, 0.0001), (4, TUNED, SCRATCH, 0.1, 0.01),
+        (16, TUNED, ALL, 0.1, 0.01), (16, TUNED, SCRATCH, 0.1, 0.0001),
+    )  # fmt: skip
+    assert answer_in_short(of(pairwise=table)) == ["With 4 to 16 labelled cases, fine-tune from L1 (a hint)."]
+
+
 def test_strategies_have_letters_where_columns_are_too_narrow_for_names():
     study = STUDY.model_copy(update={"sizes": [4, 6, 8, 12, 16, 24, 32]})
     rows = [(n, TUNED, SCRATCH, 0.2 if n < 32 else -0.2, 0.01) for n in study.sizes]

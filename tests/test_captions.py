@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.analyses.figures import captions
+from crossover.analyses.figures import captions, organs
 from crossover.analyses.registry import caption
 from crossover.report.answers import from_scores
 from crossover.report.results import StudyResults
@@ -102,6 +102,9 @@ def test_each_interval_of_a_mean_says_what_it_holds_for(metrics):
     )  # fmt: skip
     [shown] = [t for t in of_results(StudyResults(ORGANS, frames | {"scores": scores}, {})) if t.source == "scores"]
     assert shown.note.startswith(f"Mean (95% CI {whose}, ")
+    none = frames | {"scores": scores.assign(ci_low=np.nan, ci_high=np.nan)}
+    [shown] = [t for t in of_results(StudyResults(ORGANS, none, {})) if t.source == "scores"]
+    assert shown.note.startswith("Mean.") and "CI" not in shown.note, "of one test case there is no interval"
 
 
 def test_a_unit_and_what_is_drawn_share_one_pair_of_brackets():
@@ -126,3 +129,17 @@ def test_figures_take_infinite_distances_as_statistics_do_and_say_so(metrics, tm
     for name in ("performance", "organs"):
         assert "1 infinite value, of empty masks, is left out" in caption(name, frames, study)[1], name
         assert "infinite" not in caption(name, frames, ORGANS)[1], name
+
+
+def test_a_strategy_without_a_score_is_not_named_as_drawn(metrics):
+    """A caption and a legend had "From scratch", all trainings of which had failed at the largest size."""
+    table = metrics[metrics["structure"] == SECOND].assign(structure=SECOND)
+    study = ORGANS.model_copy(update={"structures": {SECOND: ORGANS.structures[SECOND]}})
+    gone = table[~((table["family"] == "scratch") & (table["n_train"] == ORGANS.sizes[-1]))]
+    pair = of_pairs(metrics).assign(p=0.2)
+    pair = pair[pair["structure"] == SECOND]
+    for rows, named in ((table, True), (gone, False)):
+        text = caption("organs", {"metrics": rows, "paired": pair}, study)[1]
+        assert ("From scratch and Fine-tuned trained on" in text) == named
+        legend = organs.draw(rows, pair, study).legends[0]
+        assert ("From scratch" in [t.get_text() for t in legend.get_texts()]) == named

@@ -26,6 +26,21 @@ def test_letters_without_a_font_are_named_once(text, told, tmp_path, capsys, mon
     assert not [w for w in recwarn if "missing from font" in str(w.message)]
 
 
+def test_measuring_texts_while_a_figure_is_drawn_tells_nothing(monkeypatch, recwarn):
+    """A picture of the cohorts measures each label, and matplotlib warned of each letter at each turn."""
+    own = {**style.theme(), "font.family": ["DejaVu Sans"]}
+    monkeypatch.setattr(style, "theme", lambda: own)
+
+    @style.styled
+    def measured():
+        figure = figure_with(UTERUS)
+        figure.texts[0].get_window_extent()
+        return figure
+
+    measured()
+    assert not [w for w in recwarn if "missing from font" in str(w.message)]
+
+
 def test_fonts_that_a_machine_has_come_after_the_one_that_all_have(monkeypatch):
     there = ["Noto Sans CJK SC", "Comic Sans MS", "DejaVu Sans"]
     monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: there)

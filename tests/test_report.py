@@ -18,7 +18,7 @@ import pytest
 from crossover.analyses import registry, tables
 from crossover.analyses.tables.scores import _training
 from crossover.core.provenance import record_path
-from crossover.report import page, study_tables
+from crossover.report import formats, page, study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.audit_section import audit_section
 from crossover.report.claims_section import ENTRIES, claims_section
@@ -343,6 +343,23 @@ def test_the_first_page_follows_the_tables():
     assert "2 do not hold" in sure and "0 hold" in sure and "failed" not in sure and "trained 3 times" in sure
 
 
+def test_sentences_fit_small_numbers():
+    facts = {"patients": 0, "cases": 0, "tested": [], "training_patients": 0, "labelled": 0, "judged": False}
+    facts |= {"least": 3, "most": 3, "one_draw": False}
+    one = pd.DataFrame({"missing": [1]})
+    told = " ".join(statements(STUDY, "how_sure", **facts, folds=3, missing=one))
+    assert "it counts as the worst" in told and "have 50% of their training patients in common" in told
+    told = " ".join(statements(STUDY, "how_sure", **facts | {"most": 2, "least": 2}, folds=2, missing=one[:0]))
+    assert "The two folds were trained on different patients." in told
+    alone = STUDY.model_copy(update={"sizes": [20]})
+    assert "about other numbers of labelled cases than 20, about patients" in said(is_not(results(alone), ""))
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0496, "0.0496"), (0.04999, "0.0499"), (0.05, "0.050"), (0.0004, "< 0.001")])
+def test_a_p_below_the_level_never_reads_as_the_level(p, text):
+    assert formats.p_value(p) == text
+
+
 def test_a_model_of_another_tool_is_said_to_take_no_part_in_the_answer():
     """Its training data were "n = 0", which reads as none."""
     frames = scores()
@@ -370,6 +387,16 @@ def test_that_patients_have_several_cases_is_a_sentence_apart_from_the_next():
     sure = [s.text for s in how_sure(results(**scores(replicates=3)))]
     both = [text for text in sure if "Tested on" in text or "trained 3 times" in text]
     assert len(both) == 2 and both[0].endswith("interval and test."), both
+
+
+def test_no_text_of_the_prose_runs_into_the_next():
+    """Jinja takes the end of a line away that ends with a tag, so that the next line's hyphen begins none."""
+    lines = (Path(page.__file__).parent / "prose.j2").read_text().splitlines()
+    ended = False  # whether the last line with text ended with a tag
+    for line in map(str.strip, lines):
+        assert not (ended and line.startswith("- ")), line
+        if not re.fullmatch(r"(\{%.*?%\})+", line):
+            ended = line.endswith("%}")
 
 
 def test_the_first_page_says_which_training_patients_the_draws_share():

@@ -1,5 +1,6 @@
 """Numbers and lists in sentences, and lines for a terminal."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 MOST_NAMED = 8
@@ -43,6 +44,14 @@ def first_few(things: Sequence[object], most: int = MOST_NAMED, sign: str = ", "
     """
     more = f" and {len(things) - most} more {what}".rstrip() if len(things) > most else ""
     return sign.join(map(str, things[:most])) + more
+
+
+def p_text(p: float) -> str:
+    """Format a p value: "0.041", and "< 0.001" below that; one below 0.05 never reads as 0.05: "0.0496"."""
+    if p < 0.001:
+        return "< 0.001"
+    text = f"{p:.3f}"
+    return f"{math.floor(p * 1e4) / 1e4:.4f}" if p < 0.05 <= float(text) else text
 
 
 def printable(line: str) -> str:

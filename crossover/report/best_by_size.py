@@ -236,9 +236,10 @@ def _groups(study: Study, own: Mapping[str, Choices]) -> Iterator[tuple[str, Cho
 
 def _sentence(study: Study, about: str, choices: Choices) -> str:
     every = [f for f in main_question(study) if any(f in (*c.best, *c.beaten) for c in choices.values())]
-    sizes: dict[Choice, list[int]] = {}
-    for n, choice in choices.items():
-        sizes.setdefault(choice, []).append(n)
+    told: dict[tuple, list[int]] = {}
+    for n, c in choices.items():  # where one is left, it is said alone
+        told.setdefault((c.best, bool(c.hints)) if len(c.best) == 1 else (c.best, c.beaten, c.hints), []).append(n)
+    sizes = [(choices[ns[0]], ns) for ns in told.values()]
 
     def named(among: Iterable[str], ns: Sequence[int]) -> list[str]:
         by_mean = sorted(among, key=lambda f: -sum(choices[n].ahead.get(f, 0) for n in ns))
@@ -251,7 +252,7 @@ def _sentence(study: Study, about: str, choices: Choices) -> str:
             "beaten": named([f for f in choice.beaten if f not in choice.hints], ns),
             "hints": named(choice.hints, ns),
         }
-        for choice, ns in sizes.items()
+        for choice, ns in sizes
     ]
     [said] = statements(study, "answer_by_size", parts=parts)
     return about + (said if about else said[:1].upper() + said[1:])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from crossover.core.wording import p_text
 from crossover.statistics.scores.scales import shown
 
 
@@ -53,8 +54,8 @@ def signed(value: float) -> str:
 
 @_of_known
 def p_value(p: float) -> str:
-    """Format a p value: "0.041", and "< 0.001" below that."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """Format a p value (`wording.p_text`)."""
+    return p_text(p)
 
 
 @_of_known

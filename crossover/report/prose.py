@@ -15,7 +15,6 @@ from crossover.statistics.scores.scales import direction, method, shown
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
-RUN_TOGETHER = re.compile(r"[.!?]- ")
 FORMATS = ("listed", "points", "quoted", "score", "share")
 
 
@@ -41,10 +40,8 @@ def statements(study: Study, entry: str, **facts: Any) -> list[str]:
         target=style.test_set_label(study, study.target), confidence=f"{settings.confidence:.0%}",
         test_interval=settings.test_interval, direction=direction(settings.metric), **facts,
     )  # fmt: skip
-    items = [_joined(item) for item in re.split(r"^\s*- ", text, flags=re.MULTILINE)[1:]]
-    joined = next((item for item in items if RUN_TOGETHER.search(item)), None)
-    assert joined is None, f"{entry}: two texts in one, since a line ends with a tag: {joined}"
-    return items
+    items = re.split(r"^\s*- ", text, flags=re.MULTILINE)
+    return [_joined(item) for item in items[1:]]
 
 
 def _joined(lines: str) -> str:

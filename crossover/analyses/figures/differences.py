@@ -19,7 +19,7 @@ from crossover.study.families import baseline, main_question
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
-    title="Gain over training from scratch by number of labelled target patients",
+    title="Difference from training from scratch by number of labelled target patients",
     reads=("statistics/pairwise.csv",),
     settings=("design", "labels", "statistics.metric", "statistics.alpha", "figures.colours"),
     applies=(several_sizes, fine_tuned_and_scratch),
@@ -41,7 +41,7 @@ def caption(frames: Frames, study: Study) -> str:
     rows = differences(frames["pairwise"], study)
     cases = captions.number_of(rows.groupby("structure")["cases"].max(), frames, study)
     return (
-        f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
+        f"Points and bars: mean difference in {captions.metric(study)} from “{_scratch(study)}” on the same {cases} "
         f"of {captions.target(study)}, with its {study.statistics.test_interval} interval "
         f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
         f"{captions.better(study)}"

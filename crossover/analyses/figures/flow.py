@@ -66,10 +66,12 @@ def caption(frames: Frames, study: Study) -> str:
     total = rows.drop_duplicates(["cohort", "patient"])
     train, test = ((total["part"] == part).sum() for part in ("train", "test"))
     left = "".join(f" {sentence}" for sentence in captions.left_out(frames, study))
+    nested = f" Each subset of {captions.target(study)} contains the smaller ones." if len(study.sizes) > 1 else ""
+    others = "are trained on in the other folds" if study.folded else "are not trained on"
     return (
         f"{len(total)} patients of {len(study.cohorts)} cohorts: {train} for training, {test} for "
-        f"testing. Each subset of {captions.target(study)} contains the smaller ones. Validation patients "
-        f"select the epoch and are not trained on; test patients are used for neither.{left}"
+        f"testing.{nested} Validation patients select the epoch and {others}; test patients are used for "
+        f"neither.{left}"
     )
 
 

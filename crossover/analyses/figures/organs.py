@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import captions, style
 from crossover.analyses.predicates import SCORES, several_families, sized
+from crossover.core.wording import p_text
 from crossover.statistics.papers.published import numbers_of, of_structure
 from crossover.statistics.scores.metrics_table import MEAN_NAME, POOLED, with_all_structures
 from crossover.statistics.scores.missing import for_figures, without_absent
@@ -67,9 +68,11 @@ def make(given: Inputs, study: Study) -> Figure:
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    counts = captions.counts_of(shown_rows(without_absent(frames["metrics"]), study), study)
+    rows = shown_rows(without_absent(frames["metrics"]), study)
+    counts = captions.counts_of(rows, study)
     cases = captions.number_of(counts, frames, study)
-    confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
+    confidence = f"{study.statistics.confidence:.0%}"
+    names = [f for f in main_question(study) if f in set(rows["family"])]  # of others no training has a score
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
@@ -126,9 +129,9 @@ def draw(
     _scores(scores, pd.concat(cases, ignore_index=True), names, study)
     _differences(differences, paired, lines, study)
     _frame(scores, differences, lines, study)
-    style.legend_below(
-        figure, _handles(study, published is not None), LEGEND_COLUMNS, columnspacing=1.6, handletextpad=0.5
-    )
+    there = [f for f in names if f in set(rows["family"])]
+    handles = _handles(study, there if there and published is None else names, published is not None)
+    style.legend_below(figure, handles, LEGEND_COLUMNS, columnspacing=1.6, handletextpad=0.5)
     return figure
 
 
@@ -218,7 +221,8 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
                   **style.MARK)  # fmt: skip
     for row in rows.itertuples():
         p = row.p
-        text = "" if pd.isna(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        told = "" if pd.isna(p) else p_text(p)
+        text = told if told == "" else f"p {told}" if told.startswith("<") else f"p = {told}"
         sure = getattr(row, "told", p < study.statistics.alpha)
         # the axes' right edge in x, the row in y
         axes.text(1.02, row.y, text, transform=axes.get_yaxis_transform(), size=7, va="center",
@@ -244,8 +248,8 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
     differences.set_title(fill(minus(study), TITLE_LETTERS))
 
 
-def _handles(study: Study, published: bool) -> list[Line2D]:
-    out = [style.legend_handle(study, f, markersize=4.4, linewidth=1.1) for f in main_question(study)]
+def _handles(study: Study, names: list[str], published: bool) -> list[Line2D]:
+    out = [style.legend_handle(study, f, markersize=4.4, linewidth=1.1) for f in names]
     if published:
         out.append(Line2D([], [], marker="|", color=style.MUTED, linestyle="none", markersize=6.5,
                           markeredgewidth=1.3, label="published mean"))  # fmt: skip

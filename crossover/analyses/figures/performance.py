@@ -51,7 +51,7 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     text = (
-        f"Points and bars: mean and standard deviation of {captions.metric(study)} over "
+        f"Points and bars: mean and standard deviation, up to the ends of the scale, of {captions.metric(study)} over "
         f"{captions.test_cases_text(frames, study)}, by number of training patients of {captions.target(study)}. "
         f"Each light point is a {captions.unit(frames)}."
     )

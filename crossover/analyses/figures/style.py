@@ -145,11 +145,15 @@ def theme() -> dict[Any, Any]:
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Wrap a function that draws, so that it draws under the `theme`."""
+    """Wrap a function that draws, so that it draws under the `theme`.
+
+    Letters that no font has are told when a figure is saved, not where its texts are measured.
+    """
 
     @wraps(draw)
     def wrapped(*args: Any, **kwargs: Any) -> Figure:
-        with matplotlib.rc_context(theme()):
+        with matplotlib.rc_context(theme()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=WITHOUT.pattern)
             return draw(*args, **kwargs)
 
     return wrapped

@@ -344,13 +344,18 @@ def _brings(row: dict) -> str:
         return f"what {text} would bring {row['a']} isn't extrapolated: {row['refused']}"
     names = ("estimate", "ci_low", "ci_high", "gain", "gain_low", "gain_high")
     estimate, low, high, gain, gain_low, gain_high = (
-        f"{row[name]:.{2 if unit(row['metric']) else 3}f}" for name in names
+        _decimals(row[name], 2 if unit(row["metric"]) else 3) for name in names
     )
     return (
         f"{text} would bring {row['a']} to about {_with_unit(estimate, row)}, an extrapolation "
         f"({row['confidence']:.0%} interval {low} to {high}): a {'change' if turned(row['metric']) else 'gain'} of "
         f"{_with_unit(gain, row)} ({gain_low} to {gain_high}) over the fitted curve"
     )
+
+
+def _decimals(value: float, digits: int) -> str:
+    """Return a number with a true minus sign, and none before 0."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _with_unit(number: str, row: dict) -> str:
