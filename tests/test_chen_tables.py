@@ -217,7 +217,7 @@ def test_table_two_of_several_sizes_and_of_one_structure(published):
     answer = from_pairs(table, tests, pd.DataFrame(), study)
     assert len(answer.summary.rows) == 2 * 3 and "Difference (CI)" in answer.summary.head
     said = " ".join(answer.sentences)
-    assert "Model_ST minus Model_T, mean DSC on the same cases: 0.01 (" in said
+    assert "“Model_ST” minus “Model_T”, mean DSC on the same cases: 0.01 (" in said
     assert "structures" not in said
     assert table_two_paired(metrics, summarise(metrics, 0.95), tests, None, study)["published_p"].isna().all()
 
@@ -258,20 +258,20 @@ def sentences(frames: dict[str, pd.DataFrame], study: Study) -> str:
 
 def test_findings_follow_the_tables(frames, study):
     said = sentences(frames, study)
-    assert "Model_ST had a higher mean DSC than Model_T for 12 of 12 structures" in said
+    assert "“Model_ST” had a higher mean DSC than “Model_T” for 12 of 12 structures" in said
     worse = frames["structures"].assign(difference=-frames["structures"]["difference"])
     said = sentences(frames | {"structures": worse}, study)
-    assert "than Model_T for 0 of 12 structures" in said and "in favour of Model_T" in said
+    assert "than “Model_T” for 0 of 12 structures" in said and "in favour of “Model_T”" in said
     distance = study.statistics.model_copy(update={"metric": "hd95_mm"})
     said = sentences(frames | {"structures": worse}, study.model_copy(update={"statistics": distance}))
-    assert "Model_ST had a lower mean HD95 (mm) than Model_T for 12 of 12 structures" in said
+    assert "“Model_ST” had a lower mean HD95 (mm) than “Model_T” for 12 of 12 structures" in said
     assert "in favour of" not in said
 
 
 def test_time_saved_is_said_with_its_cause(frames, study):
     said = from_pairs(*(frames[n] for n in ANSWER), study).sentences[-1]
     row = frames["training_time_saved"].query("structure == 'all' and family == 'transfer-conv5'")
-    assert f"{row['saved_percent'].iloc[0]:.0f}% less time than training Model_T" in said
+    assert f"{row['saved_percent'].iloc[0]:.0f}% less time than training “Model_T”" in said
     assert f"cheaper steps account for {row['cheaper_steps_percent'].iloc[0]:.0f}%" in said
     text = times_layout(frames["training_time_saved"], study)
     assert len(text) == 13 and text["Structure"].iloc[-1] == "All together"
