@@ -112,11 +112,20 @@ def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
 
 @pytest.mark.parametrize(
     ("df", "verdict", "reading"),
-    [(N - 1, FOLLOWS, ""), (N - 2, READING, "different cases"), (N, NOT, ""), (2 * N - 2, READING, "3 cells")],
+    [(N - 1, FOLLOWS, ""), (N - 2, READING, "another design"), (N, READING, "another design")],
 )
 def test_degrees_of_freedom_of_a_difference_are_those_of_the_cases(df, verdict, reading):
     found = rows(t=t_of(A - B), df=df)["Degrees of freedom of the difference"]
     assert found.verdict == verdict and reading in found.reading
+
+
+def test_the_paired_t_test_has_one_number_of_degrees_of_freedom():
+    assert rows(t=t_of(A - B), df=N, test="t")["Degrees of freedom of the difference"].verdict == NOT
+
+
+def test_a_difference_on_the_cases_that_both_models_have_is_not_that_of_their_means():
+    said = rows(difference=Printed("0.400"), cases=N - 3)["Difference"]
+    assert said.verdict == UNCHECKED and f"the difference of {N - 3}" in said.note
 
 
 def test_degrees_of_freedom_need_their_t():

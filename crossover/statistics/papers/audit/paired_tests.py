@@ -29,6 +29,7 @@ from crossover.statistics.papers.published import Published
 CHECK = "signed-rank test"
 MOST_CASES = 12
 """The number of cases above which nearly every p can be had and there are too many patterns."""
+MIXED = "another form where cases are tied than where none are, as R's wilcox.test takes, or one-sided p values"
 NO_TIES, TIES = "without ties", "with or without cases that are tied or have no difference"
 
 
@@ -104,6 +105,8 @@ def _possible(test: PairedTest, n: int) -> AuditRow:
         if way:
             tied = NO_TIES if way.tied == 0 else f"with {way.tied} or more cases that are tied or have no difference"
             readings.append(Interpretation(f"{form}, {tied}", exactly(way.p)))
+    one_sided = {} if readings or p.low > 0.5 else forms_of(Interval(2 * p.low, min(2 * p.high, 1.0)), n)
+    readings += [Interpretation(f"one-sided, {form}", exactly(way.p / 2)) for form, way in one_sided.items()]
     about, source = f"p of {pair_text(test)}", f"the two-sided p values of {n} paired cases"
     if not readings:
         near = min(attainable(n), key=lambda one: abs(one.p - test.p))
@@ -131,6 +134,7 @@ def _one_form(tests: list[PairedTest], n: int) -> AuditRow:
     return judged(
         CHECK, f"One form of the test for all p values of {tests[0].test_set}", tests[0].where,
         f"{len(tests)} p values", f"the two-sided p values of {n} paired cases", exactly(len(tests)), readings,
+        otherwise=MIXED,
         note=f"The p values that each form of the test can give: {'; '.join(notes)}",
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
     Interpretation,
     judged,
+    numbers_of,
     p_interval,
     p_text,
     places,
@@ -62,7 +63,7 @@ def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> AuditRow:
     from_ = "; ".join(f"{key_text(key)}: {other.mean.text}" for key, other in others.items())
     found = judged(
         CHECK, f"Mean of {key_text(key_of(value))}", places(value.where, *(o.where for o in others.values())),
-        value.mean.text, from_, unrounded(value.mean), readings,
+        value.mean.text, from_, unrounded(value.mean), readings, rests_on=numbers_of(value, *others.values()),
     )  # fmt: skip
     alone = [key_text(key) for key in keys if key not in others]
     if alone and found.verdict != FOLLOWS:
@@ -127,6 +128,5 @@ def _bound(fact: Fact) -> str:
 
 
 def fact_interval(fact: Fact) -> Interval:
-    """Return what a fact may stand for: whole numbers but per cent are exact, others rounded unless said exact."""
-    whole = fact.value.decimals == 0 and fact.unit != "%"
-    return unrounded(fact.value, exact=whole or fact.exact)
+    """Return what a fact may stand for: counts and settings are exact, others rounded unless said exact."""
+    return unrounded(fact.value, exact=fact.is_exact)

@@ -9,7 +9,7 @@ from crossover.statistics.papers.published import Published
 
 COLUMNS = [
     "study", "check", "about", "where", "printed", "follows_from", "verdict", "low", "high", "reading",
-    "off_by", "note",
+    "off_by", "note", "group",
 ]  # fmt: skip
 
 
