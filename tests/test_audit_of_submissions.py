@@ -537,6 +537,15 @@ def test_a_corrected_p_is_still_too_small_where_no_correlation_gives_it():
     assert found.verdict == NOT and "corrected" not in found.note
 
 
+@pytest.mark.parametrize(("p", "verdict"), [("0.020", FOLLOWS), ("0.40", READING), ("0.004", NOT)])
+def test_a_corrected_p_is_at_least_that_of_the_test_and_as_many_times_as_there_are_tests(p, verdict):
+    pairs = [pair(model("a"), model("b"), "0.010", test="wilcoxon")]
+    pairs += [pair(model("a"), model("b"), p, test="wilcoxon", corrected=True),
+              pair(model("a"), model("c"), "0.5", test="wilcoxon", corrected=True)]  # fmt: skip
+    found = only(paired_tests(paper(paired=pairs, test_sets=SETS, without_scores=["a", "b", "c"])), "Corrected p")
+    assert found.verdict == verdict and ("for 38 tests or more" in found.reading) == (p == "0.40")
+
+
 def test_a_corrected_p_of_ranks_need_not_be_one_that_the_cases_give():
     said = pair(model("a"), model("b"), "0.019", test="wilcoxon", corrected=True)
     sets = {"t": {"cases": 9, "where": "M"}}

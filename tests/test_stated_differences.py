@@ -105,6 +105,14 @@ def test_a_t_tells_the_standard_error(more, about, verdict, reading):
     assert own.verdict == verdict and reading in own.reading
 
 
+def test_a_standard_error_may_be_of_an_sd_over_n():
+    own = A - B + 0.02
+    error = own.std() / np.sqrt(N)  # as numpy's
+    t = stats.ttest_1samp(own, 0)
+    found = rows(difference=text(own.mean(), 4), se=text(error, 5), t=text(t.statistic), p=text(t.pvalue, 5), test="t")
+    assert found["t of the difference"].reading == "an SD over n"
+
+
 def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
     said = {"t": t_of(A - B), "df": N - 1, "ci": ends(A - B), "test_set": "u"}
     assert rows(**said)["Width of the interval of the difference"].verdict == FOLLOWS

@@ -21,12 +21,14 @@ from crossover.statistics.papers.audit.verdicts import (
     p_interval,
     p_is_below,
     p_text,
+    places,
     unchecked,
 )
 from crossover.statistics.papers.printed import Improvement, PairedTest, PublishedModel
 from crossover.statistics.papers.published import Published
 
 CHECK = "signed-rank test"
+CORRECTION = "p and its correction"
 MOST_CASES = 12
 """The number of cases above which nearly every p can be had and there are too many patterns."""
 MIXED = "another form where cases are tied than where none are, as R's wilcox.test takes, or one-sided p values"
@@ -51,7 +53,35 @@ def paired_tests(published: Published) -> list[AuditRow]:
             rows.append(_number(alike, n, published.alpha))
     for said in published.improvements:
         rows.append(_improvement(said, own, published))
-    return rows
+    return [*rows, *_corrections(tests)]
+
+
+def _corrections(tests: list[PairedTest]) -> Iterator[AuditRow]:
+    """Yield a row for each corrected p that stands beside that of the test itself, which is at most as large.
+
+    Bonferroni's is so many times as large as there are tests, Holm's and that of Benjamini and Hochberg at most.
+    """
+    corrected = [test for test in tests if test.corrected and test.test]
+    for test in corrected:
+        same = [t for t in tests if not t.corrected and _of_one_test(t, test)]
+        if not same:
+            continue
+        p, alone = p_interval(test.p, test.p_below), p_interval(same[0].p, same[0].p_below)
+        least = math.ceil(p.low / alone.high - 1e-9) if alone.high else 1
+        found = judged(
+            CORRECTION, f"Corrected p of {pair_text(test)}", places(test.where, same[0].where),
+            p_text(test.p, test.p_below), f"at least the p of the same test, {p_text(same[0].p, same[0].p_below)}", p,
+            [Interpretation("", alone)], relation="at_least",
+        )  # fmt: skip
+        if found.verdict == FOLLOWS and least > len(corrected):
+            reading = f"a correction for {least} tests or more, of which the file has {len(corrected)}"
+            found = replace(found, verdict=READING, reading=reading)
+        yield found
+
+
+def _of_one_test(a: PairedTest, b: PairedTest) -> bool:
+    same = (a.structure, a.test_set, a.metric, a.test) == (b.structure, b.test_set, b.metric, b.test)
+    return same and {a.a, a.b} == {b.a, b.b}
 
 
 def _cases(published: Published, test_set: str) -> int:

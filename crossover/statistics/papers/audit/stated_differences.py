@@ -22,6 +22,7 @@ from crossover.statistics.papers.audit.scores import (
     printed_cases,
     sd_behind,
     sd_of,
+    sd_over_n,
     spread_text,
     t_quantile,
     unit_of,
@@ -99,8 +100,8 @@ def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
     if error.low <= 0:
         return
     value, size = abs(unrounded(said.t)), abs(unrounded(said.difference))
-    readings = [Interpretation("an SD over n - 1" if said.sd is not None else "", size / error)]
-    if said.sd is not None and gap(value, "equals", readings[0].value):
+    readings = [Interpretation("an SD over n - 1", size / error)]
+    if gap(value, "equals", readings[0].value):
         readings.append(Interpretation("an SD over n", size / error * exactly(math.sqrt((n - 1) / n))))
     yield judged(
         CHECK, f"t of the difference, {pair_text(said)}", said.where, said.t.text,
@@ -210,14 +211,12 @@ def _in_paired(said: PrintedDifference, published: Published) -> bool:
 
 def _of_other_sds(said: PrintedDifference, sd: Interval, n: int, published: Published) -> Iterator[Interpretation]:
     """Yield the p where the printed SD is one over n, or the interval another than that of Student's t."""
-    if said.sd is not None:
-        name, sd = "an SD over n", Interval(sd.low, sd.high * math.sqrt(n / (n - 1)))
-    elif said.se is None:
+    if said.sd is not None or said.se is not None:
+        name, sd = "an SD over n", Interval(sd.low, sd_over_n(sd, n).high)
+    else:
         t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
         name = "a normal, bootstrap or transformed interval"
         sd = sd * bootstrap_widths(n) * Interval(1, t / normal)
-    else:
-        return
     yield Interpretation(name, p_of_difference(unrounded(said.difference), sd, n))
 
 
