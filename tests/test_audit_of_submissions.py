@@ -492,6 +492,14 @@ def test_a_score_in_per_cent_in_the_table_and_as_a_fraction_in_the_abstract(tabl
     assert [row.about for row in found if row.verdict == READING] == ["Unit of the mean of a, t, dsc"]
 
 
+def test_a_claim_of_superiority_is_in_one_unit():
+    """76.4% in a table of fractions isn't better than 0.80."""
+    values = [row("a", "76.4", "8.2"), row("b", "0.800", "0.080"), row("c", "0.780", "0.080")]
+    said = ordered("b", "a", n=0)
+    (claim,) = false_claims(paper(values=values, orderings=[said], test_sets=SETS)).itertuples()
+    assert claim.probability < 0.5
+
+
 def test_a_fraction_that_the_table_contradicts_is_found():
     assert NOT in {row.verdict for row in both_units("84.4", "0.86")}
 

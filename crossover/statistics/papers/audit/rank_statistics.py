@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def _usual(statistic: str, value: float, cases: list[int]) -> list[Interpretatio
     A half, as ties make it, has the exact p of one of its neighbours.
     """
     ends = sorted({math.floor(value), math.ceil(value)})
-    exact = [_exact(statistic, end, cases) for end in ends] if max(cases) <= MOST_EXACT else []
+    exact = [_exact(statistic, end, *cases) for end in ends] if max(cases) <= MOST_EXACT else []
     found = [Interpretation("the exact test", Interval(min(exact), max(exact)))] if exact else []
     for name, correction in (("the normal distribution", 0.0), ("the normal distribution, continuity corrected", 0.5)):
         p = _normal(statistic, value, cases, correction)
@@ -89,7 +90,7 @@ def _tied(value: float, n: int, none: int, pratt: bool) -> Interval:
         float(2 * stats.norm.sf(max(0.0, away - correction) / math.sqrt(squares / 4 * share)))
         for correction, share in ((0.0, TIED), (0.5, 1.0))
     ]
-    exact = [] if pratt or n > MOST_EXACT else [_exact("W", end, [n]) for end in (math.floor(value), math.ceil(value))]
+    exact = [] if pratt or n > MOST_EXACT else [_exact("W", end, n) for end in (math.floor(value), math.ceil(value))]
     return Interval(min(*ends, *exact), max(*ends, *exact))
 
 
@@ -115,7 +116,8 @@ def _normal(statistic: str, value: float, cases: list[int], correction: float, o
     return float(2 * stats.norm.sf(away / math.sqrt(variance * of_variance)))
 
 
-def _exact(statistic: str, value: int, cases: list[int]) -> float:
+@cache
+def _exact(statistic: str, value: int, *cases: int) -> float:
     """Return scipy's exact p of scores without ties that have this statistic."""
     from scipy import stats
 
