@@ -100,7 +100,7 @@ def errors() -> dict[str, tuple[Callable[[Rng], Style], Plant]]:
     pooled = lambda rng: Style(cohorts=(20, 45))  # noqa: E731
     several = lambda rng: Style(structures=5)  # noqa: E731
     few = lambda rng: Style(test="wilcoxon", cohorts=(10,))  # noqa: E731
-    plain, per_cent = (lambda rng: Style()), (lambda rng: Style(unit=100, decimals=1))
+    plain, per_cent = (lambda rng: Style(averages="cases")), (lambda rng: Style(unit=100, decimals=1))
     distance = lambda rng: Style(metrics=("hd95_mm",), decimals=1)  # noqa: E731
     intervals = lambda rng: Style(spread="ci")  # noqa: E731
     return {

@@ -36,6 +36,7 @@ def kinds() -> dict[str, Callable[[Rng], Parts]]:
         "one-sided tests of few cases": _one_sided,
         "Spearman's rho by R": _rho,
         "IoU with the background, or of all pixels; signed volumetric similarity": _overlap,
+        "SDs over folds beside tests over cases": _folds,
         "two or three of these at once": _mixed,
     }  # fmt: skip
 
@@ -292,6 +293,27 @@ def _overlap(rng: Rng) -> Parts:
         values += [_value(family, dice), {**_value(family, iou, metric="iou"), "mean": _text(printed)}]
     values.append(_value("A", rng.normal(-0.05, 0.1, n), metric="volumetric_similarity"))
     return _paper(test_sets=_sets(t=n), values=values)
+
+
+def _folds(rng: Rng) -> Parts:
+    """Print SDs of five trainings' means over the cases, and tests of the cases' average scores."""
+    n, m, values, mean = int(rng.integers(12, 40)), int(rng.integers(12, 40)), [], {}
+    level = _dice(rng, n + m, 3, apart=0.3)
+    for family, x in zip("ABC", level):
+        runs = x + rng.normal(0, 0.01, (5, 1)) + rng.normal(0, 0.02, (5, n + m))
+        for test_set, part in (("t", slice(0, n)), ("u", slice(n, n + m)), ("both", slice(0, n + m))):
+            of = runs[:, part].mean(1)
+            values.append(_value(family, of, test_set))
+        mean[family] = runs.mean(0)[:n]
+    pairs, differences = [], []
+    for a, b in ("BA", "CA", "CB"):
+        t, d = stats.ttest_rel(mean[a], mean[b]), mean[a] - mean[b]
+        of = {"a": _model(a), "b": _model(b), "test": "t"} | _p(t.pvalue)
+        pairs.append(_pair(**of))
+        differences.append(_pair(**of, difference=_text(d.mean()), sd=_text(d.std(ddof=1))))
+    sets = _sets(t=n, u=m, both=n + m)
+    sets["both"]["pools"] = ["t", "u"]
+    return _paper(test_sets=sets, values=values, paired=pairs, differences=differences)
 
 
 def _mixed(rng: Rng) -> Parts:

@@ -39,7 +39,7 @@ class Style:
     rule: str = "even"
     decimals: int = 3
     averages: str = ""
-    """What the file says where SDs are of patients' averages over slices: "averages" or nothing, with `slices`."""
+    """What the file says that SDs are over: "cases", "averages" of slices (with `slices`) or nothing."""
     slices: int = 1
     thresholds: bool = False
     gain: str = "points"

@@ -127,7 +127,7 @@ def _altered(study: str, path: list, by: float) -> Published:
         ("nasopharynx", ["values", 37, "mean"], 0.02),
         ("nasopharynx", ["paired", 2, "p"], 0.005),
         ("prostate", ["gains", 0, "gain"], 0.005),
-        ("prostate", ["values", 1, "mean"], -0.05),
+        ("prostate", ["values", 0, "mean"], -0.05),
         ("prostate", ["grid", "cells", 0, "mean"], 0.05),
     ],
 )

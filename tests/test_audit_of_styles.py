@@ -29,7 +29,7 @@ TEN = {"t": {"cases": 10, "where": "T"}}
 
 
 def row(family: str, mean: str, sd: str, metric: str = "dsc", **more):
-    return value(family, Printed(mean), sd=Printed(sd)) | {"metric": metric} | more
+    return value(family, Printed(mean), sd=Printed(sd)) | {"metric": metric, "sd_of": "cases"} | more
 
 
 @pytest.mark.parametrize("style", styles())

@@ -22,7 +22,7 @@ def text(x: float, decimals: int = 3) -> Printed:
 
 def rows(**more):
     scores = {"a": A, "b": B}
-    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1))) for name, x in scores.items()]
+    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1)), sd_of="cases") for name, x in scores.items()]
     models = {side: {"family": side, "n_train": 0} for side in ("a", "b")}
     said = models | {"test_set": "t", "metric": "dsc", "difference": text((A - B).mean()), "where": "R"} | more
     found = stated_differences(paper(values=values, test_sets=SETS, confidence=0.95, differences=[said]))
@@ -159,7 +159,7 @@ def test_a_p_without_a_spread_of_the_difference_is_that_of_some_correlation():
 def test_a_p_that_is_among_the_paired_tests_too_is_checked_once():
     said = {side: {"family": side, "n_train": 0} for side in ("a", "b")} | {"test_set": "t", "metric": "dsc"}
     p = {"p": Printed("0.990"), "test": "t"}
-    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1))) for name, x in (("a", A), ("b", B))]
+    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1)), sd_of="cases") for name, x in (("a", A), ("b", B))]
     one = {"difference": text((A - B).mean()), "where": "R"}
     for other, checked in (({}, []), ({"p": Printed("0.980")}, [NOT])):
         found = stated_differences(

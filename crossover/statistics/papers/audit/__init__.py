@@ -3,6 +3,7 @@
 Each module has one kind of check, a pure function from the printed numbers to rows of the audit.
 """
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from crossover.statistics.papers.audit.stated_differences import stated_differen
 from crossover.statistics.papers.audit.stated_tests import stated_tests
 from crossover.statistics.papers.audit.statements import statements
 from crossover.statistics.papers.audit.units import in_one_unit
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, AuditRow
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow
 from crossover.statistics.papers.published import Published
 
 CHECKS = (
@@ -75,7 +76,25 @@ def _one_cause(rows: list[AuditRow]) -> list[AuditRow]:
 
 
 def _found(published: Published) -> list[AuditRow]:
-    return [row for check in CHECKS for row in check(published)]
+    return _one_way([row for check in CHECKS for row in check(published)])
+
+
+def _one_way(rows: list[AuditRow]) -> list[AuditRow]:
+    """Return the rows, those that don't follow as what they assume may not hold under that reading.
+
+    A paper has one way throughout. Where four other checks of the kind follow for each that doesn't, what they all
+    assume holds.
+    """
+    kinds = Counter((row.check, row.assumes, row.verdict == NOT) for row in rows if row.verdict != UNCHECKED)
+
+    def holds(row: AuditRow) -> bool:
+        follow, fail = (kinds[row.check, row.assumes, wrong] for wrong in (False, True))
+        return not row.assumes or follow >= 4 * fail
+
+    return [
+        row if row.verdict != NOT or holds(row) else replace(row, verdict=READING, reading=row.assumes, off_by=math.nan)
+        for row in rows
+    ]
 
 
 def _failed(rows: list[AuditRow]) -> int:

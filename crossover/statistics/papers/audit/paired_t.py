@@ -24,6 +24,7 @@ from crossover.statistics.papers.audit.verdicts import (
     p_interval,
     p_text,
     places,
+    sd_assumed,
     unchecked,
 )
 from crossover.statistics.papers.printed import PairedTest, PrintedDifference, Value
@@ -115,9 +116,12 @@ def p_of_any_correlation(test: PairedTest | PrintedDifference, published: Publis
         source += ", whatever the correlation of the two models' scores on the same cases"
     if given is None and p.low > found.high:
         note = "A p corrected for several comparisons may be larger: where the paper says so, write `corrected: true`"
+    off_by = gap(p, "equals", found) if given is None else math.nan
+    if given is None and (assumed := sd_assumed(a, b)):
+        verdict, reading, off_by = READING, assumed, math.nan
     return AuditRow(
         CHECK, about, places(test.where, a.where, b.where), printed, source, verdict, found.low, found.high, reading,
-        gap(p, "equals", found) if given is None else math.nan, note,
+        off_by, note,
         (f"p {printed} of {pair_text(test)}", *numbers_of(a, b, spreads=True)),
     )  # fmt: skip
 

@@ -88,6 +88,7 @@ def _p(test: PairedTest, first: PairedTest) -> AuditRow:
     return judged(
         CHECK, f"p of {pair_text(test)}", places(test.where, first.where), p_text(test.p, test.p_below),
         f"{p_text(first.p, first.p_below)} ({first.where})", p, [Interpretation("", there)],
+        otherwise="" if test.test == first.test else "another test, as only one of the places names it",
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, gap, unrounded
@@ -20,6 +21,7 @@ from crossover.statistics.papers.audit.verdicts import (
     judged,
     numbers_of,
     places,
+    sd_assumed,
     unchecked,
     usual_first,
 )
@@ -164,11 +166,12 @@ def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Audi
     value = unrounded(printed)
     usual = [Interpretation("", _pooled_sd(parts, cases, sds) * scaled)]
     over_n = Interpretation("SDs over n", _pooled_sd(parts, cases, sds, freedom=0) * scaled)
-    yield judged(
+    found = judged(
         CHECK, f"{name} of {key_text(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
         printed.text, "the parts' spread and the distance of their means", value,
         usual_first(value, usual, [over_n]), rests_on=numbers_of(whole, *parts, spreads=True),
     )  # fmt: skip
+    yield replace(found, assumes=sd_assumed(whole, *parts))
 
 
 def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval], freedom: int = 1) -> Interval:

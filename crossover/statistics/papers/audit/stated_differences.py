@@ -37,6 +37,7 @@ from crossover.statistics.papers.audit.verdicts import (
     p_interval,
     p_text,
     places,
+    sd_assumed,
     unchecked,
 )
 from crossover.statistics.papers.printed import RANK_TESTS, PrintedDifference, Value
@@ -151,7 +152,7 @@ def _of_spreads(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
         note="" if said.sd is not None else f"The SD that belongs to it is {own.low:.3g} to {own.high:.3g}",
-        rests_on=(*_numbers(said), *numbers_of(a, b, spreads=True)),
+        rests_on=(*_numbers(said), *numbers_of(a, b, spreads=True)), otherwise=sd_assumed(a, b),
     )  # fmt: skip
 
 

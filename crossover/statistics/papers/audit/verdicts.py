@@ -18,6 +18,7 @@ READING: Final = "follows only under a reading"
 NOT: Final = "does not follow"
 UNCHECKED: Final = "can't be checked"
 SPREADS = {"sd": "SD", "se": "standard error", "ci": "interval"}
+OF_CASES = "an SD of something else than the cases' scores (folds, trainings, slices), of which the paper says nothing"
 WHOLE = 10
 """From here on decimals of a distance tell nothing."""
 
@@ -52,6 +53,8 @@ class AuditRow:
     note: str = ""
     rests_on: tuple[str, ...] = ()
     """The printed numbers that it compares, in words: findings that share one may have one cause."""
+    assumes: str = ""
+    """What it takes for granted that the paper doesn't say, as the reading of a number that doesn't follow so."""
     group: str = ""
     """The numbers that this finding shares with others that do not follow either; "" of a single one."""
 
@@ -67,6 +70,11 @@ def numbers_of(*values: Value, spreads: bool = False) -> tuple[str, ...]:
                 ends = printed if isinstance(printed, tuple) else (printed,)
                 found.append(f"{SPREADS[name]} {' to '.join(x.text for x in ends)} of {key}")
     return tuple(found)
+
+
+def sd_assumed(*values: Value) -> str:
+    """Return what a check takes for granted where values don't say what their SDs are over; "" where they do."""
+    return OF_CASES if any(value.sd is not None and value.sd_of is None for value in values) else ""
 
 
 def span(low: float, high: float, decimals: int = 9) -> str:
