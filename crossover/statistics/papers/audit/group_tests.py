@@ -34,7 +34,8 @@ def group_tests(published: Published) -> list[AuditRow]:
         return []
     sizes = list(table.patients.values())
     rows = []
-    for row in (*table.continuous, *table.categorical):
+    variables: list[ContinuousRow | CategoricalRow] = [*table.continuous, *table.categorical]
+    for row in variables:
         ranks = row.test in RANK_TESTS and isinstance(row, ContinuousRow)
         if ranks or row.test == "other":
             of = "uses ranks, which do not follow from means and SDs" if ranks else "isn't one that can be recomputed"
