@@ -39,7 +39,7 @@ class Style:
     rule: str = "even"
     decimals: int = 3
     averages: str = ""
-    """What the file says where SDs are of patients' averages over slices: "averages" or nothing, with `slices`."""
+    """What the file says that SDs are over: "cases", "averages" of slices (with `slices`) or nothing."""
     slices: int = 1
     thresholds: bool = False
     gain: str = "points"
@@ -49,8 +49,6 @@ class Style:
     """What the SDs take off the number of cases: 1, or 0 as numpy's do by themselves."""
     comparisons: int = 1
     """The number that p values are multiplied by (Bonferroni); those of another test stand beside them."""
-    designs: bool = False
-    """Whether analyses of variance of common designs are reported with their F, degrees of freedom and p."""
 
 
 def styles() -> dict[str, Callable[[Rng], Style]]:
@@ -114,71 +112,7 @@ def styles() -> dict[str, Callable[[Rng], Style]]:
         "corrected p of the t test, p of ranks beside": lambda rng: replace(
             plain, comparisons=pick(rng, 3, 12), decimals=pick(rng, 2, 3), cohorts=(cases(rng),)
         ),
-        "F of common designs": lambda rng: replace(plain, designs=True),
     }  # fmt: skip
-
-
-DESIGNS = (
-    "one factor on the same cases", "two factors on the same cases", "corrected", "different cases",
-    "different cases, two factors", "different cases, covariates", "mixed", "mixed, interaction", "blocks",
-    "blocks, no interaction", "R's Error(case)", "cells taken for different cases",
-)  # fmt: skip
-
-
-def degrees_of(design: str, rng: Rng) -> tuple[int, int, int]:
-    """Return cases, and degrees of freedom of effect and error as differences of the ranks of model matrices.
-
-    Factors a and b are on the same cases, c and d between cases, whose groups have two cases or more.
-    """
-    levels = {name: int(rng.integers(2, 5)) for name in "abcd"}
-    if design == "corrected":  # nothing is to be corrected of two levels
-        levels["a"] += 1
-    groups = levels["c"] * (levels["d"] if design == "different cases, two factors" else 1)
-    n = groups * int(rng.integers(max(2, 12 // groups), max(3, 40 // groups)))
-    case, a, b = (x.ravel() for x in np.meshgrid(*map(np.arange, (n, levels["a"], levels["b"])), indexing="ij"))
-    within = {"case": case, "a": a, "b": b, "c": case % levels["c"]}
-    once = {"case": np.arange(n), "c": np.arange(n) % levels["c"], "d": np.arange(n) // levels["c"] % levels["d"]}
-    once |= {f"x{k}": rng.normal(size=n) for k in range(int(rng.integers(1, 4)))}
-    covariates = [name for name in once if name.startswith("x")]
-
-    def rank(*terms: str, of: dict) -> int:
-        return int(np.linalg.matrix_rank(np.hstack([_columns([of[x] for x in term.split(":")]) for term in terms])))
-
-    full = len(case)
-    match design:
-        case "one factor on the same cases" | "corrected":
-            used = rank("case", "a", of=within)
-            return n, used - n, rank("case:a", of=within) - used
-        case "two factors on the same cases":
-            own = rank("case:a", "case:b", of=within)
-            used = rank("case:a", "case:b", "a:b", of=within)
-            return n, used - own, full - used
-        case "mixed" | "mixed, interaction":
-            main, used = rank("case", "a", of=within), rank("case", "c:a", of=within)
-            effect = main - n if design == "mixed" else used - main
-            return n, effect, rank("case:a", of=within) - used
-        case "blocks" | "blocks, no interaction":
-            used = rank("case", *(["a:b"] if design == "blocks" else ["a", "b"]), of=within)
-            return n, levels["a"] - 1, full - used
-        case "R's Error(case)":
-            main, used = rank("case", "a", "b", of=within), rank("case", "c:a:b", of=within)
-            return n, rank("case", "a:b", of=within) - main, full - used
-        case "cells taken for different cases":
-            return n, levels["b"] - 1, full - rank("a:b", of=within)
-        case "different cases, two factors":
-            return n, rank("c:d", of=once) - rank("c", "d", of=once), n - rank("c:d", of=once)
-        case "different cases, covariates":
-            used = rank("c", *covariates, of=once)
-            return n, used - 1 - len(covariates), n - used
-    return n, levels["c"] - 1, n - rank("c", of=once)
-
-
-def _columns(labels: list[np.ndarray]) -> np.ndarray:
-    """Return the columns of a term: of a variable itself, or one for each combination of factors' levels."""
-    if labels[0].dtype.kind == "f":
-        return labels[0][:, None]
-    _, place = np.unique(np.stack(labels), axis=1, return_inverse=True)
-    return np.eye(place.max() + 1)[place.ravel()]
 
 
 class Maker:
@@ -211,7 +145,6 @@ class Maker:
             "study": "made", "citation": "Made 2026", "sizes": [5], "confidence": 0.95, "values": values,
             "test_sets": of_sets, "orderings": list(self._orderings()), "paired": list(self._paired()),
             "differences": list(self._differences()),
-            "tests": [self._analysis(design) for design in DESIGNS] if self.style.designs else [],
             "alpha": Printed("0.05"), "gains": self._gains(), "grid": self._grid(),
             "table_one": self._table_one(training, testing),
             "facts": [
@@ -295,10 +228,10 @@ class Maker:
             return {"mean": self.show(rows.mean())}
         way = self.rng.integers(2 if self.style.absent else 3)
         if way == 0:
-            return {"mean": self.show(rows.mean()), "sd": self.show(rows.std(ddof=1))}
+            return {"mean": self.show(rows.mean()), "sd": self.show(rows.std(ddof=self.style.freedom))}
         if way == 1:
-            return {"mean": self.show(np.nanmean(x)), "sd": self.show(np.nanstd(x, ddof=1))}
-        return {"mean": self.show(x.mean()), "sd": self.show(x.mean(axis=0).std(ddof=1))}
+            return {"mean": self.show(np.nanmean(x)), "sd": self.show(np.nanstd(x, ddof=self.style.freedom))}
+        return {"mean": self.show(x.mean()), "sd": self.show(x.mean(axis=0).std(ddof=self.style.freedom))}
 
     def _pairs(self) -> Iterator[tuple[str, str | None, str, str, np.ndarray, np.ndarray]]:
         metric = self.style.metrics[0]
@@ -357,17 +290,6 @@ class Maker:
             p = self.p_printed(float(stats.ttest_rel(x, y).pvalue))
             yield of | test | p | spread | {"difference": row["mean"], "cases": len(x)}
 
-    def _analysis(self, design: str) -> dict:
-        """Return an F of a design, drawn under no effect, with the degrees of freedom of its model matrices."""
-        cases, effect, error = degrees_of(design, self.rng)
-        if design == "corrected":
-            shrunk = self.rng.uniform(1 / effect, 0.98)
-            effect, error = effect * shrunk, error * shrunk
-        f = self.rng.chisquare(effect) / effect / (self.rng.chisquare(error) / error)
-        df = [self.show(x, 2) if design == "corrected" else x for x in (effect, error)]
-        return {"about": f"{design} design", "statistic": "F", "value": self.show(f, 2), "df": df, "cases": cases,
-                "where": "Results"} | self.p_printed(float(stats.f.sf(f, effect, error)))  # fmt: skip
-
     def _gains(self) -> list[dict]:
         metric, middle = self.style.metrics[0], np.median if self.style.spread == "iqr" else np.mean
         lower = scale(metric) == DISTANCE
@@ -389,7 +311,7 @@ class Maker:
         means = folds.mean(axis=1)
         chosen = int(means.argmin() if scale(metric) == DISTANCE else means.argmax())
         cells = [{"architecture": f"n{k}", "encoder": "e", "mean": self.show(m), "sd": self.show(s)}
-                 for k, (m, s) in enumerate(zip(means, folds.std(axis=1, ddof=1)))]  # fmt: skip
+                 for k, (m, s) in enumerate(zip(means, folds.std(axis=1, ddof=self.style.freedom)))]  # fmt: skip
         return {"where": "Table 4", "cohort": "c", "metric": metric, "folds": 5, "cells": cells,
                 "selected": [f"n{chosen}", "e"]}  # fmt: skip
 
@@ -402,7 +324,7 @@ class Maker:
         counts = [[women[p], sizes[p] - women[p]] for p in sizes]
         p_age = test(*ages.values()).pvalue
         p_sex = stats.chi2_contingency(counts, correction=bool(rng.integers(2))).pvalue
-        age = {p: (self.show(x.mean(), 1), self.show(x.std(ddof=1), 1)) for p, x in ages.items()}
+        age = {p: (self.show(x.mean(), 1), self.show(x.std(ddof=self.style.freedom), 1)) for p, x in ages.items()}
         rows = {name: {p: (c[k], self.show(100 * c[k] / sizes[p], 1)) for p, c in zip(sizes, counts)}
                 for k, name in enumerate(("women", "men"))}  # fmt: skip
         return {

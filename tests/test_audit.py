@@ -173,10 +173,21 @@ def test_an_average_and_its_sd_that_follow_are_accepted(rows):
 def test_an_average_beyond_rounding_is_found():
     rows = np.linspace(0.5, 0.9, 12)[:, None] + np.linspace(-0.05, 0.05, 5)
     assert averages(rows_paper(rows))[0].verdict == FOLLOWS
-    assert averages(rows_paper(rows, shift=0.02))[0].verdict == NOT
+    alone = averages(rows_paper(rows, shift=0.02))[0]
+    assert alone.verdict == READING and "some cases lack some" in alone.reading
+    parts = [rows_paper(rows, shift=shift).values for shift in (0.0, 0.02, 0.0)]
+    values = [v.model_dump() | {"model": {"family": f"m{k}", "n_train": 0}} for k, own in enumerate(parts) for v in own]
+    three = averages(paper(values=values, test_sets={"t": {"cases": 5, "where": "T"}}))
+    assert [row.verdict for row in three if row.about.startswith("Mean")] == [FOLLOWS, NOT, FOLLOWS]
     one_sided = averages(rows_paper(rows, shift=0.008))[0]
     assert one_sided.verdict == READING and "same direction" in one_sided.reading
     assert averages(rows_paper(rows, sd=0.2))[1].verdict == NOT
+
+
+def test_an_sd_over_the_rows_may_be_over_n():
+    rows = np.linspace(0.2, 0.8, 4)[:, None] + np.linspace(-0.2, 0.2, 5)
+    means = averages(rows_paper(rows, sd=rows.mean(axis=1).std(ddof=0)))[1]  # as numpy's
+    assert means.verdict == READING and means.reading == "the SD over the rows' means, over n"
 
 
 # ---- gains
@@ -243,13 +254,25 @@ def test_means_of_dice_and_iou_of_the_same_cases_go_together(dice):
 
 @pytest.mark.parametrize(
     ("dice", "iou", "verdict"),
-    [("0.8000", "0.6667", FOLLOWS), ("0.8000", "0.6600", NOT), ("0.8000", "0.8100", NOT)],
+    [("0.8000", "0.6667", FOLLOWS), ("0.8000", "0.6600", READING), ("0.8000", "0.8100", READING)],
 )
-def test_an_iou_outside_jensens_range_is_found(dice, iou, verdict):
+def test_an_iou_outside_jensens_range_is_averaged_in_another_way(dice, iou, verdict):
     rows = [value("m", Printed(dice)), value("m", Printed(iou)) | {"metric": "iou"}]
     assert overlap(paper(values=rows))[0].verdict == verdict
     ends = mean_iou_range(exactly(0.8))
     assert (ends.low, ends.high) == (pytest.approx(2 / 3), 0.8)
+
+
+@pytest.mark.parametrize(("iou", "verdict"), [("0.6400", READING), ("0.8500", NOT)])
+def test_an_iou_is_averaged_as_the_others_of_its_test_set(iou, verdict):
+    """Averaged with the background, that of the lower Dice would be above it, too."""
+    rows = [
+        value(f, Printed(mean)) | {"metric": metric}
+        for f, d, i in (("m", "0.8000", iou), ("n", "0.7900", "0.6600"), ("o", "0.8200", "0.7000"))
+        for metric, mean in (("dsc", d), ("iou", i))
+    ]
+    found = overlap(paper(values=rows))
+    assert [row.verdict for row in found] == [verdict, FOLLOWS, FOLLOWS]
 
 
 # ---- intervals and spread
@@ -313,7 +336,17 @@ def test_categories_that_do_not_add_up_are_found():
                                 "continuous": [], "categorical": [row]})  # fmt: skip
 
     assert {f.verdict for f in counts(table(3))} == {FOLLOWS}
-    assert only(counts(table(2)), "Sum: v, training").verdict == NOT
+    assert only(counts(table(4)), "Sum: v, training").verdict == NOT
+    assert only(counts(table(2)), "Sum: v, training").reading == "1 without a value"
+
+
+def test_a_percentage_may_be_of_the_patients_with_a_value():
+    cells = {"a": {"training": [2, Printed("66.7")], "testing": [2, 50.0]},
+             "b": {"training": [1, Printed("33.3")], "testing": [2, 50.0]}}  # fmt: skip
+    table = {"where": "T", "cohort": "c", "patients": {"training": 4, "testing": 4}, "continuous": [],
+             "categorical": [{"variable": "v", "p": 0.5, "categories": cells}]}  # fmt: skip
+    found = only(counts(paper(table_one=table)), "Percentage: v, a, training")
+    assert (found.verdict, found.reading) == (READING, "of the 3 with a value")
 
 
 # ---- orderings and intervals
@@ -367,7 +400,10 @@ def test_a_threshold_goes_with_intervals_or_needs_the_same_cases():
     assert [f.verdict for f in ordering_paper("0.90", "0.60", 0.04)] == [FOLLOWS, FOLLOWS]
     order, p = ordering_paper("0.70", "0.66", 0.04)
     assert (order.verdict, p.verdict) == (FOLLOWS, READING) and "correlation of the scores" in p.reading
-    assert [f.verdict for f in ordering_paper("0.60", "0.70", 0.04)] == [NOT, NOT]
+    assert [f.verdict for f in ordering_paper("0.60", "0.70", 0.04)] == [NOT, READING]
+    assert [f.verdict for f in ordering_paper("0.60", "0.70", 0.04, test="t")] == [NOT, NOT]
+    unnamed = ordering_paper("0.70", "0.69", 0.2)[1]
+    assert unnamed.verdict == READING
     assert ordering_paper("0.70", "0.70", 0.04)[0].verdict == FOLLOWS  # rounding can't tell
 
 

@@ -24,6 +24,7 @@ from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
+from crossover.statistics.papers.audit.units import in_one_unit
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
 from crossover.statistics.papers.paper_names import names_in
 from crossover.statistics.papers.printed import Percentage
@@ -40,7 +41,7 @@ def model(family: str, n: int = 0) -> dict[str, Any]:
 
 
 def row(family: str, mean: str, sd: str, n: int = 0, **more: Any) -> dict[str, Any]:
-    return value(family, Printed(mean), n=n, sd=Printed(sd), **more)
+    return value(family, Printed(mean), n=n, sd=Printed(sd), **{"sd_of": "cases"} | more)
 
 
 def pair(a: dict, b: dict, p: str, **more: Any) -> dict[str, Any]:
@@ -444,13 +445,102 @@ def test_paired_tests_are_told_apart_by_size_metric_and_structure():
     ]
 
 
-def test_a_finding_that_rests_on_an_impossible_sd_says_so():
+def test_findings_that_share_a_number_are_one_group_that_names_it(tmp_path):
     values = [row("a", "0.80", "0.70"), row("b", "0.70", "0.10")]
     pairs = [pair(model("a"), model("b"), "0.001")]
     found = audit(paper(values=values, paired=pairs, test_sets=SETS))
     wrong = [f for f in found if f.verdict == NOT]
     assert [f.check for f in wrong] == ["interval and spread", "paired t test"]
-    assert "It is computed from a number with its own finding: SD of a, t, dsc" in wrong[1].note
+    assert {f.group for f in wrong} == {"mean 0.80 of a, t, dsc; SD 0.70 of a, t, dsc"}
+
+
+def test_a_slip_in_one_number_is_one_finding_for_people(tmp_path):
+    """The pooled mean, and the difference of two models, both contradict the altered mean of a part."""
+    parts = {s: {"cases": 20, "where": "M"} for s in ("one", "two")}
+    sets = parts | {"all": {"cases": 40, "pools": ["one", "two"], "where": "M"}}
+    values = [{"model": model(f), "test_set": s, "metric": "dsc", "mean": m, "where": "T"}
+              for f, of in (("a", (0.897, 0.863, 0.871)), ("b", (0.851, 0.843, 0.847)))
+              for s, m in zip(("one", "two", "all"), of)]  # fmt: skip
+    said = {"a": model("a"), "b": model("b"), "test_set": "one", "metric": "dsc", "difference": 0.028, "where": "R"}
+    path = plain_file(tmp_path, sizes=[], test_sets=sets, values=values, differences=[said])
+    text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).stdout.split())
+    assert "3 checks share mean 0.897 of a, one, dsc. One wrong number may be behind all of them" in text
+
+
+def test_a_slip_in_a_t_accuses_all_that_stands_beside_it_as_one_group():
+    said = {"a": model("a"), "b": model("b"), "test_set": "t", "metric": "dsc", "where": "R", "test": "t"}
+    said |= {"difference": Printed("0.016"), "ci": (Printed("0.004"), Printed("0.028")), "t": Printed("3.77"),
+             "df": 27, "p": Printed("0.010")}  # fmt: skip
+    found = audit(paper(differences=[said], test_sets={"t": {"cases": 28, "where": "M"}}, without_scores=["a", "b"]))
+    wrong = [f for f in found if f.verdict == NOT]
+    assert len(wrong) == 2 and {f.group for f in wrong} != {""}
+    assert "t of the difference, a against b" in wrong[0].group
+
+
+def test_sds_that_may_be_of_folds_are_no_cause_to_call_a_p_wrong():
+    """The scores of cases vary more than the means of folds, so that p is larger than these allow."""
+    pairs = [pair(model("a"), model("b"), "0.300")]
+
+    def verdict(**more) -> tuple:
+        values = [row("a", "0.80", "0.01", **more), row("b", "0.78", "0.01", **more)]
+        found = only(audit(paper(values=values, paired=pairs, test_sets=SETS)), "p of a against b")
+        return found.verdict, "folds" in found.reading
+
+    assert (verdict(sd_of=None), verdict()) == ((READING, True), (NOT, False))
+
+
+def test_p_of_one_pair_may_be_of_two_tests_where_only_one_is_named():
+    def verdict(test: str | None) -> str:
+        pairs = [
+            pair(model("a"), model("b"), p, test=t, where=t or "text")
+            for p, t in (("0.030", "wilcoxon"), ("0.020", test))
+        ]
+        return only(same_numbers(paper(paired=pairs, without_scores=["a", "b"], test_sets=SETS)), "p of").verdict
+
+    assert (verdict(None), verdict("wilcoxon")) == (READING, NOT)
+
+
+# ---- in another unit, or more precise, elsewhere
+
+
+def both_units(table: str, abstract: str, **more: Any) -> list:
+    values = [value(f, Printed(m)) for f, m in (("a", table), ("b", table), ("c", table))]
+    return audit(paper(values=[*values, value("a", Printed(abstract), where="Abstract", **more)], test_sets=SETS))
+
+
+@pytest.mark.parametrize(("table", "abstract"), [("84.4", "0.84"), ("0.844", "84.4"), ("84.4", "0.8")])
+def test_a_score_in_per_cent_in_the_table_and_as_a_fraction_in_the_abstract(table, abstract):
+    found = both_units(table, abstract)
+    assert {row.verdict for row in found} == {FOLLOWS, READING}
+    assert [row.about for row in found if row.verdict == READING] == ["Unit of the mean of a, t, dsc"]
+
+
+def test_a_claim_of_superiority_is_in_one_unit():
+    """76.4% in a table of fractions isn't better than 0.80."""
+    values = [row("a", "76.4", "8.2"), row("b", "0.800", "0.080"), row("c", "0.780", "0.080")]
+    said = ordered("b", "a", n=0)
+    (claim,) = false_claims(paper(values=values, orderings=[said], test_sets=SETS)).itertuples()
+    assert claim.probability < 0.5
+
+
+def test_a_fraction_that_the_table_contradicts_is_found():
+    assert NOT in {row.verdict for row in both_units("84.4", "0.86")}
+
+
+def test_a_mean_is_taken_where_it_is_most_precise():
+    """The abstract's 0.84 tells less of a gain of 3.9% than the table's 0.842."""
+    said = {"metric": "dsc", "test_set": "t", "families": ["a"], "over": "b", "gain": Printed("3.9"), "unit": "%"}
+    values = [value("a", Printed("0.84"), where="Abstract"), value("a", Printed("0.842")), value("b", Printed("0.813"))]
+    assert gains(paper(values=values, gains=[said | {"where": "Abstract"}]))[0].verdict == NOT
+
+
+@pytest.mark.parametrize("number", ["76.4", "7.64", "1.764", "-0.3", "0", "1e6"])
+def test_no_misprint_of_a_score_stops_the_audit(number):
+    """A Dice above 2 has no IoU: D / (2 - D)."""
+    values = [row("a", number, "0.082"), row("b", "0.80", "0.08"), row("a", "0.640", "0.09", metric="iou"),
+              row("b", "0.68", "0.09", metric="iou")]  # fmt: skip
+    found = audit(paper(values=values, test_sets=SETS, paired=[pair(model("a"), model("b"), "0.03")]))
+    assert found and ("76.4" in number or number == "0" or NOT in {row.verdict for row in found})
 
 
 # ---- corrected p values, and several of one pair
@@ -478,6 +568,15 @@ def test_a_corrected_p_is_still_too_small_where_no_correlation_gives_it():
     assert found.verdict == NOT and "corrected" not in found.note
 
 
+@pytest.mark.parametrize(("p", "verdict"), [("0.020", FOLLOWS), ("0.40", READING), ("0.004", NOT)])
+def test_a_corrected_p_is_at_least_that_of_the_test_and_as_many_times_as_there_are_tests(p, verdict):
+    pairs = [pair(model("a"), model("b"), "0.010", test="wilcoxon")]
+    pairs += [pair(model("a"), model("b"), p, test="wilcoxon", corrected=True),
+              pair(model("a"), model("c"), "0.5", test="wilcoxon", corrected=True)]  # fmt: skip
+    found = only(paired_tests(paper(paired=pairs, test_sets=SETS, without_scores=["a", "b", "c"])), "Corrected p")
+    assert found.verdict == verdict and ("for 38 tests or more" in found.reading) == (p == "0.40")
+
+
 def test_a_corrected_p_of_ranks_need_not_be_one_that_the_cases_give():
     said = pair(model("a"), model("b"), "0.019", test="wilcoxon", corrected=True)
     sets = {"t": {"cases": 9, "where": "M"}}
@@ -491,7 +590,7 @@ def test_a_corrected_p_of_ranks_need_not_be_one_that_the_cases_give():
     ("more", "verdicts"),
     [
         ({}, [NOT]),
-        ({"test": None}, [NOT]),  # it may be of the named test
+        ({"test": None}, [READING]),  # it may be of the named test, or of another
         ({"test": "wilcoxon"}, []),
         ({"corrected": True}, []),
         ({"p": Printed("0.05"), "p_below": True}, [FOLLOWS]),
@@ -518,10 +617,10 @@ def test_a_test_is_named_in_letters_of_any_case_and_a_p_below_a_number_has_a_key
 
 def test_a_fraction_among_per_cent_is_told():
     values = [row("a", "87.2", "6.0"), row("b", "86.9", "0.035"), row("c", "0.872", "0.060"), row("d", "85.1", "0.4")]
-    found = [f for f in spread(paper(values=values, test_sets=SETS)) if f.about.startswith("Unit")]
+    found = [f for f in in_one_unit(paper(values=values, test_sets=SETS))[1]]
     assert [(f.about, f.verdict, f.reading, f.note) for f in found] == [
         ("Unit of the SD of b, t, dsc", READING, "0.035%", "If it is a fraction, it stands for 3.5%"),
-        ("Unit of the mean of c, t, dsc", READING, "0.872%", "If it is a fraction, it stands for 87.2%"),
+        ("Unit of the mean of c, t, dsc", READING, "a fraction", "It then stands for 87.2%"),
     ]
 
 
@@ -531,9 +630,13 @@ def test_quartiles_are_on_the_metrics_scale():
     assert only(spread(paper(values=[one], test_sets=SETS)), "Quartile of a").verdict == NOT
 
 
-def test_volumetric_similarity_is_a_share():
-    found = paper(values=[row("a", "0.95", "0.62", metric="Volumetric similarity")], test_sets=SETS)
-    assert only(spread(found), "SD of a, t, volumetric_similarity").verdict == NOT
+def test_volumetric_similarity_may_be_signed():
+    """SimpleITK's is from -2 to 2."""
+    verdicts = {}
+    for mean in ("-0.07", "-2.40"):
+        found = paper(values=[row("a", mean, "0.09", metric="Volumetric similarity")], test_sets=SETS)
+        verdicts[mean] = {row.verdict for row in spread(found)}
+    assert verdicts["-0.07"] == {FOLLOWS} and NOT in verdicts["-2.40"]
 
 
 @pytest.mark.parametrize(("sd", "verdict"), [("0.3", NOT), ("2.1", UNCHECKED), ("6.0", UNCHECKED), ("6.2", NOT)])
@@ -697,7 +800,7 @@ def test_an_sd_that_only_an_impossible_mean_rules_out_says_so(tmp_path):
               for f, m in (("a", 1.08), ("b", 0.8), ("c", 0.9))]  # fmt: skip
     rows = audit(load_published(str(plain_file(tmp_path, values=values))))
     (sd,) = (row for row in rows if row.about.startswith("SD of a"))
-    assert sd.verdict == NOT and "computed from a number with its own finding: Mean of a" in sd.note
+    assert sd.verdict == NOT and sd.group.startswith("mean 1.08 of a, t, dsc")
 
 
 def test_a_pooled_mean_without_all_parts_is_counted():

@@ -172,14 +172,19 @@ def paired_paper(*p: str, cases: int = 10, **more):
 
 def test_a_p_that_ten_cases_cannot_give_does_not_follow():
     assert only(paired_paper("0.005"), "p of a against b, s0").verdict == READING
-    assert only(paired_paper("0.001"), "p of a against b, s0").verdict == NOT
-    assert only(paired_paper("0.02", cases=5), "p of a against b, s0").verdict == NOT
+    assert only(paired_paper("0.0005"), "p of a against b, s0").verdict == NOT
+    assert only(paired_paper("0.001", cases=5), "p of a against b, s0").verdict == NOT
 
 
-def test_one_form_must_give_all_p_values_of_a_place():
+def test_a_one_sided_p_of_few_cases_is_a_reading():
+    found = only(paired_paper("0.016", cases=6), "p of a against b, s0")  # 1 / 64
+    assert found.verdict == READING and "one-sided, exact" in found.reading
+
+
+def test_one_form_gives_all_p_values_of_a_place_or_a_program_takes_two():
     alone = only(paired_paper("0.005", "0.007"), "One form")
     assert alone.verdict == READING and f"{ASYMPTOTIC}, without ties" in alone.reading
-    assert only(paired_paper("0.005", "0.001"), "One form").verdict == NOT
+    assert "R's wilcox.test" in only(paired_paper("0.005", "0.001"), "One form").reading
 
 
 def test_corrections_for_the_number_of_tests():
@@ -238,17 +243,22 @@ T19 = {"statistic": "t", "value": Printed("2.10"), "df": 19}
         ({"statistic": "t", "value": Printed("2.10"), "cases": 20, "p": Printed("0.049")}, FOLLOWS, ""),
         ({"statistic": "rho", "value": Printed("0.44"), "cases": 20, "p": Printed("0.054")}, FOLLOWS, ""),
         ({"statistic": "rho", "value": Printed("0.44"), "cases": 20, "p": Printed("0.071")}, NOT, "two-sided"),
+        ({"statistic": "rho", "value": Printed("0.44"), "cases": 14, "p": Printed("0.111")}, UNCHECKED, ""),
+        ({"statistic": "F", "value": Printed("5.92"), "df": [3, 57], "p": Printed("0.003")}, READING, "Greenhouse"),
+        ({"statistic": "F", "value": Printed("5.92"), "df": [3, 57], "p": Printed("0.040")}, NOT, "Greenhouse"),
+        ({"statistic": "t", "value": Printed("3.10"), "df": 7, "p": Printed("0.016")}, READING, "as a whole number"),
+        ({"statistic": "t", "value": Printed("2.50"), "cases": [10, 40], "p": Printed("0.030")}, READING, "Welch"),
         ({"statistic": "rho", "value": Printed("0.80"), "cases": 6, "p": Printed("0.10")}, UNCHECKED, ""),
     ],
 )
 def test_p_of_a_stated_statistic(test, verdict, reading):
     found = only(stated(**test), "p of A against B")
-    assert (found.verdict, found.reading) == (verdict, reading)
+    assert found.verdict == verdict and (reading in found.reading if reading else not found.reading)
 
 
 @pytest.mark.parametrize(
     ("df", "cases", "verdict"),
-    [(19, 20, FOLLOWS), (18, 20, FOLLOWS), (38, 20, READING), (20, 20, NOT), (Printed("17.3"), 20, UNCHECKED)],
+    [(19, 20, FOLLOWS), (18, 20, FOLLOWS), (38, 20, READING), (13, 20, READING), (Printed("17.3"), 20, UNCHECKED)],
 )
 def test_degrees_of_freedom_of_the_cases(df, cases, verdict):
     rows = stated(statistic="t", value=Printed("2.10"), df=df, cases=cases, p=Printed("0.05"))
@@ -256,54 +266,28 @@ def test_degrees_of_freedom_of_the_cases(df, cases, verdict):
 
 
 @pytest.mark.parametrize(
-    ("df", "verdict", "design"),
+    ("df", "verdict"),
     [
-        ([2, 66], FOLLOWS, ""),
-        ([2, 31], FOLLOWS, ""),
-        ([6, 198], FOLLOWS, ""),
-        ([2, 64], READING, "a mixed analysis with 2 groups of cases: 2 × (34 - 2)"),
-        ([6, 180], READING, "a mixed analysis with 4 groups of cases: 6 × (34 - 4)"),
-        ([4, 62], READING, "an interaction with 3 groups of cases: 2 × (34 - 3)"),
-        ([6, 363], READING, "one error for 12 cells of the same cases: 11 × (34 - 1)"),
-        ([2, 352], READING, "one error for 12 cells of the same cases, 2 groups of cases: 11 × (34 - 2)"),
-        ([2, 369], READING, "no interaction in the model: 34 × 12 - 34 - 2 - 3"),
-        ([6, 396], READING, "12 cells of the same cases, taken for different cases: 12 × (34 - 1)"),
-        ([2, 99], READING, "3 cells of the same cases, taken for different cases: 3 × (34 - 1)"),
-        ([1, 29], READING, "different cases, 5 parameters (cells, covariates): 34 - 5"),
-        ([3, 31], READING, "a multivariate test on the same cases: 34 - 3"),
-        ([Printed("1.60"), Printed("52.80")], FOLLOWS, ""),
-        ([Printed("1.60"), Printed("51.20")], READING, "2 groups of cases, corrected for sphericity"),
-        ([Printed("1.60"), Printed("66.00")], NOT, ""),
-        ([2, Printed("57.3")], UNCHECKED, ""),
-        ([6, 181], NOT, ""),
-        ([2, 65], NOT, ""),
+        ([2, 66], FOLLOWS),
+        ([2, 31], FOLLOWS),
+        ([6, 198], FOLLOWS),
+        ([2, 64], READING),  # two groups of cases
+        ([6, 363], READING),  # one error for 12 cells of the same cases
+        ([2, 47], READING),  # a mixed model by Satterthwaite, rounded
+        ([Printed("1.60"), Printed("52.80")], FOLLOWS),
+        ([Printed("1.60"), Printed("51.20")], READING),
+        ([2, Printed("57.3")], UNCHECKED),
     ],
-)  # fmt: skip
-def test_degrees_of_freedom_of_an_f_are_those_of_some_common_design(df, verdict, design):
+)
+def test_degrees_of_freedom_of_an_f_depend_on_the_design(df, verdict):
     rows = stated(statistic="F", value=Printed("5.33"), df=df, cases=34, p=Printed("0.9"))
     found = only(rows, "Degrees of freedom")
-    assert found.verdict == verdict and design in found.reading
+    assert found.verdict == verdict and ("which the paper must tell" in found.reading) == (verdict == READING)
 
 
-@pytest.mark.parametrize(("n", "df"), [(31, 6), (40, 12), (17, 3)])
-def test_the_readings_of_degrees_of_freedom_are_those_that_give_them(n, df):
-    """Each formula in a reading gives the printed number."""
-    for error in range(1, 14 * n):
-        rows = stated(statistic="F", value=Printed("2.0"), df=[df, error], cases=n, p=Printed("0.9"))
-        found = only(rows, "Degrees of freedom")
-        if found.verdict == READING:
-            for reading in found.reading.split("; or "):
-                assert eval(reading.rpartition(": ")[2].replace("×", "*")) == error, reading
-
-
-@pytest.mark.parametrize(("df", "verdict"), [([2, 66], FOLLOWS), ([2, 64], READING), ([2, 65], UNCHECKED)])
-def test_an_f_without_its_cases_is_tried_with_those_of_the_test_sets(df, verdict):
-    """Those that none gives may be of other cases, and are not wrong."""
-    sets = {"test": {"cases": 34, "where": "Methods"}, "other": {"where": "Methods"}}
-    said = {"about": "A", "where": "Results", "statistic": "F", "value": Printed("5.3"), "df": df, "p": Printed("0.01")}
-    found = only(stated_tests(paper(tests=[said], test_sets=sets)), "Degrees of freedom")
-    assert found.verdict == verdict
-    assert "34 cases of test" in found.follows_from or "is not given (`cases`)" in found.note
+def test_a_correlation_has_no_more_degrees_of_freedom_than_its_cases_give():
+    rows = stated(statistic="r", value=Printed("0.50"), df=33, cases=34, p=Printed("0.9"))
+    assert only(rows, "Degrees").verdict == NOT
 
 
 def test_a_partial_correlation_has_fewer_degrees_of_freedom():
@@ -383,7 +367,8 @@ def test_p_of_rank_statistics_are_scipys(method):
         ({"value": 118, "p": Printed("0.002")}, FOLLOWS, ""),
         ({"value": 281, "p": Printed("0.79")}, FOLLOWS, ""),
         ({"value": 118, "p": Printed("0.0008")}, READING, "one-sided"),
-        ({"value": 118, "p": Printed("0.9")}, NOT, ""),
+        ({"value": 118, "p": Printed("0.9")}, READING, "cases without a difference"),
+        ({"value": 4, "p": Printed("0.9")}, READING, "30 cases without a difference"),
         ({"value": 118, "p": Printed("0.01"), "corrected": True}, FOLLOWS, ""),
         ({"value": 359, "p": Printed("0.002")}, READING, "the sum of the signed ranks"),
         ({"value": Printed("118.5"), "p": Printed("0.002")}, FOLLOWS, ""),

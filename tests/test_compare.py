@@ -944,7 +944,7 @@ def test_figures_have_p_in_the_colour_of_the_verdict_and_one_title_that_names_st
     assert "the table's interval counts them too" in caption
     assert scores.axes[0].get_title(loc="left") == "Scores, n = 40"
     axes = sizes.axes[0]
-    assert axes.get_title(loc="left") == "liver: All test cases (12: test 12)" and not axes.get_title()
+    assert axes.get_title(loc="left") == "liver: All test sets (12: test 12)" and not axes.get_title()
     low, high = found.table["dsc"].min(), found.table["dsc"].max()
     assert low - 0.13 < axes.get_ylim()[0] < low and high < axes.get_ylim()[1] < high + 0.13
 

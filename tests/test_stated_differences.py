@@ -22,7 +22,7 @@ def text(x: float, decimals: int = 3) -> Printed:
 
 def rows(**more):
     scores = {"a": A, "b": B}
-    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1))) for name, x in scores.items()]
+    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1)), sd_of="cases") for name, x in scores.items()]
     models = {side: {"family": side, "n_train": 0} for side in ("a", "b")}
     said = models | {"test_set": "t", "metric": "dsc", "difference": text((A - B).mean()), "where": "R"} | more
     found = stated_differences(paper(values=values, test_sets=SETS, confidence=0.95, differences=[said]))
@@ -105,6 +105,14 @@ def test_a_t_tells_the_standard_error(more, about, verdict, reading):
     assert own.verdict == verdict and reading in own.reading
 
 
+def test_a_standard_error_may_be_of_an_sd_over_n():
+    own = A - B + 0.02
+    error = own.std() / np.sqrt(N)  # as numpy's
+    t = stats.ttest_1samp(own, 0)
+    found = rows(difference=text(own.mean(), 4), se=text(error, 5), t=text(t.statistic), p=text(t.pvalue, 5), test="t")
+    assert found["t of the difference"].reading == "an SD over n"
+
+
 def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
     said = {"t": t_of(A - B), "df": N - 1, "ci": ends(A - B), "test_set": "u"}
     assert rows(**said)["Width of the interval of the difference"].verdict == FOLLOWS
@@ -112,11 +120,20 @@ def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
 
 @pytest.mark.parametrize(
     ("df", "verdict", "reading"),
-    [(N - 1, FOLLOWS, ""), (N - 2, READING, "different cases"), (N, NOT, ""), (2 * N - 2, READING, "3 cells")],
+    [(N - 1, FOLLOWS, ""), (N - 2, READING, "another design"), (N, READING, "another design")],
 )
 def test_degrees_of_freedom_of_a_difference_are_those_of_the_cases(df, verdict, reading):
     found = rows(t=t_of(A - B), df=df)["Degrees of freedom of the difference"]
     assert found.verdict == verdict and reading in found.reading
+
+
+def test_the_paired_t_test_has_one_number_of_degrees_of_freedom():
+    assert rows(t=t_of(A - B), df=N, test="t")["Degrees of freedom of the difference"].verdict == NOT
+
+
+def test_a_difference_on_the_cases_that_both_models_have_is_not_that_of_their_means():
+    said = rows(difference=Printed("0.400"), cases=N - 3)["Difference"]
+    assert said.verdict == UNCHECKED and f"the difference of {N - 3}" in said.note
 
 
 def test_degrees_of_freedom_need_their_t():
@@ -142,7 +159,7 @@ def test_a_p_without_a_spread_of_the_difference_is_that_of_some_correlation():
 def test_a_p_that_is_among_the_paired_tests_too_is_checked_once():
     said = {side: {"family": side, "n_train": 0} for side in ("a", "b")} | {"test_set": "t", "metric": "dsc"}
     p = {"p": Printed("0.990"), "test": "t"}
-    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1))) for name, x in (("a", A), ("b", B))]
+    values = [value(name, text(x.mean()), sd=text(x.std(ddof=1)), sd_of="cases") for name, x in (("a", A), ("b", B))]
     one = {"difference": text((A - B).mean()), "where": "R"}
     for other, checked in (({}, []), ({"p": Printed("0.980")}, [NOT])):
         found = stated_differences(

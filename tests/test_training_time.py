@@ -207,6 +207,15 @@ def test_steps_of_gradual_unfreezing_on_the_target_all_count():
     assert sum(row[cause] for cause in causes) == pytest.approx(-20)
 
 
+@pytest.mark.parametrize(("head", "alike"), [({}, True), ({"threads": 8}, False), ({"device": "H200"}, False)])
+def test_trainings_are_alike_only_where_all_added_stages_are(head, alike):
+    on = {"source": [("s", None)], "target": [("t", 5)], "head": [("t", 5)], "tuned": [("t", 5)]}
+    records = [record("source"), record("target"), record("head", "source", **head), record("tuned", "head")]
+    for each in records:
+        each["stage"]["train"] = on[each["stage"]["name"]]
+    assert savings(training_times(records, MODELS), "target")["alike"].tolist() == [alike]
+
+
 def test_beginning_with_a_given_model_is_compared_with_beginning_at_random():
     records = [record("target"), record("tuned", seconds=15.0)]
     records[1]["stage"]["initial"] = "model"

@@ -72,6 +72,14 @@ Test = Annotated[
 """A test of differences that a paper names; Tukey's or a mixed model's is `other`."""
 RANK_TESTS = ("wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman")
 """The tests of ranks, whose p doesn't follow from means."""
+MEASURES = frozenset((
+    "%", "ms", "s", "sec", "second", "seconds", "min", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d",
+    "day", "days", "week", "weeks", "month", "months", "y", "yr", "yrs", "year", "years", "mm", "cm", "m", "µm",
+    "mm2", "mm²", "cm2", "cm²", "mm3", "mm³", "cm3", "cm³", "cc", "ml", "l", "mg", "g", "kg", "mb", "gb", "tb", "t",
+    "tesla", "hz", "khz", "mhz", "kv", "kvp", "ma", "mas", "gy", "mmhg", "hu", "kg/m2", "kg/m²", "mm2/s", "mm²/s",
+    "s/mm2", "s/mm²", "degrees", "°",
+))  # fmt: skip
+"""The units, in small letters, of numbers that are measured, and so rounded however few digits they have."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -514,8 +522,11 @@ class CategoricalRow(ConfigSection):
     """The p value."""
     p_below: bool = False
     """Whether the paper prints only "p < ..."."""
+    test: Test | None = None
+    """The test that the paper names, if it is one of ranks (`mann-whitney`), of means (`t`), or `other` (no test of
+    counts)."""
     categories: dict[str, Category]
-    """The categories, by name."""
+    """The categories, by name; ordered ones, as stages, in their order."""
 
 
 class NoSignificantVariable(Placed):
@@ -543,8 +554,8 @@ class TableOne(Placed):
 class Fact(Placed):
     """A single number; statements refer to it by `key`, which is the same wherever the number is printed again.
 
-    Whole numbers are exact counts or settings unless their unit is "%". A decimal number is rounded unless `exact` is
-    true, as for settings.
+    Whole numbers are exact counts, unless their unit is "%" or one of measurement (min, h, mm, ml, years, ...), which
+    are rounded. A rounded number is exact where `exact` is true, as for settings.
     """
 
     about: str
@@ -558,7 +569,13 @@ class Fact(Placed):
     bound: Literal["at_most", "at_least"] | None = None
     """The kind of bound, if the text says "up to" (at_most) or "at least" (at_least)."""
     exact: bool = False
-    """Whether a decimal number is exact, such as a setting, and not rounded."""
+    """Whether a decimal or measured number is exact, such as a setting, and not rounded."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the number is all that it stands for: a count, or what the file says is exact."""
+        measured = (self.unit or "").lower().rstrip(".") in MEASURES
+        return self.exact or (self.value.decimals == 0 and not measured)
 
 
 class Percentage(Placed):

@@ -22,16 +22,24 @@ class Printed(float):
         return number
 
     @property
-    def decimals(self) -> int:
-        """The number of printed decimals."""
+    def _exponent(self) -> int:
         exponent = Decimal(self.text).as_tuple().exponent
         assert isinstance(exponent, int), "a printed number is finite"
-        return max(0, -exponent)
+        return exponent
+
+    @property
+    def decimals(self) -> int:
+        """The number of printed decimals."""
+        return max(0, -self._exponent)
 
     @property
     def half_unit(self) -> float:
-        """Half a unit of the last printed decimal, the most that rounding moves a number."""
-        return 0.5 * 10.0**-self.decimals
+        """Half a unit of the last printed digit, the most that rounding moves a number."""
+        return 0.5 * 10.0**self._exponent
+
+    def times(self, power: int) -> Printed:
+        """Return the number times a power of ten, with the same digits: 0.84 as 84 per cent."""
+        return Printed(str(Decimal(self.text).scaleb(power)))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: object) -> CoreSchema:

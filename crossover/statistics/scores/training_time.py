@@ -122,7 +122,7 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
     keys = ["structure", "n_train", "replicate"]
     base = base[[*keys, *_ADDED, "threads", "device", "undisturbed"]]
     pairs = tuned.merge(base, on=keys, suffixes=("", "_scratch"))
-    pairs["alike"] = (pairs["threads"] == pairs["threads_scratch"]) & (pairs["device"] == pairs["device_scratch"])
+    pairs["alike"] &= (pairs["threads"] == pairs["threads_scratch"]) & (pairs["device"] == pairs["device_scratch"])
     pairs["alike"] &= pairs["batches_read"] == 0
     pairs["undisturbed"] &= pairs["undisturbed_scratch"]
     pairs = _decomposed(pairs.assign(structures=1, scratch=scratch))
@@ -176,15 +176,17 @@ def _named(model: Model) -> dict[str, Any]:
 def _with_earlier_steps(tuned: pd.DataFrame, times: pd.DataFrame, target: set[str]) -> pd.DataFrame:
     """Return the last stages of chains with the stages just before them that train on the target added.
 
-    `stages` counts them, and `parent` is what the first of them starts from.
+    `stages` counts them, `parent` is what the first of them starts from, and `alike` says whether all ran on one kind
+    of device with one number of threads.
     """
-    by_stage, out = times.drop_duplicates("stage").set_index("stage"), tuned.assign(stages=1)
+    by_stage, out = times.drop_duplicates("stage").set_index("stage"), tuned.assign(stages=1, alike=True)
     for i, parent in tuned["parent"].items():
         while parent in by_stage.index and target and target <= {*by_stage.at[parent, "cohorts"].split()}:
             own = by_stage.loc[parent]
             out.loc[i, [*_ADDED, "batches_read"]] += own[[*_ADDED, "batches_read"]]
             out.loc[i, "stages"] += 1
             out.loc[i, "undisturbed"] &= own["undisturbed"]
+            out.loc[i, "alike"] &= all(own[name] == tuned.at[i, name] for name in ("device", "threads"))
             parent = own["parent"]
         out.loc[i, "parent"] = parent
     return out

@@ -3,6 +3,8 @@
 Each module has one kind of check, a pure function from the printed numbers to rows of the audit.
 """
 
+import math
+from collections import Counter
 from dataclasses import asdict, replace
 
 import pandas as pd
@@ -23,7 +25,8 @@ from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.stated_differences import stated_differences
 from crossover.statistics.papers.audit.stated_tests import stated_tests
 from crossover.statistics.papers.audit.statements import statements
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow
+from crossover.statistics.papers.audit.units import in_one_unit
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow
 from crossover.statistics.papers.published import Published
 
 CHECKS = (
@@ -32,7 +35,7 @@ CHECKS = (
 )  # fmt: skip
 COLUMNS = [
     "study", "check", "about", "where", "printed", "follows_from", "verdict", "low", "high", "reading",
-    "off_by", "note",
+    "off_by", "note", "group",
 ]  # fmt: skip
 
 
@@ -45,40 +48,69 @@ def audit_table(published: Published) -> pd.DataFrame:
     rows = [{"study": published.study, **asdict(row)} for row in audit(published)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
+FOLLOWING = 6
+"""The number of checks of a number that follow which make it as little suspicious as one that doesn't makes it so."""
+
 
 def audit(published: Published) -> list[AuditRow]:
     """Return all rows of the audit, in the order of `CHECKS`.
 
-    Where numbers do not follow as rounded ones, and fewer do not if all were cut off, the paper is read so
-    (`cut_off.under`). A finding that rests on a number which doesn't follow itself says so.
+    Scores are in one unit before (`units.in_one_unit`). Where numbers do not follow as rounded ones, and fewer do not
+    if all were cut off, the paper is read so (`cut_off.under`). Findings that share a number have one `group`.
 
     Raises:
         ExpressionError: a statement names something that isn't printed.
     """
+    published, units = in_one_unit(published)
     rounded = _found(published)
     failed = _failed(rounded)
-    if not failed:
-        return rounded
-    cut = _found(cut_off(published))
-    return _one_cause(under(rounded, cut) if _failed(cut) < failed else rounded)
+    if failed:
+        cut = _found(cut_off(published))
+        rounded = under(rounded, cut) if _failed(cut) < failed else rounded
+    return _one_cause([*units, *rounded])
 
 
 def _one_cause(rows: list[AuditRow]) -> list[AuditRow]:
-    """Return the rows, those that rest on a number with a finding of its own with a remark."""
-    wrong = {row.about for row in rows if row.verdict == NOT}
-    return [
-        replace(
-            row,
-            note=". ".join(filter(None, (row.note, f"It is computed from a number with its own finding: {causes}"))),
-        )
-        if row.verdict == NOT and (causes := ", ".join(c for c in dict.fromkeys(row.rests_on) if c in wrong))
-        else row
-        for row in rows
-    ]
+    """Return the rows, those that don't follow and share a number in one group, as one wrong number may cause them.
+
+    The number that is in most such findings, and in few checks that follow, makes the first group, and so on.
+    """
+    left = [row for row in rows if row.verdict == NOT and row.rests_on]
+    right = Counter(number for row in rows if row.verdict == FOLLOWS for number in {*row.rests_on})
+    named: dict[int, str] = {}
+    while left:
+        wrong = Counter(number for row in left for number in {*row.rests_on})
+        several = [number for number, n in wrong.items() if n > 1]
+        if not several:
+            break
+        cause = max(several, key=lambda number: (wrong[number] - right[number] / FOLLOWING, number))
+        group = [row for row in left if cause in row.rests_on]
+        shared = [number for number in group[0].rests_on if all(number in row.rests_on for row in group)]
+        named |= {id(row): "; ".join(dict.fromkeys((cause, *shared))) for row in group}
+        left = [row for row in left if row not in group]
+    return [replace(row, group=named[id(row)]) if id(row) in named else row for row in rows]
 
 
 def _found(published: Published) -> list[AuditRow]:
-    return [row for check in CHECKS for row in check(published)]
+    return _one_way([row for check in CHECKS for row in check(published)])
+
+
+def _one_way(rows: list[AuditRow]) -> list[AuditRow]:
+    """Return the rows, those that don't follow as what they assume may not hold under that reading.
+
+    A paper has one way throughout. Where four other checks of the kind follow for each that doesn't, what they all
+    assume holds.
+    """
+    kinds = Counter((row.check, row.assumes, row.verdict == NOT) for row in rows if row.verdict != UNCHECKED)
+
+    def holds(row: AuditRow) -> bool:
+        follow, fail = (kinds[row.check, row.assumes, wrong] for wrong in (False, True))
+        return not row.assumes or follow >= 4 * fail
+
+    return [
+        row if row.verdict != NOT or holds(row) else replace(row, verdict=READING, reading=row.assumes, off_by=math.nan)
+        for row in rows
+    ]
 
 
 def _failed(rows: list[AuditRow]) -> int:

@@ -1,7 +1,7 @@
 """A printed average over structures against the rows that it averages, and its spread."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossover.statistics.papers.audit.interval import (
     TAIL,
@@ -15,27 +15,58 @@ from crossover.statistics.papers.audit.interval import (
 from crossover.statistics.papers.audit.lookup import first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import cases_of
 from crossover.statistics.papers.audit.spread import short_range
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
+from crossover.statistics.papers.audit.verdicts import (
+    NOT,
+    READING,
+    AuditRow,
+    Interpretation,
+    judged,
+    numbers_of,
+    places,
+    unchecked,
+)
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "average of rows"
+OF_CASES = "the mean of each case's average over the structures that the case has, of which some cases lack some"
+OTHERS = 2
+"""The number of other averages that must follow for one that doesn't to be wrong."""
 
 
 def averages(published: Published) -> list[AuditRow]:
     """Check every value of "all" structures against the rows of the single ones, where these are printed."""
     out = []
-    for value in published.values:
-        rows = rows_of(value, published) if value.statistic == "mean" else []
-        if len(rows) > 1:
-            out.append(_mean(value, rows, published))
-            sds = [row.sd for row in rows]
-            cases = [cases_of(row, published) for row in rows]
-            of_runs = any(one.sd_of == "runs" for one in (value, *rows))
-            told_all = value.sd is not None and all(sd is not None for sd in sds) and all(cases)
-            if told_all and not of_runs:
-                out.append(_sd(value, rows, [n for n in cases if n]))
+    averaged = [(v, rows) for v in published.values if v.statistic == "mean" and len(rows := rows_of(v, published)) > 1]
+    means = _one_way([(value, _mean(value, rows, published)) for value, rows in averaged])
+    for (value, rows), mean in zip(averaged, means):
+        out.append(mean)
+        sds = [row.sd for row in rows]
+        cases = [cases_of(row, published) for row in rows]
+        of_runs = any(one.sd_of == "runs" for one in (value, *rows))
+        told_all = value.sd is not None and all(sd is not None for sd in sds) and all(cases)
+        if told_all and not of_runs:
+            same = len(set(cases)) == 1 and mean.reading != OF_CASES
+            out.append(_sd(value, rows, [n for n in cases if n], same))
+    return out
+
+
+def _one_way(found: list[tuple[Value, AuditRow]]) -> list[AuditRow]:
+    """Return the rows of averages, of which those that don't follow may average something else than the rows.
+
+    Papers seldom print of which structures a case has none. Where some do lack one, the mean of each case's average is
+    neither that of the rows nor weighted by their cases. A paper averages in one way throughout: where two or more
+    other averages of a metric on a test set all follow, one that doesn't is wrong.
+    """
+    out = []
+    for value, row in found:
+        alike = [r for v, r in found if v is not value and (v.test_set, v.metric) == (value.test_set, value.metric)]
+        others = [r.verdict for r in alike]
+        sure = len(others) >= OTHERS and NOT not in others and OF_CASES not in {r.reading for r in alike}
+        if row.verdict == NOT and not sure:
+            row = replace(row, verdict=READING, reading=OF_CASES, off_by=math.nan)
+        out.append(row)
     return out
 
 
@@ -58,10 +89,11 @@ def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
         Interpretation("nearly all rows rounded in the same direction", average(terms)),
     ]
     cases = [n for row in rows if (n := cases_of(row, published))]
-    if len(cases) == len(rows) and len(set(cases)) > 1:
+    apart = len(set(cases)) > 1
+    if len(cases) == len(rows) and apart:
         readings.append(Interpretation("the rows weighted by their numbers of cases", average(terms, cases)))
     about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
-    if len(set(cases)) > 1 and value.sd_of == "averages":
+    if apart and value.sd_of == "averages":
         why = "it is the mean of each case's average over the rows that the case has, which the printed rows don't tell"
         return unchecked(CHECK, about, where, value.mean.text, why)
     return judged(
@@ -69,12 +101,19 @@ def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
         unrounded(value.mean), readings,
         note="If the rows' rounding errors are independent, their mean is within "
         f"{short_range(likely_average(terms))} with a probability of 99.9%",
+        otherwise=OF_CASES if apart else "",
+        rests_on=numbers_of(value, *rows),
     )  # fmt: skip
 
 
-def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
-    """Return the SD over the rows' means, over all rows and cases, or of each case's average over the rows."""
+def _sd(value: Value, rows: list[Value], cases: list[int], same_cases: bool) -> AuditRow:
+    """Return the SD over the rows' means, over all rows and cases, or of each case's average over the rows.
+
+    Args:
+        same_cases: whether all rows seem to be of the same cases.
+    """
     over_rows, over_all = spreads = _over_rows(rows), _over_cases(rows, cases)
+    over_n = _over_rows(rows, freedom=0), _over_cases(rows, cases, freedom=0)
     assert value.sd is not None, "only values with an SD are averaged"
     mean_sd = average([unrounded(row.sd) for row in rows if row.sd is not None])
     names = ("the SD over the rows' means", "the SD over all rows and cases")
@@ -83,6 +122,8 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
         *(Interpretation(name, s.likely) for name, s in zip(names, spreads)),
         Interpretation("the mean of the rows' SDs", mean_sd),
     ]
+    if all(gap(printed, "equals", r.value) for r in readings):
+        readings += [Interpretation(f"{name}, over n", s.likely) for name, s in zip(names, over_n)]
     if all(gap(printed, "equals", r.value) for r in readings):
         readings += [
             Interpretation(f"{name}, with nearly all rounding errors in the direction that changes it most", s.worst)
@@ -93,10 +134,11 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> AuditRow:
         CHECK, about, where, value.sd.text, "the SDs and means of the rows", printed, readings,
         note=f"The SD over the rows' means is {over_rows.sd:.3f}, that over all rows and cases {over_all.sd:.3f}, and "
         f"the mean of the rows' SDs {mean_sd.middle:.3f}; the average of each case over the rows isn't printed",
+        rests_on=numbers_of(value, *rows, spreads=True),
     )  # fmt: skip
     if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
         possible = Interval(_least_of_averages(rows), mean_sd.high)
-        return _of_averages(found, printed, possible, len(set(cases)) == 1, value.sd_of == "averages")
+        return _of_averages(found, printed, possible, same_cases, value.sd_of == "averages")
     return found
 
 
@@ -120,7 +162,8 @@ def _of_averages(found: AuditRow, printed: Interval, possible: Interval, same_ca
     if same_cases and gap(printed, "equals", possible):
         source = "what the rows' SDs allow an SD of each case's average to be"
         return found if found.verdict == NOT else judged(
-            CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", possible)]
+            CHECK, found.about, found.where, found.printed, source, printed, [Interpretation("", possible)],
+            rests_on=found.rests_on,
         )  # fmt: skip
     why = "it is the SD of each case's average over the rows, and these averages aren't printed"
     if not told:
@@ -147,17 +190,21 @@ class _Spread:
         return exactly(self.sd).widened(min(self.usual, self.most)).clipped()
 
 
-def _over_rows(rows: list[Value]) -> _Spread:
-    """Return the SD over the rows: it is a norm, so that rounding moves it by at most the norm of the errors."""
-    k = len(rows)
-    middle = math.fsum(row.mean for row in rows) / k
-    sd = math.sqrt(math.fsum((row.mean - middle) ** 2 for row in rows) / (k - 1))
-    most = math.sqrt(math.fsum(row.mean.half_unit**2 for row in rows) / (k - 1))
+def _over_rows(rows: list[Value], freedom: int = 1) -> _Spread:
+    """Return the SD over the rows: it is a norm, so that rounding moves it by at most the norm of the errors.
+
+    Args:
+        freedom: what it takes off the number of rows; 0 for an SD over n, as numpy's is.
+    """
+    k = len(rows) - freedom
+    middle = math.fsum(row.mean for row in rows) / len(rows)
+    sd = math.sqrt(math.fsum((row.mean - middle) ** 2 for row in rows) / k)
+    most = math.sqrt(math.fsum(row.mean.half_unit**2 for row in rows) / k)
     moved = math.fsum(((row.mean - middle) * row.mean.half_unit) ** 2 for row in rows)
-    return _Spread(sd, most, _usual(moved, k - 1, sd, most))
+    return _Spread(sd, most, _usual(moved, k, sd, most))
 
 
-def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
+def _over_cases(rows: list[Value], cases: list[int], freedom: int = 1) -> _Spread:
     """Return the SD of all rows' cases together, from their SDs within rows and the means between them."""
     total = sum(cases)
     middle = math.fsum(n * row.mean for row, n in zip(rows, cases)) / total
@@ -165,11 +212,12 @@ def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
     for row, n in zip(rows, cases):
         assert row.sd is not None, "only values with an SD are averaged"
         away = row.mean - middle
-        squares += (n - 1) * row.sd**2 + n * away**2
-        errors += (n - 1) * row.sd.half_unit**2 + n * row.mean.half_unit**2
-        moved += ((n - 1) * row.sd * row.sd.half_unit) ** 2 + (n * away * row.mean.half_unit) ** 2
-    sd, most = math.sqrt(squares / (total - 1)), math.sqrt(errors / (total - 1))
-    return _Spread(sd, most, _usual(moved, total - 1, sd, most))
+        squares += (n - freedom) * row.sd**2 + n * away**2
+        errors += (n - freedom) * row.sd.half_unit**2 + n * row.mean.half_unit**2
+        moved += ((n - freedom) * row.sd * row.sd.half_unit) ** 2 + (n * away * row.mean.half_unit) ** 2
+    left = total - freedom
+    sd, most = math.sqrt(squares / left), math.sqrt(errors / left)
+    return _Spread(sd, most, _usual(moved, left, sd, most))
 
 
 def _usual(moved: float, freedom: int, sd: float, most: float) -> float:

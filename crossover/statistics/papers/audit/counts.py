@@ -15,7 +15,7 @@ def counts(published: Published) -> list[AuditRow]:
     """Check percentages of the text and of the table of patients, and that table's sums."""
     rows = [_percentage(p) for p in published.percentages]
     if published.table_one:
-        rows += [_percentage(p) for p in _of_table(published.table_one)]
+        rows += _of_table(published.table_one)
         rows += _sums(published.table_one)
     return rows + list(_pooled_cases(published))
 
@@ -33,7 +33,12 @@ def _pooled_cases(published: Published) -> Iterator[AuditRow]:
         )  # fmt: skip
 
 
-def _percentage(printed: Percentage) -> AuditRow:
+def _percentage(printed: Percentage, known: int = 0) -> AuditRow:
+    """Return the row of a percentage.
+
+    Args:
+        known: the patients of a table with a value of the variable, if not of all.
+    """
     share = 100 * printed.count / printed.of
     unit = 10.0**-printed.percent.decimals
     cut = Interpretation("the percentage truncated, not rounded", exactly(math.floor(share / unit + 1e-9) * unit))
@@ -43,19 +48,27 @@ def _percentage(printed: Percentage) -> AuditRow:
     return judged(
         CHECK, f"Percentage: {printed.about}", printed.where, f"{printed.percent.text}%",
         f"{printed.count} of {printed.of}, {share:.3f}%", unrounded(printed.percent),
-        [rounded, cut] if off else [rounded],
+        [rounded, cut, *_of_known(printed, known)] if off else [rounded],
     )  # fmt: skip
 
 
-def _of_table(table: TableOne) -> Iterator[Percentage]:
+def _of_known(printed: Percentage, known: int) -> Iterator[Interpretation]:
+    """Yield the percentage of the patients with a value, where some have none."""
+    if 0 < known < printed.of:
+        yield Interpretation(f"of the {known} with a value", exactly(100 * printed.count / known))
+
+
+def _of_table(table: TableOne) -> Iterator[AuditRow]:
     for row in table.categorical:
         for name, category in row.categories.items():
             for part, patients in table.patients.items():
                 count, percent = getattr(category, part)
-                yield Percentage(
+                known = sum(getattr(other, part)[0] for other in row.categories.values())
+                printed = Percentage(
                     about=f"{row.variable}, {name}, {part}", count=count, of=patients,
                     percent=percent, where=table.where,
                 )  # fmt: skip
+                yield _percentage(printed, known)
 
 
 def _sums(table: TableOne) -> Iterator[AuditRow]:
@@ -65,4 +78,5 @@ def _sums(table: TableOne) -> Iterator[AuditRow]:
             yield judged(
                 CHECK, f"Sum: {row.variable}, {part}", places(table.where), str(patients),
                 " + ".join(map(str, cells)), exactly(patients), [Interpretation("", exactly(sum(cells)))],
+                otherwise=f"{patients - sum(cells)} without a value" if sum(cells) < patients else "",
             )  # fmt: skip

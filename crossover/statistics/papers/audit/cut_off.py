@@ -73,5 +73,5 @@ def _moved(part: Any) -> Any:
 
 def _exact(part: ConfigSection) -> bool:
     if isinstance(part, Fact):
-        return part.exact or (part.value.decimals == 0 and part.unit != "%")
+        return part.is_exact
     return isinstance(part, CohortRow)

@@ -24,6 +24,7 @@ from crossover.statistics.papers.audit.lookup import Key, at_size, first_values,
 from crossover.statistics.papers.audit.orderings import StatedOrder, claim_of
 from crossover.statistics.papers.audit.paired_t import implied_correlation, usual_correlations
 from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
+from crossover.statistics.papers.audit.units import in_one_unit
 from crossover.statistics.papers.audit.verdicts import p_interval, p_is_below, p_text, places
 from crossover.statistics.papers.printed import Ordering, PairedTest, PublishedModel, Value
 from crossover.statistics.papers.published import Published
@@ -80,6 +81,7 @@ def false_claims(published: Published, scores: pd.DataFrame | None = None) -> pd
         scores: the study's own metrics table, whose models' correlations are then used.
     """
     rows: dict[tuple, dict] = {}
+    published, _ = in_one_unit(published)
     for better, worse, where in _claims(published):
         told = _chance(better, worse, published, scores)
         if told is None:

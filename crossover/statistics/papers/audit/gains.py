@@ -4,7 +4,15 @@ from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, likely_average, unrounded
 from crossover.statistics.papers.audit.lookup import at_size, first_values, key_text
 from crossover.statistics.papers.audit.scores import scale_of, unit_of
-from crossover.statistics.papers.audit.verdicts import NOT, AuditRow, Interpretation, judged, places, unchecked
+from crossover.statistics.papers.audit.verdicts import (
+    NOT,
+    AuditRow,
+    Interpretation,
+    judged,
+    numbers_of,
+    places,
+    unchecked,
+)
 from crossover.statistics.papers.printed import Gain, Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import DISTANCE, KNOWN, SHARE, scale
@@ -14,6 +22,7 @@ DIFFERENCE = "the difference of the scores"
 RELATIVE = "the difference relative to the subtracted score"
 REDUCTION = "the reduction of the score"
 OF_GAINS = "the mean of the sizes' differences relative to the subtracted score"
+OF_ROWS_GAINS = "the mean of the structures' differences relative to the subtracted score"
 OF_ROWS = "the difference of the means of the printed rows"
 
 
@@ -71,7 +80,8 @@ def _difference(gain: Gain, of_sizes: list[list[Value]], published: Published) -
         if readings:
             readings.append(Interpretation(REDUCTION, (mean - base) * points * sign))
     rows = [rows_of(score, published) for score in of_sizes[0]]
-    if all(rows) and len(of_sizes) == 1 and readings:
+    of_structures = all(rows) and len(of_sizes) == 1
+    if of_structures and readings:
         readings.insert(1, Interpretation(OF_ROWS, _of_rows(rows) * points))
     if all(b.low > 0 for b in bases):  # a share more than doubled may stand as a fraction, too
         relative = [(m - b) / b * sign for m, b in zip(means, bases)]
@@ -79,10 +89,13 @@ def _difference(gain: Gain, of_sizes: list[list[Value]], published: Published) -
             readings.append(Interpretation(RELATIVE, (mean - base) / base * sign * exactly(factor)))
             if len(of_sizes) > 1:
                 readings.append(Interpretation(OF_GAINS, average(relative) * exactly(factor)))
+            if of_structures and (each := _relative_of_rows(rows, sign)):
+                readings.append(Interpretation(OF_ROWS_GAINS, each * exactly(factor)))
     where = places(gain.where, *(s.where for scores in of_sizes for s in scores))
     return judged(
         CHECK, _about(gain), where, gain.gain.text, _source(of_sizes), unrounded(gain.gain), readings,
         note=_each(readings, min(4, gain.gain.decimals + 2)),
+        rests_on=(f"gain {gain.gain.text} of {_about(gain)}", *numbers_of(*(s for scores in of_sizes for s in scores))),
     )  # fmt: skip
 
 
@@ -106,6 +119,16 @@ def _each(readings: list[Interpretation], decimals: int) -> str:
 def _of_rows(rows: list[list[Value]]) -> Interval:
     means = [likely_average([unrounded(row.mean) for row in own]) for own in rows]
     return average(means[:-1]) - means[-1]
+
+
+def _relative_of_rows(rows: list[list[Value]], sign: Interval) -> Interval | None:
+    """Return the mean of the structures' relative gains; None where structures differ or a base may be 0."""
+    by_structure = [{row.structure: unrounded(row.mean) for row in own} for own in rows]
+    bases = by_structure[-1]
+    if any(own.keys() != bases.keys() for own in by_structure) or any(b.low <= 0 for b in bases.values()):
+        return None
+    means = {name: average([own[name] for own in by_structure[:-1]]) for name in bases}
+    return likely_average([(means[name] - base) / base * sign for name, base in bases.items()])
 
 
 def _about(gain: Gain) -> str:

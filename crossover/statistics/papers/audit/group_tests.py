@@ -7,6 +7,7 @@ from itertools import combinations, product
 import numpy as np
 
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
+from crossover.statistics.papers.audit.scores import sd_over_n
 from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
     Interpretation,
@@ -15,12 +16,15 @@ from crossover.statistics.papers.audit.verdicts import (
     p_text,
     places,
     unchecked,
+    usual_first,
 )
 from crossover.statistics.papers.printed import RANK_TESTS, CategoricalRow, ContinuousRow, TableOne
 from crossover.statistics.papers.published import Published
 
 CHECK = "p from a table"
 MOST_TABLES = 10**6
+AGAINST = " against the others"
+EXACT = "Fisher's exact test"
 
 
 def group_tests(published: Published) -> list[AuditRow]:
@@ -30,28 +34,48 @@ def group_tests(published: Published) -> list[AuditRow]:
         return []
     sizes = list(table.patients.values())
     rows = []
-    for row in table.continuous:
-        if row.test in RANK_TESTS:
-            why = f"the {row.test} test uses ranks, which do not follow from means and SDs"
+    variables: list[ContinuousRow | CategoricalRow] = [*table.continuous, *table.categorical]
+    for row in variables:
+        ranks = row.test in RANK_TESTS and isinstance(row, ContinuousRow)
+        if ranks or row.test == "other":
+            of = "uses ranks, which do not follow from means and SDs" if ranks else "isn't one that can be recomputed"
             printed = p_text(row.p, row.p_below)
-            rows.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, why))
-            continue
-        readings = of_means(row, sizes)
-        rows.append(_p(row, readings, table, f"the means and SDs of {sizes[0]} and {sizes[1]} patients"))
-        rows += _no_difference(row, readings, table)
-    for categorical in table.categorical:
-        counts = counts_of(categorical)
-        readings = of_counts(counts)
-        rows.append(
-            _p(
-                categorical,
-                readings + of_two_groups(counts, list(categorical.categories)),
-                table,
-                _counts_text(counts),
-            )
-        )
-        rows += _no_difference(categorical, readings, table)
+            rows.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, f"the {row.test} test {of}"))
+        elif isinstance(row, ContinuousRow):
+            source = f"the means and SDs of {sizes[0]} and {sizes[1]} patients"
+            rows += _of_row(row, of_means(row, sizes), of_means(row, sizes, over_n=True), table, source)
+        else:
+            counts = counts_of(row)
+            usual = [*of_counts(counts), *of_two_groups(counts, list(row.categories))]
+            rows += _of_row(row, usual, of_order(counts), table, _counts_text(counts))
     return rows
+
+
+def _of_row(
+    row: ContinuousRow | CategoricalRow,
+    usual: list[Interpretation],
+    more: list[Interpretation],
+    table: TableOne,
+    source: str,
+) -> list[AuditRow]:
+    """Return the row of a p by the tests that may have given it, and that of what the text says of all p values.
+
+    A paper names its tests once, in its methods, and seldom says which of its variables each is of. So the p of means
+    without a named test may be one of ranks. Those of counts are few, and all are tried, but for an exact test of too
+    many tables.
+    """
+    open_ = ""
+    if isinstance(row, ContinuousRow) and row.test is None:
+        open_ = "another test than those of means, such as one of ranks: the file names none"
+    elif isinstance(row, CategoricalRow) and EXACT not in {r.name for r in usual}:
+        open_ = "Fisher's exact test, which is not computed for so many possible tables"
+    p = p_interval(row.p, row.p_below)
+    readings = usual_first(p, usual, more)
+    if row.test is None and len(readings) < len(usual):
+        readings = usual  # which of them hold tells the test
+    found = _p(row, readings, table, source, open_)
+    whole = [reading for reading in usual if AGAINST not in reading.name]
+    return [found, *_no_difference(row, whole, table, open_)]
 
 
 def counts_of(row: CategoricalRow) -> np.ndarray:
@@ -77,7 +101,34 @@ def of_counts(counts: np.ndarray) -> list[Interpretation]:
     ratio = test(counts, correction=False, lambda_="log-likelihood").pvalue
     readings.append(Interpretation("likelihood ratio", exactly(ratio)))
     exact = fisher(counts)
-    return readings if exact is None else [*readings, Interpretation("Fisher's exact test", exactly(exact))]
+    return readings if exact is None else [*readings, Interpretation(EXACT, exactly(exact))]
+
+
+def of_order(counts: np.ndarray) -> list[Interpretation]:
+    """Test whether ordered categories, as stages, are higher in one part: by ranks, and as a linear trend.
+
+    The trend is the linear-by-linear association of SPSS, and the t tests that take the categories for the numbers
+    0, 1, 2, ...
+
+    Args:
+        counts: shape (categories, parts), in the printed order.
+    """
+    from scipy import stats
+
+    codes = [np.repeat(np.arange(len(counts)), column) for column in counts.T]
+    both = np.concatenate(codes)
+    if min(map(len, codes)) < 2 or np.ptp(both) == 0:
+        return []
+    trend = (len(both) - 1) * np.corrcoef(both, np.repeat((0, 1), [len(part) for part in codes]))[0, 1] ** 2
+    ranks, ordered = "the ranks of ordered categories (Mann and Whitney)", "the trend of ordered categories"
+    named = {
+        ranks: stats.mannwhitneyu(*codes, method="asymptotic", use_continuity=False).pvalue,
+        f"{ranks}, continuity corrected": stats.mannwhitneyu(*codes, method="asymptotic").pvalue,
+        ordered: stats.chi2.sf(trend, 1),
+        f"{ordered}, Student's t": stats.ttest_ind(*codes).pvalue,
+        f"{ordered}, Welch's t": stats.ttest_ind(*codes, equal_var=False).pvalue,
+    }
+    return [Interpretation(name, exactly(float(p))) for name, p in named.items() if math.isfinite(p)]
 
 
 def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Interpretation]:
@@ -96,7 +147,7 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Interpretation]:
             if 2 * size == k and 0 not in chosen:
                 continue  # the same two groups
             group = counts[list(chosen)].sum(axis=0)
-            name = " and ".join(names[i] for i in chosen) + " against the others"
+            name = " and ".join(names[i] for i in chosen) + AGAINST
             readings += [
                 Interpretation(f"{name}, {r.name}", r.value)
                 for r in of_counts(np.array([group, counts.sum(axis=0) - group]))
@@ -133,16 +184,21 @@ def fisher(counts: np.ndarray) -> float | None:
     return min(1.0, total)
 
 
-def of_means(row: ContinuousRow, sizes: list[int]) -> list[Interpretation]:
+def of_means(row: ContinuousRow, sizes: list[int], over_n: bool = False) -> list[Interpretation]:
     """Test the means of two independent groups, two-sided: Welch's t, Student's t and the normal approximation.
+
+    With `over_n`, the SDs are taken for those over n, as numpy's are, instead of n - 1.
 
     p falls with the distance of the means, and rises with its standard error and with fewer degrees of
     freedom: the intervals have the ends of all three.
     """
     (m1, s1), (m2, s2) = (map(unrounded, part) for part in (row.training, row.testing))
+    if over_n:
+        s1, s2 = (sd_over_n(sd, n) for sd, n in zip((s1, s2), sizes))
     welch, student = of_groups((s1, s2), (sizes[0], sizes[1]))
     normal = TwoGroups("the normal approximation", welch.error, exactly(math.inf))
-    return [Interpretation(test.name, _p_range(m1 - m2, test)) for test in (welch, student, normal)]
+    kind = ", SDs over n" if over_n else ""
+    return [Interpretation(f"{test.name}{kind}", _p_range(m1 - m2, test)) for test in (welch, student, normal)]
 
 
 @dataclass(frozen=True)
@@ -190,22 +246,22 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
     return min(ends), n1 + n2 - 2 if inside else max(ends)
 
 
-def _p(row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne, source: str) -> AuditRow:
-    values = "The p values are: " + "; ".join(
-        f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name
-    )
-    grouped = [r for r in readings if " against " in r.name]
+def _p(
+    row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne, source: str, otherwise: str
+) -> AuditRow:
+    values = "The p values are: " + "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if AGAINST not in r.name)
+    grouped = [r for r in readings if AGAINST in r.name]
     if grouped:
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
         values += f"; {len(grouped)} tests of two groups of categories give {low:.3f} to {high:.3f}"
     return judged(
         CHECK, f"p of {row.variable}", table.where, p_text(row.p, row.p_below), source,
-        p_interval(row.p, row.p_below), readings, note=values,
+        p_interval(row.p, row.p_below), readings, note=values, otherwise=otherwise,
     )  # fmt: skip
 
 
 def _no_difference(
-    row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne
+    row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne, otherwise: str
 ) -> list[AuditRow]:
     said = table.no_difference
     if said is None:
@@ -213,7 +269,7 @@ def _no_difference(
     return [judged(
         CHECK, f"No significant difference in {row.variable}", places(said.where, table.where),
         f"p ≥ {said.p_below.text}", "the table's numbers", exactly(said.p_below), readings,
-        relation="at_most",
+        relation="at_most", otherwise=otherwise,
     )]  # fmt: skip
 
 

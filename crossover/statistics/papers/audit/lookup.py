@@ -16,11 +16,18 @@ def key_of(value: Value) -> Key:
 
 
 def first_values(published: Published) -> dict[Key, Value]:
-    """Return each key's value of the place that comes first in the file: its table, where it has one."""
+    """Return each key's value of the place that prints it with the most decimals, the first of them in the file."""
     first: dict[Key, Value] = {}
     for value in published.values:
-        first.setdefault(key_of(value), value)
+        there = first.setdefault(key_of(value), value)
+        if _precision(value) > _precision(there):
+            first[key_of(value)] = value
     return first
+
+
+def _precision(value: Value) -> tuple[float, bool]:
+    """Return how precisely a mean is printed, and whether with a spread."""
+    return -value.mean.half_unit, any(x is not None for x in (value.sd, value.se, value.ci, value.iqr))
 
 
 def first_facts(published: Published) -> dict[str, Fact]:

@@ -14,10 +14,10 @@ from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
     Interpretation,
     judged,
+    numbers_of,
     p_interval,
     p_text,
     places,
-    rests_on,
     unchecked,
 )
 from crossover.statistics.papers.paper_names import ICC
@@ -26,6 +26,8 @@ from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "ordering"
+NOT_OF_MEANS = (*RANK_TESTS, "other")
+UNNAMED = "another test than those of means, such as one of ranks: neither the sentence nor the table of p names one"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _scores(said: Ordering, claim: StatedOrder, published: Published) -> Iterato
     values = first_values(published)
     sets = [said.test_set] if said.test_set else list(dict.fromkeys(v.test_set for v in published.values))
     missing: dict[str, list[int]] = {}
-    compared = 0
+    compared, test = 0, said.test or _named_test(said, published)
     for n, structure, one, other in product(said.n_train, said.structures, claim.first, claim.second):
         pairs = {}
         for test_set in sets:
@@ -97,15 +99,21 @@ def _scores(said: Ordering, claim: StatedOrder, published: Published) -> Iterato
         name = f"{one} {claim.word} {other}{at}, {of}"
         yield _order(said, claim, name, pairs, published.better(said.metric) == "lower")
         yield from _printed_p(said, name, pairs, published)
-        if said.test not in RANK_TESTS:
-            yield from _with_spread(said, name, pairs, published)
-    if said.p_below is not None and said.test in RANK_TESTS and compared:
+        if test not in NOT_OF_MEANS:
+            yield from _with_spread(said, name, pairs, published, "" if test else UNNAMED)
+    if said.p_below is not None and test in NOT_OF_MEANS and compared:
         yield unchecked(
             "p and spread", f"p of {claim.text}", said.where, _p_text(said, claim),
-            f"the {said.test} test uses ranks, which do not follow from means and their spread",
+            f"the p of this test ({test}) does not follow from means and their spread",
         )  # fmt: skip
     if missing:
         yield _missing(said, claim, missing)
+
+
+def _named_test(said: Ordering, published: Published) -> str | None:
+    """Return the test that the paper's p values of this metric are of, where they all name one."""
+    named = {t.test for t in published.paired if t.metric == said.metric}
+    return next(iter(named)) if len(named) == 1 else None
 
 
 def _missing(said: Ordering, claim: StatedOrder, missing: dict[str, list[int]]) -> AuditRow:
@@ -139,7 +147,7 @@ def _order(said: Ordering, claim: StatedOrder, name: str, pairs: dict[str, _Pair
             note=f"A lower {said.metric} is better: where the paper calls a model better, write `better` and `worse` "
             "instead of `higher` and `lower`",
         )
-    return replace(found, rests_on=rests_on(*(v for pair in ordered.values() for v in pair)))
+    return replace(found, rests_on=numbers_of(*(v for pair in ordered.values() for v in pair)))
 
 
 def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[AuditRow]:
@@ -163,7 +171,9 @@ def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Pu
             )  # fmt: skip
 
 
-def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[AuditRow]:
+def _with_spread(
+    said: Ordering, name: str, pairs: dict[str, _Pair], published: Published, otherwise: str
+) -> Iterator[AuditRow]:
     """Yield the p that the printed SDs, standard errors or intervals allow."""
     if said.p_below is None:
         return
@@ -174,12 +184,15 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
             continue
         on = "" if said.test_set else f"on {test_set}, "
         p, correlation = p_of_means(pair.higher, pair.lower, *sample, said.p_below)
+        one_sided = correlation > 1
+        if one_sided:
+            correlation = p_of_means(pair.higher, pair.lower, *sample, 2 * said.p_below)[1]
         readings.append(Interpretation(f"{on}independent groups", p))
         if p.low > said.p_below and correlation <= 1:
             # A difference of the same cases varies less, the more their scores go together.
-            needed = max(correlation, 0)
+            needed, way = max(correlation, 0), "one-sided, " if one_sided else ""
             readings.append(Interpretation(
-                f"{on}the same cases, with a correlation of the scores of {needed:.2f} or more"
+                f"{on}{way}the same cases, with a correlation of the scores of {needed:.2f} or more"
                 f"{rarity(needed, sample[2])}",
                 Interval(0, said.p_below), shown=p,
             ))  # fmt: skip
@@ -191,12 +204,12 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
         spreads += [spread_text(v) for v in (pair.higher, pair.lower)]
     if readings:
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
-        found = judged(
+        yield judged(
             "p and spread", f"p of {name}", where, f"p < {said.p_below.text}", "; ".join(spreads),
             exactly(said.p_below), readings, relation="at_least",
-            note=f"For one comparison without correction: {'; '.join(notes)}",
+            note=f"For one comparison without correction: {'; '.join(notes)}", otherwise=otherwise,
+            rests_on=numbers_of(*(v for p in pairs.values() for v in (p.higher, p.lower)), spreads=True),
         )  # fmt: skip
-        yield replace(found, rests_on=rests_on(*(v for p in pairs.values() for v in (p.higher, p.lower))))
     else:
         pair = next(iter(pairs.values()))
         yield unchecked(

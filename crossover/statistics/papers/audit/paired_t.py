@@ -10,6 +10,7 @@ from crossover.statistics.papers.audit.scores import (
     least_correlation,
     no_sd,
     sd_of,
+    sd_over_n,
     spread_text,
     t_quantile,
 )
@@ -19,10 +20,11 @@ from crossover.statistics.papers.audit.verdicts import (
     READING,
     AuditRow,
     Verdict,
+    numbers_of,
     p_interval,
     p_text,
     places,
-    rests_on,
+    sd_assumed,
     unchecked,
 )
 from crossover.statistics.papers.printed import PairedTest, PrintedDifference, Value
@@ -100,20 +102,41 @@ def p_of_any_correlation(test: PairedTest | PrintedDifference, published: Publis
     difference, p = unrounded(a.mean) - unrounded(b.mean), p_interval(test.p, test.p_below)
     if test.corrected:
         p = Interval(0.0, p.high)
-    given = implied_correlation(difference, s, r, p, n)
+    given, way = implied_correlation(difference, s, r, p, n), ""
+    if given is None:
+        given, way = _of_other_ways(difference, s, r, p, n)
     most_often = usual_correlations(n)
     ends = most_often if given else Interval(-1.0, 1.0)  # not those that the p needs: they give it by themselves
     found = p_of_difference(difference, spreads(s, r, ends.low, ends.high), n)
     verdict, reading, note = _verdict(given, most_often, n)
+    if way:
+        verdict, reading = READING, "; ".join(filter(None, (way, reading)))
     source = f"{spread_text(a)} and {spread_text(b)} of {n} cases"
     if given is None:
         source += ", whatever the correlation of the two models' scores on the same cases"
     if given is None and p.low > found.high:
         note = "A p corrected for several comparisons may be larger: where the paper says so, write `corrected: true`"
+    off_by = gap(p, "equals", found) if given is None else math.nan
+    if given is None and (assumed := sd_assumed(a, b)):
+        verdict, reading, off_by = READING, assumed, math.nan
     return AuditRow(
         CHECK, about, places(test.where, a.where, b.where), printed, source, verdict, found.low, found.high, reading,
-        gap(p, "equals", found) if given is None else math.nan, note, rests_on(a, b),
+        off_by, note,
+        (f"p {printed} of {pair_text(test)}", *numbers_of(a, b, spreads=True)),
     )  # fmt: skip
+
+
+def _of_other_ways(difference: Interval, a: Interval, b: Interval, p: Interval, n: int) -> tuple[Interval | None, str]:
+    """Return the correlations that give a p as a one-sided one, or with SDs over n, and that reading; else None."""
+    over_n = sd_over_n(a, n), sd_over_n(b, n)
+    ways = {"SDs over n": (*over_n, p)}
+    if p.low <= 0.5:
+        double = Interval(2 * p.low, min(2 * p.high, 1.0))
+        ways |= {"one-sided": (a, b, double), "one-sided, SDs over n": (*over_n, double)}
+    for way, given in ways.items():
+        if (found := implied_correlation(difference, *given, n)) is not None:
+            return found, way
+    return None, ""
 
 
 def _verdict(given: Interval | None, most_often: Interval, n: int) -> tuple[Verdict, str, str]:

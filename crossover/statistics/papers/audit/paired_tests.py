@@ -21,14 +21,17 @@ from crossover.statistics.papers.audit.verdicts import (
     p_interval,
     p_is_below,
     p_text,
+    places,
     unchecked,
 )
 from crossover.statistics.papers.printed import Improvement, PairedTest, PublishedModel
 from crossover.statistics.papers.published import Published
 
 CHECK = "signed-rank test"
+CORRECTION = "p and its correction"
 MOST_CASES = 12
 """The number of cases above which nearly every p can be had and there are too many patterns."""
+MIXED = "another form where cases are tied than where none are, as R's wilcox.test takes, or one-sided p values"
 NO_TIES, TIES = "without ties", "with or without cases that are tied or have no difference"
 
 
@@ -50,7 +53,35 @@ def paired_tests(published: Published) -> list[AuditRow]:
             rows.append(_number(alike, n, published.alpha))
     for said in published.improvements:
         rows.append(_improvement(said, own, published))
-    return rows
+    return [*rows, *_corrections(tests)]
+
+
+def _corrections(tests: list[PairedTest]) -> Iterator[AuditRow]:
+    """Yield a row for each corrected p that stands beside that of the test itself, which is at most as large.
+
+    Bonferroni's is so many times as large as there are tests, Holm's and that of Benjamini and Hochberg at most.
+    """
+    corrected = [test for test in tests if test.corrected and test.test]
+    for test in corrected:
+        same = [t for t in tests if not t.corrected and _of_one_test(t, test)]
+        if not same:
+            continue
+        p, alone = p_interval(test.p, test.p_below), p_interval(same[0].p, same[0].p_below)
+        least = math.ceil(p.low / alone.high - 1e-9) if alone.high else 1
+        found = judged(
+            CORRECTION, f"Corrected p of {pair_text(test)}", places(test.where, same[0].where),
+            p_text(test.p, test.p_below), f"at least the p of the same test, {p_text(same[0].p, same[0].p_below)}", p,
+            [Interpretation("", alone)], relation="at_least",
+        )  # fmt: skip
+        if found.verdict == FOLLOWS and least > len(corrected):
+            reading = f"a correction for {least} tests or more, of which the file has {len(corrected)}"
+            found = replace(found, verdict=READING, reading=reading)
+        yield found
+
+
+def _of_one_test(a: PairedTest, b: PairedTest) -> bool:
+    same = (a.structure, a.test_set, a.metric, a.test) == (b.structure, b.test_set, b.metric, b.test)
+    return same and {a.a, a.b} == {b.a, b.b}
 
 
 def _cases(published: Published, test_set: str) -> int:
@@ -104,6 +135,8 @@ def _possible(test: PairedTest, n: int) -> AuditRow:
         if way:
             tied = NO_TIES if way.tied == 0 else f"with {way.tied} or more cases that are tied or have no difference"
             readings.append(Interpretation(f"{form}, {tied}", exactly(way.p)))
+    one_sided = {} if readings or p.low > 0.5 else forms_of(Interval(2 * p.low, min(2 * p.high, 1.0)), n)
+    readings += [Interpretation(f"one-sided, {form}", exactly(way.p / 2)) for form, way in one_sided.items()]
     about, source = f"p of {pair_text(test)}", f"the two-sided p values of {n} paired cases"
     if not readings:
         near = min(attainable(n), key=lambda one: abs(one.p - test.p))
@@ -131,6 +164,7 @@ def _one_form(tests: list[PairedTest], n: int) -> AuditRow:
     return judged(
         CHECK, f"One form of the test for all p values of {tests[0].test_set}", tests[0].where,
         f"{len(tests)} p values", f"the two-sided p values of {n} paired cases", exactly(len(tests)), readings,
+        otherwise=MIXED,
         note=f"The p values that each form of the test can give: {'; '.join(notes)}",
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
     Interpretation,
     judged,
+    numbers_of,
     p_interval,
     p_text,
     places,
@@ -62,7 +63,7 @@ def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> AuditRow:
     from_ = "; ".join(f"{key_text(key)}: {other.mean.text}" for key, other in others.items())
     found = judged(
         CHECK, f"Mean of {key_text(key_of(value))}", places(value.where, *(o.where for o in others.values())),
-        value.mean.text, from_, unrounded(value.mean), readings,
+        value.mean.text, from_, unrounded(value.mean), readings, rests_on=numbers_of(value, *others.values()),
     )  # fmt: skip
     alone = [key_text(key) for key in keys if key not in others]
     if alone and found.verdict != FOLLOWS:
@@ -87,6 +88,7 @@ def _p(test: PairedTest, first: PairedTest) -> AuditRow:
     return judged(
         CHECK, f"p of {pair_text(test)}", places(test.where, first.where), p_text(test.p, test.p_below),
         f"{p_text(first.p, first.p_below)} ({first.where})", p, [Interpretation("", there)],
+        otherwise="" if test.test == first.test else "another test, as only one of the places names it",
     )  # fmt: skip
 
 
@@ -127,6 +129,5 @@ def _bound(fact: Fact) -> str:
 
 
 def fact_interval(fact: Fact) -> Interval:
-    """Return what a fact may stand for: whole numbers but per cent are exact, others rounded unless said exact."""
-    whole = fact.value.decimals == 0 and fact.unit != "%"
-    return unrounded(fact.value, exact=whole or fact.exact)
+    """Return what a fact may stand for: counts and settings are exact, others rounded unless said exact."""
+    return unrounded(fact.value, exact=fact.is_exact)

@@ -2,19 +2,29 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from crossover.statistics.papers.audit.averages import rows_of
 from crossover.statistics.papers.audit.interval import Interval, average, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import Key, first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import (
-    BOOTSTRAP,
+    bootstrap_widths,
     cases_of,
     normal_quantile,
     sd_of,
     sd_of_interval,
     t_quantile,
 )
-from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, places, unchecked
+from crossover.statistics.papers.audit.verdicts import (
+    AuditRow,
+    Interpretation,
+    judged,
+    numbers_of,
+    places,
+    sd_assumed,
+    unchecked,
+    usual_first,
+)
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
@@ -83,6 +93,8 @@ def _new(value: Value, first: Value) -> bool:
 def _mean(whole: Value, parts: list[Value], cases: list[int]) -> AuditRow:
     means = [unrounded(p.mean) for p in parts]
     weighted = Interpretation("weighted by cases", average(means, cases))
+    unweighted = Interpretation("the mean of the test sets' means, whatever their numbers of cases", average(means))
+    value = unrounded(whole.mean)
     terms = " + ".join(f"{n} × {p.mean.text}" for n, p in zip(cases, parts))
     note = ""
     if len(parts) == 2:
@@ -94,7 +106,8 @@ def _mean(whole: Value, parts: list[Value], cases: list[int]) -> AuditRow:
         )
     return judged(
         CHECK, f"Mean of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
-        whole.mean.text, f"({terms}) / {sum(cases)}", unrounded(whole.mean), [weighted], note=note,
+        whole.mean.text, f"({terms}) / {sum(cases)}", value, usual_first(value, [weighted], [unweighted]), note=note,
+        rests_on=numbers_of(whole, *parts),
     )  # fmt: skip
 
 
@@ -105,6 +118,7 @@ def _between(whole: Value, parts: list[Value]) -> AuditRow:
         CHECK, f"Mean of {key_text(key_of(whole))}, between its parts",
         places(whole.where, *(p.where for p in parts)), whole.mean.text,
         "between " + " and ".join(p.mean.text for p in parts), unrounded(whole.mean), [Interpretation("", span)],
+        rests_on=numbers_of(whole, *parts),
     )  # fmt: skip
 
 
@@ -119,13 +133,14 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
     ]
     normal = readings[1].value
     if gap(half, "equals", readings[0].value) and gap(half, "equals", normal):
-        about = Interval(normal.low * (1 - BOOTSTRAP), normal.high * (1 + BOOTSTRAP))
+        about = normal * bootstrap_widths(sum(cases))
         readings.append(Interpretation("bootstrap or transformed intervals", about))
     return judged(
         CHECK, f"Interval of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
         "the SDs behind the parts' intervals and the distance of their means", half, readings,
         note="The numbers compared are half the width of the interval, for independent cases",
+        rests_on=numbers_of(whole, *parts, spreads=True),
     )  # fmt: skip
 
 
@@ -148,15 +163,23 @@ def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Audi
         return
     name = "SD" if whole.sd is not None else "Standard error"
     scaled = exactly(1 if whole.sd is not None else 1 / math.sqrt(total))
-    yield judged(
+    value = unrounded(printed)
+    usual = [Interpretation("", _pooled_sd(parts, cases, sds) * scaled)]
+    over_n = Interpretation("SDs over n", _pooled_sd(parts, cases, sds, freedom=0) * scaled)
+    found = judged(
         CHECK, f"{name} of {key_text(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
-        printed.text, "the parts' spread and the distance of their means", unrounded(printed),
-        [Interpretation("", _pooled_sd(parts, cases, sds) * scaled)],
+        printed.text, "the parts' spread and the distance of their means", value,
+        usual_first(value, usual, [over_n]), rests_on=numbers_of(whole, *parts, spreads=True),
     )  # fmt: skip
+    yield replace(found, assumes=sd_assumed(whole, *parts))
 
 
-def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval]) -> Interval:
-    """Return the SD of all parts' cases together, from the parts' SDs within and their means between."""
+def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval], freedom: int = 1) -> Interval:
+    """Return the SD of all parts' cases together, from the parts' SDs within and their means between.
+
+    Args:
+        freedom: what the SDs take off the numbers of cases; 0 where they are over n, as numpy's are.
+    """
     total = sum(cases)
     middle = average([exactly(p.mean) for p in parts], cases).middle
     ends = []
@@ -167,8 +190,8 @@ def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval]) -> Int
             error = sum(m * (part.mean.half_unit + p.mean.half_unit)
                         for p, m in zip(parts, cases) if p is not part) / total  # fmt: skip
             away = max(0.0, abs(part.mean - middle) + sign * error)
-            squares += (n - 1) * (sd.low if sign < 0 else sd.high) ** 2 + n * away**2
-        ends.append(math.sqrt(squares / (total - 1)))
+            squares += (n - freedom) * (sd.low if sign < 0 else sd.high) ** 2 + n * away**2
+        ends.append(math.sqrt(squares / (total - freedom)))
     return Interval(*ends)
 
 
@@ -202,7 +225,9 @@ def _one_weight(published: Published) -> list[AuditRow]:
         candidates = [end for share in shares for end in share if math.isfinite(end)]
         if len(members) < 2 or not candidates:
             continue
-        best = max(candidates, key=lambda c: _holding(c, shares))
+        cases = [cases_of(part, published) or 1 for part in members[0][1]]
+        by_cases = cases[0] / sum(cases)  # of two weights that give as many means, the nearer one to this
+        best = max(candidates, key=lambda c: (_holding(c, shares), -abs(c - by_cases)))
         out = [key_text(key_of(w)) for (w, _), s in zip(members, shares) if not _holding(best, [s])]
         first = members[0][1][0].test_set
         rows.append(judged(
@@ -210,6 +235,8 @@ def _one_weight(published: Published) -> list[AuditRow]:
             f"{len(members)} means", "the same cases behind every mean", exactly(len(members)),
             [Interpretation("", exactly(_holding(best, shares)))],
             note=f"A weight of {best:.2f} gives the others, but not the means of {'; '.join(out)}" if out else "",
+            rests_on=numbers_of(*(v for (w, parts), s in zip(members, shares) if not _holding(best, [s])
+                                  for v in (w, *parts))),
         ))  # fmt: skip
     return rows
 

@@ -47,7 +47,9 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     console.print(Text(f"{published.study} ({published.citation}): {counted(len(table), 'check')}: {counts}", "bold"))
     _list("Names that are almost the same", _spelt_alike(published), console)
     wrong = table[table["verdict"] == NOT]
-    _list("Doesn't follow", [_entry(own) for _, own in wrong.groupby(wrong.index)], console)
+    alone = wrong[wrong["group"] == ""]
+    together = [_group(own) for _, own in wrong[wrong["group"] != ""].groupby("group", sort=False)]
+    _list("Doesn't follow", [*together, *(_entry(own) for _, own in alone.groupby(alone.index))], console)
     of_readings = table[table["verdict"] == READING].groupby(["check", "reading", "where"], sort=False)
     _list("Follows only under a reading", [entry for _, own in of_readings for entry in _under(own)], console)
     needing = table[(table["verdict"] == FOLLOWS) & (table["check"] == PAIRED_T) & (table["note"] != "")]
@@ -187,6 +189,16 @@ def _entry(own: pd.DataFrame) -> Text:
         text.append(f"{first['reading']}.", "not bold italic")
     if first["note"] and len(names) == 1:
         text.append(f" {first['note'][0].upper()}{first['note'][1:]}.", "not bold dim")
+    return text
+
+
+def _group(own: pd.DataFrame) -> Text:
+    """Return findings that share numbers as one: at least one number is wrong, and nothing tells which."""
+    numbers = first_few(own["group"].iloc[0].split("; "), MOST_NAMED, "; ")
+    text = Text(f"{len(own)} checks share {numbers}", "bold")
+    text.append(". One wrong number may be behind all of them, this one or another; they don't tell which:", "not bold")
+    for _, one in own.groupby(own.index):
+        text.append("\n  - ").append_text(_entry(one))
     return text
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import key_of, key_text
 from crossover.statistics.papers.audit.scores import (
-    BOOTSTRAP,
+    bootstrap_widths,
     cases_of,
     error_behind_t,
     normal_quantile,
@@ -15,7 +15,7 @@ from crossover.statistics.papers.audit.scores import (
     sd_of,
     t_quantile,
 )
-from crossover.statistics.papers.audit.verdicts import READING, AuditRow, Interpretation, judged, unchecked
+from crossover.statistics.papers.audit.verdicts import AuditRow, Interpretation, judged, numbers_of, unchecked
 from crossover.statistics.papers.printed import Pair, PrintedDifference, Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -44,7 +44,7 @@ def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
 
 def spread(published: Published) -> list[AuditRow]:
     """Check scores against their scales, intervals and quartiles against means, and SDs against scales."""
-    rows = [*_off_scale(published), *_fractions(published)]
+    rows = [*_off_scale(published)]
     for value in published.values:
         n = cases_of(value, published)
         several = value.structure == POOLED and value.sd is not None  # not over cases alone
@@ -70,7 +70,8 @@ def _off_scale(published: Published) -> Iterator[AuditRow]:
     for value in published.values:
         scale = scale_of(value.metric, published)
         about = key_text(key_of(value))
-        yield from _beyond(f"Mean of {about}", value.where, (value.mean,), scale)
+        for row in _beyond(f"Mean of {about}", value.where, (value.mean,), scale):
+            yield replace(row, rests_on=numbers_of(value))
         yield from _beyond(f"Quartile of {about}", value.where, value.iqr or (), scale)
     for icc in published.icc:
         about = f"ICC of {icc.model.family} at n = {icc.model.n_train}"
@@ -81,29 +82,6 @@ def _off_scale(published: Published) -> Iterator[AuditRow]:
         for cell in grid.cells:
             about = f"Mean of {cell.architecture} with {cell.encoder}, {grid.metric}"
             yield from _beyond(about, grid.where, (cell.mean,), scale)
-
-
-def _fractions(published: Published) -> Iterator[AuditRow]:
-    """Yield means and SDs of a metric printed in per cent that look like fractions: there is no row for others.
-
-    An SD below 1 does only where it has more decimals than its mean.
-    """
-    for value in published.values:
-        if not published.in_per_cent(value.metric):
-            continue
-        about, sd = key_text(key_of(value)), value.sd
-        if 0 < value.mean <= 1:
-            yield _fraction(f"Unit of the mean of {about}", value, value.mean)
-        elif sd is not None and 0 < sd < 1 and sd.decimals > value.mean.decimals:
-            yield _fraction(f"Unit of the SD of {about}", value, sd)
-
-
-def _fraction(about: str, value: Value, number: Printed) -> AuditRow:
-    source, own = f"{value.metric} in per cent elsewhere", unrounded(number)
-    note = f"If it is a fraction, it stands for {100 * number:.3g}%"
-    return AuditRow(
-        CHECK, about, value.where, number.text, source, READING, own.low, own.high, f"{number.text}%", note=note
-    )  # fmt: skip
 
 
 def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) -> Iterator[AuditRow]:
@@ -128,6 +106,7 @@ def symmetric(about: str, printed: Value | PrintedDifference, mean: Printed, ci:
             Interpretation("a symmetric interval (t, normal)", middle),
             Interpretation("an asymmetric interval (bootstrap, transformed)", ends),
         ],
+        rests_on=_numbers(about, printed, "mean", "interval"),
     )  # fmt: skip
 
 
@@ -163,7 +142,7 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[AuditRow]:
         [Interpretation("", exactly(most))], relation="at_most",
         note="" if value.sd is not None else f"The SD that belongs to it is {short_range(sd)}",
     )  # fmt: skip
-    yield replace(row, rests_on=(f"Mean of {key_text(key_of(value))}",))
+    yield replace(row, rests_on=numbers_of(value, spreads=True))
 
 
 def _together(value: Value, n: int | None, published: Published) -> Iterator[AuditRow]:
@@ -194,20 +173,32 @@ def errors_together(about: str, value: Value | PrintedDifference, n: int, publis
         yield judged(
             CHECK, f"Standard error of {about}", value.where, value.se.text,
             f"an SD of {value.sd.text} over the root of {n} cases", own, readings,
+            rests_on=_numbers(about, value, "SD", "standard error"),
         )  # fmt: skip
     if value.ci and (found := error_of(value, n)):
         yield _width(about, value, value.ci, found, n, published)
 
 
-def error_of(value: Value | PrintedDifference, n: int) -> tuple[Interval, str] | None:
-    """Return the standard error of n cases and what it is from; None where no SD, standard error or t is printed."""
+def error_of(value: Value | PrintedDifference, n: int) -> tuple[Interval, str, tuple[str, ...]] | None:
+    """Return the standard error of n cases, what it is from, and the names of these numbers.
+
+    None where no SD, standard error or t is printed.
+    """
     if value.sd is not None:
-        return unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)), f"an SD of {value.sd.text}"
+        return unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n)), f"an SD of {value.sd.text}", ("SD",)
     if value.se is not None:
-        return unrounded(value.se).clipped(), f"a standard error of {value.se.text}"
+        return unrounded(value.se).clipped(), f"a standard error of {value.se.text}", ("standard error",)
     if isinstance(value, PrintedDifference) and value.t is not None and (error := error_behind_t(value)):
-        return error, f"a standard error of {value.difference.text} / {value.t.text}"
+        return error, f"a standard error of {value.difference.text} / {value.t.text}", ("mean", "t")
     return None
+
+
+def _numbers(about: str, printed: Value | PrintedDifference, *names: str) -> tuple[str, ...]:
+    """Return numbers that stand beside each other in words, as `numbers_of` does those of a value."""
+    if isinstance(printed, Value):
+        own = numbers_of(printed, spreads=True)
+        return tuple(text for text in own if text.startswith((*names, printed.statistic)))
+    return tuple(f"{name} of {about}" for name in names)
 
 
 def _not_together(value: Value, n: int | None) -> str:
@@ -220,23 +211,27 @@ def _not_together(value: Value, n: int | None) -> str:
 
 
 def _width(
-    about: str, value: Value | PrintedDifference, ci: Pair, found: tuple[Interval, str], n: int, published: Published
+    about: str,
+    value: Value | PrintedDifference,
+    ci: Pair,
+    found: tuple[Interval, str, tuple[str, ...]],
+    n: int,
+    published: Published,
 ) -> AuditRow:
     """Return the row for half the width of an interval, by a standard error and what it is from."""
-    error, of = found
+    error, of, _ = found
     t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
     usual = Interval(error.low * normal, error.high * t)
     half = (unrounded(ci[1]) - unrounded(ci[0])) * exactly(0.5)
     readings = [Interpretation("a t or normal interval", usual)]
     if gap(half, "equals", usual):
-        over_n = math.sqrt(n / (n - 1))  # as the bootstrap's variance is, and that of an SD that doesn't correct it
-        wider = Interval(usual.low * (1 - BOOTSTRAP) / over_n, usual.high * (1 + BOOTSTRAP) * over_n)
-        name = f"a bootstrap or transformed interval, ± quantile × standard error within {BOOTSTRAP:.0%}"
-        readings.append(Interpretation(name, wider))
+        name = "a bootstrap or transformed interval, about ± quantile × standard error"
+        readings.append(Interpretation(name, usual * bootstrap_widths(n)))
     return judged(
         CHECK, f"Width of the interval of {about}", value.where,
         f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, readings,
         note="The numbers compared are half the width of the interval",
+        rests_on=_numbers(about, value, "interval", *found[2]),
     )  # fmt: skip
 
 

@@ -15,13 +15,14 @@ from crossover.statistics.papers.audit.paired_t import (
     usual_correlations,
 )
 from crossover.statistics.papers.audit.scores import (
-    BOOTSTRAP,
+    bootstrap_widths,
     cases_of,
     error_behind_t,
     normal_quantile,
     printed_cases,
     sd_behind,
     sd_of,
+    sd_over_n,
     spread_text,
     t_quantile,
     unit_of,
@@ -32,9 +33,11 @@ from crossover.statistics.papers.audit.verdicts import (
     AuditRow,
     Interpretation,
     judged,
+    numbers_of,
     p_interval,
     p_text,
     places,
+    sd_assumed,
     unchecked,
 )
 from crossover.statistics.papers.printed import RANK_TESTS, PrintedDifference, Value
@@ -57,7 +60,9 @@ def stated_differences(published: Published) -> list[AuditRow]:
         rows += _of_t(said, n)
         if told and said.df:
             about = f"Degrees of freedom of the difference, {pair_text(said)}"
-            rows.append(degrees(CHECK, about, said.where, "t", [said.df], told, same_cases=True))
+            rows.append(
+                degrees(CHECK, about, said.where, "t", [said.df], told, same_cases=True, paired_t=said.test == "t")
+            )
         if n and n > 1:
             rows += errors_together(f"the difference, {pair_text(said)}", said, n, published)
         rows += _of_spreads(said, a, b, n, published)
@@ -71,6 +76,10 @@ def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, publish
     if a is None or b is None:
         missing = key_text(key_in(said, said.a if a is None else said.b))
         return unchecked(CHECK, about, said.where, said.difference.text, f"no mean of {missing} is printed")
+    counts = [printed_cases(v, published) for v in (a, b, said)]
+    if len(set(counts)) > 1:
+        of = f"the models' means are of {counts[0]} and {counts[1]} cases, and the difference of {counts[2]}"
+        return unchecked(CHECK, about, said.where, said.difference.text, of)
     points = exactly(_points(said, published))
     value, found = unrounded(said.difference), (unrounded(a.mean) - unrounded(b.mean)) * points
     readings = [Interpretation("the first minus the second", found)]
@@ -78,7 +87,7 @@ def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, publish
         readings.append(Interpretation("the second minus the first", -found))
     return judged(
         CHECK, about, places(said.where, a.where, b.where), said.difference.text,
-        f"{a.mean.text} - {b.mean.text}", value, readings,
+        f"{a.mean.text} - {b.mean.text}", value, readings, rests_on=(_name("mean", said), *numbers_of(a, b)),
     )  # fmt: skip
 
 
@@ -88,17 +97,28 @@ def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
         return
     found = error_of(said, n)
     assert found, "an SD or a standard error is printed"
-    error, of = found
+    error, of, _ = found
     if error.low <= 0:
         return
     value, size = abs(unrounded(said.t)), abs(unrounded(said.difference))
-    readings = [Interpretation("an SD over n - 1" if said.sd is not None else "", size / error)]
-    if said.sd is not None and gap(value, "equals", readings[0].value):
+    readings = [Interpretation("an SD over n - 1", size / error)]
+    if gap(value, "equals", readings[0].value):
         readings.append(Interpretation("an SD over n", size / error * exactly(math.sqrt((n - 1) / n))))
     yield judged(
         CHECK, f"t of the difference, {pair_text(said)}", said.where, said.t.text,
-        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings,
+        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings, rests_on=_numbers(said),
     )  # fmt: skip
+
+
+def _name(name: str, said: PrintedDifference) -> str:
+    """Return a number that stands beside a difference in words: "interval of the difference, A against B, ..."."""
+    return f"{name} of the difference, {pair_text(said)}"
+
+
+def _numbers(said: PrintedDifference) -> tuple[str, ...]:
+    """Return the difference and what is printed of its spread."""
+    printed = {"mean": said.difference, "SD": said.sd, "standard error": said.se, "t": said.t, "interval": said.ci}
+    return tuple(_name(name, said) for name, one in printed.items() if one is not None)
 
 
 def _points(said: PrintedDifference, published: Published) -> float:
@@ -132,6 +152,7 @@ def _of_spreads(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
         note="" if said.sd is not None else f"The SD that belongs to it is {own.low:.3g} to {own.high:.3g}",
+        rests_on=(*_numbers(said), *numbers_of(a, b, spreads=True)), otherwise=sd_assumed(a, b),
     )  # fmt: skip
 
 
@@ -154,7 +175,10 @@ def _of_p(said: PrintedDifference, n: int | None, published: Published) -> Itera
             readings.append(Interpretation("one-sided", Interval(last.low / 2, last.high / 2)))
             if said.test is None:
                 readings.append(Interpretation("another test than the paired t test", Interval(0.0, 1.0)))
-        yield judged(CHECK, about, said.where, printed, told[1], value, readings, relation)
+        yield judged(
+            CHECK, about, said.where, printed, told[1], value, readings, relation,
+            rests_on=(_name("p", said), *_numbers(said)),
+        )  # fmt: skip
     elif not _in_paired(said, published):
         yield p_of_any_correlation(said, published)
 
@@ -188,14 +212,12 @@ def _in_paired(said: PrintedDifference, published: Published) -> bool:
 
 def _of_other_sds(said: PrintedDifference, sd: Interval, n: int, published: Published) -> Iterator[Interpretation]:
     """Yield the p where the printed SD is one over n, or the interval another than that of Student's t."""
-    if said.sd is not None:
-        name, sd = "an SD over n", Interval(sd.low, sd.high * math.sqrt(n / (n - 1)))
-    elif said.se is None:
+    if said.sd is not None or said.se is not None:
+        name, sd = "an SD over n", Interval(sd.low, sd_over_n(sd, n).high)
+    else:
         t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
         name = "a normal, bootstrap or transformed interval"
-        sd = Interval(sd.low * (1 - BOOTSTRAP), sd.high * (1 + BOOTSTRAP) * t / normal)
-    else:
-        return
+        sd = sd * bootstrap_widths(n) * Interval(1, t / normal)
     yield Interpretation(name, p_of_difference(unrounded(said.difference), sd, n))
 
 

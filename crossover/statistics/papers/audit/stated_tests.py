@@ -6,25 +6,25 @@ As statcheck (Nuijten et al. 2016, Behavior Research Methods 48:1205) does of ps
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 
 from crossover.statistics.papers.audit import rank_statistics
-from crossover.statistics.papers.audit.freedom import MOST_READINGS, degrees
+from crossover.statistics.papers.audit.freedom import degrees
 from crossover.statistics.papers.audit.group_tests import TwoGroups, of_groups
 from crossover.statistics.papers.audit.interval import Interval, exactly, gap, unrounded
 from crossover.statistics.papers.audit.lookup import first_values, key_of_score, key_text
-from crossover.statistics.papers.audit.scores import cases_of, no_sd, sd_of, spread_text, t_quantile
+from crossover.statistics.papers.audit.scores import cases_of, no_sd, sd_of, sd_over_n, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import (
-    FOLLOWS,
     READING,
     AuditRow,
     Interpretation,
-    Verdict,
     judged,
+    numbers_of,
     p_interval,
     p_text,
     places,
     unchecked,
+    usual_first,
 )
 from crossover.statistics.papers.printed import StatedTest
 from crossover.statistics.papers.published import Published
@@ -36,13 +36,17 @@ class Groups:
 
     source: str
     size: Interval
-    tests: tuple[TwoGroups, TwoGroups]
+    tests: tuple[TwoGroups, ...]
     where: str
+    rests_on: tuple[str, ...]
 
 
 CHECK = "p and its statistic"
-FEWEST_OF_RHO = 10
-"""The number of cases below which programs print the exact p of Spearman's rho, which depends on ties."""
+FEWEST_OF_RHO = 20
+"""The number of cases below which p of Spearman's rho isn't recomputed: programs print an exact one or a series."""
+MOST_READINGS = 2
+GREENHOUSE = "p corrected for sphericity (Greenhouse-Geisser, Huynh-Feldt) beside degrees of freedom that are not"
+ROUNDED = "degrees of freedom that are a fraction (Welch's test, a mixed model), printed as a whole number"
 SAME, GROUPS = "the same cases", "independent groups of cases"
 
 
@@ -57,10 +61,8 @@ def stated_tests(published: Published) -> list[AuditRow]:
         groups = of_scores(test, published)
         if test.of:
             rows.append(_t_of_scores(test, groups))
-        rows.append(_p(test, sum(cases), groups))
-        rows += _degrees(test, sum(cases), groups)
-        if test.statistic == "F" and not cases:
-            rows.append(_degrees_by_test_sets(test, published))
+        rows.append(_p(test, cases, groups))
+        rows += _degrees(test, cases, groups)
     return rows
 
 
@@ -83,34 +85,70 @@ def p_of(statistic: str, value: float, df: tuple[float, ...]) -> float:
     raise ValueError(f"no statistic {statistic!r}")
 
 
-def _p(test: StatedTest, n: int, groups: Groups | str) -> AuditRow:
+def _p(test: StatedTest, cases: list[int], groups: Groups | str) -> AuditRow:
     """Return the row of the p; one-sided is a reading where two-sided fails.
 
     Args:
-        n: cases, 0 where they aren't printed. groups: of `of_scores`.
+        cases: of one group or two, none where they aren't printed. groups: of `of_scores`.
     """
+    n = sum(cases)
     if test.statistic == "rho" and (test.df[0] + 2 if test.df else n) < FEWEST_OF_RHO:
-        why = f"for fewer than {FEWEST_OF_RHO} cases programs give the exact p of rho, which depends on ties"
+        why = f"for fewer than {FEWEST_OF_RHO} cases programs give an exact p of rho or a series, and ties change it"
         return unchecked(CHECK, f"p of {test.about}", test.where, p_text(test.p, test.p_below), why)
-    degrees_of = _degrees_of(test, n, groups)
+    degrees_of = _degrees_of(test, cases, groups)
     if not degrees_of:
         return unchecked(CHECK, f"p of {test.about}", test.where, p_text(test.p, test.p_below), str(groups))
     whole = [Interpretation(name, _p_interval(test, df)) for name, df in degrees_of]
-    halves = [_half(reading) for reading in whole]
+    others = [Interpretation(name, _p_interval(test, df)) for name, df in _other_degrees(test, cases)]
+    halves = [_half(reading) for reading in (*whole, *others)]
     if test.one_sided:
-        usual, unusual = halves, halves[:0]
+        usual, unusual = halves[: len(whole)], halves[len(whole) :]
     elif test.statistic in ("F", "chi2"):
-        usual, unusual = whole, whole[:0]
+        usual, unusual = whole, [*others, *_of_sphericity(test)]
     else:
-        usual, unusual = [Interpretation(_join("two-sided", r.name), r.value) for r in whole], halves
+        usual, unusual = [Interpretation(_join("two-sided", r.name), r.value) for r in whole], [*others, *halves]
     return _judged_p(test, _text(test, n), usual, unusual)
+
+
+def _of_sphericity(test: StatedTest) -> list[Interpretation]:
+    """Return the p of an F on the same cases whose degrees of freedom are printed without their correction.
+
+    SPSS, ezANOVA and pingouin print it so. The correction multiplies both by 1 / df1 at least.
+    """
+    if test.statistic != "F" or test.df[0].decimals or test.df[0] <= 1:
+        return []
+    effect, error = map(float, test.df)
+    value, shares = unrounded(test.value).clipped(), [k / 50 for k in range(1, 51)]
+    of = [p_of("F", v, (e * effect, e * error)) for v in (value.low, value.high) for e in shares if e * effect >= 1]
+    return [Interpretation(GREENHOUSE, Interval(min(of), max(of)))]
+
+
+def _other_degrees(test: StatedTest, cases: list[int]) -> list[tuple[str, list[Interval]]]:
+    """Return degrees of freedom that a whole number, or the cases of two groups, may stand for.
+
+    Those of Welch's test are from those of the smaller group alone up to those of both.
+    """
+    if test.statistic == "t" and not test.df and sum(cases) > 2:
+        least = min(cases) - 1 if len(cases) > 1 else 1
+        return [("Welch's test", [Interval(least, sum(cases) - 2)])]
+    if test.statistic in ("t", "F") and test.df and not test.df[-1].decimals:
+        whole = [unrounded(d, exact=True) for d in test.df[:-1]]
+        return [(ROUNDED, [*whole, Interval(test.df[-1] - 0.5, test.df[-1] + 1)])]  # rounded, or cut off
+    return []
 
 
 def _judged_p(test: StatedTest, source: str, usual: list[Interpretation], unusual: list[Interpretation]) -> AuditRow:
     printed, text = p_interval(test.p, test.p_below), p_text(test.p, test.p_below)
     relation = "at_least" if test.corrected else "equals"
-    readings = _readings(printed, relation, usual, unusual)
-    return judged(CHECK, f"p of {test.about}", test.where, text, source, printed, readings, relation)
+    readings = usual_first(printed, usual, unusual, relation)
+    return judged(
+        CHECK, f"p of {test.about}", test.where, text, source, printed, readings, relation, rests_on=_numbers(test)
+    )  # fmt: skip
+
+
+def _numbers(test: StatedTest) -> tuple[str, ...]:
+    """Return what stands in the sentence of a test, as numbers that contradict each other where its p is wrong."""
+    return tuple(f"{name} of {test.about}" for name in ("p", test.statistic, *(["degrees of freedom"] * bool(test.df))))
 
 
 def _p_of_ranks(test: StatedTest, cases: list[int]) -> AuditRow:
@@ -122,8 +160,9 @@ def _p_of_ranks(test: StatedTest, cases: list[int]) -> AuditRow:
     source = f"{test.statistic} = {test.value.text}, {' and '.join(map(str, cases))} cases"
     own, others = rank_statistics.readings(test.statistic, value, cases)
     if test.one_sided:
-        own, others = ([_half(reading) for reading in readings] for readings in (own, others))
-    holding = [r for r in others if not gap(p_interval(test.p, test.p_below), "equals", r.value)][:MOST_READINGS]
+        own, others = [_half(reading) for reading in own], map(_half, others)
+    p = p_interval(test.p, test.p_below)
+    holding = list(islice((r for r in others if not gap(p, "equals", r.value)), MOST_READINGS))
     if own:
         halves = [] if test.one_sided else [_half(reading) for reading in own]
         return _judged_p(test, source, own, [*halves, *holding])
@@ -167,8 +206,23 @@ def of_scores(test: StatedTest, published: Published) -> Groups | str:
     (a, n, s), (b, m, r) = found
     source = f"{spread_text(a)} of {n} cases and {spread_text(b)} of {m} cases"
     return Groups(
-        source, abs(unrounded(a.mean) - unrounded(b.mean)), of_groups((s, r), (n, m)), places(a.where, b.where)
+        source,
+        abs(unrounded(a.mean) - unrounded(b.mean)),
+        (*of_groups((s, r), (n, m)), *_of_sds_over_n((s, r), (n, m))),
+        places(a.where, b.where),
+        numbers_of(a, b, spreads=True),
     )
+
+
+def _of_sds_over_n(sds: tuple[Interval, Interval], sizes: tuple[int, int]) -> list[TwoGroups]:
+    """Return the t tests where the SDs are those over n, as numpy's are."""
+    a, b = (sd_over_n(sd, n) for sd, n in zip(sds, sizes))
+    return [replace(one, name=f"{one.name}, SDs over n") for one in of_groups((a, b), sizes)]
+
+
+def _usual_and_other(found: list[Interpretation], size: Interval) -> list[Interpretation]:
+    """Return the readings of two printed SDs: those over n - 1 where one holds, else those over n, too."""
+    return usual_first(size, found[: len(found) // 2], found[len(found) // 2 :])
 
 
 def _t_of_scores(test: StatedTest, groups: Groups | str) -> AuditRow:
@@ -185,14 +239,8 @@ def _t_of_scores(test: StatedTest, groups: Groups | str) -> AuditRow:
         for one in groups.tests
     ]
     where = places(test.where, groups.where)
-    return judged(CHECK, about, where, test.value.text, groups.source, size, _readings(size, "equals", found, []))
-
-
-def _readings(
-    printed: Interval, relation: str, usual: list[Interpretation], unusual: list[Interpretation]
-) -> list[Interpretation]:
-    """Return the usual readings that hold; where none does, all of them."""
-    return [r for r in usual if gap(printed, relation, r.value) == 0] or [*usual, *unusual]
+    readings, rests_on = _usual_and_other(found, size), (*groups.rests_on, f"t of {test.about}")
+    return judged(CHECK, about, where, test.value.text, groups.source, size, readings, rests_on=rests_on)
 
 
 def _join(*words: str) -> str:
@@ -220,8 +268,9 @@ def _p_interval(test: StatedTest, df: list[Interval]) -> Interval:
     return Interval(min(found), max(found))
 
 
-def _degrees_of(test: StatedTest, n: int, groups: Groups | str) -> list[tuple[str, list[Interval]]]:
+def _degrees_of(test: StatedTest, cases: list[int], groups: Groups | str) -> list[tuple[str, list[Interval]]]:
     """Return the degrees of freedom that are printed, or else those that the two means or the cases give."""
+    n = sum(cases)
     if test.df or test.statistic == "z":
         return [("", [unrounded(d, exact=d.decimals == 0) for d in test.df])]
     if isinstance(groups, Groups):
@@ -230,38 +279,22 @@ def _degrees_of(test: StatedTest, n: int, groups: Groups | str) -> list[tuple[st
         return []
     if test.statistic in ("r", "rho"):
         return [("", [exactly(n - 2)])]
-    return [(SAME, [exactly(n - 1)]), (GROUPS, [exactly(n - 2)])]
+    own = [] if len(cases) > 1 else [(SAME, [exactly(n - 1)])]
+    return [*own, (GROUPS, [exactly(n - 2)])]
 
 
-def _degrees(test: StatedTest, n: int, groups: Groups | str) -> Iterator[AuditRow]:
+def _degrees(test: StatedTest, cases: list[int], groups: Groups | str) -> Iterator[AuditRow]:
     """Yield the row of printed degrees of freedom, by the two means or else by the number of cases."""
+    about, n = f"Degrees of freedom of {test.about}", sum(cases)
     if isinstance(groups, Groups) and test.df:
-        value = unrounded(test.df[0], exact=False)
-        found = _readings(value, "equals", [Interpretation(one.name, one.freedom) for one in groups.tests], [])
-        about, where = f"Degrees of freedom of {test.about}", places(test.where, groups.where)
-        yield judged(CHECK, about, where, test.df[0].text, groups.source, value, found)
-        return
-    if not n or not test.df or test.statistic == "chi2":
-        return
-    yield degrees(CHECK, f"Degrees of freedom of {test.about}", test.where, test.statistic, test.df, n)
-
-
-def _degrees_by_test_sets(test: StatedTest, published: Published) -> AuditRow:
-    """Return the row of an F's degrees of freedom if it doesn't say of which cases it is: those of a test set?
-
-    A test may be on other cases, so that degrees of freedom that no test set gives are not wrong.
-    """
-    about = f"Degrees of freedom of {test.about}"
-    found: dict[Verdict, AuditRow] = {}
-    for name, sets in published.test_sets.items():
-        if sets.cases and sets.cases > 1:
-            row = degrees(CHECK, about, test.where, test.statistic, test.df, sets.cases)
-            row = replace(row, follows_from=f"{sets.cases} cases of {name}, if the test is of these")
-            found.setdefault(row.verdict, row)
-    if best := found.get(FOLLOWS) or found.get(READING):
-        return best
-    why = "the number of its cases is not given (`cases`), and no test set's gives them by a common design"
-    return unchecked(CHECK, about, test.where, ", ".join(d.text for d in test.df), why)
+        value = unrounded(test.df[0])
+        if not test.df[0].decimals:
+            value = Interval(value.low, value.high + 0.5)  # a fraction may be cut off
+        found = _usual_and_other([Interpretation(one.name, one.freedom) for one in groups.tests], value)
+        where, rests_on = places(test.where, groups.where), (*groups.rests_on, f"degrees of freedom of {test.about}")
+        yield judged(CHECK, about, where, test.df[0].text, groups.source, value, found, rests_on=rests_on)
+    elif n and test.df and test.statistic != "chi2":
+        yield degrees(CHECK, about, test.where, test.statistic, test.df, n)
 
 
 def _text(test: StatedTest, n: int) -> str:

@@ -17,6 +17,8 @@ FOLLOWS: Final = "follows"
 READING: Final = "follows only under a reading"
 NOT: Final = "does not follow"
 UNCHECKED: Final = "can't be checked"
+SPREADS = {"sd": "SD", "se": "standard error", "ci": "interval"}
+OF_CASES = "an SD of something else than the cases' scores (folds, trainings, slices), of which the paper says nothing"
 WHOLE = 10
 """From here on decimals of a distance tell nothing."""
 
@@ -50,12 +52,29 @@ class AuditRow:
     """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
     note: str = ""
     rests_on: tuple[str, ...] = ()
-    """What else is checked of the numbers behind it, as `about` names it: where that doesn't follow, nor need this."""
+    """The printed numbers that it compares, in words: findings that share one may have one cause."""
+    assumes: str = ""
+    """What it takes for granted that the paper doesn't say, as the reading of a number that doesn't follow so."""
+    group: str = ""
+    """The numbers that this finding shares with others that do not follow either; "" of a single one."""
 
 
-def rests_on(*values: Value) -> tuple[str, ...]:
-    """Return the checks of values by themselves (`spread`) that a check of several of them rests on."""
-    return tuple(f"{name} of {key_text(key_of(v))}" for v in values for name in ("SD", "Mean"))
+def numbers_of(*values: Value, spreads: bool = False) -> tuple[str, ...]:
+    """Return the printed means in words, and what is printed of their spreads where a check uses these, too."""
+    found = []
+    for value in values:
+        key = key_text(key_of(value))
+        found.append(f"{value.statistic} {value.mean.text} of {key}")
+        for name in ("sd", "se", "ci") if spreads else ():
+            if (printed := getattr(value, name)) is not None:
+                ends = printed if isinstance(printed, tuple) else (printed,)
+                found.append(f"{SPREADS[name]} {' to '.join(x.text for x in ends)} of {key}")
+    return tuple(found)
+
+
+def sd_assumed(*values: Value) -> str:
+    """Return what a check takes for granted where values don't say what their SDs are over; "" where they do."""
+    return OF_CASES if any(value.sd is not None and value.sd_of is None for value in values) else ""
 
 
 def span(low: float, high: float, decimals: int = 9) -> str:
@@ -83,8 +102,15 @@ def judged(
     readings: Sequence[Interpretation],
     relation: str = "equals",
     note: str = "",
+    otherwise: str = "",
+    rests_on: tuple[str, ...] = (),
 ) -> AuditRow:
     """Return the row for a printed number: it follows under all readings, under some, or under none.
+
+    Args:
+        otherwise: what the paper leaves open, so that the number may be right though no reading gives it: the reading
+            of such a number. Without it, such a number does not follow.
+        rests_on: the numbers that contradict each other where it doesn't follow (`numbers_of`).
 
     Raises:
         ValueError: no reading, or an unknown relation.
@@ -98,14 +124,23 @@ def judged(
     shown = first.shown or first.value
     verdict: Verdict = FOLLOWS
     reading, off_by = "", math.nan
-    if not holds:
+    if not holds and otherwise:
+        verdict, reading = READING, otherwise
+    elif not holds:
         verdict, off_by = NOT, gaps[nearest]
         reading = readings[nearest].name if len(readings) > 1 else ""
     elif len(holds) < len(readings):
         verdict, reading = READING, "; or ".join(r.name for r in holds)
     return AuditRow(
-        check, about, where, printed, follows_from, verdict, shown.low, shown.high, reading, off_by, note
+        check, about, where, printed, follows_from, verdict, shown.low, shown.high, reading, off_by, note, rests_on
     )  # fmt: skip
+
+
+def usual_first(
+    value: Interval, usual: Sequence[Interpretation], unusual: Sequence[Interpretation], relation: str = "equals"
+) -> list[Interpretation]:
+    """Return the usual readings that hold; where none does, all of them and the unusual ones."""
+    return [r for r in usual if gap(value, relation, r.value) == 0] or [*usual, *unusual]
 
 
 def unchecked(check: str, about: str, where: str, printed: str, why: str) -> AuditRow:
