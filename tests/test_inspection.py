@@ -419,14 +419,18 @@ def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts
     assert "prefix" not in study_of(clone)["cohorts"]["mine_source"]["source"]
 
 
-def test_hospitals_that_number_their_patients_alike_get_a_prefix(tmp_path: Path, clone: Path):
+def test_hospitals_that_number_patients_alike_are_told_the_line_that_parts_them(tmp_path: Path, clone: Path):
     from crossover.execution.readiness import readiness
 
     a, b = (hospital(tmp_path / name, "t2", ["gland"], hu=False) for name in ("North", "South"))
     made = " ".join(new("mine", "--source", a, "--target", b).output.split())
-    assert "look: 6 names occur in both cohorts (p0, p1, p2, p3, p4, p5): they are taken for different people" in made
-    sources = [about["source"].get("prefix") for about in study_of(clone)["cohorts"].values()]
-    assert sources == ["source-", None]
+    assert "look: 6 names occur in both cohorts (p0, p1, p2, p3, p4, p5): one person would be trained on" in made
+    assert "If they are different people, write `prefix: source-` below `source:` of cohort mine_source" in made
+    study = study_of(clone)
+    assert [about["source"].get("prefix") for about in study["cohorts"].values()] == [None, None]
+    assert readiness("mine", {}, 1).wrong
+    study["cohorts"]["mine_source"]["source"]["prefix"] = "source-"
+    (clone / "config/studies/mine.yaml").write_text(yaml.safe_dump(study))
     assert not readiness("mine", {}, 1).wrong
 
 

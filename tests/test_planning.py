@@ -313,7 +313,7 @@ def test_a_plan_by_a_distance_is_that_by_the_score_that_it_mirrors(scores, plann
     said = table.set_index("question")["statement"]
     assert "settle a difference of 3 mm between scratch and transfer-L1 at n = 51 with" in said[DIFFERENCE].iloc[1]
     assert all(" 12 mm with " in text for text in said[SCORE])
-    assert any(" mm, an extrapolation (95% interval " in text and "a change of -" in text for text in said[NEXT])
+    assert any(" mm, an extrapolation (95% interval " in text and "a change of −" in text for text in said[NEXT])
 
 
 def test_of_a_metric_with_no_better_side_nothing_but_a_difference_is_planned(scores):

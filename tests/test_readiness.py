@@ -231,6 +231,7 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
     monkeypatch.setattr("crossover.execution.readiness.gpus", lambda: ())
     monkeypatch.setattr("crossover.execution.readiness._at_paper_scale", lambda *given: [])
     monkeypatch.setattr("crossover.execution.readiness._threads", lambda *given: [])
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     study = load_study("mine", "demo")
     for seconds, load in ((0.001, 1.5), (1.0, 7.9)):
         monkeypatch.setattr("crossover.execution.readiness.measured", lambda *given: Measured(seconds, 0.0))  # noqa: B023

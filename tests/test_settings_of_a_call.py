@@ -117,6 +117,9 @@ def test_on_a_login_node_the_first_run_is_submitted(clone: Path, monkeypatch: py
     monkeypatch.setenv("PATH", str(clone))
     assert run_words("gland", "smoke") == "run gland --scale smoke"
     (clone / "sbatch").touch(mode=0o755)
+    monkeypatch.setattr("crossover.cli.shared.find_spec", lambda name: None)
+    assert run_words("gland", "smoke") == "run gland --scale smoke", "without the executor no run could submit"
+    monkeypatch.setattr("crossover.cli.shared.find_spec", lambda name: name)
     assert run_words("gland", "smoke") == "run gland --scale smoke --workflow-profile profiles/slurm"
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -85,7 +86,9 @@ def run_words(study: str, scale: str, *words: str) -> str:
     """
     from crossover.execution.made import PROFILE, last_call
 
-    profile = last_call(RESULTS).get(PROFILE, "") or ("profiles/slurm" if shutil.which("sbatch") else "")
+    last = last_call(RESULTS)
+    slurm = shutil.which("sbatch") and find_spec("snakemake_executor_plugin_slurm")
+    profile = last.get(PROFILE, "") if last else "profiles/slurm" if slurm else ""
     return shlex.join(["run", study, "--scale", scale, *words, *([f"--{PROFILE}", profile] if profile else [])])
 
 

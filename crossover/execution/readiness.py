@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -221,9 +222,9 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
             f"Trying the networks, and measuring some steps of {counted(kinds, 'kind')} of training on this machine: "
             "seconds for each of a small network, a minute or more for a large one (--no-measure leaves this out)."
         )
-    if load > cores:
+    if load > (there := os.cpu_count() or 1):
         tell(
-            f"This machine is busy: its load average was {load:.1f} on {counted(cores, 'core')} before this command "
+            f"This machine is busy: its load average was {load:.1f} on {counted(there, 'core')} before this command "
             "measured anything. The times below are too long for a machine that does nothing else."
         )
     seconds = _step_seconds(study, own, tell=tell)

@@ -30,14 +30,15 @@ WORKER_MB, COPIES = 400, 8
 """The memory (MB) of a process of an image rule without images, and the most float32 copies of a case that it holds."""
 SPARE = 1.5
 START_MINUTES, STEP_MINUTES = 10, 3
-"""The minutes beside its own work of a job that is submitted alone, and of each job of a group: Snakemake starts twice
-there, and a framework is imported, perhaps from a slow file system. Slurm is told the sum of a group's steps, of which
-the tables have some 17 in turn."""
+"""The minutes beside its own work of a job that is submitted alone or makes images, and of each other job of a group:
+Snakemake starts twice there, and a framework is imported, perhaps from a slow file system. Slurm is told the sum of a
+group's steps, of which the tables have some 17 in turn."""
 ALONE = ("splits", "bias_field_part", "train", "predict", "selection", "evaluate", "radiomics", "radiomics_manual")
 """The rules whose jobs are submitted alone; the others are in groups."""
 UNKNOWN_MINUTES = 1440
-N4_SECONDS = 180.0
-"""The seconds of one process for the bias field of a case, at the published sizes."""
+N4_SECONDS, N4_VOXELS = 180.0, 320 * 320 * 24
+"""The seconds of one process for the bias field of a case of so many voxels, about as the published ones, or fewer; more
+take longer, and files in one folder may be of more patients than they are taken to be."""
 CASE_SECONDS, VOXELS_A_SECOND = 5.0, 1_000_000
 """The seconds of one process for what else is made of a case, beside the voxels of it that take a second: a CT of 150
 slices is given 44, a prostate with three channels 18, and both twice that."""
@@ -76,8 +77,9 @@ def request(
     memory, seconds = _before(output) if study is None or _is_of_scale(study) else (None, None)
     memory = memory or _memory_mb(rule, wildcards, study, threads)
     minutes = UNKNOWN_MINUTES
-    start = START_MINUTES if rule in ALONE else STEP_MINUTES
-    seconds = seconds or _seconds(rule, wildcards, study, plan, threads, gpu)
+    start = START_MINUTES if rule in ALONE + OF_COHORT else STEP_MINUTES
+    if seconds is None or rule in OF_COHORT:  # the cohort may have grown since
+        seconds = max((s for s in (seconds, _seconds(rule, wildcards, study, plan, threads, gpu)) if s), default=None)
     if seconds is not None:
         minutes = start + round(2 * seconds / 60)
     larger, longer = (2 ** lacked.get(what, 0) for what in ("mem_mb", "runtime"))
@@ -105,7 +107,8 @@ def _memory_mb(rule: str, wildcards: Mapping[str, str], study: Study | None, thr
     if rule in ("train", "predict"):
         peak = _known(study).peak
         return LARGEST_TRAINING_MB if peak is None else peak / 1e6
-    held = [amount_of(study, name) for name in ([wildcards["cohort"]] if rule in OF_COHORT else study.cohorts)]
+    cohorts = [wildcards["cohort"]] if rule in OF_COHORT else study.cohorts
+    held = [amount_of(study, name, files=False) for name in cohorts]  # files may be of more or fewer cases than folders
     voxels = max((own.slices * own.pixels for own in held if own), default=float(LARGEST_CASE))
     return threads * (WORKER_MB + voxels * len(study.channels) * 4 * COPIES / 1e6)
 
@@ -141,7 +144,8 @@ def _image_seconds(rule: str, study: Study, cohort: str, threads: int) -> float 
         return None
     jobs = study.execution.bias_field_jobs if rule == "bias_field_part" else 1
     each = CASE_SECONDS + held.slices * held.pixels * len(study.channels) / VOXELS_A_SECOND
-    each += N4_SECONDS if rule.startswith("bias_field") else 0
+    if rule.startswith("bias_field"):
+        each += N4_SECONDS * max(1.0, held.slices * held.pixels / N4_VOXELS)
     return math.ceil(held.patients / jobs) * each / threads
 
 
@@ -208,15 +212,15 @@ def _known(study: Study) -> _Known:
     return _KNOWN[key]
 
 
-_AMOUNTS: dict[tuple[str, str, str], Amount | None] = {}
+_AMOUNTS: dict[tuple[str, str, str, bool], Amount | None] = {}
 
 
-def amount_of(study: Study, cohort: str) -> Amount | None:
-    """Return what is known of a cohort, also by the files of its folder; None where nothing is.
+def amount_of(study: Study, cohort: str, files: bool = True) -> Amount | None:
+    """Return what is known of a cohort, also by the files of its folder if these may tell; None where nothing is.
 
     It is looked at once: every job of it asks, and its cases may be many.
     """
-    key = (study.study, study.scale, cohort)
+    key = (study.study, study.scale, cohort, files)
     if key not in _AMOUNTS:
-        _AMOUNTS[key] = amount(study, cohort, received=folder_of(cohort))
+        _AMOUNTS[key] = amount(study, cohort, received=folder_of(cohort) if files else None)
     return _AMOUNTS[key]

@@ -143,7 +143,10 @@ def lacked(said: str) -> list[str]:
     A process that was only killed may have lacked memory: not each system says so. A job that was cancelled or
     preempted, that lost its node, or that failed by an error of its own lacked nothing.
     """
-    by = {"runtime": r"TIMEOUT|TIME LIMIT", "mem_mb": r"(?i)memory|\boom\b|oom_kill|killed|terminated abruptly|SIGKILL"}
+    by = {
+        "runtime": r"TIMEOUT|TIME LIMIT",
+        "mem_mb": r"(?i)memory|\boom\b|oom_kill|killed|terminated abruptly|SIGKILL|status 137|bus error",
+    }
     return [what for what, words in by.items() if re.search(words, said) and "sbatch failed" not in said]
 
 

@@ -88,8 +88,9 @@ def draft(
     there = {kind.name for kind in cohorts["target"].found.structures}
     if model and not structures and there.issuperset(model.structures):
         structures = model.structures
+    dicom = [kind for given in cohorts.values() if given.found.dicom for kind in given.found.channels]
     cohorts = {
-        c: replace(given, found=merged(as_called(given.found, channels), structures, channels))
+        c: replace(given, found=merged(as_called(given.found, channels), structures, channels, dicom))
         for c, given in cohorts.items()
     }
     target = cohorts["target"].found
@@ -104,11 +105,8 @@ def draft(
     if not all(taken.values()):
         raise DraftError(_nobody(cohorts["source"], [*images.of("source"), *drawn.of("source")]))
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
-    prefix, of_both = same_names(cohorts, name)
     values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
-    if prefix:
-        values["cohorts"][f"{name}_source"]["source"]["prefix"] = prefix
-    notes = [*_assumptions(cohorts, tests, sizes, images, drawn, structures), *of_both]
+    notes = [*_assumptions(cohorts, tests, sizes, images, drawn, structures), *same_names(cohorts, name)]
     notes += [_prepared(values), *_of_images(cohorts, images)]
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")

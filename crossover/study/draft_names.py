@@ -60,7 +60,9 @@ class ChosenNames:
         return [own[cohort] for own in self.names.values()]
 
 
-def merged(found: Inventory, names: Sequence[str], channels: Sequence[str] = ()) -> Inventory:
+def merged(
+    found: Inventory, names: Sequence[str], channels: Sequence[str] = (), dicom: Sequence[ChannelKind] = ()
+) -> Inventory:
     """Return an inventory in which names that are asked for together, with +, are one structure, or one channel.
 
     Of a DICOM export the channels that are joined differ in the words that select their series, or in their plane. Of
@@ -75,7 +77,7 @@ def merged(found: Inventory, names: Sequence[str], channels: Sequence[str] = ())
                 found = _with_either(found, what, own, said)
         return found
     for own, said in _asked(channels).items():
-        found = _with_any_series(found, own, said)
+        found = _with_any_series(found, own, said, dicom or found.channels)
     structures = list(found.structures)
     cases = {case: dict(lacks) for case, lacks in found.cases.items()}
     elsewhere = {case: {c: list(apart) for c, apart in own.items()} for case, own in found.elsewhere.items()}
@@ -117,10 +119,14 @@ def _with_either(found: Inventory, what: str, own: str, said: Sequence[str]) -> 
     return replace(found, odd=[*found.odd, note])
 
 
-def _with_any_series(found: Inventory, own: str, said: Sequence[str]) -> Inventory:
-    """Return an inventory of DICOM in which some channels are one: that series of theirs which a patient has."""
-    rules = {kind.name: kind.rule for kind in found.channels if kind.name in said}
-    if len(rules) < 2:
+def _with_any_series(found: Inventory, own: str, said: Sequence[str], dicom: Sequence[ChannelKind]) -> Inventory:
+    """Return an inventory of DICOM in which some channels are one: that series of theirs which a patient has.
+
+    All cohorts share a channel's rule, so that it takes the series of each of them.
+    """
+    rules = {kind.name: kind.rule for kind in dicom if kind.name in said}
+    there = [kind.name for kind in found.channels if kind.name in said]
+    if len(rules) < 2 or not there:
         return found
     rule = either([*rules.values()])
     if rule is None:
@@ -128,7 +134,7 @@ def _with_any_series(found: Inventory, own: str, said: Sequence[str]) -> Invento
             f"--channels {own}={'+'.join(rules)}: these images differ in more than their plane and the words of their "
             "series (in modality, b-value or kind of image), so that they can't be one channel"
         )
-    return found.with_series(own, [*rules], rule)
+    return found.with_series(own, there, rule)
 
 
 def as_called(found: Inventory, names: Sequence[str]) -> Inventory:
@@ -284,41 +290,22 @@ def _remedy(cohorts: Cohorts, found: Mapping[str, _There]) -> str:
     )
 
 
-PREFIX = "source-"
-"""What is put before the names of the source's patients where both hospitals number their patients alike."""
-
-
-def same_names(cohorts: Cohorts, study: str) -> tuple[str, list[str]]:
-    """Return the `prefix` of the source's patients, "" for none, and what to say of names that occur in both cohorts.
-
-    Most names of the smaller cohort occur in the other where two hospitals number their patients alike, and so they
-    are taken for different people. Fewer, equal PatientIDs and names in one folder may be of the same people, about
-    whom only a person can decide.
-    """
+def same_names(cohorts: Cohorts, study: str) -> list[str]:
+    """Return what to say of names of patients that occur in both cohorts: about them only a person can decide."""
     if len(cohorts) < 2:
-        return "", []
+        return []
     of_each = [{plainly_written(p): p for p in g.found.patients_of(g.found.cases)} for g in cohorts.values()]
     common = sorted(set.intersection(*map(set, of_each)))
     if not common:
-        return "", []
+        return []
     pairs = [dict.fromkeys(names[own] for names in of_each) for own in common]
     occur = "occurs" if len(pairs) == 1 else "occur"
-    both = (
-        f"look: {counted(len(pairs), 'name')} {occur} in both cohorts ({first_few([' and '.join(p) for p in pairs])})"
-    )
-    both += f", written so that they {WRITTEN_ALIKE}" if any(len(p) > 1 for p in pairs) else ""
-    by_id = any(g.found.dicom and g.found.source.get("patients") != "folder" for g in cohorts.values())
-    one_folder = len({g.path.resolve() for g in cohorts.values()}) == 1
-    if by_id or one_folder or 2 * len(common) <= min(map(len, of_each)):
-        return "", [
-            f"{both}: one person would be trained on and tested, so that `crossover check` refuses them. Leave each "
-            f"patient in one cohort; if they are different people, write `prefix: {PREFIX}` below `source:` of cohort "
-            f"{study}_source in the study's file"
-        ]
-    return PREFIX, [
-        f"{both}: they are taken for different people, whom two hospitals number alike, and `prefix: {PREFIX}` in the "
-        f"source of cohort {study}_source is put before its patients' names. If they are the same people, remove it, "
-        "and leave each in one cohort: one person would be trained on and tested"
+    alike = f", written so that they {WRITTEN_ALIKE}" if any(len(p) > 1 for p in pairs) else ""
+    told = first_few([" and ".join(p) for p in pairs])
+    return [
+        f"look: {counted(len(pairs), 'name')} {occur} in both cohorts ({told}){alike}: one person would be trained on "
+        "and tested, so that `crossover check` refuses them. If they are different people, write `prefix: source-` "
+        f"below `source:` of cohort {study}_source in the study's file; if they are the same, leave each in one cohort"
     ]
 
 

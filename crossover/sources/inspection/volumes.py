@@ -115,10 +115,11 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
     tables = _tables(root)
-    if said == Described() and (listed := listed_files(paths, tables)):
+    found = layout(paths)
+    listed = listed_files(paths, tables) if said == Described() else None
+    if listed and (not found.roles or len(listed.others) < len(found.loose)):  # else the paths tell as much
         kinds = {pattern: _kind(root, files) for pattern, files in listed.layout.roles.items()}
         return _Inspection(root, said, listed.layout, kinds, tables, listed).inventory(workers)
-    found = layout(paths)
     for rows in tables.values():  # what it names counts, where it names more files than regular paths do
         of_table = [named_by(paths, {*rows[column]} - {""}) for column in rows if rows[column].is_unique]
         found = min([found, *(one for one in of_table if one.roles)], key=lambda one: len(one.loose))

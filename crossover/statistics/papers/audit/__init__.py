@@ -48,6 +48,7 @@ def audit_table(published: Published) -> pd.DataFrame:
     rows = [{"study": published.study, **asdict(row)} for row in audit(published)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
+
 FOLLOWING = 6
 """The number of checks of a number that follow which make it as little suspicious as one that doesn't makes it so."""
 
