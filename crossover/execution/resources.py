@@ -37,7 +37,7 @@ ALONE = ("splits", "bias_field_part", "train", "predict", "selection", "evaluate
 """The rules whose jobs are submitted alone; the others are in groups."""
 UNKNOWN_MINUTES = 1440
 N4_SECONDS, N4_VOXELS = 180.0, 320 * 320 * 24
-"""The seconds of one process for the bias field of a case of so many voxels, about as the published ones, or fewer; more
+"""The seconds of one process for the bias field of a case of so many voxels, about as the published ones, or less. More
 take longer, and files in one folder may be of more patients than they are taken to be."""
 CASE_SECONDS, VOXELS_A_SECOND = 5.0, 1_000_000
 """The seconds of one process for what else is made of a case, beside the voxels of it that take a second: a CT of 150
