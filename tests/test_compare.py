@@ -959,6 +959,15 @@ def by_distance(folder: Path, infinite: str = "") -> Path:
 
 
 @pytest.mark.slow
+def test_pairs_that_have_no_row_beside_the_curves_are_counted_below_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("crossover.analyses.figures.learning_curves.MOST_PAIRS", 0)
+    found = comparison([str(by_distance(tmp_path))], ["dsc"])
+    drawn = figures(found.table, found.pairs["dsc"], found.crossover, "dsc", 0.95)
+    text = next(text for name, text, _ in drawn if name.startswith("curves-dsc"))
+    assert text.endswith(" are shown; the table has all.") and " Of 1 pairs those with " in text
+
+
+@pytest.mark.slow
 def test_curves_cross_by_a_distance_where_they_do_by_the_score_that_it_mirrors(tmp_path, only_svg):
     path = by_distance(tmp_path)
     told = {metric: comparison([str(path)], [metric]) for metric in ("dsc", "hd95_mm")}

@@ -500,6 +500,7 @@ def test_of_three_models_the_two_best_are_planned_for_and_the_options_for_others
     assert "c and b is planned for, which have the best means of 3 models; for two others: --model NAME" in said
     one = called(path, "--model", "a")
     assert one.exit_code == 2 and "there are a, b, c, such as --model b --model a" in one.output
+    assert called(path, "--model", "a", "--model", "b", "--model", "a").output == one.output
 
 
 def test_the_two_best_are_those_at_the_largest_size_that_two_models_have(tmp_path):

@@ -226,7 +226,8 @@ def _groups(study: Study, own: Mapping[str, Choices]) -> Iterator[tuple[str, Cho
     if pooled:
         count = len(own) - 1
         whole = "" if parts else " and for each of them"
-        whole = f" that have results{whole}" if count < len(study.structures) else whole
+        have = "has" if count == 1 else "have"
+        whole = f" that {have} results{whole}" if count < len(study.structures) else whole
         yield f"On average over the {counted(count, 'structure')}{whole}: ", pooled
     for names, choices in parts if len(parts) <= MOST_GROUPS else []:
         every = len(names) == len(study.structures)

@@ -87,10 +87,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"Lines: monotone fits{_bands(curves, confidence)}.{dotted} "
         f"Right: {RIGHT.format(what='family', confidence=confidence)}."
     )
-    every = shown_pairs(pairs[pairs["structure"].eq(curves["structure"].iloc[0])], study)
-    if len(every) > MOST_PAIRS:
-        asked = [style.family_label(study, f) for f in (baseline(study), fine_tuned(study)) if f]
-        text += f" Of {len(every)} pairs those with {' or '.join(dict.fromkeys(asked))} are shown; the table has all."
+    text += not_shown(pairs[pairs["structure"].eq(curves["structure"].iloc[0])], study)
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     sentences = [
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
@@ -178,6 +175,15 @@ def draw(
     handles += [style.legend_handle(study, f, marker="none", linestyle=style.REFERENCE_LINE) for f in unsized]
     style.legend_below(figure, handles, 6, columnspacing=1.4, handletextpad=0.5)
     return figure
+
+
+def not_shown(crossover: pd.DataFrame, study: Study) -> str:
+    """Return a sentence of a caption on the pairs of a structure that have no row; "" where all have one."""
+    every = shown_pairs(crossover, study)
+    if len(every) <= MOST_PAIRS:
+        return ""
+    asked = [style.family_label(study, family) for family in (baseline(study), fine_tuned(study)) if family]
+    return f" Of {len(every)} pairs those with {' or '.join(dict.fromkeys(asked))} are shown; the table has all."
 
 
 def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def _divided_among_files(tables: Iterable[pd.DataFrame]) -> list[str]:
     """Return a note of each model of which several files have different cases, as those of folds have."""
     cases: dict[str, list[set[str]]] = {}
     for table in tables:
-        if {"model", "case"} <= set(table) and "fold" not in table:
+        if {"model", "case"} <= set(table) and {"fold", "replicate", "draw", "n_train"}.isdisjoint(table):
             for model, own in table.groupby("model", sort=False):
                 cases.setdefault(str(model), []).append(set(own["case"]))
     return [

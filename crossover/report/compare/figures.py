@@ -133,6 +133,8 @@ def _curves(
             f"Right: {learning_curves.RIGHT.format(what='model', confidence=share)}; each pair by itself, not "
             "corrected for the number of pairs."
         )
+        there = crossover[crossover["test_set"] == cohort]
+        text += learning_curves.not_shown(there[there["structure"].eq(own["structure"].iloc[0])], study)
         yield f"curves-{metric}-{called}", text, drawn
 
 

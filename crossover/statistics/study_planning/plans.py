@@ -99,7 +99,7 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
     ]
     if not question.models and len(families) == 1 and question.difference is not None:
         findings.append(f"--difference is one of two models; there is one, {families[0]}{_OF_ONE}")
-    if question.models and len({*question.models}) != 2:
+    if question.models and (len(question.models), len({*question.models})) != (2, 2):
         findings.append(_which_models(families))
     if findings:
         raise TableError("\n".join(findings))
