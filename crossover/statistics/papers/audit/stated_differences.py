@@ -53,6 +53,7 @@ def stated_differences(published: Published) -> list[AuditRow]:
     rows = []
     for said in published.differences:
         a, b = (values.get(key_in(said, model)) for model in (said.a, said.b))
+        said = _with_cases(said, a, b, published)
         n, told = cases_of(said, published), printed_cases(said, published)
         rows.append(_of_means(said, a, b, published))
         if said.ci:
@@ -70,15 +71,21 @@ def stated_differences(published: Published) -> list[AuditRow]:
     return rows
 
 
+def _with_cases(said: PrintedDifference, a: Value | None, b: Value | None, published: Published) -> PrintedDifference:
+    """Return the difference with the number of cases of its two means, if these have one and it names none."""
+    known = {printed_cases(v, published) if v else None for v in (a, b)}
+    return said if said.cases or len(known) > 1 else said.model_copy(update={"cases": known.pop()})
+
+
 def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, published: Published) -> AuditRow:
     """Return the row of the difference by the printed means; the other way round is a reading where it fails."""
     about = f"Difference, {pair_text(said)}"
     if a is None or b is None:
         missing = key_text(key_in(said, said.a if a is None else said.b))
         return unchecked(CHECK, about, said.where, said.difference.text, f"no mean of {missing} is printed")
-    counts = [printed_cases(v, published) for v in (a, b, said)]
-    if len(set(counts)) > 1:
-        of = f"the models' means are of {counts[0]} and {counts[1]} cases, and the difference of {counts[2]}"
+    counts = {n for n in (printed_cases(a, published), printed_cases(b, published), said.cases) if n}
+    if len(counts) > 1:
+        of = f"the models' means and the difference are of {' and '.join(map(str, sorted(counts)))} cases"
         return unchecked(CHECK, about, said.where, said.difference.text, of)
     points = exactly(_points(said, published))
     value, found = unrounded(said.difference), (unrounded(a.mean) - unrounded(b.mean)) * points
