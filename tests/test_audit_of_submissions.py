@@ -477,6 +477,15 @@ def test_a_slip_in_a_t_accuses_all_that_stands_beside_it_as_one_group():
     assert "t of the difference, a against b" in wrong[0].group
 
 
+def test_findings_are_one_group_only_where_both_use_the_number():
+    """No other mean makes a standard error that of an SD, nor an SD another difference of means."""
+    values = [row("a", "0.84", "0.10", se=Printed("0.05")), row("b", "0.70", "0.10")]
+    said = {"a": model("a"), "b": model("b"), "test_set": "t", "metric": "dsc", "where": "R"}
+    said |= {"difference": Printed("0.40"), "sd": Printed("0.10"), "se": Printed("0.050")}
+    wrong = [f for f in audit(paper(values=values, differences=[said], test_sets=SETS)) if f.verdict == NOT]
+    assert len(wrong) == 3 and {f.group for f in wrong} == {""}
+
+
 def test_sds_that_may_be_of_folds_are_no_cause_to_call_a_p_wrong():
     """The scores of cases vary more than the means of folds, so that p is larger than these allow."""
     pairs = [pair(model("a"), model("b"), "0.300")]

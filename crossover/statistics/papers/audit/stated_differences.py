@@ -104,7 +104,7 @@ def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
         return
     found = error_of(said, n)
     assert found, "an SD or a standard error is printed"
-    error, of, _ = found
+    error, of, names = found
     if error.low <= 0:
         return
     value, size = abs(unrounded(said.t)), abs(unrounded(said.difference))
@@ -113,7 +113,8 @@ def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
         readings.append(Interpretation("an SD over n", size / error * exactly(math.sqrt((n - 1) / n))))
     yield judged(
         CHECK, f"t of the difference, {pair_text(said)}", said.where, said.t.text,
-        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings, rests_on=_numbers(said),
+        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings,
+        rests_on=_numbers(said, "mean", "t", *names),
     )  # fmt: skip
 
 
@@ -122,10 +123,16 @@ def _name(name: str, said: PrintedDifference) -> str:
     return f"{name} of the difference, {pair_text(said)}"
 
 
-def _numbers(said: PrintedDifference) -> tuple[str, ...]:
-    """Return the difference and what is printed of its spread."""
-    printed = {"mean": said.difference, "SD": said.sd, "standard error": said.se, "t": said.t, "interval": said.ci}
-    return tuple(_name(name, said) for name, one in printed.items() if one is not None)
+def _numbers(said: PrintedDifference, *names: str) -> tuple[str, ...]:
+    """Return numbers that stand beside a difference in words, each once."""
+    return tuple(dict.fromkeys(_name(name, said) for name in names))
+
+
+def _behind_sd(said: PrintedDifference) -> tuple[str, ...]:
+    """Return the names of the numbers that tell the SD of the differences (`sd_behind`)."""
+    if said.sd is not None or said.se is not None:
+        return ("SD",) if said.sd is not None else ("standard error",)
+    return ("mean", "t") if said.t is not None and error_behind_t(said) else ("interval",)
 
 
 def _points(said: PrintedDifference, published: Published) -> float:
@@ -159,7 +166,7 @@ def _of_spreads(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
         note="" if said.sd is not None else f"The SD that belongs to it is {own.low:.3g} to {own.high:.3g}",
-        rests_on=(*_numbers(said), *numbers_of(a, b, spreads=True)), otherwise=sd_assumed(a, b),
+        rests_on=(*_numbers(said, *_behind_sd(said)), *numbers_of(a, b, spreads=True)), otherwise=sd_assumed(a, b),
     )  # fmt: skip
 
 
@@ -184,7 +191,7 @@ def _of_p(said: PrintedDifference, n: int | None, published: Published) -> Itera
                 readings.append(Interpretation("another test than the paired t test", Interval(0.0, 1.0)))
         yield judged(
             CHECK, about, said.where, printed, told[1], value, readings, relation,
-            rests_on=(_name("p", said), *_numbers(said)),
+            rests_on=_numbers(said, "p", *(("t",) if by_t else ("mean", *_behind_sd(said)))),
         )  # fmt: skip
     elif not _in_paired(said, published):
         yield p_of_any_correlation(said, published)
