@@ -479,11 +479,16 @@ def test_a_slip_in_a_t_accuses_all_that_stands_beside_it_as_one_group():
 
 def test_findings_are_one_group_only_where_both_use_the_number():
     """No other mean makes a standard error that of an SD, nor an SD another difference of means."""
-    values = [row("a", "0.84", "0.10", se=Printed("0.05")), row("b", "0.70", "0.10")]
     said = {"a": model("a"), "b": model("b"), "test_set": "t", "metric": "dsc", "where": "R"}
-    said |= {"difference": Printed("0.40"), "sd": Printed("0.10"), "se": Printed("0.050")}
-    wrong = [f for f in audit(paper(values=values, differences=[said], test_sets=SETS)) if f.verdict == NOT]
-    assert len(wrong) == 3 and {f.group for f in wrong} == {""}
+
+    def groups(said: dict, **of_a: Any) -> list[str]:
+        values = [row("a", "0.84", "0.10", **of_a), row("b", "0.70", "0.10")]
+        found = audit(paper(values=values, differences=[said | {"difference": Printed("0.40")}], test_sets=SETS))
+        return [f.group for f in found if f.verdict == NOT]
+
+    errors = {"sd": Printed("0.10"), "se": Printed("0.050")}
+    assert groups(said | errors, se=Printed("0.05")) == ["", "", ""]
+    assert groups(said | {"sd": Printed("0.70")}) == ["", ""]
 
 
 def test_sds_that_may_be_of_folds_are_no_cause_to_call_a_p_wrong():

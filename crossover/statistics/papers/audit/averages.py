@@ -172,7 +172,7 @@ def _sd(value: Value, rows: list[Value], cases: list[int], same_cases: bool) -> 
         CHECK, about, where, value.sd.text, "the SDs and means of the rows", printed, readings,
         note=f"The SD over the rows' means is {over_rows.sd:.3f}, that over all rows and cases {over_all.sd:.3f}, and "
         f"the mean of the rows' SDs {mean_sd.middle:.3f}; the average of each case over the rows isn't printed",
-        rests_on=numbers_of(value, *rows, spreads=True),
+        rests_on=(*numbers_of(value, means=False, spreads=True), *numbers_of(*rows, spreads=True)),
     )  # fmt: skip
     if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
         possible = Interval(_least_of_averages(rows), mean_sd.high)

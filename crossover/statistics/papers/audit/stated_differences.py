@@ -166,7 +166,8 @@ def _of_spreads(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
         note="" if said.sd is not None else f"The SD that belongs to it is {own.low:.3g} to {own.high:.3g}",
-        rests_on=(*_numbers(said, *_behind_sd(said)), *numbers_of(a, b, spreads=True)), otherwise=sd_assumed(a, b),
+        rests_on=(*_numbers(said, *_behind_sd(said)), *numbers_of(a, b, means=False, spreads=True)),
+        otherwise=sd_assumed(a, b),
     )  # fmt: skip
 
 
