@@ -250,6 +250,7 @@ T19 = {"statistic": "t", "value": Printed("2.10"), "df": 19}
         ({"statistic": "r", "value": Printed("0.44"), "cases": 20, "p": Printed("0.001")}, NOT, "one-sided"),
         ({"statistic": "t", "value": Printed("2.10"), "cases": 20, "p": Printed("0.049")}, FOLLOWS, ""),
         ({"statistic": "rho", "value": Printed("0.44"), "cases": 20, "p": Printed("0.054")}, FOLLOWS, ""),
+        ({"statistic": "rho", "value": Printed("0.01"), "cases": 21, "p": Printed("0.984")}, FOLLOWS, ""),
         ({"statistic": "rho", "value": Printed("0.44"), "cases": 20, "p": Printed("0.071")}, NOT, "two-sided"),
         ({"statistic": "rho", "value": Printed("0.44"), "cases": 14, "p": Printed("0.111")}, UNCHECKED, ""),
         ({"statistic": "F", "value": Printed("5.92"), "df": [3, 57], "p": Printed("0.003")}, READING, "Greenhouse"),

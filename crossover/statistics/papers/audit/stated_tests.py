@@ -264,7 +264,13 @@ def _p_interval(test: StatedTest, df: list[Interval]) -> Interval:
         p_of(test.statistic, v, ends) for v in values for ends in product(*((max(d.low, 1e-3), d.high) for d in df))
     ]
     if test.statistic == "rho":  # programs take Student's t, the normal distribution, or a series between these
-        found += [p_of("z", v * math.sqrt(end + 1), ()) for v in values for end in (df[0].low, df[0].high)]
+        n = df[0].low + 2
+        step = 12 / (n**3 - n)  # of rho, by which R's series is corrected for continuity
+        found += [
+            p_of("z", v * math.sqrt(end + 1), ())
+            for v in (*values, max(0.0, value.low - step))
+            for end in (df[0].low, df[0].high)
+        ]
     return Interval(min(found), max(found))
 
 
