@@ -184,6 +184,51 @@ def test_an_average_beyond_rounding_is_found():
     assert averages(rows_paper(rows, sd=0.2))[1].verdict == NOT
 
 
+def average_of_cases(mean: Printed, rows: list[Printed], cases: list[int | None], metric: str = "dsc", **more):
+    """The row of an average over structures, on a test set of 20 cases."""
+    values = [
+        value("m", row, structure=f"s{k}", cases=n) | {"metric": metric} for k, (row, n) in enumerate(zip(rows, cases))
+    ]
+    values.append(value("m", mean, structure="all", where="text") | {"metric": metric} | more)
+    return averages(paper(values=values, test_sets={"t": {"cases": 20, "where": "T"}}))[0]
+
+
+@pytest.mark.parametrize(
+    ("mean", "cases", "verdict"),
+    [
+        ("0.20", [20, 20], NOT),  # none is missing
+        ("0.75", [20, 20], NOT),
+        ("0.75", [20, 12], READING),
+        ("0.45", [20, 12], NOT),
+        ("0.75", [None, None], READING),
+        ("0.20", [None, None], NOT),
+        ("0.95", [None, None], NOT),
+    ],
+)
+def test_missing_structures_explain_no_average_that_they_cannot_give(mean, cases, verdict):
+    rows = [Printed("0.80"), Printed("0.60")]
+    assert average_of_cases(Printed(mean), rows, cases).verdict == verdict
+    per_cent = [Printed("80"), Printed("60")]
+    assert average_of_cases(Printed(mean[2:]), per_cent, cases).verdict == verdict
+
+
+@pytest.mark.parametrize("metric", ["dsc", "hd95_mm"])
+@pytest.mark.parametrize("told", [True, False])
+def test_an_average_of_each_cases_own_structures_is_always_possible(metric, told):
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        scores = rng.beta(0.3, 0.3, (20, 3)) * (1 if metric == "dsc" else 40)
+        scores[rng.random((20, 3)) < rng.uniform(0, 0.9, 3)] = np.nan
+        missing = np.isnan(scores)
+        scores[missing.all(axis=1), 0] = rng.random()
+        if np.isnan(scores).all(axis=0).any():
+            continue
+        rows = [printed(x) for x in np.nanmean(scores, axis=0)]
+        cases = [int(n) if told else None for n in (~np.isnan(scores)).sum(axis=0)]
+        mean = printed(float(np.nanmean(np.nanmean(scores, axis=1))))
+        assert average_of_cases(mean, rows, cases, metric, sd_of="averages").verdict != NOT
+
+
 def test_an_sd_over_the_rows_may_be_over_n():
     rows = np.linspace(0.2, 0.8, 4)[:, None] + np.linspace(-0.2, 0.2, 5)
     means = averages(rows_paper(rows, sd=rows.mean(axis=1).std(ddof=0)))[1]  # as numpy's

@@ -25,7 +25,7 @@ from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.units import in_one_unit
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
+from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow, off_text, span
 from crossover.statistics.papers.paper_names import names_in
 from crossover.statistics.papers.printed import Percentage
 from crossover.statistics.papers.printed_number import Printed
@@ -477,6 +477,20 @@ def test_a_slip_in_a_t_accuses_all_that_stands_beside_it_as_one_group():
     assert "t of the difference, a against b" in wrong[0].group
 
 
+def test_findings_are_one_group_only_where_both_use_the_number():
+    """No other mean makes a standard error that of an SD, nor an SD another difference of means."""
+    said = {"a": model("a"), "b": model("b"), "test_set": "t", "metric": "dsc", "where": "R"}
+
+    def groups(said: dict, **of_a: Any) -> list[str]:
+        values = [row("a", "0.84", "0.10", **of_a), row("b", "0.70", "0.10")]
+        found = audit(paper(values=values, differences=[said | {"difference": Printed("0.40")}], test_sets=SETS))
+        return [f.group for f in found if f.verdict == NOT]
+
+    errors = {"sd": Printed("0.10"), "se": Printed("0.050")}
+    assert groups(said | errors, se=Printed("0.05")) == ["", "", ""]
+    assert groups(said | {"sd": Printed("0.70")}) == ["", ""]
+
+
 def test_sds_that_may_be_of_folds_are_no_cause_to_call_a_p_wrong():
     """The scores of cases vary more than the means of folds, so that p is larger than these allow."""
     pairs = [pair(model("a"), model("b"), "0.300")]
@@ -513,6 +527,40 @@ def test_a_score_in_per_cent_in_the_table_and_as_a_fraction_in_the_abstract(tabl
     found = both_units(table, abstract)
     assert {row.verdict for row in found} == {FOLLOWS, READING}
     assert [row.about for row in found if row.verdict == READING] == ["Unit of the mean of a, t, dsc"]
+
+
+def in_two_units(scores: tuple, sds: tuple, difference: str, sd: str) -> dict[str, AuditRow]:
+    """Findings of a difference, its SD, a gain and a sentence in the unit of test set t, not of most scores."""
+    more = [value(f, Printed(m), "v") for f, m in zip("abc", scores[0])]
+    values = [row(f, m, s) for f, m, s in zip("ab", scores[1], sds)]
+    both = {"metric": "dsc", "test_set": "t", "where": "R"}
+    said = both | {"a": model("a"), "b": model("b"), "difference": Printed(difference), "sd": Printed(sd)}
+    gain = both | {"families": ["a"], "over": "b", "gain": Printed(difference)}
+    sentence = {"about": "A gains", "left": difference, "relation": "equals", "where": "R",
+                "right": {"x": 'score("dsc", "a", 0, "t") - score("dsc", "b", 0, "t")'}}  # fmt: skip
+    sets = SETS | {"v": {"where": "M"}}
+    of = paper(values=[*more, *values], differences=[said], gains=[gain], statements=[sentence], test_sets=sets)
+    names = ("Difference", "SD of the differences", "Gain", "A gains")
+    return {name: only(audit(of), name) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("scores", "sds", "right", "wrong"),
+    [
+        ((("84.4", "81.2", "70.2"), ("0.844", "0.812")), ("0.051", "0.061"), ("0.032", "0.030"), ("0.052", "0.300")),
+        ((("0.844", "0.812", "0.702"), ("83.9", "81.2")), ("5.1", "6.1"), ("2.7", "3.0"), ("4.7", "30.0")),
+    ],
+)
+def test_what_follows_from_scores_is_in_either_of_a_papers_units(scores, sds, right, wrong):
+    assert NOT not in {found.verdict for found in in_two_units(scores, sds, *right).values()}
+    found = in_two_units(scores, sds, *wrong)
+    assert {name for name, row in found.items() if row.verdict == NOT} >= {"Difference", "SD of the differences"}
+    assert found["A gains"].verdict == NOT
+
+
+def test_a_converted_number_stands_as_it_is_printed():
+    found = both_units("84.4", "0.8")
+    assert {row.printed for row in found if row.about == "Mean of a, t, dsc"} == {"0.8"}
 
 
 def test_a_claim_of_superiority_is_in_one_unit():

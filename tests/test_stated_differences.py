@@ -133,7 +133,24 @@ def test_the_paired_t_test_has_one_number_of_degrees_of_freedom():
 
 def test_a_difference_on_the_cases_that_both_models_have_is_not_that_of_their_means():
     said = rows(difference=Printed("0.400"), cases=N - 3)["Difference"]
-    assert said.verdict == UNCHECKED and f"the difference of {N - 3}" in said.note
+    assert said.verdict == UNCHECKED and f"are of {N - 3} and {N} cases" in said.note
+
+
+@pytest.mark.parametrize(
+    ("of_test_set", "of_means", "of_difference"), [(N, N - 2, None), (None, None, N), (None, N, None), (N, None, None)]
+)
+def test_a_difference_is_compared_with_means_unless_they_are_said_to_be_of_other_cases(
+    of_test_set, of_means, of_difference
+):
+    values = [value(name, Printed(mean), cases=of_means) for name, mean in (("a", "0.80"), ("b", "0.75"))]
+    models = {side: {"family": side, "n_train": 0} for side in ("a", "b")}
+    said = models | {"test_set": "t", "metric": "dsc", "difference": Printed("0.20"), "sd": Printed("0.18"),
+                     "se": Printed("0.0424"), "cases": of_difference, "where": "R"}  # fmt: skip
+    sets = {"t": {"cases": of_test_set, "where": "T"}}
+    found = stated_differences(paper(values=values, test_sets=sets, differences=[said]))
+    assert found[0].verdict == NOT
+    if of_means == N - 2:
+        assert found[1].about.startswith("Standard error") and found[1].verdict == FOLLOWS
 
 
 def test_degrees_of_freedom_need_their_t():

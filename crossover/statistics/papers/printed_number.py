@@ -11,19 +11,27 @@ from crossover.core.configuration import Loader, read_yaml
 
 
 class Printed(float):
-    """A float that keeps its digits: 0.70 has two decimals, 0.7 one."""
+    """A float that keeps its digits: 0.70 has two decimals, 0.7 one.
+
+    `text` is what the paper prints, and `power` that of ten by which the number was multiplied since (`times`).
+    """
 
     text: str
+    power: int
 
     def __new__(cls, value: str | float) -> Printed:
         """Read a number with its digits; a float has those of its shortest text."""
+        return value.at(value) if isinstance(value, Printed) else cls._of(float(value), str(value), 0)
+
+    @classmethod
+    def _of(cls, value: float, text: str, power: int) -> Printed:
         number = super().__new__(cls, value)
-        number.text = value.text if isinstance(value, Printed) else str(value)
+        number.text, number.power = text, power
         return number
 
     @property
     def _exponent(self) -> int:
-        exponent = Decimal(self.text).as_tuple().exponent
+        exponent = Decimal(self.text).scaleb(self.power).as_tuple().exponent
         assert isinstance(exponent, int), "a printed number is finite"
         return exponent
 
@@ -38,8 +46,13 @@ class Printed(float):
         return 0.5 * 10.0**self._exponent
 
     def times(self, power: int) -> Printed:
-        """Return the number times a power of ten, with the same digits: 0.84 as 84 per cent."""
-        return Printed(str(Decimal(self.text).scaleb(power)))
+        """Return the number times a power of ten, with the same digits and text: 0.84 as 84 per cent."""
+        power += self.power
+        return self._of(float(Decimal(self.text).scaleb(power)), self.text, power)
+
+    def at(self, value: float) -> Printed:
+        """Return another number that is printed with the same digits."""
+        return self._of(value, self.text, self.power)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: object) -> CoreSchema:

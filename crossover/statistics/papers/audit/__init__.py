@@ -25,7 +25,7 @@ from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.stated_differences import stated_differences
 from crossover.statistics.papers.audit.stated_tests import stated_tests
 from crossover.statistics.papers.audit.statements import statements
-from crossover.statistics.papers.audit.units import in_one_unit
+from crossover.statistics.papers.audit.units import in_either_unit, in_one_unit, in_other_unit
 from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow
 from crossover.statistics.papers.published import Published
 
@@ -33,6 +33,8 @@ CHECKS = (
     same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests, paired_t,
     stated_tests, stated_differences, orderings, design,
 )  # fmt: skip
+OF_SCORES = (statements, gains, stated_differences)
+"""Checks of numbers that may be printed in another unit than the scores that they follow from."""
 COLUMNS = [
     "study", "check", "about", "where", "printed", "follows_from", "verdict", "low", "high", "reading",
     "off_by", "note", "group",
@@ -93,7 +95,10 @@ def _one_cause(rows: list[AuditRow]) -> list[AuditRow]:
 
 
 def _found(published: Published) -> list[AuditRow]:
-    return _one_way([row for check in CHECKS for row in check(published)])
+    rows = [row for check in CHECKS for row in check(published)]
+    if other := in_other_unit(published):
+        rows = in_either_unit(rows, [row for check in OF_SCORES for row in check(other)])
+    return _one_way(rows)
 
 
 def _one_way(rows: list[AuditRow]) -> list[AuditRow]:

@@ -13,7 +13,7 @@ from crossover.statistics.papers.audit.interval import (
     unrounded,
 )
 from crossover.statistics.papers.audit.lookup import first_values, key_of, key_text
-from crossover.statistics.papers.audit.scores import cases_of
+from crossover.statistics.papers.audit.scores import cases_of, scale_of
 from crossover.statistics.papers.audit.spread import short_range
 from crossover.statistics.papers.audit.verdicts import (
     NOT,
@@ -39,7 +39,9 @@ def averages(published: Published) -> list[AuditRow]:
     """Check every value of "all" structures against the rows of the single ones, where these are printed."""
     out = []
     averaged = [(v, rows) for v in published.values if v.statistic == "mean" and len(rows := rows_of(v, published)) > 1]
-    means = _one_way([(value, _mean(value, rows, published)) for value, rows in averaged])
+    possible = [_of_cases(value, rows, published) for value, rows in averaged]
+    found = [_mean(value, rows, published, of_cases) for (value, rows), of_cases in zip(averaged, possible)]
+    means = _one_way([value for value, _ in averaged], found, possible)
     for (value, rows), mean in zip(averaged, means):
         out.append(mean)
         sds = [row.sd for row in rows]
@@ -52,22 +54,58 @@ def averages(published: Published) -> list[AuditRow]:
     return out
 
 
-def _one_way(found: list[tuple[Value, AuditRow]]) -> list[AuditRow]:
+def _one_way(values: list[Value], found: list[AuditRow], possible: list[bool]) -> list[AuditRow]:
     """Return the rows of averages, of which those that don't follow may average something else than the rows.
 
     Papers seldom print of which structures a case has none. Where some do lack one, the mean of each case's average is
     neither that of the rows nor weighted by their cases. A paper averages in one way throughout: where two or more
     other averages of a metric on a test set all follow, one that doesn't is wrong.
+
+    Args:
+        values, found: the averages, and their rows. possible: of `_of_cases`.
     """
     out = []
-    for value, row in found:
-        alike = [r for v, r in found if v is not value and (v.test_set, v.metric) == (value.test_set, value.metric)]
+    for value, row, of_cases in zip(values, found, possible):
+        alike = [
+            r
+            for v, r in zip(values, found)
+            if v is not value and (v.test_set, v.metric) == (value.test_set, value.metric)
+        ]
         others = [r.verdict for r in alike]
         sure = len(others) >= OTHERS and NOT not in others and OF_CASES not in {r.reading for r in alike}
-        if row.verdict == NOT and not sure:
+        if row.verdict == NOT and of_cases and not sure:
             row = replace(row, verdict=READING, reading=OF_CASES, off_by=math.nan)
         out.append(row)
     return out
+
+
+def _of_cases(value: Value, rows: list[Value], published: Published) -> bool:
+    """Return whether an average may be the mean of each case's average over the structures that the case has.
+
+    Such an average is that over all cases and structures if each missing score is the average of the case's others. So
+    it lies between those with each missing score the lowest or the highest possible one. Of rows that don't say their
+    cases, all but a few may be missing, but each case has a structure.
+    """
+    low, high = scale_of(value.metric, published)
+    if math.isinf(low):
+        return True
+    n = cases_of(value, published)
+    shares = [min(1.0, row.cases / n) if row.cases and n else None for row in rows]
+    means = [unrounded(row.mean).clipped(low, high) for row in rows]
+    above = _least_sum([m.low - low for m in means], shares) / len(rows)
+    below = _least_sum([high - m.high for m in means], shares) / len(rows)
+    most = math.fsum(m.high for m in means) if math.isinf(high) else high - below
+    return gap(unrounded(value.mean), "equals", Interval(low + above, most)) == 0
+
+
+def _least_sum(distances: list[float], shares: list[float | None]) -> float:
+    """Return the least sum of the rows' distances from an end of the scale, each times its share of all cases.
+
+    Unknown shares are as small as they may be: all shares together are one or more.
+    """
+    told = math.fsum(d * share for d, share in zip(distances, shares) if share is not None)
+    missing = max(0.0, 1 - math.fsum(share for share in shares if share is not None))
+    return told + missing * min((d for d, share in zip(distances, shares) if share is None), default=0.0)
 
 
 def rows_of(value: Value, published: Published) -> list[Value]:
@@ -82,7 +120,7 @@ def rows_of(value: Value, published: Published) -> list[Value]:
     ]
 
 
-def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
+def _mean(value: Value, rows: list[Value], published: Published, of_cases: bool) -> AuditRow:
     terms = [unrounded(row.mean) for row in rows]
     readings = [
         Interpretation("the rows rounded in either direction", likely_average(terms)),
@@ -93,7 +131,7 @@ def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
     if len(cases) == len(rows) and apart:
         readings.append(Interpretation("the rows weighted by their numbers of cases", average(terms, cases)))
     about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
-    if apart and value.sd_of == "averages":
+    if apart and of_cases and value.sd_of == "averages":
         why = "it is the mean of each case's average over the rows that the case has, which the printed rows don't tell"
         return unchecked(CHECK, about, where, value.mean.text, why)
     return judged(
@@ -101,7 +139,7 @@ def _mean(value: Value, rows: list[Value], published: Published) -> AuditRow:
         unrounded(value.mean), readings,
         note="If the rows' rounding errors are independent, their mean is within "
         f"{short_range(likely_average(terms))} with a probability of 99.9%",
-        otherwise=OF_CASES if apart else "",
+        otherwise=OF_CASES if apart and of_cases else "",
         rests_on=numbers_of(value, *rows),
     )  # fmt: skip
 
@@ -134,7 +172,7 @@ def _sd(value: Value, rows: list[Value], cases: list[int], same_cases: bool) -> 
         CHECK, about, where, value.sd.text, "the SDs and means of the rows", printed, readings,
         note=f"The SD over the rows' means is {over_rows.sd:.3f}, that over all rows and cases {over_all.sd:.3f}, and "
         f"the mean of the rows' SDs {mean_sd.middle:.3f}; the average of each case over the rows isn't printed",
-        rests_on=numbers_of(value, *rows, spreads=True),
+        rests_on=(*numbers_of(value, means=False, spreads=True), *numbers_of(*rows, spreads=True)),
     )  # fmt: skip
     if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
         possible = Interval(_least_of_averages(rows), mean_sd.high)

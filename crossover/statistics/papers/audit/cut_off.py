@@ -33,11 +33,11 @@ def under(rounded: list[AuditRow], cut: list[AuditRow]) -> list[AuditRow]:
     What follows as rounded in either way stands as it does there, and so does what follows in none; what follows in
     one of them only says in which.
     """
-    there = _numbered(cut)
-    return [_either(row, there.get(key)) for key, row in _numbered(rounded).items()]
+    there = numbered(cut)
+    return [_either(row, there.get(key)) for key, row in numbered(rounded).items()]
 
 
-def _numbered(rows: list[AuditRow]) -> dict[tuple, AuditRow]:
+def numbered(rows: list[AuditRow]) -> dict[tuple, AuditRow]:
     """Return the rows by their check, subject and place, those alike in all of these counted: one check in two ways."""
     seen: Counter[tuple] = Counter()
     found = {}
@@ -57,9 +57,7 @@ def _either(rounded: AuditRow, cut: AuditRow | None) -> AuditRow:
 
 def _moved(part: Any) -> Any:
     if isinstance(part, Printed):
-        moved = float.__new__(Printed, part + math.copysign(part.half_unit, part))
-        moved.text = part.text
-        return moved
+        return part.at(part + math.copysign(part.half_unit, part))
     if isinstance(part, list | tuple):
         return type(part)(_moved(one) for one in part)
     if isinstance(part, dict):

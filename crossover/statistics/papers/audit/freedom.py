@@ -3,7 +3,8 @@
 Those of one factor on different cases, or of factors on the same cases, follow. Of others the cases don't tell whether
 they are right: mixed analyses, covariates, several measurements of a case, one error for all cells, mixed models and
 Welch's test, whose fractions journals round, all have their own, and papers seldom tell the design. So nearly all
-degrees of freedom are those of some design, and none but a correlation's, which are at most n - 2, are called wrong.
+degrees of freedom are those of some design, and only a correlation's, which are at most n - 2, and those of a named
+paired t test, which are n - 1, are called wrong.
 """
 
 from crossover.core.wording import counted

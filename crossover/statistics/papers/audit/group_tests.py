@@ -45,10 +45,20 @@ def group_tests(published: Published) -> list[AuditRow]:
             source = f"the means and SDs of {sizes[0]} and {sizes[1]} patients"
             rows += _of_row(row, of_means(row, sizes), of_means(row, sizes, over_n=True), table, source)
         else:
-            counts = counts_of(row)
-            usual = [*of_counts(counts), *of_two_groups(counts, list(row.categories))]
-            rows += _of_row(row, usual, of_order(counts), table, _counts_text(counts))
+            rows += _of_counts(row, table)
     return rows
+
+
+def _of_counts(row: CategoricalRow, table: TableOne) -> list[AuditRow]:
+    """Return the rows of a p by its counts; a category without patients takes no part in any test."""
+    counts = counts_of(row)
+    there = counts.sum(axis=1) > 0
+    counts, names = counts[there], [name for name, own in zip(row.categories, there) if own]
+    if len(counts) < 2 or not counts.sum(axis=0).all():
+        why = "no test compares counts that are all of one category, or of one part"
+        return [unchecked(CHECK, f"p of {row.variable}", table.where, p_text(row.p, row.p_below), why)]
+    usual = [*of_counts(counts), *of_two_groups(counts, names)]
+    return _of_row(row, usual, of_order(counts), table, _counts_text(counts))
 
 
 def _of_row(

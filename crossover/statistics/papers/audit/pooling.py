@@ -140,8 +140,13 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
         "the SDs behind the parts' intervals and the distance of their means", half, readings,
         note="The numbers compared are half the width of the interval, for independent cases",
-        rests_on=numbers_of(whole, *parts, spreads=True),
+        rests_on=_spreads(whole, parts),
     )  # fmt: skip
+
+
+def _spreads(whole: Value, parts: list[Value]) -> tuple[str, ...]:
+    """Return the numbers that a pooled spread is checked by: the mean of the whole is none of them."""
+    return *numbers_of(whole, means=False, spreads=True), *numbers_of(*parts, spreads=True)
 
 
 def _pooled_half_width(
@@ -169,7 +174,7 @@ def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Audi
     found = judged(
         CHECK, f"{name} of {key_text(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
         printed.text, "the parts' spread and the distance of their means", value,
-        usual_first(value, usual, [over_n]), rests_on=numbers_of(whole, *parts, spreads=True),
+        usual_first(value, usual, [over_n]), rests_on=_spreads(whole, parts),
     )  # fmt: skip
     yield replace(found, assumes=sd_assumed(whole, *parts))
 

@@ -106,7 +106,7 @@ def symmetric(about: str, printed: Value | PrintedDifference, mean: Printed, ci:
             Interpretation("a symmetric interval (t, normal)", middle),
             Interpretation("an asymmetric interval (bootstrap, transformed)", ends),
         ],
-        rests_on=_numbers(about, printed, "mean", "interval"),
+        rests_on=_numbers(about, printed, printed.statistic if isinstance(printed, Value) else "mean", "interval"),
     )  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def _numbers(about: str, printed: Value | PrintedDifference, *names: str) -> tup
     """Return numbers that stand beside each other in words, as `numbers_of` does those of a value."""
     if isinstance(printed, Value):
         own = numbers_of(printed, spreads=True)
-        return tuple(text for text in own if text.startswith((*names, printed.statistic)))
+        return tuple(text for text in own if text.startswith(names))
     return tuple(f"{name} of {about}" for name in names)
 
 

@@ -53,6 +53,7 @@ def stated_differences(published: Published) -> list[AuditRow]:
     rows = []
     for said in published.differences:
         a, b = (values.get(key_in(said, model)) for model in (said.a, said.b))
+        said = _with_cases(said, a, b, published)
         n, told = cases_of(said, published), printed_cases(said, published)
         rows.append(_of_means(said, a, b, published))
         if said.ci:
@@ -70,15 +71,21 @@ def stated_differences(published: Published) -> list[AuditRow]:
     return rows
 
 
+def _with_cases(said: PrintedDifference, a: Value | None, b: Value | None, published: Published) -> PrintedDifference:
+    """Return the difference with the number of cases of its two means, if these have one and it names none."""
+    known = {printed_cases(v, published) if v else None for v in (a, b)}
+    return said if said.cases or len(known) > 1 else said.model_copy(update={"cases": known.pop()})
+
+
 def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, published: Published) -> AuditRow:
     """Return the row of the difference by the printed means; the other way round is a reading where it fails."""
     about = f"Difference, {pair_text(said)}"
     if a is None or b is None:
         missing = key_text(key_in(said, said.a if a is None else said.b))
         return unchecked(CHECK, about, said.where, said.difference.text, f"no mean of {missing} is printed")
-    counts = [printed_cases(v, published) for v in (a, b, said)]
-    if len(set(counts)) > 1:
-        of = f"the models' means are of {counts[0]} and {counts[1]} cases, and the difference of {counts[2]}"
+    counts = {n for n in (printed_cases(a, published), printed_cases(b, published), said.cases) if n}
+    if len(counts) > 1:
+        of = f"the models' means and the difference are of {' and '.join(map(str, sorted(counts)))} cases"
         return unchecked(CHECK, about, said.where, said.difference.text, of)
     points = exactly(_points(said, published))
     value, found = unrounded(said.difference), (unrounded(a.mean) - unrounded(b.mean)) * points
@@ -97,7 +104,7 @@ def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
         return
     found = error_of(said, n)
     assert found, "an SD or a standard error is printed"
-    error, of, _ = found
+    error, of, names = found
     if error.low <= 0:
         return
     value, size = abs(unrounded(said.t)), abs(unrounded(said.difference))
@@ -106,7 +113,8 @@ def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
         readings.append(Interpretation("an SD over n", size / error * exactly(math.sqrt((n - 1) / n))))
     yield judged(
         CHECK, f"t of the difference, {pair_text(said)}", said.where, said.t.text,
-        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings, rests_on=_numbers(said),
+        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings,
+        rests_on=_numbers(said, "mean", "t", *names),
     )  # fmt: skip
 
 
@@ -115,10 +123,16 @@ def _name(name: str, said: PrintedDifference) -> str:
     return f"{name} of the difference, {pair_text(said)}"
 
 
-def _numbers(said: PrintedDifference) -> tuple[str, ...]:
-    """Return the difference and what is printed of its spread."""
-    printed = {"mean": said.difference, "SD": said.sd, "standard error": said.se, "t": said.t, "interval": said.ci}
-    return tuple(_name(name, said) for name, one in printed.items() if one is not None)
+def _numbers(said: PrintedDifference, *names: str) -> tuple[str, ...]:
+    """Return numbers that stand beside a difference in words, each once."""
+    return tuple(dict.fromkeys(_name(name, said) for name in names))
+
+
+def _behind_sd(said: PrintedDifference) -> tuple[str, ...]:
+    """Return the names of the numbers that tell the SD of the differences (`sd_behind`)."""
+    if said.sd is not None or said.se is not None:
+        return ("SD",) if said.sd is not None else ("standard error",)
+    return ("mean", "t") if said.t is not None and error_behind_t(said) else ("interval",)
 
 
 def _points(said: PrintedDifference, published: Published) -> float:
@@ -152,7 +166,8 @@ def _of_spreads(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
         f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
         note="" if said.sd is not None else f"The SD that belongs to it is {own.low:.3g} to {own.high:.3g}",
-        rests_on=(*_numbers(said), *numbers_of(a, b, spreads=True)), otherwise=sd_assumed(a, b),
+        rests_on=(*_numbers(said, *_behind_sd(said)), *numbers_of(a, b, means=False, spreads=True)),
+        otherwise=sd_assumed(a, b),
     )  # fmt: skip
 
 
@@ -177,7 +192,7 @@ def _of_p(said: PrintedDifference, n: int | None, published: Published) -> Itera
                 readings.append(Interpretation("another test than the paired t test", Interval(0.0, 1.0)))
         yield judged(
             CHECK, about, said.where, printed, told[1], value, readings, relation,
-            rests_on=(_name("p", said), *_numbers(said)),
+            rests_on=_numbers(said, "p", *(("t",) if by_t else ("mean", *_behind_sd(said)))),
         )  # fmt: skip
     elif not _in_paired(said, published):
         yield p_of_any_correlation(said, published)

@@ -126,11 +126,11 @@ def _of_sphericity(test: StatedTest) -> list[Interpretation]:
 def _other_degrees(test: StatedTest, cases: list[int]) -> list[tuple[str, list[Interval]]]:
     """Return degrees of freedom that a whole number, or the cases of two groups, may stand for.
 
-    Those of Welch's test are from those of the smaller group alone up to those of both.
+    Those of Welch's test are from those of the smaller group alone up to those of both. One number alone may be that of
+    the same cases, and sets no such limit.
     """
-    if test.statistic == "t" and not test.df and sum(cases) > 2:
-        least = min(cases) - 1 if len(cases) > 1 else 1
-        return [("Welch's test", [Interval(least, sum(cases) - 2)])]
+    if test.statistic == "t" and not test.df and len(cases) > 1 and sum(cases) > 2:
+        return [("Welch's test", [Interval(min(cases) - 1, sum(cases) - 2)])]
     if test.statistic in ("t", "F") and test.df and not test.df[-1].decimals:
         whole = [unrounded(d, exact=True) for d in test.df[:-1]]
         return [(ROUNDED, [*whole, Interval(test.df[-1] - 0.5, test.df[-1] + 1)])]  # rounded, or cut off
@@ -264,7 +264,13 @@ def _p_interval(test: StatedTest, df: list[Interval]) -> Interval:
         p_of(test.statistic, v, ends) for v in values for ends in product(*((max(d.low, 1e-3), d.high) for d in df))
     ]
     if test.statistic == "rho":  # programs take Student's t, the normal distribution, or a series between these
-        found += [p_of("z", v * math.sqrt(end + 1), ()) for v in values for end in (df[0].low, df[0].high)]
+        n = df[0].low + 2
+        step = 12 / (n**3 - n)  # of rho, by which R's series is corrected for continuity
+        found += [
+            p_of("z", v * math.sqrt(end + 1), ())
+            for v in (*values, max(0.0, value.low - step))
+            for end in (df[0].low, df[0].high)
+        ]
     return Interval(min(found), max(found))
 
 

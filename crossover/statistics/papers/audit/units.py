@@ -4,15 +4,19 @@ A table prints 84.4 and the abstract 0.84, or the other way round. All checks co
 are converted before any check, where they are surely in another one; each has a row that says so.
 """
 
+from dataclasses import replace
+
+from crossover.statistics.papers.audit.cut_off import numbered
 from crossover.statistics.papers.audit.interval import gap, unrounded
 from crossover.statistics.papers.audit.lookup import Key, key_of, key_text
-from crossover.statistics.papers.audit.verdicts import READING, AuditRow
+from crossover.statistics.papers.audit.verdicts import NOT, READING, AuditRow
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.scales import SHARE, scale
 
 CHECK = "interval and spread"
+OTHER_UNIT = "the unit in which the paper prints these scores elsewhere (per cent, or fractions)"
 LEAST_PER_CENT = 10.0
 """The smallest mean of a metric of fractions that is taken for one in per cent where nothing else tells."""
 
@@ -32,6 +36,31 @@ def in_one_unit(published: Published) -> tuple[Published, list[AuditRow]]:
             rows.append(row)
         values.append(_times(value, power) if power else value)
     return (published.model_copy(update={"values": values}) if rows else published), rows
+
+
+def in_other_unit(published: Published) -> Published | None:
+    """Return the paper with the scores of the metrics that it prints in both units in the other one; None without any.
+
+    Which of the two a difference, a gain or a sentence about scores is printed in, nothing tells but the scores.
+    """
+    both = {v.metric: published.in_per_cent(v.metric) for v in published.values if v.mean.power}
+    if not both:
+        return None
+    values = [_times(v, -2 if both[v.metric] else 2) if v.metric in both else v for v in published.values]
+    per_cent = [*(m for m in published.per_cent if m not in both), *(m for m, now in both.items() if not now)]
+    return published.model_copy(update={"values": values, "per_cent": per_cent})
+
+
+def in_either_unit(rows: list[AuditRow], other: list[AuditRow]) -> list[AuditRow]:
+    """Return the rows, those that don't follow from scores in one unit as what they are by those in the other."""
+    there = numbered(other)
+    return [_by_other(row, there.get(key)) for key, row in numbered(rows).items()]
+
+
+def _by_other(row: AuditRow, other: AuditRow | None) -> AuditRow:
+    if row.verdict != NOT or other is None or other.verdict == NOT:
+        return row
+    return replace(other, verdict=READING, reading=f"{OTHER_UNIT}; {other.reading}" if other.reading else OTHER_UNIT)
 
 
 def _power(value: Value, others: list[Value], published: Published) -> int:

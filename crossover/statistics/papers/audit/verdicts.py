@@ -59,12 +59,13 @@ class AuditRow:
     """The numbers that this finding shares with others that do not follow either; "" of a single one."""
 
 
-def numbers_of(*values: Value, spreads: bool = False) -> tuple[str, ...]:
-    """Return the printed means in words, and what is printed of their spreads where a check uses these, too."""
+def numbers_of(*values: Value, means: bool = True, spreads: bool = False) -> tuple[str, ...]:
+    """Return the printed means, and what is printed of their spreads, in words: those that a check uses."""
     found = []
     for value in values:
         key = key_text(key_of(value))
-        found.append(f"{value.statistic} {value.mean.text} of {key}")
+        if means:
+            found.append(f"{value.statistic} {value.mean.text} of {key}")
         for name in ("sd", "se", "ci") if spreads else ():
             if (printed := getattr(value, name)) is not None:
                 ends = printed if isinstance(printed, tuple) else (printed,)
