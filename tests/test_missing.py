@@ -24,6 +24,7 @@ from crossover.statistics.scores.missing import (
     missing_predictions,
     notes,
     read_completed,
+    without_endless,
 )
 from crossover.statistics.study_planning.plans import Question, design
 from crossover.study.config import load_study
@@ -341,3 +342,9 @@ def test_a_table_that_is_refused_is_named_once(tmp_path):
     with pytest.raises(TableError) as refused:
         read_completed(path, "worst")
     assert all(line.count(str(path)) == 1 for line in str(refused.value).splitlines())
+
+
+def test_a_table_without_rows_has_no_infinite_distance():
+    """As metrics.csv has none where all trainings failed, whose empty columns are of no number."""
+    empty = pd.DataFrame({"dsc": pd.Series([], dtype=object), "hd95_mm": pd.Series([], dtype=object)})
+    assert without_endless(empty) is empty

@@ -63,7 +63,7 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
 
 def without_endless(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table in which infinite distances are missing, as statistics take them; itself where there are none."""
-    endless = {m: np.inf for m in KNOWN if m in table and np.isinf(table[m]).any()}
+    endless = {m: np.inf for m in KNOWN if m in table and table[m].eq(np.inf).any()}  # no numbers where it has no rows
     return table.replace(endless, np.nan) if endless else table
 
 
