@@ -9,6 +9,7 @@ from rich.text import Text
 
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import Table
+from crossover.core.wording import p_text
 from crossover.statistics.papers.claims.check import check_claims
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, OPEN, VERDICTS, effect_text
 from crossover.statistics.papers.claims.verdict_files import TABLES, judge_claims
@@ -62,7 +63,7 @@ def show(table: pd.DataFrame, study: str, console: Console) -> None:
         words = [f"“{row['words']}” ({row['where']})", row["because"]] if wide else []
         found = Text(row["verdict"], COLOURS.get(row["verdict"], "dim"))
         p = row["p"]
-        chance = "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+        chance = "" if math.isnan(p) else p_text(p)
         numbers = [effect_text(row), chance, row["published"]]
         out.add_row(Text(row["id"], "bold"), *words[:1], found, *numbers, *words[1:])
     console.print(out)
