@@ -6,7 +6,7 @@ Made papers (`benchmarks.made_papers`): scores of three models are drawn, and al
 them and rounded: tables, averages, pooled test sets, p values, gains, a table of patients. Smaller ones
 (`benchmarks.made_kinds`) leave open what papers usually do. An alarm is a paper with a finding that does not follow.
 Then one number of each paper is altered, and it is found where the audit has more findings that do not follow than
-before; "told" counts papers in which it has only more that follow under a reading or can't be checked.
+before; "told" counts papers in which it has only more that follow under an interpretation or can't be checked.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import pandas as pd
 from benchmarks.made_kinds import kinds
 from benchmarks.made_papers import Maker, Parts, Rng, Style, styles
 from crossover.statistics.papers.audit import audit
-from crossover.statistics.papers.audit.verdicts import NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.verdicts import DEPENDS, NOT, UNCHECKED
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
 
-OPEN = (READING, UNCHECKED)
+OPEN = (DEPENDS, UNCHECKED)
 Plant = Callable[[Parts, Rng], None]
 
 

@@ -55,8 +55,8 @@ the types that check it. Write numbers with the digits that the paper prints: 0.
 COMMANDS = """# Commands
 
 Every command of `crossover`, as `crossover COMMAND --help` shows it. In a clone the program is
-`.venv/bin/crossover`. The exit status is 0 if all went well, 1 if the command reports a finding or a failure,
-and 2 if the call or the configuration is wrong.
+`.venv/bin/crossover`. The exit status is 0 if all went well and 2 if the call or the configuration is wrong; what 1
+means stands with each command that has it.
 """
 
 

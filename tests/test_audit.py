@@ -29,7 +29,7 @@ from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.scores import sd_of, sd_of_interval, t_quantile
 from crossover.statistics.papers.audit.spread import largest_sd, spread
 from crossover.statistics.papers.audit.statements import statements
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, Interpretation, judged
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED, Interpretation, judged
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
@@ -93,10 +93,10 @@ def test_how_far_a_relation_is_from_being_possible(relation, expected):
 def test_verdicts_come_from_how_many_readings_hold():
     near, far = Interpretation("near", Interval(0.9, 1.1)), Interpretation("far", Interval(3, 4))
     verdicts = [judged("c", "a", "w", "p", "f", exactly(1), r).verdict for r in ([near], [near, far], [far])]
-    assert verdicts == [FOLLOWS, READING, NOT]
-    assert judged("c", "a", "w", "p", "f", exactly(1), [far, near]).reading == "near"
+    assert verdicts == [FOLLOWS, DEPENDS, NOT]
+    assert judged("c", "a", "w", "p", "f", exactly(1), [far, near]).interpretation == "near"
     assert judged("c", "a", "w", "p", "f", exactly(1), [far]).off_by == 2
-    with pytest.raises(ValueError, match="reading"):
+    with pytest.raises(ValueError, match="interpretation"):
         judged("c", "a", "w", "p", "f", exactly(1), [])
 
 
@@ -121,7 +121,7 @@ def pooled_paper(parts: list[np.ndarray], shift: float = 0.0, widen: float = 0.0
 @given(scores, scores)
 def test_a_pooled_mean_and_interval_that_follow_are_accepted(a, b):
     findings = pooled(pooled_paper([np.array(a), np.array(b)]))
-    assert len(findings) == 3 and {f.verdict for f in findings} <= {FOLLOWS, READING}
+    assert len(findings) == 3 and {f.verdict for f in findings} <= {FOLLOWS, DEPENDS}
     assert findings[0].verdict == FOLLOWS
 
 
@@ -167,20 +167,20 @@ def rows_paper(rows: np.ndarray, shift: float = 0.0, sd: float | None = None):
 @given(st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=2, max_size=8))
 def test_an_average_and_its_sd_that_follow_are_accepted(rows):
     findings = averages(rows_paper(np.array(rows)))
-    assert len(findings) == 2 and {f.verdict for f in findings} <= {FOLLOWS, READING}
+    assert len(findings) == 2 and {f.verdict for f in findings} <= {FOLLOWS, DEPENDS}
 
 
 def test_an_average_beyond_rounding_is_found():
     rows = np.linspace(0.5, 0.9, 12)[:, None] + np.linspace(-0.05, 0.05, 5)
     assert averages(rows_paper(rows))[0].verdict == FOLLOWS
     alone = averages(rows_paper(rows, shift=0.02))[0]
-    assert alone.verdict == READING and "some cases lack some" in alone.reading
+    assert alone.verdict == DEPENDS and "some cases lack some" in alone.interpretation
     parts = [rows_paper(rows, shift=shift).values for shift in (0.0, 0.02, 0.0)]
     values = [v.model_dump() | {"model": {"family": f"m{k}", "n_train": 0}} for k, own in enumerate(parts) for v in own]
     three = averages(paper(values=values, test_sets={"t": {"cases": 5, "where": "T"}}))
     assert [row.verdict for row in three if row.about.startswith("Mean")] == [FOLLOWS, NOT, FOLLOWS]
     one_sided = averages(rows_paper(rows, shift=0.008))[0]
-    assert one_sided.verdict == READING and "same direction" in one_sided.reading
+    assert one_sided.verdict == DEPENDS and "same direction" in one_sided.interpretation
     assert averages(rows_paper(rows, sd=0.2))[1].verdict == NOT
 
 
@@ -198,9 +198,9 @@ def average_of_cases(mean: Printed, rows: list[Printed], cases: list[int | None]
     [
         ("0.20", [20, 20], NOT),  # none is missing
         ("0.75", [20, 20], NOT),
-        ("0.75", [20, 12], READING),
+        ("0.75", [20, 12], DEPENDS),
         ("0.45", [20, 12], NOT),
-        ("0.75", [None, None], READING),
+        ("0.75", [None, None], DEPENDS),
         ("0.20", [None, None], NOT),
         ("0.95", [None, None], NOT),
     ],
@@ -232,7 +232,7 @@ def test_an_average_of_each_cases_own_structures_is_always_possible(metric, told
 def test_an_sd_over_the_rows_may_be_over_n():
     rows = np.linspace(0.2, 0.8, 4)[:, None] + np.linspace(-0.2, 0.2, 5)
     means = averages(rows_paper(rows, sd=rows.mean(axis=1).std(ddof=0)))[1]  # as numpy's
-    assert means.verdict == READING and means.reading == "the SD over the rows' means, over n"
+    assert means.verdict == DEPENDS and means.interpretation == "the SD over the rows' means, over n"
 
 
 # ---- gains
@@ -254,17 +254,17 @@ def gains_paper(low: float, high: list[float], gain: Printed, **more):
 
 
 @given(unit, st.lists(unit, min_size=1, max_size=3))
-def test_gains_that_follow_are_accepted_under_their_reading(low, high):
+def test_gains_that_follow_are_accepted_under_their_interpretation(low, high):
     difference = math.fsum(high) / len(high) - low
-    assert "difference" in (f := gains_paper(low, high, printed(difference, 3))).reading or f.verdict == FOLLOWS
+    assert "difference" in (f := gains_paper(low, high, printed(difference, 3))).interpretation or f.verdict == FOLLOWS
     if low > 0.01:
         relative = printed(difference / low, 3)
-        assert gains_paper(low, high, relative).verdict in (FOLLOWS, READING)
+        assert gains_paper(low, high, relative).verdict in (FOLLOWS, DEPENDS)
 
 
 def test_a_gain_tells_points_from_per_cent():
-    assert gains_paper(0.5, [0.55], Printed("0.050")).reading.startswith("the difference of the scores")
-    assert gains_paper(0.5, [0.55], Printed("0.100")).reading.startswith("the difference relative")
+    assert gains_paper(0.5, [0.55], Printed("0.050")).interpretation.startswith("the difference of the scores")
+    assert gains_paper(0.5, [0.55], Printed("0.100")).interpretation.startswith("the difference relative")
     assert gains_paper(0.5, [0.55], Printed("0.070")).verdict == NOT
 
 
@@ -299,7 +299,7 @@ def test_means_of_dice_and_iou_of_the_same_cases_go_together(dice):
 
 @pytest.mark.parametrize(
     ("dice", "iou", "verdict"),
-    [("0.8000", "0.6667", FOLLOWS), ("0.8000", "0.6600", READING), ("0.8000", "0.8100", READING)],
+    [("0.8000", "0.6667", FOLLOWS), ("0.8000", "0.6600", DEPENDS), ("0.8000", "0.8100", DEPENDS)],
 )
 def test_an_iou_outside_jensens_range_is_averaged_in_another_way(dice, iou, verdict):
     rows = [value("m", Printed(dice)), value("m", Printed(iou)) | {"metric": "iou"}]
@@ -308,7 +308,7 @@ def test_an_iou_outside_jensens_range_is_averaged_in_another_way(dice, iou, verd
     assert (ends.low, ends.high) == (pytest.approx(2 / 3), 0.8)
 
 
-@pytest.mark.parametrize(("iou", "verdict"), [("0.6400", READING), ("0.8500", NOT)])
+@pytest.mark.parametrize(("iou", "verdict"), [("0.6400", DEPENDS), ("0.8500", NOT)])
 def test_an_iou_is_averaged_as_the_others_of_its_test_set(iou, verdict):
     """Averaged with the background, that of the lower Dice would be above it, too."""
     rows = [
@@ -348,7 +348,7 @@ def test_an_sd_comes_back_from_its_interval():
 
 @pytest.mark.parametrize(
     ("mean", "verdict"),
-    [("0.60", FOLLOWS), ("0.61", FOLLOWS), ("0.62", READING), ("0.60000", FOLLOWS)],
+    [("0.60", FOLLOWS), ("0.61", FOLLOWS), ("0.62", DEPENDS), ("0.60000", FOLLOWS)],
 )
 def test_an_interval_that_is_not_about_its_mean_is_asymmetric(mean, verdict):
     row = value("m", Printed(mean), ci=(Printed("0.53"), Printed("0.67")))
@@ -366,7 +366,7 @@ def test_percentages_that_are_rounded_are_accepted(of, count, decimals):
     assert counts(paper(percentages=stated))[0].verdict == FOLLOWS
 
 
-@pytest.mark.parametrize(("percent", "verdict"), [("96.6", FOLLOWS), ("96.5", READING), ("96.4", NOT)])
+@pytest.mark.parametrize(("percent", "verdict"), [("96.6", FOLLOWS), ("96.5", DEPENDS), ("96.4", NOT)])
 def test_a_percentage_may_be_cut_off(percent, verdict):
     stated = [{"about": "x", "count": 309, "of": 320, "percent": Printed(percent), "where": "text"}]
     assert counts(paper(percentages=stated))[0].verdict == verdict
@@ -382,7 +382,7 @@ def test_categories_that_do_not_add_up_are_found():
 
     assert {f.verdict for f in counts(table(3))} == {FOLLOWS}
     assert only(counts(table(4)), "Sum: v, training").verdict == NOT
-    assert only(counts(table(2)), "Sum: v, training").reading == "1 without a value"
+    assert only(counts(table(2)), "Sum: v, training").interpretation == "1 without a value"
 
 
 def test_a_percentage_may_be_of_the_patients_with_a_value():
@@ -391,7 +391,7 @@ def test_a_percentage_may_be_of_the_patients_with_a_value():
     table = {"where": "T", "cohort": "c", "patients": {"training": 4, "testing": 4}, "continuous": [],
              "categorical": [{"variable": "v", "p": 0.5, "categories": cells}]}  # fmt: skip
     found = only(counts(paper(table_one=table)), "Percentage: v, a, training")
-    assert (found.verdict, found.reading) == (READING, "of the 3 with a value")
+    assert (found.verdict, found.interpretation) == (DEPENDS, "of the 3 with a value")
 
 
 # ---- orderings and intervals
@@ -444,11 +444,11 @@ def ordering_paper(a: str, b: str, half: float, p_below: float = 0.001, **more):
 def test_a_threshold_goes_with_intervals_or_needs_the_same_cases():
     assert [f.verdict for f in ordering_paper("0.90", "0.60", 0.04)] == [FOLLOWS, FOLLOWS]
     order, p = ordering_paper("0.70", "0.66", 0.04)
-    assert (order.verdict, p.verdict) == (FOLLOWS, READING) and "correlation of the scores" in p.reading
-    assert [f.verdict for f in ordering_paper("0.60", "0.70", 0.04)] == [NOT, READING]
+    assert (order.verdict, p.verdict) == (FOLLOWS, DEPENDS) and "correlation of the scores" in p.interpretation
+    assert [f.verdict for f in ordering_paper("0.60", "0.70", 0.04)] == [NOT, DEPENDS]
     assert [f.verdict for f in ordering_paper("0.60", "0.70", 0.04, test="t")] == [NOT, NOT]
     unnamed = ordering_paper("0.70", "0.69", 0.2)[1]
-    assert unnamed.verdict == READING
+    assert unnamed.verdict == DEPENDS
     assert ordering_paper("0.70", "0.70", 0.04)[0].verdict == FOLLOWS  # rounding can't tell
 
 
@@ -457,7 +457,7 @@ def test_scores_that_are_not_printed_cannot_be_checked():
     assert found.verdict == UNCHECKED and "c above b" in found.note
 
 
-def test_without_a_test_set_each_is_a_reading():
+def test_without_a_test_set_each_is_an_interpretation():
     rows = [
         value(f, Printed(m), s)
         for f, s, m in (("a", "t", "0.9"), ("b", "t", "0.6"), ("a", "u", "0.5"), ("b", "u", "0.7"))
@@ -472,7 +472,7 @@ def test_without_a_test_set_each_is_a_reading():
     }
     sets = {s: {"cases": 9, "where": "T"} for s in "tu"}
     (found,) = orderings(paper(values=rows, orderings=[said], test_sets=sets))
-    assert (found.verdict, found.reading) == (READING, "on t")
+    assert (found.verdict, found.interpretation) == (DEPENDS, "on t")
 
 
 # ---- several places
@@ -486,14 +486,14 @@ def test_a_number_that_stands_again_must_be_the_same():
 
     assert of("0.70").verdict == FOLLOWS and of("0.7").verdict == FOLLOWS
     assert of("0.72").verdict == NOT and of("0.72").off_by == pytest.approx(0.01)
-    assert of("0.60", or_of=[{"family": "b"}]).verdict == READING
+    assert of("0.60", or_of=[{"family": "b"}]).verdict == DEPENDS
     assert of("0.60").verdict == NOT
 
 
 def test_what_may_be_of_a_model_that_is_printed_nowhere_else_follows_only_as_that():
     rows = [value("b", Printed("0.60")), value("a", Printed("0.64"), or_of=[{"family": "b"}])]
     (found,) = same_numbers(paper(values=rows))
-    assert (found.verdict, found.reading) == (READING, "a, t, dsc")
+    assert (found.verdict, found.interpretation) == (DEPENDS, "a, t, dsc")
 
 
 def test_facts_and_bounds_at_several_places():
@@ -501,7 +501,7 @@ def test_facts_and_bounds_at_several_places():
         rows = [{"about": "x", "key": "x", "value": v, "where": w} for v, w in ((33, "A"), (again, "B"))]
         return same_numbers(paper(facts=[rows[0], rows[1] | more]))[0].verdict
 
-    assert (of(33), of(34), of(33, bound="at_most")) == (FOLLOWS, NOT, READING)
+    assert (of(33), of(34), of(33, bound="at_most")) == (FOLLOWS, NOT, DEPENDS)
 
 
 # ---- statements
@@ -520,7 +520,7 @@ def statement_paper(left: str, relation: str, right: dict, **more):
     [
         ("a", "equals", {"r": "b + 18"}, FOLLOWS),
         ("a", "equals", {"r": "b + 17"}, NOT),
-        ("a", "equals", {"r": "b + 17", "s": "2.5 * b"}, READING),
+        ("a", "equals", {"r": "b + 17", "s": "2.5 * b"}, DEPENDS),
         ("a", "at_most", {"r": "b"}, NOT),
         ("a", "at_least", {"r": "max(b, 2 * b)"}, FOLLOWS),
         ("c * a", "equals", {"r": "15.15"}, FOLLOWS),  # 0.495 to 0.505 times 30
@@ -534,7 +534,7 @@ def test_statements(left, relation, right, verdict):
 
 
 def test_a_share_of_patients_may_be_rounded():
-    assert statement_paper("a / b", "whole", {}, or_rounded=True) == READING
+    assert statement_paper("a / b", "whole", {}, or_rounded=True) == DEPENDS
     assert [whole_number(Interval(*ends)) for ends in ((2, 2), (2.9, 3.1))] == [0, 0]
     assert whole_number(exactly(3.8)) == pytest.approx(0.2)
 
@@ -578,7 +578,7 @@ def grid(means: list[float], sd: float, selected: int = 0):
 
 def test_a_selected_network_is_the_highest_and_may_be_apart():
     assert [f.verdict for f in design(grid([0.9, 0.8, 0.7], 0.01))] == [FOLLOWS, FOLLOWS]
-    assert [f.verdict for f in design(grid([0.9, 0.89, 0.7], 0.05))] == [FOLLOWS, READING]
+    assert [f.verdict for f in design(grid([0.9, 0.89, 0.7], 0.05))] == [FOLLOWS, DEPENDS]
     assert design(grid([0.9, 0.8, 0.7], 0.01, selected=1))[0].verdict == NOT
 
 

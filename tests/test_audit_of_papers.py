@@ -11,7 +11,7 @@ from crossover.cli.app import app
 from crossover.core.paths import ROOT
 from crossover.statistics.papers.audit import COLUMNS, audit_table
 from crossover.statistics.papers.audit.expressions import named
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED
 from crossover.statistics.papers.printed_number import Printed, read_printed
 from crossover.statistics.papers.published import Published, load_published
 
@@ -22,38 +22,38 @@ FOUND = [
     ("uterus", "Upper end of the interval of pretrained, all", NOT),
     ("uterus", "Mean of transfer-L1 at n = 13, cervix", NOT),
     ("uterus", "Mean of scratch at n = 51, all, dsc", NOT),  # 0.62 where its parts pool to 0.57
-    ("uterus", "Mean of scratch at n = 51, all, dsc", READING),  # 0.64 in the Discussion
-    ("uterus", "Interval of scratch at n = 51, all, dsc about its mean", READING),
-    ("uterus", "Mean of transfer-L1 at n = 128, all", READING),
-    ("uterus", "aggregated above scratch at n = 256", READING),
+    ("uterus", "Mean of scratch at n = 51, all, dsc", DEPENDS),  # 0.64 in the Discussion
+    ("uterus", "Interval of scratch at n = 51, all, dsc about its mean", DEPENDS),
+    ("uterus", "Mean of transfer-L1 at n = 128, all", DEPENDS),
+    ("uterus", "aggregated above scratch at n = 256", DEPENDS),
     # The paper doesn't say how its intervals were made: bootstrap ones may be as wide.
-    ("uterus", "Interval of aggregated at n = 51, all, dsc", READING),
+    ("uterus", "Interval of aggregated at n = 51, all, dsc", DEPENDS),
     # Scores that are correlated by 0.98 would have it, at the ends of what rounding allows.
-    ("uterus", "p of transfer-L1 above aggregated at n = 13, all", READING),
+    ("uterus", "p of transfer-L1 above aggregated at n = 13, all", DEPENDS),
     ("nasopharynx", "p of transfer-conv5 above source", UNCHECKED),  # of a rank test
     ("uterus", "p of Histology", NOT),
-    ("uterus", "No significant difference in Histology", READING),
+    ("uterus", "No significant difference in Histology", DEPENDS),
     ("uterus", "Oldest patient", NOT),
-    ("nasopharynx", "Mean of source, all", READING),
-    ("nasopharynx", '"significant improvement in all 10', READING),
-    ("nasopharynx", "p of target at n = 50 against source, spinal_cord", READING),  # 0.004 needs six ties
-    ("nasopharynx", "One form of the test", READING),
-    ("nasopharynx", "Number of p values", READING),
-    ("nasopharynx", "Layers of the network that are not", READING),
-    ("nasopharynx", "Size after the interpolation", READING),
-    ("nasopharynx", "Crop from the smallest", READING),
-    ("nasopharynx", "Training time saved", READING),
+    ("nasopharynx", "Mean of source, all", DEPENDS),
+    ("nasopharynx", '"significant improvement in all 10', DEPENDS),
+    ("nasopharynx", "p of target at n = 50 against source, spinal_cord", DEPENDS),  # 0.004 needs six ties
+    ("nasopharynx", "One form of the test", DEPENDS),
+    ("nasopharynx", "Number of p values", DEPENDS),
+    ("nasopharynx", "Layers of the network that are not", DEPENDS),
+    ("nasopharynx", "Size after the interpolation", DEPENDS),
+    ("nasopharynx", "Crop from the smallest", DEPENDS),
+    ("nasopharynx", "Training time saved", DEPENDS),
     ("nasopharynx", "Announced: effect of the number of re-trained", UNCHECKED),
     ("prostate", "Gain of b_a and c_a over a, site_a, iou", NOT),
     ("prostate", "Gain of a_c and b_c over c, site_c, dsc", NOT),
     ("prostate", "Sources of the gain over c", NOT),
-    ("prostate", "All data below in-domain fine-tuning, Site A, DSC", READING),
-    ("prostate", "All data below in-domain fine-tuning, Site A, IoU", READING),
-    ("prostate", "All data below in-domain fine-tuning, Site C, IoU", READING),
+    ("prostate", "All data below in-domain fine-tuning, Site A, DSC", DEPENDS),
+    ("prostate", "All data below in-domain fine-tuning, Site A, IoU", DEPENDS),
+    ("prostate", "All data below in-domain fine-tuning, Site C, IoU", DEPENDS),
     ("prostate", "Gains in dsc against chance", UNCHECKED),
-    ("prostate", "The selected network is better", READING),
+    ("prostate", "The selected network is better", DEPENDS),
     ("prostate", '"There seems to be a correlation', UNCHECKED),
-    ("prostate", "Test patients, Site C", READING),
+    ("prostate", "Test patients, Site C", DEPENDS),
     ("prostate", "Datasets of which Fig. 1", NOT),
 ]  # fmt: skip
 # What no check can find stays by hand, with the reason.
@@ -102,9 +102,9 @@ def test_the_table_has_fixed_columns_and_an_offset_only_where_it_does_not_follow
         assert list(table.columns) == COLUMNS
         assert table.loc[table["verdict"] != NOT, "off_by"].isna().all()
         assert (table["off_by"].dropna() > 0).all()
-        assert (table.loc[table["verdict"] == READING, "reading"] != "").all()
+        assert (table.loc[table["verdict"] == DEPENDS, "interpretation"] != "").all()
         assert table["where"].ne("").all() and table["printed"].ne("").all()
-    assert {v for t in tables.values() for v in t["verdict"]} == {FOLLOWS, READING, NOT, UNCHECKED}
+    assert {v for t in tables.values() for v in t["verdict"]} == {FOLLOWS, DEPENDS, NOT, UNCHECKED}
 
 
 def _altered(study: str, path: list, by: float) -> Published:

@@ -21,7 +21,7 @@ from crossover.statistics.papers.audit.paired_t import paired_t
 from crossover.statistics.papers.audit.paired_tests import paired_tests
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import largest_sd, spread
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
 
@@ -103,7 +103,7 @@ def test_gains_in_per_cent_and_of_distances():
         said = {"metric": metric, "test_set": "t", "families": ["b"], "over": "a",
                 "gain": Printed(gain), "where": "text"}  # fmt: skip
         rows = [row("a", low, "0.1", metric), row("b", high, "0.1", metric)]
-        return gains(paper(values=rows, gains=[said | more]))[0].reading
+        return gains(paper(values=rows, gains=[said | more]))[0].interpretation
 
     assert of("0.800", "0.840", "4.0").startswith("the difference of the scores")
     assert of("80.0", "84.0", "5.0").startswith("the difference relative")
@@ -177,7 +177,7 @@ def test_a_rank_tests_p_is_not_recomputed_from_means():
     def of(**more):
         return group_tests(paper(table_one=table | {"continuous": [age | more]}))[0].verdict
 
-    assert (of(test="mann-whitney"), of(test="t"), of()) == (UNCHECKED, NOT, READING)
+    assert (of(test="mann-whitney"), of(test="t"), of()) == (UNCHECKED, NOT, DEPENDS)
     said = {"metric": "dsc", "test_set": "t", "n_train": [0], "higher": ["a"], "lower": ["b"],
             "p_below": Printed("0.001"), "where": "text"}  # fmt: skip
     rows = [row("a", "0.71", "0.05"), row("b", "0.70", "0.20")]
@@ -215,17 +215,17 @@ def test_a_paired_t_test_goes_with_means_and_sds_at_some_correlation():
     independent = 2 * stats.t.sf(0.1 * np.sqrt(10) / np.sqrt(0.02), 9)
     assert 0.05 < independent < 0.06
     verdicts = [paired_t(compared(p, "t"))[0].verdict for p in ("0.020", "0.200", "0.800")]
-    assert verdicts == [FOLLOWS, READING, NOT]
+    assert verdicts == [FOLLOWS, DEPENDS, NOT]
 
 
-@pytest.mark.parametrize(("correlation", "verdict"), [(0.95, READING), (0.5, FOLLOWS)])
+@pytest.mark.parametrize(("correlation", "verdict"), [(0.95, DEPENDS), (0.5, FOLLOWS)])
 def test_a_p_of_a_paired_t_test_tells_the_correlation_that_it_needs(correlation, verdict):
     sd = np.sqrt(2 * 0.1**2 * (1 - correlation))
     p = 2 * stats.t.sf(0.1 * np.sqrt(10) / sd, 9)
     (found,) = paired_t(compared(f"{p:.12f}", "t", "0000"))
     assert found.verdict == verdict
     needed = f"scores of the two models that correlate with {correlation:.2f} or more"
-    assert needed in (found.reading if verdict == READING else found.note)
+    assert needed in (found.interpretation if verdict == DEPENDS else found.note)
 
 
 # ---- numbers that are cut off
@@ -235,11 +235,11 @@ def test_a_paper_that_cuts_numbers_off_is_read_so():
     def of(again: str):
         rows = [value("a", Printed("0.707")), value("a", Printed(again), where="text")]
         (found,) = audit(paper(values=rows))
-        return found.verdict, found.reading
+        return found.verdict, found.interpretation
 
     assert [of(again) for again in ("0.71", "0.70", "0.72")] == [
         (FOLLOWS, ""),
-        (READING, WAY),
+        (DEPENDS, WAY),
         (NOT, ""),
     ]
 

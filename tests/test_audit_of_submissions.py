@@ -25,7 +25,7 @@ from crossover.statistics.papers.audit.places import same_numbers
 from crossover.statistics.papers.audit.pooling import pooled
 from crossover.statistics.papers.audit.spread import spread
 from crossover.statistics.papers.audit.units import in_one_unit
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow, off_text, span
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED, AuditRow, off_text, span
 from crossover.statistics.papers.paper_names import names_in
 from crossover.statistics.papers.printed import Percentage
 from crossover.statistics.papers.printed_number import Printed
@@ -273,7 +273,7 @@ def test_a_gain_is_checked_at_its_size():
     stated = [said | {"n_train": n, "gain": Printed("0.10")} for n in (5, 10, 20)]
     found = gains(paper(values=values, gains=stated, test_sets=SETS, sizes=SIZES))
     assert [(f.about, f.verdict) for f in found] == [
-        ("Gain of tuned over scratch at n = 5, t, dsc", READING),  # as a difference
+        ("Gain of tuned over scratch at n = 5, t, dsc", DEPENDS),  # as a difference
         ("Gain of tuned over scratch at n = 10, t, dsc", NOT),
         ("Gain of tuned over scratch at n = 20, t, dsc", UNCHECKED),
     ]
@@ -300,7 +300,7 @@ def test_a_p_that_cannot_be_checked_says_why(change, why):
 
 
 @pytest.mark.parametrize(
-    ("gain", "more", "reading"),
+    ("gain", "more", "interpretation"),
     [
         ("0.15", {}, "the difference of the scores"),
         ("15.0", {"unit": "%"}, "the difference of the scores"),
@@ -309,7 +309,7 @@ def test_a_p_that_cannot_be_checked_says_why(change, why):
         ("20.0", {"unit": "%"}, None),
     ],
 )
-def test_a_gain_may_be_averaged_over_sizes(gain, more, reading):
+def test_a_gain_may_be_averaged_over_sizes(gain, more, interpretation):
     values = [row(f, m, "0.10", n) for f, n, m in (
         ("tuned", 5, "0.60"), ("scratch", 5, "0.40"), ("tuned", 10, "0.80"), ("scratch", 10, "0.70"),
     )]  # fmt: skip
@@ -327,10 +327,10 @@ def test_a_gain_may_be_averaged_over_sizes(gain, more, reading):
     (found,) = gains(printed)
     mean = (0.2 / 0.4 + 0.1 / 0.7) / 2
     assert f"is {100 * mean:.3f}" in found.note or "unit" not in more
-    if reading is None:
+    if interpretation is None:
         assert found.verdict == NOT
     else:
-        assert found.verdict == READING and reading in found.reading
+        assert found.verdict == DEPENDS and interpretation in found.interpretation
     assert found.about == "Gain of tuned over scratch, t, dsc, averaged over n = 5, 10"
     assert printed.gains_table()["recomputed"].tolist() == [pytest.approx(0.15)]
     (missing,) = gains(paper(values=values[1:], gains=[said | {"gain": Printed("0.1")}], test_sets=SETS, sizes=SIZES))
@@ -371,7 +371,7 @@ def test_a_p_that_follows_tells_people_which_correlation_it_needs(tmp_path):
 def test_a_p_that_takes_an_unusual_correlation_says_which_and_what_usual_ones_give():
     values = [row("a", "0.85", "0.08"), row("b", "0.84", "0.09")]
     (found,) = paired_t(paper(values=values, paired=[pair(model("a"), model("b"), "0.0001")], test_sets=SETS))
-    assert found.reading.startswith("scores of the two models that correlate with 0.97 or more (where the true ")
+    assert found.interpretation.startswith("scores of the two models that correlate with 0.97 or more (where the true ")
     assert found.note == "The p recomputed is that of a correlation of -0.41 to 0.90"
     assert found.low > 0.0001 and found.high == 1
 
@@ -394,13 +394,13 @@ def test_a_p_below_a_threshold_is_never_checked_against_the_threshold_itself():
     said = ordered("a", "b") | {"p_below": Printed("0.05")}
     test = pair(model("a", 5), model("b", 5), "0.05", p_below=True)
     one = paper(values=values, paired=[test], orderings=[said], test_sets=SETS, sizes=SIZES)
-    found = [f for f in (*paired_t(one), *orderings(one)) if f.verdict == READING]
+    found = [f for f in (*paired_t(one), *orderings(one)) if f.verdict == DEPENDS]
     assert [f.check for f in found] == ["paired t test", "p and spread"]
     for f in found:
-        assert f.low > 0.05 and "below 0.001" in f.reading
+        assert f.low > 0.05 and "below 0.001" in f.interpretation
 
 
-@pytest.mark.parametrize(("correlation", "verdict"), [(-0.3, FOLLOWS), (-0.6, READING)])
+@pytest.mark.parametrize(("correlation", "verdict"), [(-0.3, FOLLOWS), (-0.6, DEPENDS)])
 def test_scores_of_few_cases_may_correlate_negatively_by_chance(correlation, verdict):
     sd = np.sqrt(2 * 0.1**2 * (1 - correlation))
     p = 2 * stats.t.sf(0.05 * np.sqrt(24) / sd, 23)
@@ -422,7 +422,7 @@ def test_another_finding_of_a_paper_that_cuts_off_does_not_change_what_follows_a
     alone = audit(paper(**parts))
     both = audit(paper(**parts, facts=[share], statements=[said]))
     (statement,) = [f for f in both if f.about == "patients"]
-    assert (statement.verdict, statement.reading) == (READING, WAY)
+    assert (statement.verdict, statement.interpretation) == (DEPENDS, WAY)
     assert [f for f in both if f.about != "patients"] == alone
     assert [f.verdict for f in alone if f.check == "paired t test"] == [NOT, FOLLOWS, FOLLOWS]
 
@@ -498,9 +498,9 @@ def test_sds_that_may_be_of_folds_are_no_cause_to_call_a_p_wrong():
     def verdict(**more) -> tuple:
         values = [row("a", "0.80", "0.01", **more), row("b", "0.78", "0.01", **more)]
         found = only(audit(paper(values=values, paired=pairs, test_sets=SETS)), "p of a against b")
-        return found.verdict, "folds" in found.reading
+        return found.verdict, "folds" in found.interpretation
 
-    assert (verdict(sd_of=None), verdict()) == ((READING, True), (NOT, False))
+    assert (verdict(sd_of=None), verdict()) == ((DEPENDS, True), (NOT, False))
 
 
 def test_p_of_one_pair_may_be_of_two_tests_where_only_one_is_named():
@@ -511,7 +511,7 @@ def test_p_of_one_pair_may_be_of_two_tests_where_only_one_is_named():
         ]
         return only(same_numbers(paper(paired=pairs, without_scores=["a", "b"], test_sets=SETS)), "p of").verdict
 
-    assert (verdict(None), verdict("wilcoxon")) == (READING, NOT)
+    assert (verdict(None), verdict("wilcoxon")) == (DEPENDS, NOT)
 
 
 # ---- in another unit, or more precise, elsewhere
@@ -525,8 +525,8 @@ def both_units(table: str, abstract: str, **more: Any) -> list:
 @pytest.mark.parametrize(("table", "abstract"), [("84.4", "0.84"), ("0.844", "84.4"), ("84.4", "0.8")])
 def test_a_score_in_per_cent_in_the_table_and_as_a_fraction_in_the_abstract(table, abstract):
     found = both_units(table, abstract)
-    assert {row.verdict for row in found} == {FOLLOWS, READING}
-    assert [row.about for row in found if row.verdict == READING] == ["Unit of the mean of a, t, dsc"]
+    assert {row.verdict for row in found} == {FOLLOWS, DEPENDS}
+    assert [row.about for row in found if row.verdict == DEPENDS] == ["Unit of the mean of a, t, dsc"]
 
 
 def in_two_units(scores: tuple, sds: tuple, difference: str, sd: str) -> dict[str, AuditRow]:
@@ -616,13 +616,13 @@ def test_a_corrected_p_is_still_too_small_where_no_correlation_gives_it():
     assert found.verdict == NOT and "corrected" not in found.note
 
 
-@pytest.mark.parametrize(("p", "verdict"), [("0.020", FOLLOWS), ("0.40", READING), ("0.004", NOT)])
+@pytest.mark.parametrize(("p", "verdict"), [("0.020", FOLLOWS), ("0.40", DEPENDS), ("0.004", NOT)])
 def test_a_corrected_p_is_at_least_that_of_the_test_and_as_many_times_as_there_are_tests(p, verdict):
     pairs = [pair(model("a"), model("b"), "0.010", test="wilcoxon")]
     pairs += [pair(model("a"), model("b"), p, test="wilcoxon", corrected=True),
               pair(model("a"), model("c"), "0.5", test="wilcoxon", corrected=True)]  # fmt: skip
     found = only(paired_tests(paper(paired=pairs, test_sets=SETS, without_scores=["a", "b", "c"])), "Corrected p")
-    assert found.verdict == verdict and ("for 38 tests or more" in found.reading) == (p == "0.40")
+    assert found.verdict == verdict and ("for 38 tests or more" in found.interpretation) == (p == "0.40")
 
 
 def test_a_corrected_p_of_ranks_need_not_be_one_that_the_cases_give():
@@ -638,7 +638,7 @@ def test_a_corrected_p_of_ranks_need_not_be_one_that_the_cases_give():
     ("more", "verdicts"),
     [
         ({}, [NOT]),
-        ({"test": None}, [READING]),  # it may be of the named test, or of another
+        ({"test": None}, [DEPENDS]),  # it may be of the named test, or of another
         ({"test": "wilcoxon"}, []),
         ({"corrected": True}, []),
         ({"p": Printed("0.05"), "p_below": True}, [FOLLOWS]),
@@ -666,9 +666,9 @@ def test_a_test_is_named_in_letters_of_any_case_and_a_p_below_a_number_has_a_key
 def test_a_fraction_among_per_cent_is_told():
     values = [row("a", "87.2", "6.0"), row("b", "86.9", "0.035"), row("c", "0.872", "0.060"), row("d", "85.1", "0.4")]
     found = [f for f in in_one_unit(paper(values=values, test_sets=SETS))[1]]
-    assert [(f.about, f.verdict, f.reading, f.note) for f in found] == [
-        ("Unit of the SD of b, t, dsc", READING, "0.035%", "If it is a fraction, it stands for 3.5%"),
-        ("Unit of the mean of c, t, dsc", READING, "a fraction", "It then stands for 87.2%"),
+    assert [(f.about, f.verdict, f.interpretation, f.note) for f in found] == [
+        ("Unit of the SD of b, t, dsc", DEPENDS, "0.035%", "If it is a fraction, it stands for 3.5%"),
+        ("Unit of the mean of c, t, dsc", DEPENDS, "a fraction", "It then stands for 87.2%"),
     ]
 
 
@@ -697,13 +697,13 @@ def test_an_sd_of_averages_is_between_half_the_difference_and_the_mean_of_two_sd
 # ---- SD, standard error and interval of one mean
 
 
-def test_an_sd_over_n_beside_a_standard_error_is_a_reading():
+def test_an_sd_over_n_beside_a_standard_error_is_an_interpretation():
     x = np.random.default_rng(0).beta(8, 2, 9)
     se = Printed(f"{x.std(ddof=1) / 3:.4f}")
     sets = {"t": {"cases": 9, "where": "M"}}
     found = spread(paper(values=[row("a", "0.8", f"{x.std():.4f}", se=se)], test_sets=sets))
     error = only(found, "Standard error of a")
-    assert (error.verdict, error.reading) == (READING, "an SD over n")
+    assert (error.verdict, error.interpretation) == (DEPENDS, "an SD over n")
 
 
 @pytest.mark.parametrize("n", [5, 9, 30])
@@ -721,7 +721,7 @@ def test_sd_standard_error_and_interval_of_a_mean_go_together():
     se = 0.13 / np.sqrt(24)
     t, normal = stats.t.ppf(0.975, 23) * se, stats.norm.ppf(0.975) * se
     about = {
-        FOLLOWS: (t, normal), READING: (0.93 * normal, 1.07 * t), NOT: (0.01, 0.1),
+        FOLLOWS: (t, normal), DEPENDS: (0.93 * normal, 1.07 * t), NOT: (0.01, 0.1),
     }  # fmt: skip
     for verdict, widths in about.items():
         for half in widths:
@@ -835,7 +835,7 @@ def test_counts_of_checks_are_sentences_and_ranges_run_forwards(tmp_path):
               for f, m, s in (("a", 0.7, 0.1), ("b", 0.71, 0.9))]  # fmt: skip
     path = plain_file(tmp_path, values=values, orderings=[ordered("a", "b", n=0)])
     text = " ".join(CliRunner().invoke(app, ["audit", str(path)]).output.split())
-    assert "2 follow, 0 follow only under a reading, 1 doesn't follow, 0 can't be checked" in text
+    assert "2 follow, 0 depend on interpretation, 1 doesn't follow, 0 can't be checked" in text
     limit = "at most what 24 scores from 0 to 1 can have, whose mean is rounded to this, which"
     assert f"the paper prints 0.9, compared with {limit}" in text
     (claim,) = false_claims(load_published(str(path))).itertuples()

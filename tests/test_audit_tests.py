@@ -31,7 +31,7 @@ from crossover.statistics.papers.audit.signed_rank import (
     mean_ranks,
 )
 from crossover.statistics.papers.audit.stated_tests import stated_tests
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED, AuditRow
 from crossover.statistics.papers.printed import ContinuousRow
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
@@ -86,9 +86,9 @@ def test_p_of_rounded_means_and_sds_holds_the_true_one(a, b):
     pairs = [(printed(np.mean(x)), printed(np.std(x, ddof=1))) for x in (a, b)]
     row = ContinuousRow(variable="v", training=pairs[0], testing=pairs[1], p=0.5)
     welch, student, _ = of_means(row, [len(a), len(b)])
-    for reading, equal in ((welch, False), (student, True)):
+    for interpretation, equal in ((welch, False), (student, True)):
         p = stats.ttest_ind(a, b, equal_var=equal).pvalue
-        assert reading.value.low - 1e-9 <= p <= reading.value.high + 1e-9
+        assert interpretation.value.low - 1e-9 <= p <= interpretation.value.high + 1e-9
 
 
 def table(p: str, counts: list[list[int]]):
@@ -103,15 +103,15 @@ def table(p: str, counts: list[list[int]]):
 def test_a_printed_p_follows_under_the_tests_that_give_it():
     counts = [[238, 61], [18, 3]]
     of = {p: only(group_tests(table(p, counts)), "p of v") for p in ("0.693", "0.777", "0.700")}
-    assert of["0.693"].reading == "chi-square with Yates' correction"
-    assert of["0.777"].reading == "Fisher's exact test"
+    assert of["0.693"].interpretation == "chi-square with Yates' correction"
+    assert of["0.777"].interpretation == "Fisher's exact test"
     assert of["0.700"].verdict == NOT and of["0.700"].off_by == pytest.approx(0.0067, abs=1e-4)
 
 
 def test_a_category_without_patients_takes_no_part_in_a_test():
     counts = [[30, 10], [20, 15], [0, 0]]
     p = f"{stats.chi2_contingency(counts[:2], correction=False).pvalue:.3f}"
-    assert group_tests(table(p, counts))[0].reading.startswith("chi-square")
+    assert group_tests(table(p, counts))[0].interpretation.startswith("chi-square")
     assert group_tests(table("0.50", [[30, 10], [0, 0]]))[0].verdict == UNCHECKED
     assert group_tests(table("0.50", [[30, 0], [20, 0]]))[0].verdict == UNCHECKED
 
@@ -119,7 +119,7 @@ def test_a_category_without_patients_takes_no_part_in_a_test():
 def test_no_difference_is_compared_with_the_recomputed_p():
     assert only(group_tests(table("0.5", [[5, 5], [5, 5]])), "No sign").verdict == FOLLOWS
     assert only(group_tests(table("0.5", [[9, 1], [1, 9]])), "No sign").verdict == NOT
-    assert only(group_tests(table("0.5", [[251, 58], [2, 3], [2, 2], [1, 1]])), "No sign").verdict == READING
+    assert only(group_tests(table("0.5", [[251, 58], [2, 3], [2, 2], [1, 1]])), "No sign").verdict == DEPENDS
 
 
 # ---- signed ranks
@@ -179,27 +179,27 @@ def paired_paper(*p: str, cases: int = 10, **more):
 
 
 def test_a_p_that_ten_cases_cannot_give_does_not_follow():
-    assert only(paired_paper("0.005"), "p of a against b, s0").verdict == READING
+    assert only(paired_paper("0.005"), "p of a against b, s0").verdict == DEPENDS
     assert only(paired_paper("0.0005"), "p of a against b, s0").verdict == NOT
     assert only(paired_paper("0.001", cases=5), "p of a against b, s0").verdict == NOT
 
 
-def test_a_one_sided_p_of_few_cases_is_a_reading():
+def test_a_one_sided_p_of_few_cases_is_an_interpretation():
     found = only(paired_paper("0.016", cases=6), "p of a against b, s0")  # 1 / 64
-    assert found.verdict == READING and "one-sided, exact" in found.reading
+    assert found.verdict == DEPENDS and "one-sided, exact" in found.interpretation
 
 
 def test_one_form_gives_all_p_values_of_a_place_or_a_program_takes_two():
     alone = only(paired_paper("0.005", "0.007"), "One form")
-    assert alone.verdict == READING and f"{ASYMPTOTIC}, without ties" in alone.reading
-    assert "R's wilcox.test" in only(paired_paper("0.005", "0.001"), "One form").reading
+    assert alone.verdict == DEPENDS and f"{ASYMPTOTIC}, without ties" in alone.interpretation
+    assert "R's wilcox.test" in only(paired_paper("0.005", "0.001"), "One form").interpretation
 
 
 def test_corrections_for_the_number_of_tests():
     few = only(paired_paper("0.002", cases=10), "Number of p")
     assert few.verdict == FOLLOWS
     many = only(paired_paper(*["0.005"] * 11, "0.200"), "Number of p")
-    assert many.verdict == READING and "leaves 0 of them, that of Benjamini & Hochberg 11" in many.note
+    assert many.verdict == DEPENDS and "leaves 0 of them, that of Benjamini & Hochberg 11" in many.note
 
 
 def test_p_below_alpha_is_below_alpha_and_corrections_leave_what_it_may_be():
@@ -219,7 +219,7 @@ def test_a_statement_of_every_case_needs_the_p_of_every_case():
     assert (of("0.005").verdict, of("0.007").verdict) == (FOLLOWS, NOT)
     assert of("0.005", "0.005").verdict == FOLLOWS
     several = of("0.005", "0.007")
-    assert several.verdict == READING and "average over the structures" in several.reading
+    assert several.verdict == DEPENDS and "average over the structures" in several.interpretation
     assert "1 of 2 p values are larger" in several.note
 
 
@@ -235,10 +235,10 @@ T19 = {"statistic": "t", "value": Printed("2.10"), "df": 19}
 
 
 @pytest.mark.parametrize(
-    ("test", "verdict", "reading"),
+    ("test", "verdict", "interpretation"),
     [
         (T19 | {"p": Printed("0.049")}, FOLLOWS, ""),
-        (T19 | {"p": Printed("0.025")}, READING, "one-sided"),
+        (T19 | {"p": Printed("0.025")}, DEPENDS, "one-sided"),
         (T19 | {"p": Printed("0.025"), "one_sided": True}, FOLLOWS, ""),
         (T19 | {"p": Printed("0.005")}, NOT, "one-sided"),
         (T19 | {"p": Printed("0.147"), "corrected": True}, FOLLOWS, ""),
@@ -253,23 +253,25 @@ T19 = {"statistic": "t", "value": Printed("2.10"), "df": 19}
         ({"statistic": "rho", "value": Printed("0.01"), "cases": 21, "p": Printed("0.984")}, FOLLOWS, ""),
         ({"statistic": "rho", "value": Printed("0.44"), "cases": 20, "p": Printed("0.071")}, NOT, "two-sided"),
         ({"statistic": "rho", "value": Printed("0.44"), "cases": 14, "p": Printed("0.111")}, UNCHECKED, ""),
-        ({"statistic": "F", "value": Printed("5.92"), "df": [3, 57], "p": Printed("0.003")}, READING, "Greenhouse"),
+        ({"statistic": "F", "value": Printed("5.92"), "df": [3, 57], "p": Printed("0.003")}, DEPENDS, "Greenhouse"),
         ({"statistic": "F", "value": Printed("5.92"), "df": [3, 57], "p": Printed("0.040")}, NOT, "Greenhouse"),
-        ({"statistic": "t", "value": Printed("3.10"), "df": 7, "p": Printed("0.016")}, READING, "as a whole number"),
-        ({"statistic": "t", "value": Printed("2.50"), "cases": [10, 40], "p": Printed("0.030")}, READING, "Welch"),
+        ({"statistic": "t", "value": Printed("3.10"), "df": 7, "p": Printed("0.016")}, DEPENDS, "as a whole number"),
+        ({"statistic": "t", "value": Printed("2.50"), "cases": [10, 40], "p": Printed("0.030")}, DEPENDS, "Welch"),
         ({"statistic": "t", "value": Printed("2.50"), "cases": [10, 40], "p": Printed("0.060")}, NOT, ""),
         ({"statistic": "t", "value": Printed("2.10"), "cases": 20, "p": Printed("0.250")}, NOT, ""),
         ({"statistic": "rho", "value": Printed("0.80"), "cases": 6, "p": Printed("0.10")}, UNCHECKED, ""),
     ],
 )
-def test_p_of_a_stated_statistic(test, verdict, reading):
+def test_p_of_a_stated_statistic(test, verdict, interpretation):
     found = only(stated(**test), "p of A against B")
-    assert found.verdict == verdict and (reading in found.reading if reading or verdict == NOT else not found.reading)
+    assert found.verdict == verdict and (
+        interpretation in found.interpretation if interpretation or verdict == NOT else not found.interpretation
+    )
 
 
 @pytest.mark.parametrize(
     ("df", "cases", "verdict"),
-    [(19, 20, FOLLOWS), (18, 20, FOLLOWS), (38, 20, READING), (13, 20, READING), (Printed("17.3"), 20, UNCHECKED)],
+    [(19, 20, FOLLOWS), (18, 20, FOLLOWS), (38, 20, DEPENDS), (13, 20, DEPENDS), (Printed("17.3"), 20, UNCHECKED)],
 )
 def test_degrees_of_freedom_of_the_cases(df, cases, verdict):
     rows = stated(statistic="t", value=Printed("2.10"), df=df, cases=cases, p=Printed("0.05"))
@@ -282,18 +284,18 @@ def test_degrees_of_freedom_of_the_cases(df, cases, verdict):
         ([2, 66], FOLLOWS),
         ([2, 31], FOLLOWS),
         ([6, 198], FOLLOWS),
-        ([2, 64], READING),  # two groups of cases
-        ([6, 363], READING),  # one error for 12 cells of the same cases
-        ([2, 47], READING),  # a mixed model by Satterthwaite, rounded
+        ([2, 64], DEPENDS),  # two groups of cases
+        ([6, 363], DEPENDS),  # one error for 12 cells of the same cases
+        ([2, 47], DEPENDS),  # a mixed model by Satterthwaite, rounded
         ([Printed("1.60"), Printed("52.80")], FOLLOWS),
-        ([Printed("1.60"), Printed("51.20")], READING),
+        ([Printed("1.60"), Printed("51.20")], DEPENDS),
         ([2, Printed("57.3")], UNCHECKED),
     ],
 )
 def test_degrees_of_freedom_of_an_f_depend_on_the_design(df, verdict):
     rows = stated(statistic="F", value=Printed("5.33"), df=df, cases=34, p=Printed("0.9"))
     found = only(rows, "Degrees of freedom")
-    assert found.verdict == verdict and ("which the paper must tell" in found.reading) == (verdict == READING)
+    assert found.verdict == verdict and ("which the paper must tell" in found.interpretation) == (verdict == DEPENDS)
 
 
 def test_a_correlation_has_no_more_degrees_of_freedom_than_its_cases_give():
@@ -303,7 +305,7 @@ def test_a_correlation_has_no_more_degrees_of_freedom_than_its_cases_give():
 
 def test_a_partial_correlation_has_fewer_degrees_of_freedom():
     rows = stated(statistic="r", value=Printed("0.50"), df=31, cases=34, p=Printed("0.9"))
-    assert only(rows, "Degrees").reading == "a partial correlation that holds 1 variable fixed: 34 - 2 - 1"
+    assert only(rows, "Degrees").interpretation == "a partial correlation that holds 1 variable fixed: 34 - 2 - 1"
 
 
 @given(st.floats(-6, 6), st.integers(2, 200), st.integers(1, 3), st.sampled_from(["t", "r", "z", "F", "chi2"]))
@@ -373,27 +375,27 @@ def test_p_of_rank_statistics_are_scipys(method):
 
 
 @pytest.mark.parametrize(
-    ("test", "verdict", "reading"),
+    ("test", "verdict", "interpretation"),
     [
         ({"value": 118, "p": Printed("0.002")}, FOLLOWS, ""),
         ({"value": 281, "p": Printed("0.79")}, FOLLOWS, ""),
-        ({"value": 118, "p": Printed("0.0008")}, READING, "one-sided"),
-        ({"value": 118, "p": Printed("0.9")}, READING, "cases without a difference"),
-        ({"value": 4, "p": Printed("0.9")}, READING, "30 cases without a difference"),
+        ({"value": 118, "p": Printed("0.0008")}, DEPENDS, "one-sided"),
+        ({"value": 118, "p": Printed("0.9")}, DEPENDS, "cases without a difference"),
+        ({"value": 4, "p": Printed("0.9")}, DEPENDS, "30 cases without a difference"),
         ({"value": 118, "p": Printed("0.01"), "corrected": True}, FOLLOWS, ""),
-        ({"value": 359, "p": Printed("0.002")}, READING, "the sum of the signed ranks"),
+        ({"value": 359, "p": Printed("0.002")}, DEPENDS, "the sum of the signed ranks"),
         ({"value": Printed("118.5"), "p": Printed("0.002")}, FOLLOWS, ""),
     ],
 )
-def test_p_of_a_signed_rank_sum(test, verdict, reading):
+def test_p_of_a_signed_rank_sum(test, verdict, interpretation):
     found = only(stated(statistic="W", cases=34, **test), "p of")
-    assert found.verdict == verdict and reading in found.reading
+    assert found.verdict == verdict and interpretation in found.interpretation
 
 
 def test_cases_without_a_difference_are_left_out():
     p = stats.wilcoxon(SIGNED[:30], method="exact")
     said = {"statistic": "W", "value": Printed(f"{p.statistic:.0f}"), "cases": 34, "p": printed(p.pvalue, 4)}
-    assert "4 cases without a difference" in only(stated(**said), "p of").reading
+    assert "4 cases without a difference" in only(stated(**said), "p of").interpretation
 
 
 def test_a_statistic_of_ranks_is_at_most_what_the_cases_allow():
@@ -402,7 +404,7 @@ def test_a_statistic_of_ranks_is_at_most_what_the_cases_allow():
     ranks = stats.rankdata(np.concatenate([FIRST, SECOND]))[:18].sum()
     p = stats.mannwhitneyu(FIRST, SECOND, method="exact").pvalue
     said = stated(statistic="U", value=Printed(f"{ranks:.0f}"), cases=[18, 16], p=printed(p, 4))
-    assert only(said, "p of").reading == "U is the sum of the ranks of the 18 cases"
+    assert only(said, "p of").interpretation == "U is the sum of the ranks of the 18 cases"
 
 
 # ---- two means of different cases

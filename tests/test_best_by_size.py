@@ -371,7 +371,7 @@ def test_of_chains_the_answer_names_what_is_better_worse_and_open():
         "These data can't say: all data together instead of the target's alone."
     ]
     assert chains_rest_on(results) == [
-        "Each comparison of kinds is judged by itself. Of 2 differences beyond chance behind this answer 1 remains "
+        "Each comparison of kinds is tested separately. Of 2 differences beyond chance behind this answer 1 remains "
         "after Holm's correction over these 3 comparisons: the others are hints."
     ]
     assert chains_rest_on(of(study)) == [] == chains_rest_on(of(study, contrasts=table[2:3]))

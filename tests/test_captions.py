@@ -47,7 +47,7 @@ def test_a_structure_that_some_cases_lack_has_its_own_number(metrics):
     label = ORGANS.structures[FIRST].label
     for name in ("organs", "differences"):
         assert f"{CASES} test cases ({label} {WITH_FIRST}) of" in caption(name, frames, ORGANS)[1], name
-    assert "of each case's mean over those that it has" in caption("organs", frames, ORGANS)[1]
+    assert "is each case's mean over the structures that it has" in caption("organs", frames, ORGANS)[1]
     target = ORGANS.cohorts[ORGANS.target].label
     numbers = f"{CASES} test cases ({target} {CASES}; {label}: {target} {WITH_FIRST})"
     assert numbers in caption("performance", frames, ORGANS)[1]
@@ -95,7 +95,7 @@ def test_each_interval_of_a_mean_says_what_it_holds_for(metrics):
     assert f"confidence interval {whose} (" in caption("subgroups", frames, ORGANS)[1]
     assert "confidence interval for other patients (" in caption("organs", frames, ORGANS)[1]
     said = from_scores(summary, of_pairs(metrics).assign(p=0.2), ORGANS, SECOND).sentences
-    assert [text.endswith(f"(95% CI {whose}).") for text in said if "never seen" in text] == [True]
+    assert [text.endswith(f"(95% CI {whose}).") for text in said if "it was not trained" in text] == [True]
     scores = summary.assign(
         model_label="m", training="t", test_set_label="T", replicates=1, sd_replicates=np.nan, published_mean=np.nan,
         cases=6, published_ci_low=np.nan, published_ci_high=np.nan,
@@ -127,7 +127,7 @@ def test_figures_take_infinite_distances_as_statistics_do_and_say_so(metrics, tm
     pd.testing.assert_series_equal(drawn["hd95_mm"], of_statistics["hd95_mm"], check_index=False)
     frames = {"metrics": table, "paired": of_pairs(table)}
     for name in ("performance", "organs"):
-        assert "1 infinite value, of empty masks, is left out" in caption(name, frames, study)[1], name
+        assert "1 infinite value, caused by empty masks, is not included" in caption(name, frames, study)[1], name
         assert "infinite" not in caption(name, frames, ORGANS)[1], name
 
 

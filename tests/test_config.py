@@ -163,7 +163,7 @@ def test_names_that_files_can_not_be_told_apart_by_are_named(tmp_path: Path):
 
 
 def test_labels_that_tables_can_not_be_told_apart_by_are_named_with_both_places(tmp_path: Path):
-    said = "{}.label and {}.label: {!r} is that of both"
+    said = "{}.label and {}.label are both {!r}"
     labels = {"strategies.aggregated.label": "UT-only", "cohorts.cervix.label": "Uterus"}
     for place, label in labels.items():
         kind, name, _ = place.split(".")
@@ -467,7 +467,7 @@ def test_a_model_of_all_of_the_targets_patients_is_refused_beside_sizes():
     """The answer would say that somebody with the smallest size should take it as it is."""
     values = load_study("uterus", "demo").model_dump(mode="json")
     values["strategies"]["upper"] = {"label": "All of B", "chain": [{"train": {"uterus": "all"}}]}
-    with pytest.raises(ValueError, match=r"strategies\.upper: .* a step that trains on the target must ask for n"):
+    with pytest.raises(ValueError, match=r"strategies\.upper: .* a step that trains on the target must use n"):
         Study.model_validate(values)
 
 

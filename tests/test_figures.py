@@ -600,7 +600,7 @@ def test_a_sentence_beside_the_answer_rests_on_the_tests_behind_the_answer(study
     for p, words in ((0.001, "mean DSC than"), (0.3, "was not shown to differ from"), (np.nan, None)):
         tests = frames["pairwise"].assign(p=p)
         told = from_scores(frames["summary"], tests, study, structure).sentences
-        told = [text for text in told if "each size by itself" in text]
+        told = [text for text in told if "each size tested separately" in text]
         assert all(words in text and "p <" not in text for text in told) and bool(told) == (words is not None)
 
 

@@ -276,7 +276,7 @@ def test_patients_of_the_target_whom_a_stage_may_have_seen_are_known(tmp_path: P
     write_json(stage.parents[1] / "params.json", {"cohorts": {"c": {"source": {"kind": "dicom", "prefix": "x-"}}}})
     assert trained_on(model, ["A", "B", "C", "D"]) == ["A", "B"]
     target = Inventory("", {"A": {}, "B-1": {}, "D": {}}, [], [], [], {"kind": "volumes"}, scans={"B-1": "B"})
-    assert "look: 2 patients of the target are training patients" in _trained_before(model, target)[0]
+    assert "check: 2 patients of the target were training patients" in _trained_before(model, target)[0]
     assert _trained_before(None, target) == []
 
 

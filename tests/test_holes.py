@@ -120,7 +120,7 @@ def test_what_is_missing_is_said_of_the_training_that_failed_first():
     table = failures.failures_layout(failures.failed_table(failed), study)
     assert table["Training"].tolist() == ["cell-unet-resnet18-f2", "north-f0"]
     cell, north = table["Missing because of it"]
-    assert cell == "Fold 3 of U-Net with ResNet-18, which was not chosen from."
+    assert cell == "Fold 3 of U-Net with ResNet-18, which did not take part in the selection."
     assert "North: 1 of 3 folds; its means are over the other 2" in north
     assert "North → East → South: 1 of 3 folds" in north and "East:" not in north.split("North →")[0]
 
@@ -143,8 +143,8 @@ def test_trainings_that_were_done_again_are_named_with_what_happened_and_which_a
     section = failures.failures_section(StudyResults(chain_study(), {}, {}, retried=again))
     assert section is not None and "1 training collapsed and was repeated" in section.sentences[0]
     assert section.sentences[0].endswith(
-        "The attempt that did not collapse counts; where all did, that with the highest validation DSC, of equal ones "
-        "the last. What happened in the other: a (the loss is nan)."
+        "The attempt that did not collapse is used; if all collapsed, the one with the highest validation DSC, or the "
+        "last of several equal ones. The other attempts: a (the loss is nan)."
     )
 
 

@@ -414,7 +414,7 @@ def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts
     for i in range(6):
         (north / f"p{i}").rename(north / f"P{i + 4:03d}")
     made = " ".join(new("mine", "--source", str(north), "--target", str(south)).output.split())
-    assert "look: 3 names occur in both cohorts (P004 and p4, P005 and p5, P008 and p8), written so that" in made
+    assert "check: 3 names occur in both cohorts (P004 and p4, P005 and p5, P008 and p8), written so that" in made
     assert "write `prefix: source-` below `source:` of cohort mine_source" in made
     assert "prefix" not in study_of(clone)["cohorts"]["mine_source"]["source"]
 
@@ -424,7 +424,7 @@ def test_hospitals_that_number_patients_alike_are_told_the_line_that_parts_them(
 
     a, b = (hospital(tmp_path / name, "t2", ["gland"], hu=False) for name in ("North", "South"))
     made = " ".join(new("mine", "--source", a, "--target", b).output.split())
-    assert "look: 6 names occur in both cohorts (p0, p1, p2, p3, p4, p5): one person would be trained on" in made
+    assert "check: 6 names occur in both cohorts (p0, p1, p2, p3, p4, p5). If they are the same people, leave" in made
     assert "If they are different people, write `prefix: source-` below `source:` of cohort mine_source" in made
     study = study_of(clone)
     assert [about["source"].get("prefix") for about in study["cohorts"].values()] == [None, None]
@@ -677,7 +677,7 @@ def test_a_table_that_names_each_patients_scans_is_used(tmp_path: Path, clone: P
     assert found.counted == "7 patients (14 cases)"
     assert (found.source["patient"], found.channels[0].rule) == ("patient_id", "{scan}/t2.nii.gz")
     made = new("mine", "--target", str(folder))
-    assert made.exit_code == 0 and "look: target: the files" not in made.output
+    assert made.exit_code == 0 and "check: target: the files" not in made.output
     assert "labels: South, as the folders or groups are called; the report prints them" in made.output
 
 
@@ -687,11 +687,13 @@ def test_patients_whom_the_proposed_rules_take_for_one_are_told(tmp_path: Path, 
         hospital(tmp_path / "all" / site, "t2", ["gland"], hu=False)
     made = new("mine", "--target", str(tmp_path / "all"))
     assert made.exit_code == 2 and not (clone / "config/studies/mine.yaml").exists()
-    assert "target: the files seem to be of 12 patients, but no rule finds these" in " ".join(made.output.split())
+    assert "target: the files seem to belong to 12 patients, but no rule selects exactly these" in " ".join(
+        made.output.split()
+    )
     folder = Path(hospital(tmp_path / "South", "t2", ["gland"], hu=False))
     (folder / "patients.csv").write_text("patient\n" + "".join(f"p{i}\n" for i in range(8)))
     made = new("other", "--target", str(folder))
-    assert made.exit_code == 0 and "look: row 8, patient" in made.output and "does not exist" in made.output
+    assert made.exit_code == 0 and "check: row 8, patient" in made.output and "does not exist" in made.output
 
 
 def test_a_table_of_files_is_read_whatever_they_are_called(tmp_path: Path, clone: Path):
@@ -868,7 +870,7 @@ def test_a_structure_whose_names_are_of_both_sides_is_told(tmp_path: Path, clone
     a = hospital(tmp_path / "North", "CT", ["Parotid_L", "Parotid_R"])
     b = hospital(tmp_path / "South", "CT", ["parotid left", "parotid right", "gland_r"])
     made = new("mine", "--source", a, "--target", b, "--structures", asked)
-    assert made.exit_code == 0 and ("look: the sides of structure" in made.output) == warned
+    assert made.exit_code == 0 and ("check: the sides of structure" in made.output) == warned
 
 
 @pytest.mark.parametrize(
@@ -950,14 +952,14 @@ def test_a_ct_that_was_cut_off_is_known_by_its_name_or_its_floor_and_told(tmp_pa
     for found, why in ((named, "by its name"), (bare, "since its lowest value is -160 in 6 patients")):
         (kind,) = found.channels
         assert (kind.modality, kind.hu) == ("CT", True)
-        assert f"{kind.name} is taken for CT {why}, with values from -160 to 240; if it is MR: " in found.odd[0]
+        assert f"{kind.name} is taken for CT {why}, with values from -160 to 240; if it is MR, use " in found.odd[0]
     made = new("mine", "--target", str(tmp_path / "b"))
-    assert made.exit_code == 0 and f"look: b: {bare.odd[0]}\n" in made.output and study_of(clone)["extends"] == "ct"
+    assert made.exit_code == 0 and f"check: b: {bare.odd[0]}\n" in made.output and study_of(clone)["extends"] == "ct"
 
 
 def test_a_ct_between_0_and_1_gets_its_own_window(tmp_path: Path, clone: Path):
     made = new("mine", "--target", clipped(tmp_path / "a", "ct", -160, 240, scaled=True))
-    assert "look: the values are CT's, but not in HU: the window is 0 to 1" in made.output
+    assert "check: the values are CT's, but not in HU: the window is 0 to 1" in made.output
     assert study_of(clone)["extends"] == "ct"
     own = study_of(clone)["preparation"]["slices"]["normalisation"]
     assert own == {"method": "window", "window": [0.0, 1.0]}
@@ -967,7 +969,7 @@ def test_what_a_channel_is_taken_for_can_be_said_by_its_name(tmp_path: Path, clo
     folder = clipped(tmp_path / "a", "image", -160, 240, scaled=True)
     for asked, base, doubt in (("image", "mr", True), ("ct=image", "ct", False), ("mr=image", "mr", False)):
         made = new("mine", "--target", folder, "--channels", asked)
-        assert ("neither its name nor its values (0 to 1) show what it is; if it is CT: " in made.output) == doubt
+        assert ("neither its name nor its values (0 to 1) show what it is; if it is CT, use " in made.output) == doubt
         assert study_of(clone)["extends"] == base
         (clone / "config/studies/mine.yaml").unlink()
 
@@ -975,7 +977,7 @@ def test_what_a_channel_is_taken_for_can_be_said_by_its_name(tmp_path: Path, clo
 def test_cohorts_whose_values_have_another_unit_are_told(tmp_path: Path, clone: Path):
     a, b = clipped(tmp_path / "a", "ct", -160, 240), clipped(tmp_path / "b", "ct", -160, 240, scaled=True)
     made = new("mine", "--source", a, "--target", b)
-    assert "look: the values of channel ct differ in unit or scale: -160 to 240 in a; 0 to 1 in b" in made.output
+    assert "check: the values of channel ct differ in unit or scale: -160 to 240 in a; 0 to 1 in b" in made.output
 
 
 @pytest.mark.parametrize(
@@ -1039,9 +1041,10 @@ def test_outlines_that_blank_ends_show_are_told_with_the_remedy(tmp_path: Path):
         for name, image in {**reading.channels, **reading.structures, "body": body}.items():
             (tmp_path / f"p{i}").mkdir(exist_ok=True)
             sitk.WriteImage(image, str(tmp_path / f"p{i}/{name}.nii.gz"))
-    told = [line for line in inspect(tmp_path, 1).odd if "outline-shown" in line]
-    assert any("1 patient (p0): {patient}/cord.nii.gz: outline-shown (" in line for line in told)
-    assert all("p1" not in line and "`blank_ends: cut`" in line for line in told)
+    (told,) = [line for line in inspect(tmp_path, 1).odd if "outline-shown" in line]
+    assert told.startswith("1 patient (p0): ") and "p1" not in told and "`blank_ends: cut`" in told
+    patterns = told.partition(": ")[2].partition(": outline-shown (")[0].split(", ")
+    assert len(patterns) > 1 and "{patient}/cord.nii.gz" in patterns
 
 
 def test_names_of_one_patient_that_count_as_one_are_told(exports: Path, tmp_path: Path):

@@ -257,7 +257,7 @@ def test_objects_by_a_package_are_those_by_the_model(results, tmp_path, monkeypa
 )
 def test_segment_takes_a_study_with_a_model_or_a_package(tmp_path, more):
     status, said = call("segment", tmp_path, tmp_path / "out", *more)
-    assert status == 2 and "either --study <name> and --model <name>, or --package" in said
+    assert status == 2 and "either --study NAME and --model NAME, or --package" in said
 
 
 def test_what_a_package_needs_is_told_where_it_is_not_there(results):

@@ -468,7 +468,7 @@ def test_no_option_of_a_plan_is_ignored(tmp_path):
         ("--next", 5): "--next: no model has scores at several numbers of training cases",
         ("--structure", "liver", "--structure", "tumor"): "--structure names 2 structures (liver, tumor)",
         ("--metric", "dsc", "--metric", "iou"): "--metric is given 2 times, and takes one value",
-        ("--correlation", 0.9): "--correlation is of printed numbers",
+        ("--correlation", 0.9): "--correlation applies only to printed numbers",
         ("--difference", -0.03): "whichever model is ahead: the same cases settle it in either direction, so write it "
         "without its sign, 0.03",
     }.items():
@@ -497,7 +497,7 @@ def test_of_three_models_the_two_best_are_planned_for_and_the_options_for_others
     path = of_three_models(tmp_path)
     said = " ".join(called(path, "--difference", 0.03).output.split())
     assert "settle a difference of 0.03 between c and b" in said
-    assert "c and b is planned for, which have the best means of 3 models; for two others: --model NAME" in said
+    assert "the plan is for c and b, the two of 3 models with the best means; to choose others: --model NAME" in said
     one = called(path, "--model", "a")
     assert one.exit_code == 2 and "there are a, b, c, such as --model b --model a" in one.output
     assert called(path, "--model", "a", "--model", "b", "--model", "a").output == one.output
@@ -508,7 +508,7 @@ def test_the_two_best_are_those_at_the_largest_size_that_two_models_have(tmp_pat
     more = [f"a,c{i},{0.9 + 0.01 * (i % 3)},20" for i in range(6)]
     path.write_text("\n".join([*path.read_text().splitlines(), *more, ""]))
     said = " ".join(called(path, "--difference", 0.03).output.split())
-    assert "c and b is planned for, which have the best means at n = 10 of 3 models" in said
+    assert "the plan is for c and b, the two of 3 models with the best means at n = 10" in said
     refused = called(path, "--size", 7)
     assert refused.exit_code == 2 and "no two models have n_train 7 (--size): a has 5, 10, 20" in refused.output
 
@@ -520,7 +520,7 @@ def test_of_one_model_of_several_sizes_labelled_cases_alone_are_planned(tmp_path
     done = called(path, "--reach", 0.6)
     assert done.exit_code == 0 and "a" in done.output and "Labelled cases that reach a score" in done.output
     refused = called(path, "--difference", 0.03)
-    assert refused.exit_code == 2 and "--difference is one of two models; there is one, a" in refused.output
+    assert refused.exit_code == 2 and "--difference needs two models, and there is only one, a" in refused.output
 
 
 def test_a_plan_says_how_many_cases_are_more_than_there_are(tmp_path):
@@ -570,8 +570,8 @@ def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
         "n_train": 80, "about": "methods", "refused": "", "trainings": 3.0, "per_draw": 1, "cases": 1000, "hours": None,
         "assurance": 0.8, "reached": 0.7964,
     }  # fmt: skip
-    assert planning.statement(row).endswith("with an assurance of 79% only")
-    assert planning.statement(row | {"reached": 0.29}).endswith("with an assurance of 29% only")
+    assert planning.statement(row).endswith("with an assurance of only 79%")
+    assert planning.statement(row | {"reached": 0.29}).endswith("with an assurance of only 29%")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_what_the_patients_cannot_give_is_told_at_once_with_what_would_do(clone:
     source, target = readiness("mine", {}, 1).wrong
     assert "mine_source: 8 patients leave 0 for training" in source
     assert "mine_target: 8 patients leave 3 for training after the test set of 5; 5 are needed" in target
-    assert target.endswith("these would do: test: 3, or test: 3 with sizes: [2, 5]")
+    assert target.endswith("these values would work: test: 3, or test: 3 with sizes: [2, 5]")
 
 
 def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
@@ -208,7 +208,7 @@ def test_what_is_known_is_told_before_networks_are_tried_and_measured(clone: Pat
     monkeypatch.setattr("crossover.cli.own_data.which", lambda command: command == "sbatch")
     said = CliRunner().invoke(app, ["check", "mine", "--scale", "smoke", "--cores", "1", *option])
     known, _, after = said.output.partition("Trying the networks, and measuring some steps of")
-    assert "Nothing is wrong with the study's file, its patients and its plan." in known and "12 jobs" in known
+    assert "No errors were found in the study's file, patients or plan." in known and "12 jobs" in known
     assert "not of the nodes to which Slurm submits" in known
     assert ("this network fails" in after, said.exit_code) == (tried, 2 if tried else 0)
 
@@ -239,7 +239,7 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         measure(study, {}, 2, said.append, load)
         told = " ".join(said)
         assert ("its load average was 7.9 on 2 cores before this command measured anything" in told) == (load > 2)
-        assert ("To train for less time" in told) == (seconds == 1.0)
+        assert ("To shorten the training" in told) == (seconds == 1.0)
     assert "`scales.demo.splits.replicates.draws: 2` saves 1.5 h" in told
     assert "`strategies and figures.order without aggregated` saves 60 min" in told
     assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h. " in told

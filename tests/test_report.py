@@ -35,7 +35,7 @@ from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.statistics.papers.audit.false_claims import false_claims
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED
 from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
 from crossover.statistics.papers.published import load_published
 from crossover.study.config import load_study
@@ -55,7 +55,7 @@ def claims(*verdicts: str) -> pd.DataFrame:
     return pd.DataFrame([
         {"id": f"c{i}", "words": f"words {i}", "where": "Table 2", "kind": "better", "verdict": v,
          "effect": 0.1, "ci_low": 0.02, "ci_high": 0.18, "p": 0.01, "published": "+0.12",
-         "because": f"because {i}", "measure": "difference of DSC", "reading": np.nan, "parts": 1,
+         "because": f"because {i}", "measure": "difference of DSC", "interpretation": np.nan, "parts": 1,
          "confidence": 0.95}
         for i, v in enumerate(verdicts)
     ])  # fmt: skip
@@ -165,9 +165,9 @@ def test_what_a_verdict_on_a_crossover_needs_is_said_once():
         crossover_section(results(crossover=both)).sentences,
     ):
         assert said[0] == (
-            "No crossover can be called without trainings on a second draw of the labelled cases (in a study: "
-            "splits.replicates.draws) and a "
-            "size between: the estimates are of these trainings."
+            "There is no verdict on any crossover without trainings on a second draw of the labelled cases (in a "
+            "study: splits.replicates.draws) and a "
+            "size between: the estimates apply only to these trainings."
         )
         assert "the estimate is 24 (95% CI 5 to 51)." in said[1] and "beyond chance." not in said
     told = crossover_sentences(results(crossover=pd.concat([once, once.assign(replicates=2)])))
@@ -258,7 +258,7 @@ def test_where_tests_disagree_is_said_and_why():
     [table] = section.details
     assert table.title == "Where the two disagree (2)" and "−0.100 (−0.200, −0.010)" in cells(table.table)  # fmt: skip
     alike = agreement_section(results(pairwise=agreed))
-    assert "decides as ours in all 1 comparison" in alike.sentences[1] and not alike.details
+    assert "agrees with ours in the one comparison" in alike.sentences[1] and not alike.details
 
 
 def test_a_paper_without_tests_is_not_said_to_disagree():
@@ -280,19 +280,19 @@ def test_pairs_of_trained_models_are_not_said_to_be_of_methods():
 def findings(*verdicts: str) -> pd.DataFrame:
     return pd.DataFrame([
         {"study": "uterus", "check": "gain", "about": f"about {i}", "where": "Table 2", "printed": "0.7",
-         "follows_from": "0.2 + 0.3", "verdict": v, "low": 0.45, "high": 0.55, "reading": "",
+         "follows_from": "0.2 + 0.3", "verdict": v, "low": 0.45, "high": 0.55, "interpretation": "",
          "off_by": 0.1 if v == NOT else np.nan, "note": ""} for i, v in enumerate(verdicts)
     ])  # fmt: skip
 
 
 def test_the_audit_shows_what_does_not_follow():
-    section = audit_section(results(audit=findings(FOLLOWS, NOT, READING, READING, UNCHECKED)))
-    for words in ("1 follow from them", "2 only under a reading", "1 do not follow", "1 can't"):
+    section = audit_section(results(audit=findings(FOLLOWS, NOT, DEPENDS, DEPENDS, UNCHECKED)))
+    for words in ("1 follow from them", "2 depend on interpretation", "1 do not follow", "1 can't"):
         assert words in section.sentences[0]
     table, under = section.details
     assert "about 1 | Table 2 | 0.7 | 0.2 + 0.3 | 0.45 to 0.55 | 0.1" in cells(table.table)
     assert "about 2 and 1 more" in cells(under.table)
-    assert under.title == "Follow only under a reading (2, of one kind together)"
+    assert under.title == "Depend on interpretation (2, those of one kind in one row)"
     whole = audit_section(results(audit=findings(FOLLOWS)))
     assert not whole.tables and not whole.details and "0 do not follow" in whole.sentences[0]
     assert audit_section(results()) is None

@@ -190,7 +190,10 @@ def test_only_what_an_earlier_call_wrote_and_nobody_changed_is_removed(results: 
             dataset.PatientID = f"{patient}new"
             dataset.save_as(path)
     _, now, said = segmented(export, results)
-    assert f"look: predictions/{mask.name}: not of this call, and kept" in said and mask.read_text() == "corrected"
+    assert (
+        f"check: predictions/{mask.name} do not belong to this call; they were kept" in said
+        and mask.read_text() == "corrected"
+    )
     assert len([*folder.glob("*_prostate.nii.gz")]) == 3 and mask.name.partition("_")[0] not in {*now.case}
 
 

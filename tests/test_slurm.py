@@ -148,7 +148,7 @@ def test_a_study_that_is_edited_while_a_run_is_submitted_is_not_mixed_into_it(wa
 
 
 @pytest.mark.parametrize("asked, why", [
-    (["slurm_partition=nosuch"], "slurm_partition: there is no partition nosuch, only main, short"),
+    (["slurm_partition=nosuch"], "slurm_partition: nosuch does not exist; the partitions are main, short"),
     *([(["slurm_account=lap"], f"slurm_account: you have no account lap, only {ACCOUNT}")] if accounts() else []),
     (["--cores", "64"], "cores: 64, and no node has more than"),
 ])  # fmt: skip
@@ -170,7 +170,7 @@ def test_a_partition_of_less_time_than_a_job_asks_for_runs_it_and_status_tells_o
         assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
     assert "cohort_cervix_receive: running" in told.stdout, told
     said = (waiting / "log").read_text()
-    assert "the partition short has no more than 10:" in said
+    assert "the partition short has only 10;" in said
     assert "1 submission to the scheduler. First attempts ask for at most 0.2 core-hours; the longest" in said
 
 

@@ -55,7 +55,7 @@ def test_a_partition_or_account_that_is_not_there_is_told_with_those_that_are(co
     commands("sacctmgr", "lab\nroot")
     told = slurm_site.refusals("labb", "gpu", None)
     assert [line.partition(":")[2].rpartition(":")[0] for line in told] == [
-        " there is no partition gpu, only cpu", " you have no account labb, only lab, root",
+        " gpu does not exist; the partitions are cpu", " you have no account labb, only lab, root",
     ]  # fmt: skip
 
 
@@ -219,8 +219,8 @@ def test_no_job_asks_for_more_than_its_partition_gives(workflow, caplog):
     asked = [dict(job.resources.items()) for job in workflow.scheduler._executor.calls]
     assert [(own["runtime"], own["mem_mb"]) for own in asked] == [(600, 9000), (600, 9000), (30, 9000)]
     assert caplog.messages == [
-        f"train of gland scratch.b1 would ask for {what}={more}, and the partition short has no more than {most}: "
-        f"it and other such jobs ask for {most}."
+        f"train of gland scratch.b1 would request {what}={more}, but the partition short has only {most}; "
+        f"it and similar jobs request {most} instead."
         for what, more, most in (("runtime", 1440, 600), ("mem_mb", 15000, 9000))
     ]
 

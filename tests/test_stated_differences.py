@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from crossover.statistics.papers.audit.stated_differences import stated_differences
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED
 from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import paper, value
 
@@ -43,30 +43,30 @@ def test_what_is_computed_from_the_scores_follows():
 
 
 @pytest.mark.parametrize(
-    ("more", "about", "verdict", "reading"),
+    ("more", "about", "verdict", "interpretation"),
     [
         ({"difference": text((A - B).mean() + 0.01)}, "Difference", NOT, ""),
-        ({"difference": text((B - A).mean())}, "Difference", READING, "the second minus the first"),
+        ({"difference": text((B - A).mean())}, "Difference", DEPENDS, "the second minus the first"),
         ({"difference": text(100 * (A - B).mean(), 1), "unit": "%"}, "Difference", FOLLOWS, ""),
         ({"sd": Printed("0.200")}, "SD of the differences", NOT, "any correlation"),
-        ({"sd": Printed("0.022")}, "SD of the differences", READING, "correlate with 0.9"),
+        ({"sd": Printed("0.022")}, "SD of the differences", DEPENDS, "correlate with 0.9"),
         ({"ci": (Printed("0.060"), Printed("0.090"))}, "Interval of the difference", NOT, ""),
         ({"ci": ends(A - B), "p": Printed("0.400"), "test": "t"}, "p of the difference", NOT, ""),
-        ({"ci": ends(A - B), "p": Printed("0.400")}, "p of the difference", READING, "another test"),
+        ({"ci": ends(A - B), "p": Printed("0.400")}, "p of the difference", DEPENDS, "another test"),
         ({"ci": ends(A - B), "p": Printed("0.400"), "test": "wilcoxon"}, "p of the difference", UNCHECKED, ""),
         ({"ci": ends(A - B), "p": Printed("0.400"), "corrected": True}, "p of the difference", FOLLOWS, ""),
         ({"b": {"family": "c", "n_train": 0}}, "Difference", UNCHECKED, ""),
     ],
 )  # fmt: skip
-def test_a_number_that_is_another_is_found(more, about, verdict, reading):
+def test_a_number_that_is_another_is_found(more, about, verdict, interpretation):
     found = rows(**more)[about]
-    assert found.verdict == verdict and reading in found.reading
+    assert found.verdict == verdict and interpretation in found.interpretation
 
 
-def test_a_one_sided_p_follows_under_that_reading():
+def test_a_one_sided_p_follows_under_that_interpretation():
     p = Printed(f"{stats.ttest_rel(A, B, alternative='greater').pvalue:.4f}")
     found = rows(sd=text((A - B).std(ddof=1), 4), p=p, test="t")["p of the difference"]
-    assert (found.verdict, found.reading) == (READING, "one-sided")
+    assert (found.verdict, found.interpretation) == (DEPENDS, "one-sided")
 
 
 # ---- a t beside the difference
@@ -87,22 +87,22 @@ def test_a_t_beside_the_difference_follows_with_all_that_stands_beside_it():
 
 
 @pytest.mark.parametrize(
-    ("more", "about", "verdict", "reading"),
+    ("more", "about", "verdict", "interpretation"),
     [
         ({"ci": tuple((A - B).mean() + np.array((-1, 1)) * stats.sem(A - B))}, "Width of the interval", NOT, ""),
         ({"p": Printed("0.400"), "test": "t"}, "p of the difference", NOT, ""),
-        ({"p": Printed("0.400")}, "p of the difference", READING, "another test"),
+        ({"p": Printed("0.400")}, "p of the difference", DEPENDS, "another test"),
         ({"se": Printed("0.020")}, "t of the difference", NOT, ""),
-        ({"sd": text((A - B).std(ddof=0), 6), "difference": text((A - B).mean(), 6)}, "t of", READING, "an SD over n"),
+        ({"sd": text((A - B).std(ddof=0), 6), "difference": text((A - B).mean(), 6)}, "t of", DEPENDS, "an SD over n"),
         ({"difference": Printed("0.200"), "t": Printed("0.0")}, "Difference", NOT, ""),
     ],
 )  # fmt: skip
-def test_a_t_tells_the_standard_error(more, about, verdict, reading):
+def test_a_t_tells_the_standard_error(more, about, verdict, interpretation):
     if "ci" in more:
         more = {"ci": tuple(map(text, more["ci"]))}
     found = rows(**{"t": t_of(A - B, 4), "df": N - 1} | more)
     (own,) = [row for name, row in found.items() if name.startswith(about)]
-    assert own.verdict == verdict and reading in own.reading
+    assert own.verdict == verdict and interpretation in own.interpretation
 
 
 def test_a_standard_error_may_be_of_an_sd_over_n():
@@ -110,7 +110,7 @@ def test_a_standard_error_may_be_of_an_sd_over_n():
     error = own.std() / np.sqrt(N)  # as numpy's
     t = stats.ttest_1samp(own, 0)
     found = rows(difference=text(own.mean(), 4), se=text(error, 5), t=text(t.statistic), p=text(t.pvalue, 5), test="t")
-    assert found["t of the difference"].reading == "an SD over n"
+    assert found["t of the difference"].interpretation == "an SD over n"
 
 
 def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
@@ -119,12 +119,12 @@ def test_a_t_tells_the_number_of_cases_by_its_degrees_of_freedom():
 
 
 @pytest.mark.parametrize(
-    ("df", "verdict", "reading"),
-    [(N - 1, FOLLOWS, ""), (N - 2, READING, "another design"), (N, READING, "another design")],
+    ("df", "verdict", "interpretation"),
+    [(N - 1, FOLLOWS, ""), (N - 2, DEPENDS, "another design"), (N, DEPENDS, "another design")],
 )
-def test_degrees_of_freedom_of_a_difference_are_those_of_the_cases(df, verdict, reading):
+def test_degrees_of_freedom_of_a_difference_are_those_of_the_cases(df, verdict, interpretation):
     found = rows(t=t_of(A - B), df=df)["Degrees of freedom of the difference"]
-    assert found.verdict == verdict and reading in found.reading
+    assert found.verdict == verdict and interpretation in found.interpretation
 
 
 def test_the_paired_t_test_has_one_number_of_degrees_of_freedom():

@@ -121,7 +121,9 @@ def test_a_single_structure_of_any_name_is_corrected_for_several_tests(tmp_path)
 def test_models_that_are_the_same_training_of_a_family_are_refused(tmp_path):
     rows = [(m, f, f"c{c}", v) for m, f, v in (("unet", "CNN", 0.7), ("vnet", "CNN", 0.3), ("swin", "TF", 0.65))
             for c in CASES]  # fmt: skip
-    with pytest.raises(TableError, match=r"family: 'CNN' has models that are the same training of it \(unet, vnet\)"):
+    with pytest.raises(
+        TableError, match=r"family: 'CNN': several models are recorded as the same training \(unet, vnet\)"
+    ):
         compared(tmp_path, rows, "model family case dsc")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, public_cohorts, runs, scores
-from crossover.cli.shared import EachOnce
+from crossover.cli.shared import Commands, EachOnce
 from crossover.core.paths import ROOT
 
 COMMANDS = (
@@ -35,7 +35,7 @@ COMMANDS = (
 )
 GROUPS = {"export": exchange.export, "pacs": pacs.app}
 """Commands that have commands of their own."""
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = Commands(add_completion=False, pretty_exceptions_enable=False)
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,7 +53,7 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """How many labelled cases until transfer learning stops paying?"""
+    """With n labelled cases of your own, should you fine-tune, train from scratch, or train on everything?"""
 
 
 for _command in COMMANDS:

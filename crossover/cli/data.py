@@ -48,7 +48,7 @@ def ingest(
     from crossover.sources.ingest_report import JSON, TEXT, read, show
 
     if (study is None) == (rules is None):
-        stop("give either --study <name> or --rules <file>")
+        stop("give either --study NAME or --rules FILE")
     logging.basicConfig(level=logging.ERROR)
     error = None
     with stop_where_not_writable(out), stop_on(ConfigError, ValueError):
@@ -87,7 +87,7 @@ def segment(
 ) -> None:
     """Segment examinations with a trained model; write masks and pictures, and scores if there are manual masks.
 
-    The files in OUT do not identify the patients. The DICOM objects, which can be stored beside the images, do; they
+    The files in OUT do not identify the patients. The DICOM objects, which can be stored with the images, do; they
     are written only with --dicom, to a folder of their own.
 
     The manual masks are those that the file given with --rules names; without it, only the images are read.
@@ -103,7 +103,7 @@ def segment(
     from crossover.study.config import SCALES
 
     if bool(study and model) == (package is not None) or bool(study) != bool(model):
-        stop("give either --study <name> and --model <name>, or --package <path>")
+        stop("give either --study NAME and --model NAME, or --package PATH")
     logging.basicConfig(level=logging.ERROR)
     with stop_where_not_writable(out), stop_on(ConfigError, ValueError, DiskFull):
         try:
@@ -119,7 +119,7 @@ def segment(
             raise typer.Exit(1) from None
     table.to_csv(out / "scores.csv", index=False)
     if known.scale == SCALES[0]:
-        what = f"look: the model was trained at the scale {known.scale}, which only checks that every step runs"
+        what = f"check: the model was trained at the scale {known.scale}, which only checks that every step runs"
         typer.echo(f"{what}: its masks mean nothing", err=True)
     _report_segmented(table, out, dicom, written.left)
 
@@ -153,7 +153,7 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None, kept: 
     masks, pictures, file = out / "predictions", out / "pictures", out / "scores.csv"
     typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
     if kept:
-        what = f"look: {first_few(kept, 4)}: not of this call, and kept, since changed after they were written"
+        what = f"check: {first_few(kept, 4)} do not belong to this call; they were kept because they have been changed"
         typer.echo(what, err=True)
     if dicom:
         ours = sorted(path.name for path in dicom.glob(f"p{12 * '[0-9a-f]'}*_*.dcm"))
@@ -161,7 +161,7 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None, kept: 
         what = "DICOM objects, which identify the patients:" if written else "no DICOM object was written to"
         typer.echo(f"{what} {dicom}")
         if other := [name for name in ours if name.partition("_")[0] not in {*table.case}]:
-            what = f"look: {dicom} also contains {counted(len(other), 'object')} of cases that are not in this call: "
+            what = f"check: {dicom} also contains {counted(len(other), 'object')} of cases that are not in this call: "
             typer.echo(f"{what}{first_few(other, 4)}. Remove them unless they are to be stored", err=True)
     left = table[table.not_done != ""].drop_duplicates("case")
     for row in left.itertuples():
@@ -180,7 +180,7 @@ def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None, kept: 
 def reidentify(
     source: Annotated[Path, typer.Argument(help="Folder, archive or table of patients that was ingested.")],
     names: Annotated[
-        list[str] | None, typer.Argument(help="Pseudonyms of cases (p...) or files (f...); all if none is given.")
+        list[str] | None, typer.Argument(help="Pseudonyms of cases (p...) or files (f...); by default all.")
     ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="YAML file with the rules of the ingest; needed if it has `patients: folder`.")

@@ -12,6 +12,7 @@ from crossover.cli.runs import export_rocrate
 from crossover.cli.shared import (
     CORES,
     RESULTS,
+    Commands,
     MadeAt,
     Results,
     Workers,
@@ -27,7 +28,7 @@ Structure = Annotated[
     list[str] | None, typer.Option(help="Structure to export; may be repeated. By default all structures of the study.")
 ]
 
-export = typer.Typer(no_args_is_help=True, help="Export a study for another tool, or its results as an RO-Crate.")
+export = Commands(help="Export a study for another tool, or its results as an RO-Crate.")
 
 
 @export.command()
@@ -94,10 +95,10 @@ def score(
     ] = None,
     fold: Annotated[
         int | None,
-        typer.Option(help="Fold of splits_final.json that the model was trained on; without such a file, its number."),
+        typer.Option(help="Number of the fold that the model was trained on, in splits_final.json if that is given."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Table to write; by default results/<study>/external/<model>.csv.")
+        Path | None, typer.Option(help="Table to write; by default results/STUDY/external/MODEL.csv.")
     ] = None,
     scale: MadeAt = "",
     results: Results = None,

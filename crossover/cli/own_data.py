@@ -93,7 +93,7 @@ def _show(found: Inventory, console: Console) -> None:
         listed = ", ".join(f"{value} ({len(patients)})" for value, patients in values.items())
         console.print(f"{column}: {listed}", highlight=False, markup=False)
     for what in found.odd:
-        console.print(f"look: {what}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"check: {what}", highlight=False, markup=False, soft_wrap=True)
     _show_proposal(found, console)
 
 
@@ -154,7 +154,7 @@ def new(
     """
     path = Path("config/studies") / f"{name}.yaml"
     if path.exists():
-        stop(f"{path} is there: take another name, or delete it")
+        stop(f"{path} already exists: choose another name, or delete the file")
     from crossover.study.given_model import model_of
 
     with stop_on(ValueError):
@@ -162,7 +162,7 @@ def new(
         texts = {"source": "" if model else source, "target": target}
         asked = {cohort: _parsed(text) for cohort, text in texts.items() if text}
         notes = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
-    typer.echo("\n".join([*notes, f"written: {path} (what it leaves out: config/bases/)"]))
+    typer.echo("\n".join([*notes, f"written: {path} (all other keys: config/bases/)"]))
     called = "crossover" if which("crossover") else sys.argv[0]
     typer.echo(f"next: {called} check {name}; {called} {run_words(name, 'smoke')}")
 
@@ -213,7 +213,7 @@ def _written(
     found = dict(zip(paths, inspect_cohorts([*paths.values()], workers)))
     if len({(p.resolve(), *asked[c][1:]) for c, p in paths.items()}) < len(paths):
         groups = "; ".join(f"{c}: {', '.join(values)}" for c, values in found["target"].columns.items()) or "nothing"
-        raise ValueError(f"source and target are the same patients; what tells groups apart as :COLUMN=VALUE: {groups}")
+        raise ValueError(f"source and target are the same patients; divide them with :COLUMN=VALUE, from: {groups}")
     for cohort, of in asked.items():
         if of.column == "group" and (apart := found[cohort].about_apart(paths[cohort])):
             raise ValueError("\n".join(apart))
@@ -256,8 +256,8 @@ def _trained_before(model: StartingModel | None, target: Inventory) -> list[str]
     if not model or not (known := trained_on(model, patients)):
         return []
     return [
-        f"look: {counted(len(known), 'patient')} of the target are training patients of the study that trained "
-        f"{model.label}, and may be tested on: leave them out of the target, or begin with another model"
+        f"check: {counted(len(known), 'patient')} of the target were training patients of the study that trained "
+        f"{model.label}, and might be used for testing: remove them from the target, or begin with another model"
     ]
 
 
@@ -281,15 +281,15 @@ def _otherwise(study: Study, drafted: Draft, workers: int) -> list[str]:
         except ValueError as error:
             if not source.table:
                 raise
-            notes += [f"look: {line.strip()}" for line in str(error).splitlines()]
+            notes += [f"check: {line.strip()}" for line in str(error).splitlines()]
             continue
         if taken != found:
             raise ValueError(
-                f"{cohort}: the files seem to be of {counted(found, 'patient')}, but no rule finds these: that for "
-                f"their names would take {taken}, as where folders have patients of the same name, only some names "
-                "have a date, or the folder's list (a datalist) leaves out files that are named as those in it. "
-                "Nothing was written. Put a table with a row for each patient, or each scan, into the folder "
-                "(docs/own-data.md), or move what the list leaves out to another folder"
+                f"{cohort}: the files seem to belong to {counted(found, 'patient')}, but no rule selects exactly "
+                f"these; the rule for their names would select {taken}. Possible reasons: patients in several "
+                "folders have the same name, only some names contain a date, or a datalist omits files whose names "
+                "fit the rule. Nothing was written. Put a table with a row for each patient, or each scan, into "
+                "the folder (docs/own-data.md), or move the files that the datalist omits to another folder"
             )
     return notes
 
@@ -302,7 +302,7 @@ def check(
     cores: Workers = CORES,
     no_measure: Annotated[
         bool,
-        typer.Option("--no-measure", help="Neither try the networks nor measure how long the trainings take."),
+        typer.Option("--no-measure", help="Skip trying the networks and measuring their training time."),
     ] = False,
 ) -> None:
     """Check a study before it runs: report what is wrong with it, what it costs, and what it can settle.
@@ -327,7 +327,7 @@ def check(
             typer.echo(f"wrong: {line}", err=True)
         if found.wrong:
             raise typer.Exit(1)
-        typer.echo("Nothing is wrong with the study's file, its patients and its plan.")
+        typer.echo("No errors were found in the study's file, patients or plan.")
         for line in found.settles:
             typer.echo(line)
         if which("sbatch"):

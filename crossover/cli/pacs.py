@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crossover.cli.shared import stop, stop_on
+from crossover.cli.shared import Commands, stop, stop_on
 from crossover.core.wording import printable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Wanted = Annotated[
     list[str], typer.Argument(help="Attributes that the series must match, such as PatientID=123 Modality=MR.")
 ]
 
-app = typer.Typer(no_args_is_help=True)
+app = Commands()
 
 
 @app.callback()

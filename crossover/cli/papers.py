@@ -63,7 +63,7 @@ def audit(
     The audit needs no data. If there are results of the study, the correlation between the scores of two models is
     taken from them; it is used for the probability that a claim of superiority is false.
 
-    Exit status: 0, whatever the audit finds; 2 if there is no such paper or its file is wrong.
+    Exit status: 0 whatever the audit finds; 2 if the paper or file does not exist or is invalid.
     """
     from crossover.core.paths import CONFIG
     from crossover.statistics.papers.audit import audit_table

@@ -99,7 +99,7 @@ def design(
     if files and (mean or sd or cases or between_runs is not None):
         findings.append("give files, or printed numbers (--mean, --sd, --cases, --between-runs), not both")
     if files and correlation != CORRELATION:
-        findings.append("--correlation is of printed numbers; files tell it themselves")
+        findings.append("--correlation applies only to printed numbers; with files it is estimated from the scores")
     of_files = {"--model": model, "--size": size is not None, "--structure": structure, "--column": column,
                 "--next": more is not None, "--test-set": test_set != POOLED}  # fmt: skip
     findings += [f"{name} needs scores: give their files" for name, given in of_files.items() if given and not files]
@@ -141,8 +141,8 @@ def _structures(given: list[str]) -> tuple[dict[str, str], str]:
 
 def _no_scores(files: list[str]) -> list[str]:
     return [
-        f"{name} holds settings or a paper's numbers, no scores. To plan by printed numbers, give them without a file: "
-        "--sd (once, or for each model), and --mean twice or --difference"
+        f"{name} contains settings or a paper's numbers, but no scores. To plan from printed numbers, give them as "
+        "options and no file: --sd (once, or for each model), and --mean twice or --difference"
         for name in files
         if Path(name).suffix.lower() in (".yaml", ".yml")
     ]

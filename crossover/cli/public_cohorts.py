@@ -30,7 +30,7 @@ def fetch(
         bool, typer.Option("--accept-licence", help="Accept the licence without being asked.")
     ] = False,
 ) -> None:
-    """Download a public cohort, verify its files and record its licence beside them.
+    """Download a public cohort, verify its files and record its licence next to them.
 
     Files that are already complete are not downloaded again.
 
@@ -72,7 +72,9 @@ def _list() -> None:
             tried = "yes" if cohort.confirmed else "no"
             table.add_row(name, cohort.title, str(cohort.patients), cohort.licence.name, tried)
     stdout_console().print(table)
-    typer.echo("tried: whether somebody has fetched it from the real servers with its entry; docs/public-cohorts.md")
+    typer.echo(
+        'column "tried": whether the cohort was downloaded from the real servers by this entry (docs/public-cohorts.md)'
+    )
 
 
 def _agree(name: str, cohort: PublicCohort, series: list[BucketSeries], beside: FetchRecords, accept: bool) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @in_workflow_folder
 def plan(
-    name: Annotated[str, typer.Argument(help="Name of a study, as --studies with one.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of one study; the same as --studies NAME.")] = "",
     studies: Studies = "",
     scale: Scale = "",
     data: Data = "",
@@ -117,10 +117,10 @@ def status(as_json: Json = False) -> None:
         counts = f"{own.done} of {own.stages} trainings done, {running} running, {waiting} waiting"
         typer.echo(f"{own.study}: {counts}{left}")
         by = runs[own.study]
-        typer.echo(f"  a run is at work: {by}" if by else "  no run is at work that this machine sees")
+        typer.echo(f"  a run is active: {by}" if by else "  no run is active, as far as this machine can see")
         for each in own.running:
-            heard = f"on {each.host}, last heard from {duration(each.seconds_ago)} ago"
-            end = "; its process has ended: when its job runs again, it goes on from its checkpoint, if it wrote one"
+            heard = f"on {each.host}, last update {duration(each.seconds_ago)} ago"
+            end = "; its process has ended, and the next attempt continues from its checkpoint, if there is one"
             typer.echo(f"  {each.stage}: {each.course}, {heard}{end if each.ended else ''}")
     for path, by in making:
         typer.echo(f"{path} is being made by {by}")
@@ -139,14 +139,14 @@ def verify(
     ] = "",
     data: Data = "",
     recompute: Annotated[
-        str, typer.Option(help="Stage to train again and compare, as <study>/<stage>; `any` picks one at random.")
+        str, typer.Option(help="Stage to train again and compare, as STUDY/STAGE; `any` picks one at random.")
     ] = "",
 ) -> None:
-    """Check results against their manifests, the lock file, the configuration, the code and the data.
+    """Check results against their provenance records, the lock file, the configuration, the code and the data.
 
     By default, the command checks every study that has results, at the scale at which they were made, and the report.
 
-    Exit status: 0 if everything is there and as recorded, 1 if not.
+    Exit status: 0 if every file exists and agrees with its record, 1 otherwise.
     """
     from crossover.execution.integrity import describe
     from crossover.execution.made import command, made, runs_of, settings_of, unfinished

@@ -63,11 +63,9 @@ def figures(
         str,
         typer.Option(help="Scale at which the results were made; by default that in params.json, else demo."),
     ] = "",
-    out: Annotated[Path, typer.Option(help="Folder to write <study>/<figure>.svg, .png and .pdf to.")] = Path(
-        "figures"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder to write STUDY/FIGURE.svg, .png and .pdf to.")] = Path("figures"),
 ) -> None:
-    """Redraw the figures from metrics.csv and the small tables beside it, except those that show images.
+    """Redraw the figures from metrics.csv and the small tables in its folder, except those that show images.
 
     For each figure that can't be drawn, the command prints what is missing.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperArgument, TyperCommand
 
 Results = Annotated[
     Path | None, typer.Option(help="Folder with the results of the studies; by default `results` in the clone.")
@@ -34,7 +34,37 @@ Json = Annotated[bool, typer.Option("--json", help="Print all rows as JSON inste
 CORES = os.cpu_count() or 1
 
 
-class EachOnce(TyperCommand):
+class Command(TyperCommand):
+    """A command whose help shows an argument as NAME if it is required, and as [NAME] if not.
+
+    Typer shows {name} and [name]; braces usually stand for a choice.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        """Make the command, with the names of its arguments in capitals, also in errors."""
+        super().__init__(*args, **settings)
+        for each in self.params:
+            if isinstance(each, TyperArgument) and each.metavar is None and each.name:
+                each.metavar = each.name.upper()
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words after the command's name in the line "Usage"."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+
+class Commands(typer.Typer):
+    """A group of such commands; as Markdown, the paragraphs of their help fill the terminal's width."""
+
+    def __init__(self, **settings: Any) -> None:
+        """Make the group, whose help is printed where no command is given; `settings` are `typer.Typer`'s."""
+        super().__init__(no_args_is_help=True, rich_markup_mode="markdown", **settings)
+
+    def command(self, name: str | None = None, *, cls: type[TyperCommand] | None = None, **settings: Any) -> Any:
+        """Return the decorator that adds a command; without `cls`, it is a `Command`."""
+        return super().command(name, cls=cls or Command, **settings)
+
+
+class EachOnce(Command):
     """A command that refuses an option given twice of which it would take the last value and say nothing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

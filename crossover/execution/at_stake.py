@@ -40,7 +40,7 @@ def refusal(workflow: Workflow, call: Mapping[str, str], results: Path = Path("r
     said, kept = [], {}
     for name, why in whys.items():
         if why and (lost := [*_cases(workflow, workflow.studies[name]), *_trainings(name, rows, results)]):
-            said.append(f"{name}: {', and '.join(why)}. The run would throw away {' and '.join(lost)}")
+            said.append(f"{name}: {', and '.join(why)}. The run would delete {' and '.join(lost)}")
             before = call_of(name, results)
             if any("real patients" in what for what in lost):
                 before.setdefault("data", "FOLDER")

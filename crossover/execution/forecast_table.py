@@ -21,7 +21,7 @@ KINDS = {
 def show(rows: list[Planned], cores: int, console: Console) -> None:
     """Print a forecast, see `crossover.execution.forecast.forecast`."""
     if not rows:
-        console.print("Nothing to be done: all is there and up to date.")
+        console.print("Nothing to be done: all outputs exist and are up to date.")
         return
     causes = _causes(rows)
     if causes.rows:

@@ -129,9 +129,9 @@ def _of_a_paper(study: Study) -> list[str]:
         return []
     whose = f" ({study.paper.authors} {study.paper.year})" if study.paper else ""
     return [
-        f"The study names a paper{whose}, with which its report compares your patients' results. If they are not that "
-        f"paper's patients, remove {' and '.join(keys)}, and write title, question, data and assumptions anew: the "
-        "report quotes them."
+        f"The study names a paper{whose}, and its report compares your results with it. If these are not the "
+        f"paper's patients, remove {' and '.join(keys)} and rewrite title, question, data and assumptions, which the "
+        "report quotes."
     ]
 
 
@@ -155,7 +155,7 @@ def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenK
         if may_lack:
             out.notes.append(f"cohort {cohort}: {counted(len(told), 'case')} would be left out ({code}): {some}")
         else:
-            remedy = f"Mend this, or leave these cases out by `allow: [{code}]` in the source of the cohort"
+            remedy = f"Correct this, or exclude these cases with `allow: [{code}]` in the source of the cohort"
             out.wrong.append(
                 f"cohort {cohort}: {counted(len(told), 'case')} would stop the run ({code}): {some}. {remedy}"
             )
@@ -225,7 +225,7 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
     if load > (there := os.cpu_count() or 1):
         tell(
             f"This machine is busy: its load average was {load:.1f} on {counted(there, 'core')} before this command "
-            "measured anything. The times below are too long for a machine that does nothing else."
+            "measured anything. On an idle machine, the times will be shorter than those below."
         )
     seconds = _step_seconds(study, own, tell=tell)
     about = estimate(study, own, seconds, gpu=False)
@@ -241,8 +241,8 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
         if taking >= HOURS and (cuts := savings(study, own, seconds)):
             ways = "; ".join(f"`{cut}` saves {duration(share * taking)}" for cut, share in cuts.items())
             tell(
-                f"To train for less time, in config/studies/{study.study}.yaml: {ways}. Each makes the answer "
-                "less sure."
+                f"To shorten the training, change in config/studies/{study.study}.yaml: {ways}. Each change makes "
+                "the answer less certain."
             )
     for line in (*_given(study, own), *_statistics(study, own, seconds)):
         tell(line)

@@ -31,7 +31,7 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
     sizes = {name: max(int(size.rstrip("+")) for n, size, _ in nodes if n == name) for name, *_ in nodes}
     if partition and sizes and not (named := {*partition.split(",")}) <= {*sizes}:
         lacking = ", ".join(sorted(named - {*sizes}))
-        out.append(f"slurm_partition: there is no partition {lacking}, only {_listed(sizes)}: {WHERE}")
+        out.append(f"slurm_partition: {lacking} does not exist; the partitions are {_listed(sizes)}: {WHERE}")
     most = max((sizes[name] for name in partition.split(",") if name in sizes), default=max(sizes.values(), default=0))
     if cores and 0 < most < cores:
         out.append(f"cores: {cores}, and no node has more than {most}, so that jobs would wait for ever: {WHERE}")

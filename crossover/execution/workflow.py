@@ -460,8 +460,8 @@ def keep_to_limits(workflow: Any, limits: Callable[[str], Mapping[str, int]]) ->
             if (partition, what) not in told:
                 told.add((partition, what))
                 where = f"the partition {partition}" if partition else "Slurm's default partition"
-                why = f"{_name_of(job)} would ask for {what}={asked[what]}, and {where} has no more than {most}"
-                logger.warning(f"{why}: it and other such jobs ask for {most}.")
+                why = f"{_name_of(job)} would request {what}={asked[what]}, but {where} has only {most}"
+                logger.warning(f"{why}; it and similar jobs request {most} instead.")
         submit(job)
 
     executor.run_job = run_job

@@ -56,8 +56,8 @@ class WrittenFiles:
         self._present.update(names)
         if other := [name for name in names if not self._is_ours(name)]:
             raise NotOurs(
-                f"{first_few(other, 3)}: changed after this command wrote it, or not written by it, so nothing of this "
-                "case was replaced: move it elsewhere, or name another folder"
+                f"{first_few(other, 3)}: changed after this command wrote it, or not written by it; the case was not "
+                "replaced. Move the file, or choose another folder"
             )
         self._files |= dict.fromkeys(names, BEGUN)
         self._keep()

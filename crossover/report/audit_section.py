@@ -5,13 +5,13 @@ import pandas as pd
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED, off_text, span
 from crossover.study.schema import Study
 
 TITLE = "Audit of the printed numbers"
 NAMED = 2
-"""Readings that are named; the others are counted."""
-ALIKE = ["check", "printed", "reading", "where"]
+"""Interpretations that are named; the others are counted."""
+ALIKE = ["check", "printed", "interpretation", "where"]
 
 
 def audit_section(results: StudyResults) -> Section | None:
@@ -19,13 +19,13 @@ def audit_section(results: StudyResults) -> Section | None:
     found = results.frame("audit")
     if found.empty:
         return None
-    counts = [int((found["verdict"] == v).sum()) for v in (FOLLOWS, READING, NOT, UNCHECKED)]
+    counts = [int((found["verdict"] == v).sum()) for v in (FOLLOWS, DEPENDS, NOT, UNCHECKED)]
     said = statements(results.study, "audit", count=len(found), verdicts=counts)
     tables = [
         TableKind("does_not_follow", "audit", unfollowed_layout, wraps=True),
         TableKind("contradictions", "contradictions", lambda rows, _: rows, wraps=True),
         TableKind("may_be_false", "false_claims", claims_layout, wraps=True),
-        TableKind("follows_under_a_reading", "audit", readings_layout, wraps=True),
+        TableKind("depends_on_interpretation", "audit", interpretations_layout, wraps=True),
     ]
     return Section("audit", TITLE, said, details=titled_tables(results, tables))
 
@@ -35,9 +35,9 @@ def unfollowed_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
     return _layout(found[found["verdict"] == NOT])
 
 
-def readings_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the numbers that follow only under a reading, those of one kind in one row."""
-    alike = found[found["verdict"] == READING].groupby(ALIKE, sort=False)
+def interpretations_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the numbers that depend on interpretation, those of one kind in one row."""
+    alike = found[found["verdict"] == DEPENDS].groupby(ALIKE, sort=False)
     return _layout(pd.DataFrame([_together(own) for _, own in alike], columns=found.columns))
 
 
@@ -59,7 +59,7 @@ def claims_layout(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _together(own: pd.DataFrame) -> pd.Series:
-    """Merge findings of one check with one reading into one row."""
+    """Merge findings of one check with one interpretation into one row."""
     first = own.iloc[0].copy()
     if len(own) > 1:
         first["about"] = f"{first['about']} and {len(own) - 1} more"
@@ -73,11 +73,11 @@ def _layout(findings: pd.DataFrame) -> pd.DataFrame:
     return findings[["about", "where", "printed", "follows_from"]].assign(
         recomputed=[span(low, high) for low, high in ends],
         off_by=["" if pd.isna(value) else off_text(value) for value in findings["off_by"]],
-        reading=[_readings(text) for text in findings["reading"]],
+        interpretation=[_interpretations(text) for text in findings["interpretation"]],
     )
 
 
-def _readings(text: str) -> str:
+def _interpretations(text: str) -> str:
     """Return the first few of those under which it follows."""
     names = text.split("; or ")
     more = f"; or {len(names) - NAMED} more" if len(names) > NAMED else ""

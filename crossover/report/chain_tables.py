@@ -77,7 +77,7 @@ def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the text of `analyses.tables.networks`: encoders down, architectures across, "89.3 ± 1.6" in per cent.
 
     The selected network carries a *, an encoder that began with other weights than its fellows says so, and so
-    does a network that has fewer folds, which was not chosen from.
+    does a network that has fewer folds, which did not take part in the selection.
     """
     if grid["folds"].isna().all():
         return grid.iloc[:0]

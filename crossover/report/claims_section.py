@@ -50,7 +50,7 @@ def verdicts_sentence(claims: pd.DataFrame) -> str:
 def claims_layout(claims: pd.DataFrame, study: Study, verdict: str) -> pd.DataFrame:
     """Return the claims of one verdict, each with what decided it."""
     own = claims[claims["verdict"] == verdict]
-    read_as = [f" Read as: {text}." if isinstance(text, str) and text else "" for text in own["reading"]]
+    read_as = [f" Interpreted as: {text}." if isinstance(text, str) and text else "" for text in own["interpretation"]]
     return pd.DataFrame({
         "Finding": [f"“{words}”{text}" for words, text in zip(own["words"], read_as, strict=True)],
         "Where": own["where"].to_list(),

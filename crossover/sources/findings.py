@@ -29,7 +29,9 @@ KINDS: dict[str, Kind] = {
     "no-image": Kind("note", "nothing to do: these objects contain no image that could be a channel"),
     "not-dicom": Kind("note", "nothing to do if these files are not images; otherwise export them again"),
     "truncated": Kind("error", "copy or export the file again"),
-    "unreadable": Kind("error", "permit reading it, or export it again; else report the kind of file, not the file"),
+    "unreadable": Kind(
+        "error", "allow this user to read it, or export it again; otherwise report the kind of file, not the file"
+    ),
     "duplicate-file": Kind("note", "nothing to do: one of the copies was used"),
     "inconsistent-instances": Kind("error", "export the study again: files of one SOPInstanceUID differ"),
     "deflated": Kind("error", "convert the file with `dcmconv +te` (DCMTK)"),
@@ -67,7 +69,7 @@ KINDS: dict[str, Kind] = {
     "gantry-tilt": Kind("error", "export a reconstruction without gantry tilt, or resample it yourself"),
     "non-finite": Kind("error", "export the image again: it has NaN or infinite values, or a rescale slope of 0"),
     "constant": Kind("error", "choose another image: all its values are the same"),
-    "adc-unit": Kind("error", "export the map with its unit, or let the ADC be computed (`computed_from`)"),
+    "adc-unit": Kind("error", "export the map with its unit, or have the ADC computed (`computed_from`)"),
     "adc-computed": Kind("note", "nothing to do: the map was fitted as the rule states"),
     "adc-implausible": Kind("warning", "check the map and the images from which it was fitted"),
     "adc-undefined": Kind("warning", "check the contour: it may reach into air, bowel or an artefact"),
@@ -75,7 +77,7 @@ KINDS: dict[str, Kind] = {
     "b-doubtful": Kind("warning", "check the image: it may not belong to a diffusion measurement"),
     "other-grid": Kind("error", "export on one grid, or, where two channels differ, set `other_grids: linear`"),
     "resampled": Kind("note", "nothing to do if the patient did not move in between: images are not registered"),
-    "two-frames": Kind("error", "contour on the chosen series, or register the two"),
+    "two-frames": Kind("error", "contour the structure on the chosen series, or register the two series"),
     # structures
     "structure-missing": Kind(
         "error",
@@ -136,7 +138,7 @@ KINDS: dict[str, Kind] = {
     "patients-alike": Kind(
         "error",
         "if they are one person, write the identifier in one way; if all such patients of this source are different "
-        "people, set `allow: [patients-alike]`, which leaves none of them out",
+        "people, set `allow: [patients-alike]`, which excludes none of them",
     ),
     "same-image": Kind("error", "the same images occur under two patients: keep one of them, or give both the same ID"),
     "volume-unreadable": Kind("error", "copy or export the complete file again"),

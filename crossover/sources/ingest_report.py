@@ -150,7 +150,7 @@ def problems(report: Report) -> str:
     rows = [f for case in report["failed"] for f in report["cases"][case]["findings"] if f["severity"] == "error"]
     failed = [f"errors exclude {len(report['failed'])} of {counted(len(report['cases']), 'case')} "]
     codes = dict.fromkeys(f["code"] for f in rows)
-    failed[0] += f"{_remedies(codes)}; mend this, or leave these cases out by `allow: [{', '.join(codes)}]` "
+    failed[0] += f"{_remedies(codes)}; correct this, or exclude these cases with `allow: [{', '.join(codes)}]` "
     failed[0] += "in the source of the cohort (config/studies/), or in the file of rules"
     barred = [f"{counted(len(report['barred']), 'error')} of no single case {_remedies(report['barred'])}"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))

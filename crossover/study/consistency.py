@@ -49,8 +49,8 @@ def _about_labels(study: Study) -> Iterator[str]:
 def _equal(labels: Mapping[str, set[str]]) -> Iterator[str]:
     for (first, own), (second, other) in combinations(labels.items(), 2):
         if both := ", ".join(map(repr, sorted(own & other))):
-            of_both = f"{first}.label and {second}.label: {both} is that of both"
-            yield f"{of_both}, but tables and figures tell them apart by their labels: change one"
+            of_both = f"{first}.label and {second}.label are both {both}"
+            yield f"{of_both}: labels must differ, because tables and figures identify them by label"
 
 
 def _about_evaluation(study: Study) -> Iterator[str]:
@@ -109,7 +109,8 @@ def _about_sizes(study: Study, targets: set[str]) -> Iterator[str]:
     for name, strategy in study.strategies.items():
         on_target = any(targets & set(step.train) for step in strategy.chain)
         if study.sizes and not strategy.sized and on_target:
-            yield f"strategies.{name}: the study has sizes, so a step that trains on the target must ask for n patients"
+            must = "a step that trains on the target must use n patients (train: {COHORT: n})"
+            yield f"strategies.{name}: the study has sizes, so {must}"
 
 
 def _about_channels(study: Study) -> Iterator[str]:
@@ -129,7 +130,7 @@ def _about_channels(study: Study) -> Iterator[str]:
 def _about_network(study: Study) -> Iterator[str]:
     yield from _about_other_networks(study)
     if (study.network.architecture == SELECTED) != (study.selection is not None):
-        yield f"network.architecture: {SELECTED!r} needs the key `selection`, which needs it, too: give both or neither"
+        yield f"network.architecture: {SELECTED!r} and the key `selection` require each other: give both or neither"
         return
     if study.selection is None:
         yield from _about_one_network(study, None, study.network)
@@ -197,9 +198,8 @@ def _about_sides(study: Study) -> Iterator[str]:
     every = {"network": study.network} | {f"other_networks.{name}": n for name, n in study.other_networks.items()}
     if study.recipe.augmentation.flip and any(n.backend != NNUNET for n in every.values()):
         yield (
-            f"recipe.augmentation.flip: the mirror image of one of {pair} is the other one, which networks would learn "
-            "with its name: set flip: false (in slices that are sagittal nothing is exchanged: state plane: sagittal "
-            "in their rule under `series`)"
+            f"recipe.augmentation.flip: one of {pair} is the mirror image of the other, so a network would learn "
+            "wrong sides: set flip: false (for sagittal slices, state plane: sagittal in their rule under `series`)"
         )
     for place, network in every.items():
         if network.backend == NNUNET and "mirroring" not in network.trainer.model_fields_set:

@@ -171,7 +171,7 @@ def _prepared(values: Mapping[str, Any]) -> str:
         return "values: CT in HU, of which a window is used (the base ct)"
     low, high = own["window"]
     return (
-        f"look: the values are CT's, but not in HU: the window is {low:g} to {high:g}, the usual lowest and highest "
+        f"check: the values are CT's, but not in HU: the window is {low:g} to {high:g}, the usual lowest and highest "
         "value of the target (preparation.slices.normalisation)"
     )
 
@@ -181,20 +181,20 @@ def _of_images(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> list[
     notes = []
     for called, own in images.names.items():
         kinds = {c: cohorts[c].channel(name) for c, name in own.items()}
-        notes += [f"look: {cohorts[c].label}: {in_doubt(kind)}" for c, kind in kinds.items() if kind.doubt]
+        notes += [f"check: {cohorts[c].label}: {in_doubt(kind)}" for c, kind in kinds.items() if kind.doubt]
         if len({kind.modality for kind in kinds.values()}) > 1:
             which = ", ".join(f"{kind.modality} of {cohorts[c].label}" for c, kind in kinds.items())
-            notes.append(f"look: channel {called} is taken for {which}")
+            notes.append(f"check: channel {called} is taken for {which}")
         if _of_other_scale([*kinds.values()]):
             ranges = "; ".join(
                 f"{kind.values[0]:.4g} to {kind.values[1]:.4g} in {cohorts[c].label}"
                 for c, kind in kinds.items()
                 if kind.values
             )
-            notes.append(f"look: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
+            notes.append(f"check: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
     for c, given in cohorts.items():
         told = {in_doubt(kind) for kind in given.found.channels if kind.doubt}
-        notes += [f"look: {cohorts[c].label}: {what}" for what in given.found.odd if what not in told]
+        notes += [f"check: {cohorts[c].label}: {what}" for what in given.found.odd if what not in told]
     return notes
 
 
@@ -253,7 +253,7 @@ def _why(found: Inventory, names: Sequence[str]) -> str:
         lines += [f"{what}: {_counted(found, what)}" for what in ("channels", "structures")]
         lines.append(
             "if patients' files have different names: --channels NAME=FOUND+FOUND and --structures NAME=FOUND+FOUND "
-            "take, for each patient, whichever of the files there is"
+            "select, for each patient, whichever of the files exists"
         )
     return "\n".join(lines)
 
@@ -275,11 +275,11 @@ def _question(cohorts: Mapping[str, FoundCohort], model: StartingModel | None) -
             f"{model.label}?"
         )
     if "source" not in cohorts:
-        return f"With n labelled patients of {ours}, what does a network reach that is trained from scratch?"
+        return f"With n labelled patients of {ours}, which score does a network reach if it is trained from scratch?"
     theirs = cohorts["source"].label
     return (
-        f"With n labelled patients of {ours}, what is the best way to train, and do the patients of {theirs} help, or "
-        "a network of them?"
+        f"With n labelled patients of {ours}, what is the best way to train, and do {theirs}'s patients, or a network "
+        "trained on them, help?"
     )
 
 

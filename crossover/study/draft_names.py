@@ -113,8 +113,8 @@ def _with_either(found: Inventory, what: str, own: str, said: Sequence[str]) -> 
     if not passed:
         return found
     note = (
-        f"{own} is {' or '.join(joinable)}, and not {' or '.join(passed)}: + takes whichever file a patient has, of "
-        "those of which most patients have one, with the same label; it joins no masks"
+        f"{own} uses {' or '.join(joinable)}, but not {' or '.join(passed)}: + selects, for each patient, whichever "
+        "file exists, among names with the same label that most patients have exactly one of; it does not merge masks"
     )
     return replace(found, odd=[*found.odd, note])
 
@@ -285,8 +285,8 @@ def _remedy(cohorts: Cohorts, found: Mapping[str, _There]) -> str:
         else:
             words.append(f"{like}={there['target']}" if lacking == ["source"] else f"{own}={like}")
     return (
-        f"say which are meant, as --channels {','.join(words)} (NAME=FOUND: one channel, called NAME by a cohort that "
-        "has no FOUND)"
+        f"select them with --channels {','.join(words)} (NAME=FOUND means one channel; a cohort without FOUND "
+        "contributes its NAME)"
     )
 
 
@@ -303,9 +303,10 @@ def same_names(cohorts: Cohorts, study: str) -> list[str]:
     alike = f", written so that they {WRITTEN_ALIKE}" if any(len(p) > 1 for p in pairs) else ""
     told = first_few([" and ".join(p) for p in pairs])
     return [
-        f"look: {counted(len(pairs), 'name')} {occur} in both cohorts ({told}){alike}: one person would be trained on "
-        "and tested, so that `crossover check` refuses them. If they are different people, write `prefix: source-` "
-        f"below `source:` of cohort {study}_source in the study's file; if they are the same, leave each in one cohort"
+        f"check: {counted(len(pairs), 'name')} {occur} in both cohorts ({told}){alike}. If they are the same "
+        "people, leave each in one cohort only, since nobody may be both a training and a test patient. If they are "
+        f"different people, write `prefix: source-` below `source:` of cohort {study}_source in the study's file. "
+        "`crossover check` refuses the study until then"
     ]
 
 
@@ -350,7 +351,7 @@ def _sides(cohorts: Cohorts, name: str, own: Mapping[str, str]) -> list[str]:
     if not ("left" in found and "right" in found):
         return []
     both = "; ".join(f"{side}: {', '.join(dict.fromkeys(found[side]))}" for side in ("left", "right"))
-    return [f"look: the sides of structure {name} differ ({both})"]
+    return [f"check: the sides of structure {name} differ ({both})"]
 
 
 def _drawn_elsewhere(cohorts: Cohorts, channels: ChosenNames) -> list[str]:
@@ -362,7 +363,7 @@ def _drawn_elsewhere(cohorts: Cohorts, channels: ChosenNames) -> list[str]:
             took = ", ".join(channels.names)
             option = drawn_on[0] + ("" if len(cohorts) == 1 else "=NAME, NAME as the other cohort calls it")
             notes.append(
-                f"look: the structures of {given.label} were drawn on {drawn_on[0]}, and land on {took} only where "
+                f"check: the structures of {given.label} were drawn on {drawn_on[0]}, and land on {took} only where "
                 f"that has the same grid; to take {drawn_on[0]}: --channels {option}"
             )
     return notes

@@ -282,7 +282,7 @@ def _would_do(patients: int, needed: int) -> str:
     except ValueError as error:
         return str(error)
     either = f"test: {patients - needed}, or " if patients - needed >= 2 else ""
-    return f"these would do: {either}test: {test} with sizes: {sizes}"
+    return f"these values would work: {either}test: {test} with sizes: {sizes}"
 
 
 def _copies(images: pd.DataFrame) -> list[str]:

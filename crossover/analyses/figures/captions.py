@@ -144,7 +144,11 @@ def endless(frames: Frames, study: Study) -> str:
     """Return a sentence that counts the scores that no figure shows, infinite distances; "" where there are none."""
     count = missing.endless(replicates_of(frames["metrics"], study), study.statistics.metric)
     verb = "is" if count == 1 else "are"
-    return f" {counted(count, 'infinite value')}, of empty masks, {verb} left out of points and means." if count else ""
+    return (
+        f" {counted(count, 'infinite value')}, caused by empty masks, {verb} not included in points and means."
+        if count
+        else ""
+    )
 
 
 def replicates(frames: Frames, study: Study) -> str:

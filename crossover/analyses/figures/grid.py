@@ -2,7 +2,7 @@
 
 Drawn: the mean and SD over the folds in per cent, light yellow to blue from the lowest to the highest mean;
 the selected network has a frame. A network without a score of some fold has how many it has instead: it was
-not chosen from. A dagger: an encoder that began with random weights because none of the
+not part of the selection. A dagger: an encoder that began with random weights because none of the
 study's kind were at hand.
 """
 

@@ -40,8 +40,8 @@ RESAMPLED = {
 }
 RIGHT = (
     "the n from which one {what} stays ahead of another, in the colour of the first, with its {confidence} interval; "
-    "filled: the differences on both sides of the crossover are beyond chance; hollow, and in brackets: they are not; "
-    "arrow: n lies beyond the sizes"
+    "filled: the differences on both sides of the crossover are beyond chance; hollow markers and values in "
+    "brackets: they are not; arrow: n is outside the trained sizes"
 )
 """What the right-hand side shows."""
 TRAINING_PATIENTS = "Training patients"

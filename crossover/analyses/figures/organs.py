@@ -85,8 +85,8 @@ def caption(frames: Frames, study: Study) -> str:
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}{captions.endless(frames, study)}"
     )
     if len(study.structures) > 1:
-        whole = f"{len(study.structures)}" if counts.nunique() == 1 else "mean over those that it has"
-        text += f" Mean over the structures: of each case's {whole}."
+        whole = f"its {len(study.structures)} structures" if counts.nunique() == 1 else "the structures that it has"
+        text += f" “Mean over the structures” is each case's mean over {whole}."
     if captions.citation(frames, study):
         text += f" Bars: the means printed in {captions.citation(frames, study)}, for that paper's patients."
     return text

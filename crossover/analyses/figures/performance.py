@@ -51,8 +51,8 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     text = (
-        f"Points and bars: mean and standard deviation, up to the ends of the scale, of {captions.metric(study)} over "
-        f"{captions.test_cases_text(frames, study)}, by number of training patients of {captions.target(study)}. "
+        f"Points and bars: mean ± standard deviation of {captions.metric(study)}, truncated at the ends of the scale, "
+        f"over {captions.test_cases_text(frames, study)}, by number of training patients of {captions.target(study)}. "
         f"Each light point is a {captions.unit(frames)}."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))

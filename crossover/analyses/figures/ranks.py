@@ -43,12 +43,12 @@ def caption(frames: Frames, study: Study) -> str:
     rows = drawn_rows(frames["ranking"], study)
     cases = captions.number_of(rows.groupby("structure")["cases"].max(), frames, study)
     return (
-        f"Disc: its area is the share of {DRAWS:,} bootstrap samples of the {cases} of "
-        f"{captions.target(study)} in which the model has the rank by its mean {captions.metric(study)}; it is printed "
-        f"in per cent from {SHOWN_SHARE:.0%}. Ring: the rank with all cases. τ: the mean of Kendall's tau between the "
-        "samples' rankings and the one with all cases. The models are those trained on "
-        f"{study.sizes[-1]} patients of {captions.target(study)}, and those trained on none. The shares apply to these "
-        "trained models and other patients, not to other trainings."
+        f"Disc: its area is the proportion of {DRAWS:,} bootstrap samples of the {cases} of "
+        f"{captions.target(study)} in which the model has this rank by its mean {captions.metric(study)}; "
+        f"percentages of {SHOWN_SHARE:.0%} or more are printed. Ring: the rank with all cases. τ: the "
+        "mean of Kendall's tau between the samples' rankings and the one with all cases. The models are those trained "
+        f"on {study.sizes[-1]} patients of {captions.target(study)}, and those trained on none. The shares apply to "
+        "these trained models and other patients, not to other trainings."
     )
 
 

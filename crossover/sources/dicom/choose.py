@@ -367,8 +367,8 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
         raise Refused("adc-unit", what, stack.files())
     middle = scale * float(np.median(values[values > 0])) if (values > 0).any() else 0.0
     if not ADC_LOW <= middle <= ADC_HIGH:
-        what = f"in the unit of its header, the median of its positive values is {middle:.3g} x 10⁻⁶ mm²/s, which no "
-        what += f"tissue has (the limits are {ADC_LOW:g} and {ADC_HIGH:,.0f})"
+        what = f"in the unit given by its header, the median of its positive values is {middle:.3g} x 10⁻⁶ mm²/s, "
+        what += f"which is outside the plausible range ({ADC_LOW:g} to {ADC_HIGH:,.0f})"
         raise Refused("adc-unit", what, stack.files())
     return image if scale == 1 else on_grid((values * np.float32(scale)).astype(np.float32), image)
 

@@ -137,7 +137,7 @@ def _load(instance: Instance) -> tuple[list[Drawable], list[Finding]]:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True)
         if drawn_by_model(dataset):
-            what = "its masks are of a model and no manual ones: they were left out"
+            what = "its masks were predicted by a model and are not manual: they were left out"
             return [], [Finding("mask-of-model", what, files=(instance.file.token,))]
         if instance.modality == "SEG":  # its frames are read when a structure is drawn
             _convert(dataset)

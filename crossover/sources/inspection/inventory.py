@@ -418,7 +418,7 @@ def _alike(rule: Any, other: Any) -> bool:
 def in_doubt(kind: ChannelKind) -> str:
     """Return what a channel's modality rests on, and what to call it if it is another: a sentence."""
     other = "mr" if kind.modality == "CT" else "ct"
-    return f"{kind.name} {kind.doubt}; if it is {other.upper()}: `crossover new ... --channels {other}={kind.name}`"
+    return f"{kind.name} {kind.doubt}; if it is {other.upper()}, use `crossover new ... --channels {other}={kind.name}`"
 
 
 def identifier(words: str, otherwise: str) -> str:

@@ -430,9 +430,7 @@ class _Inspection:
         return odd
 
     def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
-        warned = ((name, f) for name, look in looks.items() for f in look.warnings)
-        groups = _groups((f"{f.about}: {f.code} ({KINDS[f.code].remedy})", name) for name, f in warned)
-        odd = [f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {what}" for what, own in groups.items()]
+        odd = _warned(looks)
         if scans := self.found.scans:
             some = next((p for p, n in Counter(scans.values()).items() if n > 1), None)
             such = f", such as {first_few([c for c, p in scans.items() if p == some], 2, ' and ')}," if some else ""
@@ -607,6 +605,22 @@ def _outlines(reading: Reading) -> list[Finding]:
     if without_blank_ends(replace(upright, structures={})).channels is upright.channels:
         return []
     return [f for name, mask in upright.structures.items() for f in shown_outlines(upright.channels, {name: mask})]
+
+
+def _warned(looks: Mapping[str, _Look]) -> list[str]:
+    """Return a sentence for each kind of warning, with the patients and with the patterns of the files."""
+    of_code: dict[str, dict[str, dict[str, None]]] = {}
+    for name, look in looks.items():
+        for f in look.warnings:
+            of_code.setdefault(f.code, {}).setdefault(f.about, {})[name] = None
+    out = []
+    for code, patterns in of_code.items():
+        own = list(dict.fromkeys(name for names in patterns.values() for name in names))
+        differ = any(len(names) < len(own) for names in patterns.values())
+        where = ", ".join(f"{pattern} ({len(names)})" if differ else pattern for pattern, names in patterns.items())
+        remedy = KINDS[code].remedy
+        out.append(f"{counted(len(own), 'patient')} ({first_few(own, 3)}): {where}: {code} ({remedy})")
+    return out
 
 
 def _exact(file: Any, files: Mapping[str, str]) -> Any:

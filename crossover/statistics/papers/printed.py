@@ -100,7 +100,7 @@ class PublishedModel(ConfigSection):
 
 
 class Alternative(ConfigSection):
-    """Another possible reading of a printed value whose sentence is ambiguous; only the keys that differ are given."""
+    """Another interpretation of a printed value whose sentence is ambiguous; only the keys that differ are given."""
 
     family: ModelName | None = None
     """The other model."""
@@ -154,7 +154,7 @@ class Value(Placed):
     cases: Annotated[int, Field(ge=1)] | None = None
     """The number of cases, if it differs from that of the test set."""
     or_of: list[Alternative] = []
-    """Other possible readings of the value, if its sentence is ambiguous."""
+    """Other possible interpretations of the value, if its sentence is ambiguous."""
 
     @property
     def quantity(self) -> str:
@@ -594,8 +594,8 @@ class Percentage(Placed):
 class Statement(Placed):
     """A relation that the text states, or that its numbers must satisfy.
 
-    `left` and the readings of `right` are expressions of facts and tables (`audit.expressions`). The relation "whole"
-    has no right side: it says that the left side is a whole number.
+    `left` and the interpretations of `right` are expressions of facts and tables (`audit.expressions`). The relation
+    "whole" has no right side: it says that the left side is a whole number.
     """
 
     about: str
@@ -605,7 +605,7 @@ class Statement(Placed):
     relation: Literal["equals", "at_most", "at_least", "below", "above", "whole"]
     """The relation between the left side and the right side; "whole" has no right side."""
     right: dict[str, str] = {}
-    """The possible readings of the right side, each with its expression."""
+    """The possible interpretations of the right side, each with its expression."""
     or_rounded: bool = False
     """Whether a number that isn't whole may have been rounded to a whole one, such as a share of patients."""
     note: str = ""

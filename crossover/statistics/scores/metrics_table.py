@@ -378,8 +378,8 @@ def _twice_the_same(table: pd.DataFrame) -> Iterator[str]:
     for family, own in again.groupby("family", sort=False):
         named = first_few([*own["model"].unique()], 3)
         yield (
-            f"family: {family!r} has models that are the same training of it ({named}): number them in the column "
-            "replicate if they are trainings of one method, else give each a family of its own"
+            f"family: {family!r}: several models are recorded as the same training ({named}). If they are different "
+            "trainings of one method, number them in the column replicate; otherwise give each its own family"
         )
 
 

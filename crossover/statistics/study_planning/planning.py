@@ -314,7 +314,7 @@ def _plan(row: dict, with_: str, what: str) -> str:
     if reaches_assurance(row):
         return f"{row['cases']:.0f} {tested}{with_} settle {what} with an assurance of {row['assurance']:.0%}"
     below = math.floor(100 * row["reached"] + 1e-9)  # rounded, 79.6 would read as the 80 that it doesn't reach
-    return f"even {row['cases']:,.0f} {tested}{with_} settle {what} with an assurance of {below}% only"
+    return f"even {row['cases']:,.0f} {tested}{with_} would settle {what} with an assurance of only {below}%"
 
 
 def _reaches(row: dict) -> str:

@@ -45,8 +45,8 @@ from crossover.statistics.study_planning.planning import (
 NEXT_CASES = 10
 _OF_ONE = "; files of one model's sizes and trainings are named as scratch-n20-r1=PATH"
 _WHICH_PLAN = (
-    "a plan with the failed cases is for a new study in which as many fail and count; one without them is for a study "
-    "in which they don't fail, as where a file was only lost"
+    "use the plan with the failed cases if as many cases will fail in the new study; use the other one if the cause "
+    "will not recur, such as a lost file"
 )
 FOUND_NOTHING = 0.05
 """Scores below it, on a scale from 0 to 1, are those of a model that does not find the structure."""
@@ -98,7 +98,7 @@ def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[
         if name not in there
     ]
     if not question.models and len(families) == 1 and question.difference is not None:
-        findings.append(f"--difference is one of two models; there is one, {families[0]}{_OF_ONE}")
+        findings.append(f"--difference needs two models, and there is only one, {families[0]}{_OF_ONE}")
     if question.models and (len(question.models), len({*question.models})) != (2, 2):
         findings.append(_which_models(families))
     if findings:
@@ -159,8 +159,8 @@ def _pair(rows: pd.DataFrame, question: Question, families: Sequence[str]) -> tu
     pair = tuple(name for name in reversed(families) if name in best)
     at = f" at n = {size}" if size > 0 else ""
     return pair, [
-        f"the difference of {pair[0]} and {pair[1]} is planned for, which have the best means{at} of {len(families)} "
-        "models; for two others: --model NAME --model NAME"
+        f"the plan is for {pair[0]} and {pair[1]}, the two of {len(families)} models with the best means{at}; "
+        "to choose others: --model NAME --model NAME"
     ]
 
 

@@ -26,7 +26,7 @@ from crossover.statistics.papers.audit.stated_differences import stated_differen
 from crossover.statistics.papers.audit.stated_tests import stated_tests
 from crossover.statistics.papers.audit.statements import statements
 from crossover.statistics.papers.audit.units import in_either_unit, in_one_unit, in_other_unit
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, AuditRow
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED, AuditRow
 from crossover.statistics.papers.published import Published
 
 CHECKS = (
@@ -36,7 +36,7 @@ CHECKS = (
 OF_SCORES = (statements, gains, stated_differences)
 """Checks of numbers that may be printed in another unit than the scores that they follow from."""
 COLUMNS = [
-    "study", "check", "about", "where", "printed", "follows_from", "verdict", "low", "high", "reading",
+    "study", "check", "about", "where", "printed", "follows_from", "verdict", "low", "high", "interpretation",
     "off_by", "note", "group",
 ]  # fmt: skip
 
@@ -102,7 +102,7 @@ def _found(published: Published) -> list[AuditRow]:
 
 
 def _one_way(rows: list[AuditRow]) -> list[AuditRow]:
-    """Return the rows, those that don't follow as what they assume may not hold under that reading.
+    """Return the rows, those that don't follow as what they assume may not hold under that interpretation.
 
     A paper has one way throughout. Where four other checks of the kind follow for each that doesn't, what they all
     assume holds.
@@ -114,7 +114,9 @@ def _one_way(rows: list[AuditRow]) -> list[AuditRow]:
         return not row.assumes or follow >= 4 * fail
 
     return [
-        row if row.verdict != NOT or holds(row) else replace(row, verdict=READING, reading=row.assumes, off_by=math.nan)
+        row
+        if row.verdict != NOT or holds(row)
+        else replace(row, verdict=DEPENDS, interpretation=row.assumes, off_by=math.nan)
         for row in rows
     ]
 

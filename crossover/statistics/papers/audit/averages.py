@@ -16,8 +16,8 @@ from crossover.statistics.papers.audit.lookup import first_values, key_of, key_t
 from crossover.statistics.papers.audit.scores import cases_of, scale_of
 from crossover.statistics.papers.audit.spread import short_range
 from crossover.statistics.papers.audit.verdicts import (
+    DEPENDS,
     NOT,
-    READING,
     AuditRow,
     Interpretation,
     judged,
@@ -49,7 +49,7 @@ def averages(published: Published) -> list[AuditRow]:
         of_runs = any(one.sd_of == "runs" for one in (value, *rows))
         told_all = value.sd is not None and all(sd is not None for sd in sds) and all(cases)
         if told_all and not of_runs:
-            same = len(set(cases)) == 1 and mean.reading != OF_CASES
+            same = len(set(cases)) == 1 and mean.interpretation != OF_CASES
             out.append(_sd(value, rows, [n for n in cases if n], same))
     return out
 
@@ -72,9 +72,9 @@ def _one_way(values: list[Value], found: list[AuditRow], possible: list[bool]) -
             if v is not value and (v.test_set, v.metric) == (value.test_set, value.metric)
         ]
         others = [r.verdict for r in alike]
-        sure = len(others) >= OTHERS and NOT not in others and OF_CASES not in {r.reading for r in alike}
+        sure = len(others) >= OTHERS and NOT not in others and OF_CASES not in {r.interpretation for r in alike}
         if row.verdict == NOT and of_cases and not sure:
-            row = replace(row, verdict=READING, reading=OF_CASES, off_by=math.nan)
+            row = replace(row, verdict=DEPENDS, interpretation=OF_CASES, off_by=math.nan)
         out.append(row)
     return out
 
@@ -122,21 +122,21 @@ def rows_of(value: Value, published: Published) -> list[Value]:
 
 def _mean(value: Value, rows: list[Value], published: Published, of_cases: bool) -> AuditRow:
     terms = [unrounded(row.mean) for row in rows]
-    readings = [
+    interpretations = [
         Interpretation("the rows rounded in either direction", likely_average(terms)),
         Interpretation("nearly all rows rounded in the same direction", average(terms)),
     ]
     cases = [n for row in rows if (n := cases_of(row, published))]
     apart = len(set(cases)) > 1
     if len(cases) == len(rows) and apart:
-        readings.append(Interpretation("the rows weighted by their numbers of cases", average(terms, cases)))
+        interpretations.append(Interpretation("the rows weighted by their numbers of cases", average(terms, cases)))
     about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     if apart and of_cases and value.sd_of == "averages":
         why = "it is the mean of each case's average over the rows that the case has, which the printed rows don't tell"
         return unchecked(CHECK, about, where, value.mean.text, why)
     return judged(
         CHECK, about, where, value.mean.text, f"the mean of {len(rows)} rows, {average(terms).middle:.4f}",
-        unrounded(value.mean), readings,
+        unrounded(value.mean), interpretations,
         note="If the rows' rounding errors are independent, their mean is within "
         f"{short_range(likely_average(terms))} with a probability of 99.9%",
         otherwise=OF_CASES if apart and of_cases else "",
@@ -156,20 +156,20 @@ def _sd(value: Value, rows: list[Value], cases: list[int], same_cases: bool) -> 
     mean_sd = average([unrounded(row.sd) for row in rows if row.sd is not None])
     names = ("the SD over the rows' means", "the SD over all rows and cases")
     printed = unrounded(value.sd)
-    readings = [
+    interpretations = [
         *(Interpretation(name, s.likely) for name, s in zip(names, spreads)),
         Interpretation("the mean of the rows' SDs", mean_sd),
     ]
-    if all(gap(printed, "equals", r.value) for r in readings):
-        readings += [Interpretation(f"{name}, over n", s.likely) for name, s in zip(names, over_n)]
-    if all(gap(printed, "equals", r.value) for r in readings):
-        readings += [
+    if all(gap(printed, "equals", r.value) for r in interpretations):
+        interpretations += [Interpretation(f"{name}, over n", s.likely) for name, s in zip(names, over_n)]
+    if all(gap(printed, "equals", r.value) for r in interpretations):
+        interpretations += [
             Interpretation(f"{name}, with nearly all rounding errors in the direction that changes it most", s.worst)
             for name, s in zip(names, spreads)
         ]
     about, where = f"SD of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     found = judged(
-        CHECK, about, where, value.sd.text, "the SDs and means of the rows", printed, readings,
+        CHECK, about, where, value.sd.text, "the SDs and means of the rows", printed, interpretations,
         note=f"The SD over the rows' means is {over_rows.sd:.3f}, that over all rows and cases {over_all.sd:.3f}, and "
         f"the mean of the rows' SDs {mean_sd.middle:.3f}; the average of each case over the rows isn't printed",
         rests_on=(*numbers_of(value, means=False, spreads=True), *numbers_of(*rows, spreads=True)),

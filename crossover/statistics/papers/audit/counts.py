@@ -42,7 +42,7 @@ def _percentage(printed: Percentage, known: int = 0) -> AuditRow:
     share = 100 * printed.count / printed.of
     unit = 10.0**-printed.percent.decimals
     cut = Interpretation("the percentage truncated, not rounded", exactly(math.floor(share / unit + 1e-9) * unit))
-    # Cut off is a reading of its own only where rounding doesn't give the printed number.
+    # Cut off is an interpretation of its own only where rounding doesn't give the printed number.
     rounded = Interpretation("rounded", exactly(share))
     off = abs(share - printed.percent) > printed.percent.half_unit + 1e-9
     return judged(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from crossover.core.configuration import ConfigSection
-from crossover.statistics.papers.audit.verdicts import NOT, READING, AuditRow
+from crossover.statistics.papers.audit.verdicts import DEPENDS, NOT, AuditRow
 from crossover.statistics.papers.printed import CohortRow, Fact
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -52,7 +52,9 @@ def _either(rounded: AuditRow, cut: AuditRow | None) -> AuditRow:
     if cut is None or (rounded.verdict == NOT) == (cut.verdict == NOT):
         return rounded
     found, way = (cut, WAY) if rounded.verdict == NOT else (rounded, ROUNDED)
-    return replace(found, verdict=READING, reading=f"{way}; {found.reading}" if found.reading else way)
+    return replace(
+        found, verdict=DEPENDS, interpretation=f"{way}; {found.interpretation}" if found.interpretation else way
+    )
 
 
 def _moved(part: Any) -> Any:

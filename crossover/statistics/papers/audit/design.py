@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator
 
 from crossover.statistics.papers.audit.verdicts import (
+    DEPENDS,
     FOLLOWS,
     NOT,
-    READING,
     UNCHECKED,
     AuditRow,
     places,
@@ -75,7 +75,8 @@ def _apart(grid: PrintedGrid) -> AuditRow:
     return AuditRow(
         CHECK, "The selected network is better than the others", grid.where,
         f"{chosen.mean.text} ± {chosen.sd.text}", f"means and SDs of {k} folds",
-        FOLLOWS if near == 0 else READING, reading="" if near == 0 else "the best mean, even if by chance", note=note,
+        FOLLOWS if near == 0 else DEPENDS, note=note,
+        interpretation="" if near == 0 else "the best mean, even if by chance",
     )  # fmt: skip
 
 

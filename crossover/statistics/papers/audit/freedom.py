@@ -53,8 +53,8 @@ def degrees(
     if correlation and held > 0:
         otherwise = f"a partial correlation that holds {counted(held, 'variable')} fixed: {n} - 2 - {held}"
     value = exactly(error)
-    readings = usual_first(value, usual, [])
-    return judged(check, about, where, printed, f"{n} cases", value, readings, otherwise=otherwise)
+    interpretations = usual_first(value, usual, [])
+    return judged(check, about, where, printed, f"{n} cases", value, interpretations, otherwise=otherwise)
 
 
 def _corrected(check: str, about: str, where: str, df: list[Printed], n: int) -> AuditRow:

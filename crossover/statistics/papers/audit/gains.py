@@ -71,30 +71,30 @@ def _difference(gain: Gain, of_sizes: list[list[Value]], published: Published) -
     per_cent = gain.unit == "%" or (share and abs(gain.gain) > 1)
     distance = scale(gain.metric) == DISTANCE
     points = exactly(100 / unit if per_cent and not distance else 1)
-    readings = []
+    interpretations = []
     if not (distance and gain.unit and base.low > 0):  # a distance has no percentage points
-        readings.append(Interpretation(DIFFERENCE, (mean - base) * points))
+        interpretations.append(Interpretation(DIFFERENCE, (mean - base) * points))
     sign = exactly(1)
     if (gain.metric in KNOWN and KNOWN[gain.metric].better != "higher") or published.better(gain.metric) == "lower":
         sign = exactly(-1)
-        if readings:
-            readings.append(Interpretation(REDUCTION, (mean - base) * points * sign))
+        if interpretations:
+            interpretations.append(Interpretation(REDUCTION, (mean - base) * points * sign))
     rows = [rows_of(score, published) for score in of_sizes[0]]
     of_structures = all(rows) and len(of_sizes) == 1
-    if of_structures and readings:
-        readings.insert(1, Interpretation(OF_ROWS, _of_rows(rows) * points))
+    if of_structures and interpretations:
+        interpretations.insert(1, Interpretation(OF_ROWS, _of_rows(rows) * points))
     if all(b.low > 0 for b in bases):  # a share more than doubled may stand as a fraction, too
         relative = [(m - b) / b * sign for m, b in zip(means, bases)]
         for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
-            readings.append(Interpretation(RELATIVE, (mean - base) / base * sign * exactly(factor)))
+            interpretations.append(Interpretation(RELATIVE, (mean - base) / base * sign * exactly(factor)))
             if len(of_sizes) > 1:
-                readings.append(Interpretation(OF_GAINS, average(relative) * exactly(factor)))
+                interpretations.append(Interpretation(OF_GAINS, average(relative) * exactly(factor)))
             if of_structures and (each := _relative_of_rows(rows, sign)):
-                readings.append(Interpretation(OF_ROWS_GAINS, each * exactly(factor)))
+                interpretations.append(Interpretation(OF_ROWS_GAINS, each * exactly(factor)))
     where = places(gain.where, *(s.where for scores in of_sizes for s in scores))
     return judged(
-        CHECK, _about(gain), where, gain.gain.text, _source(of_sizes), unrounded(gain.gain), readings,
-        note=_each(readings, min(4, gain.gain.decimals + 2)),
+        CHECK, _about(gain), where, gain.gain.text, _source(of_sizes), unrounded(gain.gain), interpretations,
+        note=_each(interpretations, min(4, gain.gain.decimals + 2)),
         rests_on=(f"gain {gain.gain.text} of {_about(gain)}", *numbers_of(*(s for scores in of_sizes for s in scores))),
     )  # fmt: skip
 
@@ -110,9 +110,9 @@ def _source(of_sizes: list[list[Value]]) -> str:
     return f"{averaged} - {base.mean.text}"
 
 
-def _each(readings: list[Interpretation], decimals: int) -> str:
-    """Return what each reading gives, as a sentence."""
-    text = ", ".join(f"{r.name} is {r.value.middle:.{decimals}f}" for r in readings)
+def _each(interpretations: list[Interpretation], decimals: int) -> str:
+    """Return what each interpretation gives, as a sentence."""
+    text = ", ".join(f"{r.name} is {r.value.middle:.{decimals}f}" for r in interpretations)
     return f"{text[0].upper()}{text[1:]}"
 
 

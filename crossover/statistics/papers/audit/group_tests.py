@@ -80,11 +80,11 @@ def _of_row(
     elif isinstance(row, CategoricalRow) and EXACT not in {r.name for r in usual}:
         open_ = "Fisher's exact test, which is not computed for so many possible tables"
     p = p_interval(row.p, row.p_below)
-    readings = usual_first(p, usual, more)
-    if row.test is None and len(readings) < len(usual):
-        readings = usual  # which of them hold tells the test
-    found = _p(row, readings, table, source, open_)
-    whole = [reading for reading in usual if AGAINST not in reading.name]
+    interpretations = usual_first(p, usual, more)
+    if row.test is None and len(interpretations) < len(usual):
+        interpretations = usual  # which of them hold tells the test
+    found = _p(row, interpretations, table, source, open_)
+    whole = [interpretation for interpretation in usual if AGAINST not in interpretation.name]
     return [found, *_no_difference(row, whole, table, open_)]
 
 
@@ -105,13 +105,13 @@ def of_counts(counts: np.ndarray) -> list[Interpretation]:
     from scipy import stats
 
     test = stats.chi2_contingency
-    readings = [Interpretation("chi-square", exactly(test(counts, correction=False).pvalue))]
+    interpretations = [Interpretation("chi-square", exactly(test(counts, correction=False).pvalue))]
     if counts.shape == (2, 2):
-        readings.append(Interpretation("chi-square with Yates' correction", exactly(test(counts).pvalue)))
+        interpretations.append(Interpretation("chi-square with Yates' correction", exactly(test(counts).pvalue)))
     ratio = test(counts, correction=False, lambda_="log-likelihood").pvalue
-    readings.append(Interpretation("likelihood ratio", exactly(ratio)))
+    interpretations.append(Interpretation("likelihood ratio", exactly(ratio)))
     exact = fisher(counts)
-    return readings if exact is None else [*readings, Interpretation(EXACT, exactly(exact))]
+    return interpretations if exact is None else [*interpretations, Interpretation(EXACT, exactly(exact))]
 
 
 def of_order(counts: np.ndarray) -> list[Interpretation]:
@@ -151,18 +151,18 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Interpretation]:
     k = len(counts)
     if k < 3:
         return []
-    readings = []
+    interpretations = []
     for size in range(1, k // 2 + 1):
         for chosen in combinations(range(k), size):
             if 2 * size == k and 0 not in chosen:
                 continue  # the same two groups
             group = counts[list(chosen)].sum(axis=0)
             name = " and ".join(names[i] for i in chosen) + AGAINST
-            readings += [
+            interpretations += [
                 Interpretation(f"{name}, {r.name}", r.value)
                 for r in of_counts(np.array([group, counts.sum(axis=0) - group]))
             ]
-    return readings
+    return interpretations
 
 
 def fisher(counts: np.ndarray) -> float | None:
@@ -257,28 +257,34 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
 
 
 def _p(
-    row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne, source: str, otherwise: str
+    row: ContinuousRow | CategoricalRow,
+    interpretations: list[Interpretation],
+    table: TableOne,
+    source: str,
+    otherwise: str,
 ) -> AuditRow:
-    values = "The p values are: " + "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if AGAINST not in r.name)
-    grouped = [r for r in readings if AGAINST in r.name]
+    values = "The p values are: " + "; ".join(
+        f"{r.name} {_p_text(r.value)}" for r in interpretations if AGAINST not in r.name
+    )
+    grouped = [r for r in interpretations if AGAINST in r.name]
     if grouped:
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
         values += f"; {len(grouped)} tests of two groups of categories give {low:.3f} to {high:.3f}"
     return judged(
         CHECK, f"p of {row.variable}", table.where, p_text(row.p, row.p_below), source,
-        p_interval(row.p, row.p_below), readings, note=values, otherwise=otherwise,
+        p_interval(row.p, row.p_below), interpretations, note=values, otherwise=otherwise,
     )  # fmt: skip
 
 
 def _no_difference(
-    row: ContinuousRow | CategoricalRow, readings: list[Interpretation], table: TableOne, otherwise: str
+    row: ContinuousRow | CategoricalRow, interpretations: list[Interpretation], table: TableOne, otherwise: str
 ) -> list[AuditRow]:
     said = table.no_difference
     if said is None:
         return []
     return [judged(
         CHECK, f"No significant difference in {row.variable}", places(said.where, table.where),
-        f"p ≥ {said.p_below.text}", "the table's numbers", exactly(said.p_below), readings,
+        f"p ≥ {said.p_below.text}", "the table's numbers", exactly(said.p_below), interpretations,
         relation="at_most", otherwise=otherwise,
     )]  # fmt: skip
 

@@ -132,7 +132,7 @@ def _word(claim: StatedOrder) -> str:
 
 
 def _order(said: Ordering, claim: StatedOrder, name: str, pairs: dict[str, _Pair], lower_is_better: bool) -> AuditRow:
-    readings = [
+    interpretations = [
         Interpretation(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean))
         for test_set, p in pairs.items()
     ]
@@ -140,7 +140,7 @@ def _order(said: Ordering, claim: StatedOrder, name: str, pairs: dict[str, _Pair
     text = "; ".join(f"{first.mean.text} and {second.mean.text} on {t}" for t, (first, second) in ordered.items())
     where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
     note = "" if said.test_set else "The sentence names no test set"
-    found = judged(CHECK, name, where, _word(claim), text, exactly(0), readings, relation="at_most", note=note)
+    found = judged(CHECK, name, where, _word(claim), text, exactly(0), interpretations, relation="at_most", note=note)
     if found.verdict == NOT and claim.word == "above" and lower_is_better:
         found = replace(
             found,
@@ -177,7 +177,7 @@ def _with_spread(
     """Yield the p that the printed SDs, standard errors or intervals allow."""
     if said.p_below is None:
         return
-    readings, notes, spreads = [], [], []
+    interpretations, notes, spreads = [], [], []
     for test_set, pair in pairs.items():
         sample = _sample(pair, published)
         if sample is None:
@@ -187,11 +187,11 @@ def _with_spread(
         one_sided = correlation > 1
         if one_sided:
             correlation = p_of_means(pair.higher, pair.lower, *sample, 2 * said.p_below)[1]
-        readings.append(Interpretation(f"{on}independent groups", p))
+        interpretations.append(Interpretation(f"{on}independent groups", p))
         if p.low > said.p_below and correlation <= 1:
             # A difference of the same cases varies less, the more their scores go together.
             needed, way = max(correlation, 0), "one-sided, " if one_sided else ""
-            readings.append(Interpretation(
+            interpretations.append(Interpretation(
                 f"{on}{way}the same cases, with a correlation of the scores of {needed:.2f} or more"
                 f"{rarity(needed, sample[2])}",
                 Interval(0, said.p_below), shown=p,
@@ -202,11 +202,11 @@ def _with_spread(
         )
         notes.append(f"{on}for independent groups, {ends}{enough}")
         spreads += [spread_text(v) for v in (pair.higher, pair.lower)]
-    if readings:
+    if interpretations:
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
         yield judged(
             "p and spread", f"p of {name}", where, f"p < {said.p_below.text}", "; ".join(spreads),
-            exactly(said.p_below), readings, relation="at_least",
+            exactly(said.p_below), interpretations, relation="at_least",
             note=f"For one comparison without correction: {'; '.join(notes)}", otherwise=otherwise,
             rests_on=numbers_of(*(v for p in pairs.values() for v in (p.higher, p.lower)), spreads=True),
         )  # fmt: skip

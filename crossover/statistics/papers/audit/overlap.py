@@ -1,7 +1,7 @@
 """Dice and IoU of one model on one test set: of each case IoU = D / (2 - D), of means a range.
 
 Papers don't say how they average an IoU, and the mean IoU of most libraries has the background in it. So an IoU out of
-this range follows under that reading, unless others of the test set show how the paper averages.
+this range follows under that interpretation, unless others of the test set show how the paper averages.
 """
 
 import math
@@ -11,8 +11,8 @@ from crossover.statistics.papers.audit.interval import Interval, exactly, unroun
 from crossover.statistics.papers.audit.lookup import first_values, key_of, key_text
 from crossover.statistics.papers.audit.scores import unit_of
 from crossover.statistics.papers.audit.verdicts import (
+    DEPENDS,
     NOT,
-    READING,
     AuditRow,
     Interpretation,
     judged,
@@ -55,7 +55,7 @@ def _sure(row: AuditRow, dice: Value, pairs: list[tuple[Value, Value, AuditRow]]
 
 
 def _in_another_way(row: AuditRow) -> AuditRow:
-    return replace(row, verdict=READING, reading=OTHERWISE, off_by=math.nan)
+    return replace(row, verdict=DEPENDS, interpretation=OTHERWISE, off_by=math.nan)
 
 
 def iou_of(dice: float) -> float:

@@ -15,9 +15,9 @@ from crossover.statistics.papers.audit.scores import (
     t_quantile,
 )
 from crossover.statistics.papers.audit.verdicts import (
+    DEPENDS,
     FOLLOWS,
     NOT,
-    READING,
     AuditRow,
     Verdict,
     numbers_of,
@@ -34,7 +34,7 @@ from crossover.statistics.scores.metrics_table import POOLED
 CHECK = "paired t test"
 CORRELATED = "scores of the two models that correlate with"
 USUAL = 0.9
-"""The correlation of two models' scores above which a p follows only under that reading, which is then told."""
+"""The correlation of two models' scores above which a p depends on interpretation, which is then told."""
 RARE = 0.001
 """The probability of a correlation by chance below which only that it is below is told."""
 
@@ -45,7 +45,7 @@ def paired_t(published: Published) -> list[AuditRow]:
 
 
 def usual_correlations(n: int) -> Interval:
-    """Return the correlations of two models' scores on n cases beyond which a p follows only under that reading.
+    """Return the correlations of two models' scores on n cases beyond which a p depends on interpretation.
 
     Those of many cases are from 0 to `USUAL`. Where the true one is 0, that of a few cases is negative half of the
     time: as Fisher's z it has a standard error of 1 / sqrt(n - 3), and two of them are allowed for.
@@ -108,9 +108,9 @@ def p_of_any_correlation(test: PairedTest | PrintedDifference, published: Publis
     most_often = usual_correlations(n)
     ends = most_often if given else Interval(-1.0, 1.0)  # not those that the p needs: they give it by themselves
     found = p_of_difference(difference, spreads(s, r, ends.low, ends.high), n)
-    verdict, reading, note = _verdict(given, most_often, n)
+    verdict, interpretation, note = _verdict(given, most_often, n)
     if way:
-        verdict, reading = READING, "; ".join(filter(None, (way, reading)))
+        verdict, interpretation = DEPENDS, "; ".join(filter(None, (way, interpretation)))
     source = f"{spread_text(a)} and {spread_text(b)} of {n} cases"
     if given is None:
         source += ", whatever the correlation of the two models' scores on the same cases"
@@ -118,16 +118,16 @@ def p_of_any_correlation(test: PairedTest | PrintedDifference, published: Publis
         note = "A p corrected for several comparisons may be larger: where the paper says so, write `corrected: true`"
     off_by = gap(p, "equals", found) if given is None else math.nan
     if given is None and (assumed := sd_assumed(a, b)):
-        verdict, reading, off_by = READING, assumed, math.nan
+        verdict, interpretation, off_by = DEPENDS, assumed, math.nan
     return AuditRow(
-        CHECK, about, places(test.where, a.where, b.where), printed, source, verdict, found.low, found.high, reading,
-        off_by, note,
+        CHECK, about, places(test.where, a.where, b.where), printed, source, verdict, found.low, found.high,
+        interpretation, off_by, note,
         (f"p {printed} of {pair_text(test)}", *numbers_of(a, b, spreads=True)),
     )  # fmt: skip
 
 
 def _of_other_ways(difference: Interval, a: Interval, b: Interval, p: Interval, n: int) -> tuple[Interval | None, str]:
-    """Return the correlations that give a p as a one-sided one, or with SDs over n, and that reading; else None."""
+    """Return the correlations that give a one-sided p, or a p with SDs over n, and that interpretation; else None."""
     over_n = sd_over_n(a, n), sd_over_n(b, n)
     ways = {"SDs over n": (*over_n, p)}
     if p.low <= 0.5:
@@ -140,17 +140,17 @@ def _of_other_ways(difference: Interval, a: Interval, b: Interval, p: Interval, 
 
 
 def _verdict(given: Interval | None, most_often: Interval, n: int) -> tuple[Verdict, str, str]:
-    """Return the verdict, its reading and a note, from the correlations that give a p, the usual ones and the cases."""
+    """Return verdict, interpretation and note, from the correlations that give a p, the usual ones and the cases."""
     if given is None:
         return NOT, "", ""
     if given.low > most_often.high or given.high < most_often.low:
         note = f"The p recomputed is that of a correlation of {most_often.low:.2f} to {most_often.high:.2f}"
-        return READING, unusual_correlation(given, most_often, n), note
+        return DEPENDS, unusual_correlation(given, most_often, n), note
     return FOLLOWS, "", f"The p needs {CORRELATED} {given.low:.2f} or more" if given.low > 0 else ""
 
 
 def unusual_correlation(given: Interval, usual: Interval, n: int) -> str:
-    """Return the reading of correlations on n cases that are all above the usual ones, or all below them."""
+    """Return the interpretation of correlations on n cases that are all above the usual ones, or all below them."""
     if given.low > usual.high:
         return f"{CORRELATED} {given.low:.2f} or more{rarity(given.low, n)}"
     return f"{CORRELATED} {given.high:.2f} or less{rarity(-given.high, n, 0.0)}"

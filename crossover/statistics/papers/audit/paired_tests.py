@@ -12,9 +12,9 @@ from crossover.statistics.papers.audit.interval import Interval, exactly, gap
 from crossover.statistics.papers.audit.lookup import first_tests, pair_text
 from crossover.statistics.papers.audit.signed_rank import FORMS, Attainable, all_improve, attainable, by_form
 from crossover.statistics.papers.audit.verdicts import (
+    DEPENDS,
     FOLLOWS,
     NOT,
-    READING,
     AuditRow,
     Interpretation,
     judged,
@@ -74,8 +74,8 @@ def _corrections(tests: list[PairedTest]) -> Iterator[AuditRow]:
             [Interpretation("", alone)], relation="at_least",
         )  # fmt: skip
         if found.verdict == FOLLOWS and least > len(corrected):
-            reading = f"a correction for {least} tests or more, of which the file has {len(corrected)}"
-            found = replace(found, verdict=READING, reading=reading)
+            interpretation = f"a correction for {least} tests or more, of which the file has {len(corrected)}"
+            found = replace(found, verdict=DEPENDS, interpretation=interpretation)
         yield found
 
 
@@ -128,42 +128,42 @@ def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
 def _possible(test: PairedTest, n: int) -> AuditRow:
     p = p_interval(test.p, test.p_below)
     ways = forms_of(p, n)
-    readings, every = [], True
+    interpretations, every = [], True
     for form in FORMS:
         way = ways.get(form)
         every = every and way is not None and way.tied == 0
         if way:
             tied = NO_TIES if way.tied == 0 else f"with {way.tied} or more cases that are tied or have no difference"
-            readings.append(Interpretation(f"{form}, {tied}", exactly(way.p)))
-    one_sided = {} if readings or p.low > 0.5 else forms_of(Interval(2 * p.low, min(2 * p.high, 1.0)), n)
-    readings += [Interpretation(f"one-sided, {form}", exactly(way.p / 2)) for form, way in one_sided.items()]
+            interpretations.append(Interpretation(f"{form}, {tied}", exactly(way.p)))
+    one_sided = {} if interpretations or p.low > 0.5 else forms_of(Interval(2 * p.low, min(2 * p.high, 1.0)), n)
+    interpretations += [Interpretation(f"one-sided, {form}", exactly(way.p / 2)) for form, way in one_sided.items()]
     about, source = f"p of {pair_text(test)}", f"the two-sided p values of {n} paired cases"
-    if not readings:
+    if not interpretations:
         near = min(attainable(n), key=lambda one: abs(one.p - test.p))
-        readings = [Interpretation(f"{near.form}, nearest", exactly(near.p))]
+        interpretations = [Interpretation(f"{near.form}, nearest", exactly(near.p))]
     printed = p_text(test.p, test.p_below)
-    found = judged(CHECK, about, test.where, printed, source, p, readings)
+    found = judged(CHECK, about, test.where, printed, source, p, interpretations)
     if found.verdict == FOLLOWS and not every:
-        named = "; or ".join(r.name for r in readings)
-        return AuditRow(CHECK, about, test.where, printed, source, READING, found.low, found.high, named)
+        named = "; or ".join(r.name for r in interpretations)
+        return AuditRow(CHECK, about, test.where, printed, source, DEPENDS, found.low, found.high, named)
     return found
 
 
 def _one_form(tests: list[PairedTest], n: int) -> AuditRow:
     """Return one form of the test behind all p values of a place."""
     ways = [forms_of(p_interval(test.p, test.p_below), n) for test in tests]
-    readings, notes = [], []
+    interpretations, notes = [], []
     for form in FORMS:
         given = sum(form in way for way in ways)
         plain = sum(form in way and way[form].tied == 0 for way in ways)
-        readings += [
+        interpretations += [
             Interpretation(f"{form}, {NO_TIES}", exactly(plain)),
             Interpretation(f"{form}, {TIES}", exactly(given)),
         ]
         notes.append(f"{form} {given} of {len(tests)}, {plain} of these without ties")
     return judged(
         CHECK, f"One form of the test for all p values of {tests[0].test_set}", tests[0].where,
-        f"{len(tests)} p values", f"the two-sided p values of {n} paired cases", exactly(len(tests)), readings,
+        f"{len(tests)} p values", f"the two-sided p values of {n} paired cases", exactly(len(tests)), interpretations,
         otherwise=MIXED,
         note=f"The p values that each form of the test can give: {'; '.join(notes)}",
     )  # fmt: skip
@@ -183,7 +183,7 @@ def _number(tests: list[PairedTest], n: int, alpha: float) -> AuditRow:
     return judged(
         CHECK, f"Number of p values of {tests[0].test_set} below {alpha}", tests[0].where,
         f"{alone} of {m}", f"{m} tests", exactly(alone), [
-            Interpretation("each test by itself", exactly(alone)),
+            Interpretation("each test separately", exactly(alone)),
             Interpretation("the family-wise error controlled (Holm)", holm),
             Interpretation("the false discovery rate controlled (Benjamini & Hochberg)", discovery),
         ],
@@ -212,24 +212,24 @@ def _improvement(said: Improvement, tests: list[PairedTest], published: Publishe
         why = "no p values of these models are printed" if n else "the number of cases isn't printed"
         return unchecked(CHECK, said.about, said.where, f"all {n or ''} cases".replace("  ", " "), why)
     most = max(value.high for value in all_improve(n).values())
-    readings, notes = [], []
+    interpretations, notes = [], []
     for other in said.over:
         own = [t for t in tests if _says(t, said, other)]
         above = [t for t in own if gap(p_interval(t.p, t.p_below), "at_most", exactly(most)) > 0]
         if not own:
             continue
         worst = max(p_interval(t.p, t.p_below).low for t in own)
-        readings.append(Interpretation(f"over {other.family}, in every structure", exactly(worst)))
+        interpretations.append(Interpretation(f"over {other.family}, in every structure", exactly(worst)))
         if above:
             notes.append(f"over {other.family}, {len(above)} of {len(own)} p values are larger than that")
     found = judged(
         CHECK, said.about, said.where, f"all {n} cases", f"p values of at most {most:.4f}",
-        exactly(most), readings, relation="at_least",
+        exactly(most), interpretations, relation="at_least",
     )  # fmt: skip
     changed: dict = {"note": f"Of the improvements, {'; '.join(notes)}" if notes else ""}
     if found.verdict == NOT and len({t.structure for t in tests}) > 1:
-        reading = "every case improves in its average over the structures, which isn't printed"
-        changed |= {"verdict": READING, "reading": reading, "off_by": math.nan}
+        interpretation = "every case improves in its average over the structures, which isn't printed"
+        changed |= {"verdict": DEPENDS, "interpretation": interpretation, "off_by": math.nan}
     return replace(found, **changed)
 
 

@@ -14,8 +14,8 @@ from crossover.statistics.papers.audit.lookup import (
     pair_text,
 )
 from crossover.statistics.papers.audit.verdicts import (
+    DEPENDS,
     FOLLOWS,
-    READING,
     AuditRow,
     Interpretation,
     judged,
@@ -59,18 +59,18 @@ def _alternative(key: Key, family: str | None, n: int | None, test_set: str | No
 
 def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> AuditRow:
     """Compare a value with each of the models and test sets that its sentence may be about."""
-    readings = [Interpretation(key_text(key), unrounded(other.mean)) for key, other in others.items()]
+    interpretations = [Interpretation(key_text(key), unrounded(other.mean)) for key, other in others.items()]
     from_ = "; ".join(f"{key_text(key)}: {other.mean.text}" for key, other in others.items())
     found = judged(
         CHECK, f"Mean of {key_text(key_of(value))}", places(value.where, *(o.where for o in others.values())),
-        value.mean.text, from_, unrounded(value.mean), readings, rests_on=numbers_of(value, *others.values()),
+        value.mean.text, from_, unrounded(value.mean), interpretations, rests_on=numbers_of(value, *others.values()),
     )  # fmt: skip
     alone = [key_text(key) for key in keys if key not in others]
     if alone and found.verdict != FOLLOWS:
         note = f"The mean of {alone[0]} is printed nowhere else, and the sentence doesn't say which one is meant"
         own = unrounded(value.mean)
         return replace(
-            found, verdict=READING, reading=alone[0], note=note, off_by=float("nan"), low=own.low, high=own.high
+            found, verdict=DEPENDS, interpretation=alone[0], note=note, off_by=float("nan"), low=own.low, high=own.high
         )  # fmt: skip
     return found
 
@@ -120,7 +120,7 @@ def _fact(fact: Fact, there: Fact) -> AuditRow:
     about, where = f"{fact.about[0].upper()}{fact.about[1:]}", places(fact.where, there.where)
     found = judged(CHECK, about, where, printed, text, value, [Interpretation("", other)])
     if found.verdict == FOLLOWS and fact.bound != there.bound:
-        return replace(found, verdict=READING, reading="the bound as a value that is reached")
+        return replace(found, verdict=DEPENDS, interpretation="the bound as a value that is reached")
     return found
 
 

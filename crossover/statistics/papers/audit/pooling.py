@@ -127,18 +127,18 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
     assert whole.ci is not None, "only values with an interval are pooled"
     low, high = whole.ci
     half = (unrounded(high) - unrounded(low)) * exactly(0.5)
-    readings = [
+    interpretations = [
         Interpretation("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
         Interpretation("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
     ]
-    normal = readings[1].value
-    if gap(half, "equals", readings[0].value) and gap(half, "equals", normal):
+    normal = interpretations[1].value
+    if gap(half, "equals", interpretations[0].value) and gap(half, "equals", normal):
         about = normal * bootstrap_widths(sum(cases))
-        readings.append(Interpretation("bootstrap or transformed intervals", about))
+        interpretations.append(Interpretation("bootstrap or transformed intervals", about))
     return judged(
         CHECK, f"Interval of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
-        "the SDs behind the parts' intervals and the distance of their means", half, readings,
+        "the SDs behind the parts' intervals and the distance of their means", half, interpretations,
         note="The numbers compared are half the width of the interval, for independent cases",
         rests_on=_spreads(whole, parts),
     )  # fmt: skip

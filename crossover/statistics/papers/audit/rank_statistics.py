@@ -21,7 +21,9 @@ def largest(statistic: str, cases: list[int]) -> float:
     return cases[0] * (cases[0] + 1) / 2 if statistic == "W" else math.prod(cases)
 
 
-def readings(statistic: str, value: float, cases: list[int]) -> tuple[list[Interpretation], Iterator[Interpretation]]:
+def interpretations(
+    statistic: str, value: float, cases: list[int]
+) -> tuple[list[Interpretation], Iterator[Interpretation]]:
     """Return what the two-sided p usually is, and what else it may be; nothing usual of an impossible value.
 
     Args:
@@ -103,7 +105,7 @@ def _least_variance(value: float, cases: list[int]) -> float:
 
 
 def _all(statistic: str, value: float, cases: list[int]) -> Interval:
-    found = [reading.value for reading in _usual(statistic, value, cases)]
+    found = [interpretation.value for interpretation in _usual(statistic, value, cases)]
     return Interval(min(p.low for p in found), max(p.high for p in found))
 
 

@@ -15,12 +15,12 @@ from crossover.statistics.papers.audit.false_claims import LIKELY, claim_text, n
 from crossover.statistics.papers.audit.lookup import pair_text
 from crossover.statistics.papers.audit.orderings import CHECK as ORDERING
 from crossover.statistics.papers.audit.paired_t import CHECK as PAIRED_T
-from crossover.statistics.papers.audit.verdicts import FOLLOWS, NOT, READING, UNCHECKED, off_text, span
+from crossover.statistics.papers.audit.verdicts import DEPENDS, FOLLOWS, NOT, UNCHECKED, off_text, span
 from crossover.statistics.papers.published import Published
 
 COUNTED = {
     FOLLOWS: ("follows", "follow"),
-    READING: ("follows only under a reading", "follow only under a reading"),
+    DEPENDS: ("depends on interpretation", "depend on interpretation"),
     NOT: ("doesn't follow", "don't follow"),
     UNCHECKED: ("can't be checked", "can't be checked"),
 }
@@ -36,12 +36,12 @@ NOT_IN_IT = "The chance of training again, and of a choice among several compari
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
     """Print a line of counts, then what does not follow, entry by entry.
 
-    What follows only under a reading, what follows with a remark on the correlation that it takes, what can't be
+    What depends on interpretation, what follows with a remark on the correlation that it takes, what can't be
     checked and why, what no check finds, and which claims of superiority may be false (`false_claims.false_claims`)
     come after it.
 
-    Rows of one check with the same reading for the same printed number are one entry, and so are many of one place
-    with the same reading, and those that can't be checked for one reason.
+    Rows of one check with the same interpretation for the same printed number are one entry, and so are many of one
+    place with the same interpretation, and those that can't be checked for one reason.
     """
     counts = ", ".join(f"{n} {COUNTED[verdict][n != 1]}" for verdict, n in verdicts(table).items())
     console.print(Text(f"{published.study} ({published.citation}): {counted(len(table), 'check')}: {counts}", "bold"))
@@ -50,15 +50,15 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     alone = wrong[wrong["group"] == ""]
     together = [_group(own) for _, own in wrong[wrong["group"] != ""].groupby("group", sort=False)]
     _list("Doesn't follow", [*together, *(_entry(own) for _, own in alone.groupby(alone.index))], console)
-    of_readings = table[table["verdict"] == READING].groupby(["check", "reading", "where"], sort=False)
-    _list("Follows only under a reading", [entry for _, own in of_readings for entry in _under(own)], console)
+    of_interpretations = table[table["verdict"] == DEPENDS].groupby(["check", "interpretation", "where"], sort=False)
+    _list("Depends on interpretation", [entry for _, own in of_interpretations for entry in _under(own)], console)
     needing = table[(table["verdict"] == FOLLOWS) & (table["check"] == PAIRED_T) & (table["note"] != "")]
     heading = "Follows, but needs scores of the two models that correlate"
     _list(heading, _needing(needing.sort_values("note", ascending=False)), console)
     why = table[table["verdict"] == UNCHECKED].groupby("note", sort=False)
     _list("Can't be checked", [_unchecked(str(note), own) for note, own in why], console)
     by_reading = [Text(f"{said.about}: {said.what}") for said in published.contradictions]
-    _list("Found by reading; no check can find it", by_reading, console)
+    _list("Found by reading the paper; no check can detect it", by_reading, console)
     heading = "Claims of superiority that may be false by the chance of the cases"
     _list(heading, _claims(claims, published), console)
     console.print(Padding(Text("`--json` prints every check with its numbers."), (1, 0, 1, 2)))
@@ -93,14 +93,14 @@ def _needing(most_first: pd.DataFrame) -> list[Text]:
 
 
 def _under(own: pd.DataFrame) -> list[Text]:
-    """Return what follows under one reading at one place: a line for each printed number, or one for many."""
+    """Return what follows under one interpretation at one place: a line for each printed number, or one for many."""
     single = [alike for _, alike in own.groupby("printed", sort=False)]
     if len(single) <= MOST_NAMED:
         return [_entry(alike) for alike in single]
     first = own.iloc[0]
     text = Text(f"{len(own)}: {first_few(list(dict.fromkeys(own['about'])), MOST_NAMED, '; ')}", "bold")
-    text.append(f" ({first['where']}): they follow only under this reading: ", "not bold")
-    text.append(f"{first['reading']}.", "not bold italic")
+    text.append(f" ({first['where']}): they follow only under this interpretation: ", "not bold")
+    text.append(f"{first['interpretation']}.", "not bold italic")
     return [text]
 
 
@@ -183,10 +183,10 @@ def _entry(own: pd.DataFrame) -> Text:
     if first["verdict"] == NOT and pd.notna(first["off_by"]):
         off = off_text(first["off_by"])
         text.append(f" It is {off} the other way." if ordered else f" It is off by {off}.", "not bold")
-    if first["reading"]:
-        only = f"{'It follows' if len(names) == 1 else 'They follow'} only under this reading"
-        text.append(f" {'The nearest reading is' if first['verdict'] == NOT else only}: ", "not bold")
-        text.append(f"{first['reading']}.", "not bold italic")
+    if first["interpretation"]:
+        only = f"{'It follows' if len(names) == 1 else 'They follow'} only under this interpretation"
+        text.append(f" {'The nearest interpretation is' if first['verdict'] == NOT else only}: ", "not bold")
+        text.append(f"{first['interpretation']}.", "not bold italic")
     if first["note"] and len(names) == 1:
         text.append(f" {first['note'][0].upper()}{first['note'][1:]}.", "not bold dim")
     return text

@@ -167,12 +167,12 @@ def errors_together(about: str, value: Value | PrintedDifference, n: int, publis
     """
     if value.se is not None and value.sd is not None:
         error = unrounded(value.sd).clipped() * exactly(1 / math.sqrt(n))
-        own, readings = unrounded(value.se), [Interpretation("an SD over n - 1", error)]
+        own, interpretations = unrounded(value.se), [Interpretation("an SD over n - 1", error)]
         if gap(own, "equals", error):
-            readings.append(Interpretation("an SD over n", error * exactly(math.sqrt(n / (n - 1)))))
+            interpretations.append(Interpretation("an SD over n", error * exactly(math.sqrt(n / (n - 1)))))
         yield judged(
             CHECK, f"Standard error of {about}", value.where, value.se.text,
-            f"an SD of {value.sd.text} over the root of {n} cases", own, readings,
+            f"an SD of {value.sd.text} over the root of {n} cases", own, interpretations,
             rests_on=_numbers(about, value, "SD", "standard error"),
         )  # fmt: skip
     if value.ci and (found := error_of(value, n)):
@@ -223,13 +223,13 @@ def _width(
     t, normal = (quantile(n, published.confidence) for quantile in (t_quantile, normal_quantile))
     usual = Interval(error.low * normal, error.high * t)
     half = (unrounded(ci[1]) - unrounded(ci[0])) * exactly(0.5)
-    readings = [Interpretation("a t or normal interval", usual)]
+    interpretations = [Interpretation("a t or normal interval", usual)]
     if gap(half, "equals", usual):
         name = "a bootstrap or transformed interval, about ± quantile × standard error"
-        readings.append(Interpretation(name, usual * bootstrap_widths(n)))
+        interpretations.append(Interpretation(name, usual * bootstrap_widths(n)))
     return judged(
         CHECK, f"Width of the interval of {about}", value.where,
-        f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, readings,
+        f"{ci[0].text} to {ci[1].text} (± {(ci[1] - ci[0]) / 2:.3g})", f"{of} of {n} cases", half, interpretations,
         note="The numbers compared are half the width of the interval",
         rests_on=_numbers(about, value, "interval", *found[2]),
     )  # fmt: skip

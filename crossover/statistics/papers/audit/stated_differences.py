@@ -78,7 +78,7 @@ def _with_cases(said: PrintedDifference, a: Value | None, b: Value | None, publi
 
 
 def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, published: Published) -> AuditRow:
-    """Return the row of the difference by the printed means; the other way round is a reading where it fails."""
+    """Return the row of the difference by the printed means; if it fails, its reverse is an interpretation."""
     about = f"Difference, {pair_text(said)}"
     if a is None or b is None:
         missing = key_text(key_in(said, said.a if a is None else said.b))
@@ -89,12 +89,12 @@ def _of_means(said: PrintedDifference, a: Value | None, b: Value | None, publish
         return unchecked(CHECK, about, said.where, said.difference.text, of)
     points = exactly(_points(said, published))
     value, found = unrounded(said.difference), (unrounded(a.mean) - unrounded(b.mean)) * points
-    readings = [Interpretation("the first minus the second", found)]
+    interpretations = [Interpretation("the first minus the second", found)]
     if gap(value, "equals", found):
-        readings.append(Interpretation("the second minus the first", -found))
+        interpretations.append(Interpretation("the second minus the first", -found))
     return judged(
         CHECK, about, places(said.where, a.where, b.where), said.difference.text,
-        f"{a.mean.text} - {b.mean.text}", value, readings, rests_on=(_name("mean", said), *numbers_of(a, b)),
+        f"{a.mean.text} - {b.mean.text}", value, interpretations, rests_on=(_name("mean", said), *numbers_of(a, b)),
     )  # fmt: skip
 
 
@@ -108,12 +108,12 @@ def _of_t(said: PrintedDifference, n: int | None) -> Iterator[AuditRow]:
     if error.low <= 0:
         return
     value, size = abs(unrounded(said.t)), abs(unrounded(said.difference))
-    readings = [Interpretation("an SD over n - 1", size / error)]
-    if gap(value, "equals", readings[0].value):
-        readings.append(Interpretation("an SD over n", size / error * exactly(math.sqrt((n - 1) / n))))
+    interpretations = [Interpretation("an SD over n - 1", size / error)]
+    if gap(value, "equals", interpretations[0].value):
+        interpretations.append(Interpretation("an SD over n", size / error * exactly(math.sqrt((n - 1) / n))))
     yield judged(
         CHECK, f"t of the difference, {pair_text(said)}", said.where, said.t.text,
-        f"a difference of {said.difference.text} and {of} of {n} cases", value, readings,
+        f"a difference of {said.difference.text} and {of} of {n} cases", value, interpretations,
         rests_on=_numbers(said, "mean", "t", *names),
     )  # fmt: skip
 
@@ -157,14 +157,14 @@ def _of_spreads(
         return
     points = exactly(_points(said, published))
     one, two, usual = one * points, two * points, usual_correlations(n)
-    readings = [Interpretation("", spreads(one, two, usual.low, usual.high))]
-    if gap(own, "equals", readings[0].value):
+    interpretations = [Interpretation("", spreads(one, two, usual.low, usual.high))]
+    if gap(own, "equals", interpretations[0].value):
         given = correlations(one, two, own)
         name = unusual_correlation(given, usual, n) if given else "any correlation"
-        readings.append(Interpretation(name, spreads(one, two, -1.0, 1.0)))
+        interpretations.append(Interpretation(name, spreads(one, two, -1.0, 1.0)))
     yield judged(
         CHECK, f"SD of the differences, {pair_text(said)}", places(said.where, a.where, b.where), _printed(said),
-        f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, readings,
+        f"{spread_text(a)} and {spread_text(b)} of {n} cases", own, interpretations,
         note="" if said.sd is not None else f"The SD that belongs to it is {own.low:.3g} to {own.high:.3g}",
         rests_on=(*_numbers(said, *_behind_sd(said)), *numbers_of(a, b, means=False, spreads=True)),
         otherwise=sd_assumed(a, b),
@@ -182,16 +182,16 @@ def _of_p(said: PrintedDifference, n: int | None, published: Published) -> Itera
         yield unchecked(CHECK, about, said.where, printed, why)
     elif told := by_t or by_sd:
         value, relation = p_interval(said.p, said.p_below), "at_least" if said.corrected else "equals"
-        readings = [Interpretation("the paired t test", told[0])]
+        interpretations = [Interpretation("the paired t test", told[0])]
         if gap(value, relation, told[0]):
             if not by_t and own and n:
-                readings += _of_other_sds(said, own, n, published)
-            last = readings[-1].value
-            readings.append(Interpretation("one-sided", Interval(last.low / 2, last.high / 2)))
+                interpretations += _of_other_sds(said, own, n, published)
+            last = interpretations[-1].value
+            interpretations.append(Interpretation("one-sided", Interval(last.low / 2, last.high / 2)))
             if said.test is None:
-                readings.append(Interpretation("another test than the paired t test", Interval(0.0, 1.0)))
+                interpretations.append(Interpretation("another test than the paired t test", Interval(0.0, 1.0)))
         yield judged(
-            CHECK, about, said.where, printed, told[1], value, readings, relation,
+            CHECK, about, said.where, printed, told[1], value, interpretations, relation,
             rests_on=_numbers(said, "p", *(("t",) if by_t else ("mean", *_behind_sd(said)))),
         )  # fmt: skip
     elif not _in_paired(said, published):

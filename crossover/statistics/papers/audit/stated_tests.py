@@ -15,7 +15,7 @@ from crossover.statistics.papers.audit.interval import Interval, exactly, gap, u
 from crossover.statistics.papers.audit.lookup import first_values, key_of_score, key_text
 from crossover.statistics.papers.audit.scores import cases_of, no_sd, sd_of, sd_over_n, spread_text, t_quantile
 from crossover.statistics.papers.audit.verdicts import (
-    READING,
+    DEPENDS,
     AuditRow,
     Interpretation,
     judged,
@@ -44,7 +44,7 @@ class Groups:
 CHECK = "p and its statistic"
 FEWEST_OF_RHO = 20
 """The number of cases below which p of Spearman's rho isn't recomputed: programs print an exact one or a series."""
-MOST_READINGS = 2
+MOST_INTERPRETATIONS = 2
 GREENHOUSE = "p corrected for sphericity (Greenhouse-Geisser, Huynh-Feldt) beside degrees of freedom that are not"
 ROUNDED = "degrees of freedom that are a fraction (Welch's test, a mixed model), printed as a whole number"
 SAME, GROUPS = "the same cases", "independent groups of cases"
@@ -86,7 +86,7 @@ def p_of(statistic: str, value: float, df: tuple[float, ...]) -> float:
 
 
 def _p(test: StatedTest, cases: list[int], groups: Groups | str) -> AuditRow:
-    """Return the row of the p; one-sided is a reading where two-sided fails.
+    """Return the row of the p; one-sided is an interpretation where two-sided fails.
 
     Args:
         cases: of one group or two, none where they aren't printed. groups: of `of_scores`.
@@ -100,7 +100,7 @@ def _p(test: StatedTest, cases: list[int], groups: Groups | str) -> AuditRow:
         return unchecked(CHECK, f"p of {test.about}", test.where, p_text(test.p, test.p_below), str(groups))
     whole = [Interpretation(name, _p_interval(test, df)) for name, df in degrees_of]
     others = [Interpretation(name, _p_interval(test, df)) for name, df in _other_degrees(test, cases)]
-    halves = [_half(reading) for reading in (*whole, *others)]
+    halves = [_half(interpretation) for interpretation in (*whole, *others)]
     if test.one_sided:
         usual, unusual = halves[: len(whole)], halves[len(whole) :]
     elif test.statistic in ("F", "chi2"):
@@ -140,9 +140,10 @@ def _other_degrees(test: StatedTest, cases: list[int]) -> list[tuple[str, list[I
 def _judged_p(test: StatedTest, source: str, usual: list[Interpretation], unusual: list[Interpretation]) -> AuditRow:
     printed, text = p_interval(test.p, test.p_below), p_text(test.p, test.p_below)
     relation = "at_least" if test.corrected else "equals"
-    readings = usual_first(printed, usual, unusual, relation)
+    interpretations = usual_first(printed, usual, unusual, relation)
     return judged(
-        CHECK, f"p of {test.about}", test.where, text, source, printed, readings, relation, rests_on=_numbers(test)
+        CHECK, f"p of {test.about}", test.where, text, source, printed, interpretations, relation,
+        rests_on=_numbers(test),
     )  # fmt: skip
 
 
@@ -158,26 +159,28 @@ def _p_of_ranks(test: StatedTest, cases: list[int]) -> AuditRow:
         return unchecked(CHECK, about, test.where, told, "the numbers of cases of the two test sets aren't printed")
     value, most = float(test.value), rank_statistics.largest(test.statistic, cases)
     source = f"{test.statistic} = {test.value.text}, {' and '.join(map(str, cases))} cases"
-    own, others = rank_statistics.readings(test.statistic, value, cases)
+    own, others = rank_statistics.interpretations(test.statistic, value, cases)
     if test.one_sided:
-        own, others = [_half(reading) for reading in own], map(_half, others)
+        own, others = [_half(interpretation) for interpretation in own], map(_half, others)
     p = p_interval(test.p, test.p_below)
-    holding = list(islice((r for r in others if not gap(p, "equals", r.value)), MOST_READINGS))
+    holding = list(islice((r for r in others if not gap(p, "equals", r.value)), MOST_INTERPRETATIONS))
     if own:
-        halves = [] if test.one_sided else [_half(reading) for reading in own]
+        halves = [] if test.one_sided else [_half(interpretation) for interpretation in own]
         return _judged_p(test, source, own, [*halves, *holding])
     if holding:
         found = _judged_p(test, source, holding, [])
-        return replace(found, verdict=READING, reading="; or ".join(r.name for r in holding))
+        return replace(found, verdict=DEPENDS, interpretation="; or ".join(r.name for r in holding))
     return judged(
         CHECK, f"{test.statistic} of {test.about}", test.where, test.value.text, f"0 to {most:g} for these cases",
         exactly(value), [Interpretation("", Interval(0.0, most))],
     )  # fmt: skip
 
 
-def _half(reading: Interpretation) -> Interpretation:
+def _half(interpretation: Interpretation) -> Interpretation:
     """Return the one-sided p."""
-    return Interpretation(_join(reading.name, "one-sided"), Interval(reading.value.low / 2, reading.value.high / 2))
+    return Interpretation(
+        _join(interpretation.name, "one-sided"), Interval(interpretation.value.low / 2, interpretation.value.high / 2)
+    )
 
 
 def _cases_of(test: StatedTest, published: Published) -> list[int]:
@@ -221,7 +224,7 @@ def _of_sds_over_n(sds: tuple[Interval, Interval], sizes: tuple[int, int]) -> li
 
 
 def _usual_and_other(found: list[Interpretation], size: Interval) -> list[Interpretation]:
-    """Return the readings of two printed SDs: those over n - 1 where one holds, else those over n, too."""
+    """Return the interpretations of two printed SDs: those over n - 1 where one holds, else those over n, too."""
     return usual_first(size, found[: len(found) // 2], found[len(found) // 2 :])
 
 
@@ -239,8 +242,8 @@ def _t_of_scores(test: StatedTest, groups: Groups | str) -> AuditRow:
         for one in groups.tests
     ]
     where = places(test.where, groups.where)
-    readings, rests_on = _usual_and_other(found, size), (*groups.rests_on, f"t of {test.about}")
-    return judged(CHECK, about, where, test.value.text, groups.source, size, readings, rests_on=rests_on)
+    interpretations, rests_on = _usual_and_other(found, size), (*groups.rests_on, f"t of {test.about}")
+    return judged(CHECK, about, where, test.value.text, groups.source, size, interpretations, rests_on=rests_on)
 
 
 def _join(*words: str) -> str:

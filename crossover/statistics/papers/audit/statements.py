@@ -7,9 +7,9 @@ from crossover.statistics.papers.audit.expressions import ExpressionError, evalu
 from crossover.statistics.papers.audit.interval import Interval
 from crossover.statistics.papers.audit.lookup import first_facts
 from crossover.statistics.papers.audit.verdicts import (
+    DEPENDS,
     FOLLOWS,
     NOT,
-    READING,
     AuditRow,
     Interpretation,
     Verdict,
@@ -53,14 +53,14 @@ def wrong_statements(published: Published) -> list[str]:
 
 def _relation(said: Statement, published: Published) -> AuditRow:
     left = evaluate(said.left, published)
-    readings = [Interpretation(name, evaluate(text, published)) for name, text in said.right.items()]
-    if len(readings) == 1:
-        sides = f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_interval_text(readings[0].value)}"
+    interpretations = [Interpretation(name, evaluate(text, published)) for name, text in said.right.items()]
+    if len(interpretations) == 1:
+        sides = f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_interval_text(interpretations[0].value)}"
     else:
-        sides = "; ".join(f"{r.name}: {WORDS[said.relation]}{_interval_text(r.value)}" for r in readings)
+        sides = "; ".join(f"{r.name}: {WORDS[said.relation]}{_interval_text(r.value)}" for r in interpretations)
     return judged(
         CHECK, said.about, _where(said, published), _printed(said.left, published, left), sides, left,
-        readings, relation=said.relation, note=said.note,
+        interpretations, relation=said.relation, note=said.note,
     )  # fmt: skip
 
 
@@ -68,10 +68,10 @@ def _whole(said: Statement, published: Published) -> AuditRow:
     value = evaluate(said.left, published)
     off = whole_number(value)
     verdict: Verdict
-    verdict, reading = (READING, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
+    verdict, interpretation = (DEPENDS, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
     return AuditRow(
         CHECK, said.about, _where(said, published), _printed(said.left, published, value), "a whole number",
-        verdict, value.low, value.high, reading, off if verdict == NOT else math.nan, said.note,
+        verdict, value.low, value.high, interpretation, off if verdict == NOT else math.nan, said.note,
     )  # fmt: skip
 
 

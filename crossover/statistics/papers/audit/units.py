@@ -9,7 +9,7 @@ from dataclasses import replace
 from crossover.statistics.papers.audit.cut_off import numbered
 from crossover.statistics.papers.audit.interval import gap, unrounded
 from crossover.statistics.papers.audit.lookup import Key, key_of, key_text
-from crossover.statistics.papers.audit.verdicts import NOT, READING, AuditRow
+from crossover.statistics.papers.audit.verdicts import DEPENDS, NOT, AuditRow
 from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.papers.published import Published
@@ -60,7 +60,11 @@ def in_either_unit(rows: list[AuditRow], other: list[AuditRow]) -> list[AuditRow
 def _by_other(row: AuditRow, other: AuditRow | None) -> AuditRow:
     if row.verdict != NOT or other is None or other.verdict == NOT:
         return row
-    return replace(other, verdict=READING, reading=f"{OTHER_UNIT}; {other.reading}" if other.reading else OTHER_UNIT)
+    return replace(
+        other,
+        verdict=DEPENDS,
+        interpretation=f"{OTHER_UNIT}; {other.interpretation}" if other.interpretation else OTHER_UNIT,
+    )
 
 
 def _power(value: Value, others: list[Value], published: Published) -> int:
@@ -99,7 +103,7 @@ def _row(value: Value, power: int) -> AuditRow:
     own = unrounded(value.mean.times(power))
     return AuditRow(
         CHECK, f"Unit of the mean of {key_text(key_of(value))}", value.where, printed,
-        f"{value.metric} in {unit} elsewhere", READING, own.low, own.high, kind, note=f"It then stands for {stands}",
+        f"{value.metric} in {unit} elsewhere", DEPENDS, own.low, own.high, kind, note=f"It then stands for {stands}",
     )  # fmt: skip
 
 
@@ -118,5 +122,5 @@ def _may_be_fraction(value: Value, published: Published) -> AuditRow | None:
     own, note = unrounded(number), f"If it is a fraction, it stands for {100 * number:.3g}%"
     return AuditRow(
         CHECK, f"Unit of the {name} of {key_text(key_of(value))}", value.where, number.text,
-        f"{value.metric} in per cent elsewhere", READING, own.low, own.high, f"{number.text}%", note=note,
+        f"{value.metric} in per cent elsewhere", DEPENDS, own.low, own.high, f"{number.text}%", note=note,
     )  # fmt: skip

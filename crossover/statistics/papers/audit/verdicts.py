@@ -1,4 +1,4 @@
-"""A row of the audit: what was checked, and the verdict that readings of a printed number lead to."""
+"""A row of the audit: what was checked, and the verdict that interpretations of a printed number lead to."""
 
 import math
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from crossover.statistics.papers.printed import Value
 from crossover.statistics.papers.printed_number import Printed
 
 Verdict = Literal[
-    "follows", "follows only under a reading", "does not follow", "can't be checked"
+    "follows", "depends on interpretation", "does not follow", "can't be checked"
 ]  # fmt: skip
 FOLLOWS: Final = "follows"
-READING: Final = "follows only under a reading"
+DEPENDS: Final = "depends on interpretation"
 NOT: Final = "does not follow"
 UNCHECKED: Final = "can't be checked"
 SPREADS = {"sd": "SD", "se": "standard error", "ci": "interval"}
@@ -30,7 +30,7 @@ class Interpretation:
     name: str
     value: Interval
     shown: Interval | None = None
-    """What is shown as recomputed, where `value` is only what the reading assumes."""
+    """What is shown as recomputed, where `value` is only what the interpretation assumes."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ class AuditRow:
     follows_from: str
     verdict: Verdict
     low: float = math.nan
-    """The recomputed interval: of the first reading that follows, else of the nearest one."""
+    """The recomputed interval: of the first interpretation that follows, else of the nearest one."""
     high: float = math.nan
-    reading: str = ""
-    """The reading under which it follows, where it doesn't follow under all."""
+    interpretation: str = ""
+    """The interpretation under which it follows, where it doesn't follow under all."""
     off_by: float = math.nan
-    """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
+    """How far the nearest interpretation is, beyond rounding; NaN unless it doesn't follow."""
     note: str = ""
     rests_on: tuple[str, ...] = ()
     """The printed numbers that it compares, in words: findings that share one may have one cause."""
     assumes: str = ""
-    """What it takes for granted that the paper doesn't say, as the reading of a number that doesn't follow so."""
+    """What it assumes and the paper doesn't say: the interpretation of a number that otherwise doesn't follow."""
     group: str = ""
     """The numbers that this finding shares with others that do not follow either; "" of a single one."""
 
@@ -100,47 +100,48 @@ def judged(
     printed: str,
     follows_from: str,
     value: Interval,
-    readings: Sequence[Interpretation],
+    interpretations: Sequence[Interpretation],
     relation: str = "equals",
     note: str = "",
     otherwise: str = "",
     rests_on: tuple[str, ...] = (),
 ) -> AuditRow:
-    """Return the row for a printed number: it follows under all readings, under some, or under none.
+    """Return the row for a printed number: it follows under all interpretations, under some, or under none.
 
     Args:
-        otherwise: what the paper leaves open, so that the number may be right though no reading gives it: the reading
-            of such a number. Without it, such a number does not follow.
+        otherwise: what the paper leaves open, so that the number may be right though no interpretation gives it: it is
+            then the interpretation of such a number. Without it, such a number does not follow.
         rests_on: the numbers that contradict each other where it doesn't follow (`numbers_of`).
 
     Raises:
-        ValueError: no reading, or an unknown relation.
+        ValueError: no interpretation, or an unknown relation.
     """
-    if not readings:
-        raise ValueError(f"{about}: a reading is needed")
-    gaps = [gap(value, relation, r.value) for r in readings]
-    holds = [r for r, g in zip(readings, gaps) if g == 0]
-    nearest = min(range(len(readings)), key=lambda k: gaps[k])
-    first = (holds or [readings[nearest]])[0]
+    if not interpretations:
+        raise ValueError(f"{about}: an interpretation is needed")
+    gaps = [gap(value, relation, r.value) for r in interpretations]
+    holds = [r for r, g in zip(interpretations, gaps) if g == 0]
+    nearest = min(range(len(interpretations)), key=lambda k: gaps[k])
+    first = (holds or [interpretations[nearest]])[0]
     shown = first.shown or first.value
     verdict: Verdict = FOLLOWS
-    reading, off_by = "", math.nan
+    interpretation, off_by = "", math.nan
     if not holds and otherwise:
-        verdict, reading = READING, otherwise
+        verdict, interpretation = DEPENDS, otherwise
     elif not holds:
         verdict, off_by = NOT, gaps[nearest]
-        reading = readings[nearest].name if len(readings) > 1 else ""
-    elif len(holds) < len(readings):
-        verdict, reading = READING, "; or ".join(r.name for r in holds)
+        interpretation = interpretations[nearest].name if len(interpretations) > 1 else ""
+    elif len(holds) < len(interpretations):
+        verdict, interpretation = DEPENDS, "; or ".join(r.name for r in holds)
     return AuditRow(
-        check, about, where, printed, follows_from, verdict, shown.low, shown.high, reading, off_by, note, rests_on
+        check, about, where, printed, follows_from, verdict, shown.low, shown.high, interpretation, off_by, note,
+        rests_on,
     )  # fmt: skip
 
 
 def usual_first(
     value: Interval, usual: Sequence[Interpretation], unusual: Sequence[Interpretation], relation: str = "equals"
 ) -> list[Interpretation]:
-    """Return the usual readings that hold; where none does, all of them and the unusual ones."""
+    """Return the usual interpretations that hold; where none does, all of them and the unusual ones."""
     return [r for r in usual if gap(value, relation, r.value) == 0] or [*usual, *unusual]
 
 

@@ -209,7 +209,7 @@ class Claim(ConfigSection):
     """A finding: the paper's words, where they stand, and what they say of the tables.
 
     Attributes:
-        reading: what we took the words to mean where they leave it open.
+        interpretation: what we took the words to mean where they leave it open.
         published: what the paper prints of it that isn't among its scores, as a p value.
     """
 
@@ -217,7 +217,7 @@ class Claim(ConfigSection):
     words: str
     where: str
     statement: Statement
-    reading: str = ""
+    interpretation: str = ""
     published: str = ""
 
 

@@ -43,7 +43,7 @@ from crossover.statistics.scores.scales import KNOWN
 
 COLUMNS = [
     "id", "words", "where", "kind", "verdict", "effect", "ci_low", "ci_high", "p", "published",
-    "because", "measure", "reading", "parts", "confidence",
+    "because", "measure", "interpretation", "parts", "confidence",
 ]  # fmt: skip
 _NAMED = 3  # how many parts are named before "and ... more"
 
@@ -86,7 +86,7 @@ def _row(
     controls: score_parts.Controls,
 ) -> dict:  # fmt: skip
     statement = claim.statement
-    row = claim.model_dump(include={"id", "words", "where", "reading", "published"})
+    row = claim.model_dump(include={"id", "words", "where", "interpretation", "published"})
     row |= {"kind": statement.kind, "measure": measure(statement), "confidence": confidence}
     nothing = dict.fromkeys(("effect", "ci_low", "ci_high", "p"), math.nan) | {"parts": 0}
     if isinstance(statement, Untested):
