@@ -129,7 +129,7 @@ def test_what_is_trained_whole_or_drawn_anew_keeps_nothing(tmp_path, caplog):
     anew = Augmentation(drawn=Drawn(rotation_deg=9))
     with caplog.at_level(logging.INFO):
         drawn = train(engine, "L2", tmp_path, PLENTY, SHORT.model_copy(update={"augmentation": anew}))
-    assert drawn[2]["read"] == 0 and "augmented anew" in caplog.text
+    assert drawn[2]["read"] == 0 and "augmented again" in caplog.text
     batch = small_engine("torch", frozen_batchnorm="batch")
     assert train(batch, "L2", tmp_path, PLENTY)[2]["read"] == 0
 

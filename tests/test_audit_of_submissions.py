@@ -208,7 +208,7 @@ def test_a_missing_paper_is_told_with_the_names_that_work(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     plain_file(tmp_path)
     other = " ".join(CliRunner().invoke(app, ["audit", "nosuch.yaml"]).output.split())
-    assert "nosuch.yaml does not exist; beside it are: submission.yaml; the papers" in other
+    assert "nosuch.yaml does not exist; its folder has: submission.yaml; the papers" in other
     bare = " ".join(CliRunner().invoke(app, ["audit", "submission"]).output.split())
     assert "no paper 'submission'" in bare and "named with its ending: submission.yaml" in bare
 

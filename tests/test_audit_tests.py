@@ -295,7 +295,7 @@ def test_degrees_of_freedom_of_the_cases(df, cases, verdict):
 def test_degrees_of_freedom_of_an_f_depend_on_the_design(df, verdict):
     rows = stated(statistic="F", value=Printed("5.33"), df=df, cases=34, p=Printed("0.9"))
     found = only(rows, "Degrees of freedom")
-    assert found.verdict == verdict and ("which the paper must tell" in found.interpretation) == (verdict == DEPENDS)
+    assert found.verdict == verdict and ("which the paper must state" in found.interpretation) == (verdict == DEPENDS)
 
 
 def test_a_correlation_has_no_more_degrees_of_freedom_than_its_cases_give():

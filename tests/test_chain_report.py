@@ -769,7 +769,7 @@ def test_the_reports_script_reads_every_table(study, frames, tmp_path, monkeypat
 def test_captions_say_what_is_drawn(study, frames, name):
     title, text = caption(name, frames, study)
     assert title and text.endswith(".") and "  " not in text
-    expected = {"scheme": "(5 folds); 95 in all, beside those that choose the network",
+    expected = {"scheme": "(5 folds); 95 in all, in addition to those that choose the network",
                 "grid": "over 5 folds of the validation DSC in per cent, trained on North",
                 "gains": "the 95% interval for other patients", "examples": "median score under its best"}  # fmt: skip
     assert expected[name] in text

@@ -242,7 +242,7 @@ def test_a_family_trained_once_takes_no_trainings_from_the_others():
 def test_one_test_case_gives_no_interval_and_says_why():
     """Its resamples would be of trainings alone, whose interval would be of no width for other patients."""
     table = check_metrics(table_of(simulated_panel(OTHER, Design(patients=1, replicates=2), 1)))
-    why = "one test case of a cohort doesn't tell how much another one differs"
+    why = "one test case of a cohort doesn't show how much another one differs"
     needed = cases_needed(table, "dsc", 0.95, draws=50)
     assert needed[["ci_low", "ci_high"]].isna().all(axis=None) and needed["n"].notna().all()
     assert needed["statement"].str.match(f"can't tell how many cases .* needs for 0.\\d: {why}$").all()

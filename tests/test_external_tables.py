@@ -134,7 +134,7 @@ def test_a_table_without_its_record_and_one_that_was_changed_are_refused_togethe
     five, six = (results / f"uterus/external/nnunet-n{n}.csv" for n in "56")
     record_path(five).unlink()
     six.write_text(six.read_text().replace("nnunet", "other"))
-    with pytest.raises(ValueError, match=r"(?s)n5\.csv: its record .* is not beside it.*n6\.csv: .* not as it was"):
+    with pytest.raises(ValueError, match=r"(?s)n5\.csv: its record .* is not in its folder.*n6\.csv: .* not as it was"):
         gathered(study, results)
 
 

@@ -241,7 +241,7 @@ def test_training_twice_on_the_target_is_no_fine_tuning(tmp_path: Path):
 
 def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(tmp_path: Path):
     save_file(weights(), tmp_path / "weights.safetensors")
-    with pytest.raises(ValueError, match=r"record of its training \(record.json\).* is not beside it"):
+    with pytest.raises(ValueError, match=r"record of its training \(record.json\).* is not next to it"):
         model_of(str(tmp_path))
     network = {"architecture": "unet", "engine": "torch", "settings": {"encoder": "resnet18"}}
     write_json(tmp_path / "record.json", {"network": network})

@@ -294,7 +294,7 @@ def test_a_model_of_another_scale_or_other_settings_is_refused(results):
     assert "trained with other settings" in packed_of(results)[1] and "(preparation.slices)" in packed_of(results)[1]
     del about["prepared"]
     write_json(record, about)
-    assert "does not tell how images were prepared" in packed_of(results)[1]
+    assert "does not say how images were prepared" in packed_of(results)[1]
 
 
 def test_settings_of_an_earlier_run_do_not_stand_for_those_of_a_training(results):

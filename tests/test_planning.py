@@ -441,7 +441,7 @@ def test_a_plan_of_several_structures_names_each_and_a_pilot_of_models_that_fail
     table.to_csv(path, index=False)
     said = " ".join(CliRunner().invoke(app, ["design", str(path)]).output.split())
     assert "- cord: " in said and "- stem: " in said
-    assert "every dsc of cord is below 0.05: a pilot of models that fail tells nothing" in said
+    assert "every dsc of cord is below 0.05: a pilot of models that fail says nothing" in said
 
 
 def test_the_mean_over_the_structures_is_planned_for_as_one_more_structure(scores):
@@ -578,7 +578,7 @@ def test_an_assurance_that_is_not_reached_is_not_rounded_to_the_one_asked_for():
     ("sizes", "trainings", "why"),
     [
         ((5, 13, 26), (1,), "one draw of the labelled cases gives no verdict; ask for 2 trainings or more"),
-        ((5, 26), (2, 3), "two sizes don't tell what the curves do between them; add a size between first"),
+        ((5, 26), (2, 3), "two sizes don't show what the curves do between them; add a size between first"),
     ],
 )
 def test_what_no_plan_can_settle_is_neither_settled_nor_planned(sizes, trainings, why):
@@ -595,4 +595,4 @@ def test_one_test_case_is_no_lack_of_trainings():
     one = replace(scores, scores=scores.scores[..., :1], strata=scores.strata[:1])
     [row] = planning.crossings(one, resample(one, 50), (0, 1), {"n_train": 0}, Rules())
     said = planning.statement(row | {"hours": np.nan, "ci_low": np.nan})
-    assert "one test case of a cohort doesn't tell" in said and said.endswith("test on more patients first")
+    assert "one test case of a cohort doesn't show" in said and said.endswith("test on more patients first")

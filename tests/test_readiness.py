@@ -91,7 +91,7 @@ def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
 def test_one_training_and_two_sizes_settle_less(clone: Path):
     edited(clone, splits={"replicates": {"draws": 1}})
     first, sizes, draws = readiness("mine", {}, 1).settles
-    assert "two trained models (one training tells nothing about the strategy)" in first
+    assert "two trained models (one training says nothing about the strategy)" in first
     assert "if there is an SD of 0.1 between patients;" in first, "no SD between trainings is assumed of one training"
     assert "Fewer than three sizes" in sizes and "One draw of" in draws
 

@@ -93,7 +93,8 @@ def test_a_claim_stands_under_its_verdict(verdict):
     section = claims_section(results(claims=claims(verdict)))
     [shown] = section.tables + section.details
     assert (shown in section.details) == (verdict in (OPEN, NOT_RUN))
-    words = {HOLDS: "1 holds", FAILS: "1 does not hold", OPEN: "1 can't be told", NOT_RUN: "1 was not run"}  # fmt: skip
+    words = {HOLDS: "1 holds", FAILS: "1 does not hold", OPEN: "1 can't be decided",
+             NOT_RUN: "1 was not run"}  # fmt: skip
     assert [w in section.sentences[0] for w in words.values()] == [v == verdict for v in words]
     for text in ("“words 0”", "Table 2", "+0.100 (+0.020, +0.180)", "0.010", "+0.12", "because 0"):
         assert text in cells(shown.table)
@@ -102,7 +103,7 @@ def test_a_claim_stands_under_its_verdict(verdict):
 def test_claims_are_counted_and_grouped():
     section = claims_section(results(claims=claims(OPEN, HOLDS, NOT_RUN, HOLDS, FAILS)))
     assert section.sentences[0] == (
-        "Of 5 findings of the paper 2 hold, 1 does not hold, 1 can't be told and 1 was not run."
+        "Of 5 findings of the paper 2 hold, 1 does not hold, 1 can't be decided and 1 was not run."
     )
     assert [t.title.split(" (")[0] for t in section.tables] == ["Hold here", "Do not hold here"]
     assert [t.title.split(" (")[0] for t in section.details] == ["Can't be told from these results", "Not run"]
@@ -140,10 +141,10 @@ def test_sizes_that_stand_for_the_papers_are_told():
          "With 24 labelled cases or more (95% CI 13 to 51), “UT-only” is ahead of “Pretrained”; with 5, "
          "“Pretrained” is."),
         (crossover(CANT, 0.0, 0.0, np.inf),
-         "Whether “UT-only” overtakes “TL (L1)” can't be told: the estimate is below 5 (95% CI below 5 to beyond "
+         "Whether “UT-only” overtakes “TL (L1)” is not decided: the estimate is below 5 (95% CI below 5 to beyond "
          "51)."),
         (crossover(CANT, np.nan, 0.0, np.inf),
-         "Whether “UT-only” overtakes “TL (L1)” can't be told: their means are the same here."),
+         "Whether “UT-only” overtakes “TL (L1)” is not decided: their means are the same here."),
     ],
 )  # fmt: skip
 def test_the_crossover_is_said_with_its_interval(table, said):
@@ -179,13 +180,16 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     open_ = crossover(CANT, 9.0, 0.0, np.inf, overtakes="aggregated")
     none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
     both = crossover_sentences(results(crossover=pd.concat([found, open_])))
-    assert "at n = 24" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]
+    assert "at n = 24" in both[0] and both[1:] == [
+        "For 1 of 2 pairs of strategies there is no verdict from these results."
+    ]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
     assert said[1].startswith("Whether “UT-only” overtakes “TL (L1)”") and "8 to beyond 51" in said[1]
-    assert said[2] == "For all 2 pairs of strategies these results can't tell."
+    assert said[2] == "For all 2 pairs of strategies there is no verdict from these results."
     assert crossover_sentences(results(crossover=open_)) == [
-        "No crossover is beyond chance.", "For 1 of 1 pair of strategies these results can't tell."]  # fmt: skip
+        "No crossover is beyond chance.",
+        "For 1 of 1 pair of strategies there is no verdict from these results."]  # fmt: skip
     assert crossover_sentences(results(crossover=none)) == [
         "No crossover is beyond chance.",
         "There is none at the sizes of these pairs: “TL (L1)” is ahead of “Aggregated” at each."]  # fmt: skip
@@ -193,7 +197,7 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     assert crossover_sentences(results(crossover=pd.concat([open_, changes]))) == [
         "Which of “TL (L1)” and “Aggregated” is ahead changes more than once from n = 5 to 51: there is no one "
         "crossover.",
-        "For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
+        "For 1 of 2 pairs of strategies there is no verdict from these results."]  # fmt: skip
     elsewhere = crossover(CROSSES, 23.4, 12, 51, test_set="cervix")
     assert "at n" not in " ".join(crossover_sentences(results(crossover=pd.concat([open_, elsewhere]))))  # fmt: skip
 
@@ -332,7 +336,7 @@ def test_the_first_page_follows_the_tables():
                   pairwise=pairs(), failed=failed)  # fmt: skip
     found, sure, isnt = said(found_of(one, answers)), said(how_sure(one)), said(is_not(one, "a meaning"))
     assert found == "With 32 labelled cases, fine-tune from L1 (a hint)."
-    assert "1 holds" in sure and "1 can't be told" in sure and "at n = 24" in sure
+    assert "1 holds" in sure and "1 can't be decided" in sure and "at n = 24" in sure
     assert STUDY.data in isnt and "Scale demo, a meaning." in isnt
     assert "Tested on 4 patients: 2 of Cervix and 2 of Uterus." in sure and patients_tested(one) == 4
     assert "1 training failed" in sure and "trained once" in sure

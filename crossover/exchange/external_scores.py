@@ -143,7 +143,9 @@ def read_labels(folder: Path, study: Study, trained_on: Path | None = None) -> t
         values = {name: (place,) for place, name in enumerate(study.structures, start=1)}
         labels_of_cases = ", ".join(f"{own[0]} is {name}" for name, own in values.items())
         why = (
-            f"{path} has no labels of a label map" if path.exists() else f"there is no {DATASET} beside the predictions"
+            f"{path} has no labels of a label map"
+            if path.exists()
+            else f"there is no {DATASET} next to the predictions"
         )
         return values, f"{why}: in label maps, {labels_of_cases}"
     if wrong := [name for name in labels if name not in study.structures]:

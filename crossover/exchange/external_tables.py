@@ -105,7 +105,7 @@ def _changes(
     """Yield what has changed since a table was made."""
     record = read_json_or_none(record_path(path))
     if record is None:
-        yield f"its record {record_path(path).name}, which says what was scored, is not beside it"
+        yield f"its record {record_path(path).name}, which says what was scored, is not in its folder"
         return
     if record["table"] != file_digest(path):
         yield "the table is not as it was written"

@@ -59,7 +59,7 @@ def read_trained_on(
     if not found:
         raise ConfigError(
             f"{path}: none of its training cases has the name of a case of study {study.study}, such as "
-            f"{cases[0].name}: whether test patients are among them can't be told. Give --n if none is"
+            f"{cases[0].name}: it does not show whether test patients are among them. Give --n if none is"
         )
     if tested := sorted({case.patient for case in found if case.test}):
         raise ConfigError(

@@ -41,7 +41,7 @@ def harmless(tell: Callable[P, None]) -> Callable[P, None]:
         try:
             tell(*args, **kwargs)
         except (OSError, ValueError, TypeError, LookupError) as error:
-            log.warning("progress can't be told: %s: %s", type(error).__name__, error)
+            log.warning("progress can't be shown: %s: %s", type(error).__name__, error)
 
     return told
 

@@ -171,7 +171,7 @@ def _settles(study: Study, tested: int) -> list[str]:
     printed = PrintedPair(sds=(PATIENTS_SD,), between_runs=between)
     least = smallest_settled(tested, trainings, printed, rules)
     of = f"{counted(tested, 'test patient')} and {counted(trainings, 'training')} of each model"
-    about = "two strategies" if several else "two trained models (one training tells nothing about the strategy)"
+    about = "two strategies" if several else "two trained models (one training says nothing about the strategy)"
     found = f"a difference of {least:.3f} DSC or more" if least else "no difference in DSC"
     assumed = f"an SD of {PATIENTS_SD:g} between patients"
     assumed += f" and of {TRAININGS_SD:g} between trainings" if several else ""
@@ -180,9 +180,9 @@ def _settles(study: Study, tested: int) -> list[str]:
         f"if there is {assumed}; `crossover design` plans with the SDs of a pilot."
     ]
     if len(study.sizes) < 3:
-        lines.append("Fewer than three sizes can't tell at which size one strategy overtakes another.")
+        lines.append("Fewer than three sizes can't show at which size one strategy overtakes another.")
     if study.splits.replicates.draws < 2 and study.sizes:
-        lines.append("One draw of the labelled patients can't tell at which size one strategy overtakes another.")
+        lines.append("One draw of the labelled patients can't show at which size one strategy overtakes another.")
     return lines
 
 

@@ -71,7 +71,7 @@ def _check_trained(study: Study, model: str, stage: Path) -> None:
     made, now = record.get("prepared"), prepared(study, Network.model_validate(record["network"]))
     if not made:
         raise ConfigError(
-            f"model {model!r}: the record of its training in {stage} does not tell how images were prepared for it: "
+            f"model {model!r}: the record of its training in {stage} does not say how images were prepared for it: "
             f"train it again (crossover run {study.study} --scale {study.scale})"
         )
     if differing := [_SECTIONS.get(key, key) for key in now if made.get(key) != now[key]]:

@@ -30,10 +30,10 @@ def locate(output: Path) -> tuple[Path, Path]:
     if not record:
         raise ValueError(f"{output}: {_NO_RECORD}")
     names = ", ".join(record.get("outputs", {}))
-    raise ValueError(f"{output}: the file was moved or renamed: the provenance record beside it is that of {names}")
+    raise ValueError(f"{output}: the file was moved or renamed: the provenance record next to it is that of {names}")
 
 
-_NO_RECORD = "the file does not exist, or has no provenance record beside it"
+_NO_RECORD = "the file does not exist, or has no provenance record next to it"
 
 
 @dataclass(frozen=True)

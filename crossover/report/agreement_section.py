@@ -8,7 +8,7 @@ from crossover.report.results import Section, StudyResults, TableKind, titled_ta
 from crossover.statistics.differences.repeated import CHANCE, CORRECTION, EXACT, MEANS, PAIRING
 from crossover.study.schema import Study
 
-TITLE = "Ours beside the paper's tests"
+TITLE = "Our tests and the paper's tests"
 WITHOUT_PAPER = "Tests in pairs"
 BECAUSE = {
     PAIRING: "the same cases are compared, which theirs leaves out",

@@ -15,7 +15,7 @@ TITLE = "Claims: do the paper's findings hold here?"
 VERBS = {
     HOLDS: ("holds", "hold"),
     FAILS: ("does not hold", "do not hold"),
-    OPEN: ("can't be told", "can't be told"),
+    OPEN: ("can't be decided", "can't be decided"),
     NOT_RUN: ("was not run", "were not run"),
 }
 ENTRIES = {

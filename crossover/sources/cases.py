@@ -218,7 +218,7 @@ def label_maps_of(source: Source) -> Mapping[str, LabelMap]:
 def _raise_errors(report: Report, folder: Path, source: Source) -> None:
     where = f"see {folder / ingest_report.TEXT}"
     if getattr(source, "identifiers", "public") != "public":
-        where += "; `crossover reidentify` tells which patients its pseudonyms stand for"
+        where += "; `crossover reidentify` shows which patients its pseudonyms stand for"
     if not report["made"]:
         why = "; ".join(f["what"] for f in report["folder"] if not report["cases"])
         raise IngestError(f"no case could be made{f' ({why})' if why else ''}: {where}")

@@ -168,7 +168,7 @@ def _prepared(values: Mapping[str, Any]) -> str:
         return "values: each case is brought to mean 0 and SD 1 (the base mr)"
     own = values["preparation"]["slices"].get("normalisation")
     if own is None:
-        return "values: CT in HU, of which a window is used (the base ct)"
+        return "values: CT in HU, cut to a window (the base ct)"
     low, high = own["window"]
     return (
         f"check: the values are CT's, but not in HU: the window is {low:g} to {high:g}, the usual lowest and highest "

@@ -39,7 +39,7 @@ def model_of(source: str) -> StartingModel | None:
     known = record.get("network")
     if not known:
         raise ValueError(
-            f"{file}: the record of its training ({RECORD}), which describes its network, is not beside it: copy the "
+            f"{file}: the record of its training ({RECORD}), which describes its network, is not next to it: copy the "
             "whole folder of the stage. Name the weights of another program in the study's file (network.initial.file, "
             "with the network.architecture and network.settings with which they were made)"
         )

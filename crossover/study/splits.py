@@ -205,8 +205,8 @@ def _of_one_name(cases: pd.DataFrame, structures: Sequence[str]) -> list[str]:
 
 
 PREFIX_REMEDY = (
-    "If two hospitals number different people alike, write `prefix: b-` below `source:` of one of these cohorts in the "
-    "study's file"
+    "If two hospitals use the same numbers for different people, write `prefix: b-` below `source:` of one of these "
+    "cohorts in the study's file"
 )
 
 

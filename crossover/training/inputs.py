@@ -117,7 +117,7 @@ def _kept(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str,
     if not cache.limit:
         raise _NotKept("since activations_gb is 0")
     if batches.versions.drawn == "anew":
-        raise _NotKept("since the images are augmented anew in every batch (augmentation.drawn.versions)")
+        raise _NotKept("since the images are augmented again in every batch (augmentation.drawn.versions)")
     images, slices = batches.images(0), batches.slices
     features = engine.features(images)
     first = engine.arrays(features)

@@ -76,7 +76,7 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
     rows = differences(pairwise, study)
     structures = [s for s in study.structures if s in set(rows["structure"])]
     if not structures:
-        return style.figure_of_text("No model was trained from scratch, or none beside it.")
+        return style.figure_of_text("No model was trained from scratch, or there is none to compare with it.")
     columns = min(COLUMNS, len(structures))
     lines = -(-len(structures) // columns)
     width = style.COLUMN_MM if columns == 1 else style.PAGE_MM

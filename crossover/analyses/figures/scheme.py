@@ -86,7 +86,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"({several.strip()}); {stages} in all"
     )
     if shown.selection:
-        text += ", beside those that choose the network"
+        text += ", in addition to those that choose the network"
     return f"{text}. Every model is tested on the test patients of every cohort."
 
 

@@ -24,7 +24,7 @@ try:
 except ModuleNotFoundError as error:
     raise RuntimeError(
         "MONAI is not installed in this environment: pip install 'crossover[monai]', or pip install --no-deps -r "
-        "requirements-exchange.lock beside requirements.lock (docs/patches.md)"
+        "requirements-exchange.lock in addition to requirements.lock (docs/patches.md)"
     ) from error
 
 __all__ = [

@@ -348,7 +348,7 @@ class _Inspection:
             if used and used.name == name:
                 continue
             if self.found.scans or self._groups():
-                odd.append(f"the table {name} is not used: the paths of the files tell whose they are")
+                odd.append(f"the table {name} is not used: the paths of the files show whose they are")
                 continue
             lost = [c for c in rows if any({v.zfill(n) for v in rows[c] if v.isdecimal()} & wanted for n in digits)]
             why = (

@@ -24,7 +24,7 @@ ENDS = (("ci_low", "ci_high"), ("fit_low", "fit_high"))
 """The columns of scores, and of ends of their intervals."""
 
 
-ONE_CASE = "one test case of a cohort doesn't tell how much another one differs"
+ONE_CASE = "one test case of a cohort doesn't show how much another one differs"
 """Why there is no interval where no cohort has two test cases."""
 
 

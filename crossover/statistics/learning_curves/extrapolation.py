@@ -67,11 +67,11 @@ class Curve:
         if len(self.sizes) < FEWEST:
             return f"it has fewer than {FEWEST} sizes"
         if found.resampled == PATIENTS:
-            return "nothing tells how much another training differs"
+            return "nothing shows how much another training differs"
         x = np.log2(self.sizes)
         last, before = ((self.draws[:, i] - self.draws[:, i - 1]) / (x[i] - x[i - 1]) for i in (-1, -2))
         if np.quantile(last - before, BEYOND_CHANCE) > 0:
-            return "it gains more with each doubling, and nothing tells for how long"
+            return "it gains more with each doubling, and nothing shows for how long"
         return ""
 
     def continued(self, n: float, confidence: float) -> Continuation:

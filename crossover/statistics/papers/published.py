@@ -263,7 +263,7 @@ def _not_there(path: Path, papers: Path) -> str:
         hint = f"; a file of your own is named with its ending: {own[0]}" if own else ""
         return f"no paper {path.stem!r}: {ours}{hint}"
     there = sorted(p.name for p in path.parent.glob("*") if p.suffix in FILES)
-    return f"{path} does not exist; beside it are: {', '.join(there) or 'no such files'}; {ours}"
+    return f"{path} does not exist; its folder has: {', '.join(there) or 'no such files'}; {ours}"
 
 
 def paper_of(study: Study) -> Published | None:

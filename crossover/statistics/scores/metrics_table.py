@@ -72,7 +72,7 @@ def _finite_distances(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFra
     if not infinite.any():
         return table, notes
     rows = named_rows(list(table.index[infinite]))
-    note = f"hd95_mm is infinite in {rows}: taken as missing, as where one mask is empty"
+    note = f"hd95_mm is infinite in {rows}: taken as missing, as it is if one mask is empty"
     return table.assign(hd95_mm=table["hd95_mm"].mask(infinite, "")), [*notes, note]
 
 

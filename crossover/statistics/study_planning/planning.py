@@ -35,9 +35,9 @@ DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next c
 """What is asked, as the column `question` says."""
 ONE_DRAW = "of this draw"
 """What a learning curve is about whose sizes were drawn once (the column `about`): other draws may lie higher."""
-TWO_SIZES = "two sizes don't tell what the curves do between them"
+TWO_SIZES = "two sizes don't show what the curves do between them"
 ONE_DRAW_EACH = "one draw of the labelled cases gives no verdict"
-UNKNOWN = "nothing tells how much another training differs"
+UNKNOWN = "nothing shows how much another training differs"
 ADVICE = {
     ONE_CASE: "test on more patients first",
     TWO_SIZES: f"add {SIZE_BETWEEN} first",
@@ -116,7 +116,7 @@ def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rule
 
     def row(trainings: int) -> dict:
         if not can_be_judged(pilot, trainings):
-            why = "nothing would tell how much another training differs"
+            why = "nothing would show how much another training differs"
             return place | {"trainings": trainings, "refused": why}
         cases = fewest_cases(pilot, components, trainings, rules.assurance, rules.alpha)
         reached = assurance(pilot, components, cases or MOST, trainings, rules.alpha)
@@ -292,12 +292,12 @@ def _settles(row: dict) -> str:
         return f"no plan settles {what}: the two are equal here; give the difference that matters"
     if row["about"] == MODELS:
         text = _plan(row, "", what)
-        return f"{text} (of these trained models: nothing tells how much another training differs)"
+        return f"{text} (of these trained models: nothing shows how much another training differs)"
     each = _trainings(row["trainings"], row["per_draw"])
     if row["refused"]:
         return f"{each} can't settle {what}: {row['refused']}"
     text = _plan(row, f" with {each}", what)
-    return text if row["trainings"] > 1 else f"{text}, if other models tell again how much a training differs"
+    return text if row["trainings"] > 1 else f"{text}, if other models show again how much a training differs"
 
 
 def _settles_crossover(row: dict) -> str:
@@ -321,7 +321,7 @@ def _reaches(row: dict) -> str:
     """Return what a family needs for a score, with how the curve goes on said where that matters."""
     largest, target = row["n_train"], _with_unit(f"{row['target']:g}", row)
     if row["refused"] == ONE_CASE:
-        return f"with how many labelled cases {row['a']} reaches {target} can't be told: {ONE_CASE}"
+        return f"it can't be estimated with how many labelled cases {row['a']} reaches {target}: {ONE_CASE}"
     if np.isinf(row["cases"]):
         farthest = largest if row["refused"] else FARTHEST * largest
         why = f", and its curve is not continued: {row['refused']}" if row["refused"] else ""
@@ -333,7 +333,9 @@ def _reaches(row: dict) -> str:
     beside = f"{more:.0f} more than its {largest:.0f}" if more > 0 else f"already reached with its {largest:.0f}"
     text = f"{row['a']} reaches {target} with {row['cases']:.0f} labelled cases ({beside}), with an "
     text += f"assurance of {row['assurance']:.0%}"
-    ends = [f"{end:.0f}" if np.isfinite(end) else "more than can be told" for end in (row["ci_low"], row["ci_high"])]
+    ends = [
+        f"{end:.0f}" if np.isfinite(end) else "more than can be estimated" for end in (row["ci_low"], row["ci_high"])
+    ]
     text += f" ({row['confidence']:.0%} interval {ends[0]} to {ends[1]})"
     return text + (", an extrapolation beyond its largest size" if row["cases"] > largest else "")
 

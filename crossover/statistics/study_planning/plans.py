@@ -181,7 +181,7 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
     rows = own(tested(by_patient(by_case))).dropna(subset=question.metric)
     if endless := int(np.isinf(rows[question.metric]).sum()):
         raise TableError(
-            f"{question.metric}: infinite in {endless} rows, as where one of the two masks is empty: there is no mean "
+            f"{question.metric}: infinite in {endless} rows, as if one of the two masks is empty: there is no mean "
             "to plan for; give the column diagonal_mm, or write what a failure counts as"
         )
     failed = own(failed_cases(by_case, gone, question.metric))
@@ -246,7 +246,7 @@ def _tells_nothing(rows: pd.DataFrame, metric: str, pair: Sequence[str]) -> list
     failed = [str(structure) for structure, most in highest.items() if most < FOUND_NOTHING]
     where = "" if len(failed) == len(highest) else f" of {', '.join(failed)}"
     text = (
-        f"every {metric}{where} is below {FOUND_NOTHING:g}: a pilot of models that fail tells nothing of models that "
+        f"every {metric}{where} is below {FOUND_NOTHING:g}: a pilot of models that fail says nothing about models that "
         "work; take one whose models were trained to the end"
     )
     return [text] if failed else []

@@ -30,7 +30,7 @@ from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 
 CHECK = "average of rows"
-OF_CASES = "the mean of each case's average over the structures that the case has, of which some cases lack some"
+OF_CASES = "the mean of each case's average over the structures that the case has, where some cases lack some"
 OTHERS = 2
 """The number of other averages that must follow for one that doesn't to be wrong."""
 
@@ -132,7 +132,7 @@ def _mean(value: Value, rows: list[Value], published: Published, of_cases: bool)
         interpretations.append(Interpretation("the rows weighted by their numbers of cases", average(terms, cases)))
     about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     if apart and of_cases and value.sd_of == "averages":
-        why = "it is the mean of each case's average over the rows that the case has, which the printed rows don't tell"
+        why = "it is the mean of each case's average over the rows that the case has, which the printed rows don't show"
         return unchecked(CHECK, about, where, value.mean.text, why)
     return judged(
         CHECK, about, where, value.mean.text, f"the mean of {len(rows)} rows, {average(terms).middle:.4f}",

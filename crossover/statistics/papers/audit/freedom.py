@@ -14,11 +14,11 @@ from crossover.statistics.papers.printed_number import Printed
 
 FRACTION = (
     "a fraction among the degrees of freedom of the error is that of Welch's test or of a mixed model (Satterthwaite, "
-    "Kenward-Roger), which the number of cases doesn't tell"
+    "Kenward-Roger), which the number of cases doesn't determine"
 )
 OTHER = (
     "another design than one factor on different cases or factors on the same cases (groups of cases, covariates, "
-    "several measurements of a case, a mixed model, Welch's test), which the paper must tell"
+    "several measurements of a case, a mixed model, Welch's test), which the paper must state"
 )
 
 

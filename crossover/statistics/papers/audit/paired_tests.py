@@ -74,7 +74,7 @@ def _corrections(tests: list[PairedTest]) -> Iterator[AuditRow]:
             [Interpretation("", alone)], relation="at_least",
         )  # fmt: skip
         if found.verdict == FOLLOWS and least > len(corrected):
-            interpretation = f"a correction for {least} tests or more, of which the file has {len(corrected)}"
+            interpretation = f"a correction for {least} tests or more; the file has {len(corrected)}"
             found = replace(found, verdict=DEPENDS, interpretation=interpretation)
         yield found
 

@@ -196,7 +196,7 @@ def _group(own: pd.DataFrame) -> Text:
     """Return findings that share numbers as one: at least one number is wrong, and nothing tells which."""
     numbers = first_few(own["group"].iloc[0].split("; "), MOST_NAMED, "; ")
     text = Text(f"{len(own)} checks share {numbers}", "bold")
-    text.append(". One wrong number may be behind all of them, this one or another; they don't tell which:", "not bold")
+    text.append(". One wrong number may be behind all of them, this one or another; they don't show which:", "not bold")
     for _, one in own.groupby(own.index):
         text.append("\n  - ").append_text(_entry(one))
     return text

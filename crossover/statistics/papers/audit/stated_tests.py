@@ -45,7 +45,7 @@ CHECK = "p and its statistic"
 FEWEST_OF_RHO = 20
 """The number of cases below which p of Spearman's rho isn't recomputed: programs print an exact one or a series."""
 MOST_INTERPRETATIONS = 2
-GREENHOUSE = "p corrected for sphericity (Greenhouse-Geisser, Huynh-Feldt) beside degrees of freedom that are not"
+GREENHOUSE = "p corrected for sphericity (Greenhouse-Geisser, Huynh-Feldt) with degrees of freedom that are not"
 ROUNDED = "degrees of freedom that are a fraction (Welch's test, a mixed model), printed as a whole number"
 SAME, GROUPS = "the same cases", "independent groups of cases"
 

@@ -18,7 +18,9 @@ DEPENDS: Final = "depends on interpretation"
 NOT: Final = "does not follow"
 UNCHECKED: Final = "can't be checked"
 SPREADS = {"sd": "SD", "se": "standard error", "ci": "interval"}
-OF_CASES = "an SD of something else than the cases' scores (folds, trainings, slices), of which the paper says nothing"
+OF_CASES = (
+    "an SD of something else than the cases' scores (folds, trainings, slices), about which the paper says nothing"
+)
 WHOLE = 10
 """From here on decimals of a distance tell nothing."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FOLDERS = {"nnUNet_raw": "raw", "nnUNet_preprocessed": "preprocessed", "nnUNet_results": "results"}
 MISSING = (
     "nnU-Net is not installed in this environment: pip install 'crossover[nnunet]', or "
-    "pip install --no-deps -r requirements-exchange.lock beside requirements.lock (docs/nnunet.md)"
+    "pip install --no-deps -r requirements-exchange.lock in addition to requirements.lock (docs/nnunet.md)"
 )
 
 
