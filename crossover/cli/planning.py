@@ -47,7 +47,10 @@ Assurance = Annotated[float, Option(help="Probability with which the planned stu
 Alpha = Annotated[float, Option(help="Significance level of the planned study.")]
 Trainings = Annotated[
     list[int] | None,
-    Option(help="Number of trainings of each model; may be repeated. By default 1, 3, 5 and 10."),
+    Option(
+        help="Number of trainings of each model; may be repeated. By default 1, 3, 5 and 10. If none is enough, larger "
+        "numbers are tried, up to 100."
+    ),
 ]
 Minutes = Annotated[
     float | None, Option(help="Minutes needed to annotate a case, from which the hours of annotation are computed.")
