@@ -198,3 +198,12 @@ def test_the_commands_for_own_patients_make_a_study_that_can_run(clone: Path, vo
 def test_commands_that_only_read_can_be_run(clone: Path, call: str):
     assert call in [call for _, call in CALLS]
     assert run(call)
+
+
+def test_help_fills_the_terminal_and_shows_arguments_in_capitals():
+    """Without angle brackets, which Markdown leaves out."""
+    said = CliRunner().invoke(app, ["plan", "--help"]).output
+    assert "plan [OPTIONS] [NAME]" in said and "the first one, those of config/config.yaml." in said
+    assert "new [OPTIONS] NAME " in CliRunner().invoke(app, ["new", "--help"]).output
+    texts = [text or "" for c in COMMANDS.values() for text in (c.help, *(getattr(p, "help", "") for p in c.params))]
+    assert not [text for text in texts if "<" in text]
