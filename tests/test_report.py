@@ -106,7 +106,7 @@ def test_claims_are_counted_and_grouped():
         "Of 5 findings of the paper 2 hold, 1 does not hold, 1 can't be decided and 1 was not run."
     )
     assert [t.title.split(" (")[0] for t in section.tables] == ["Hold here", "Do not hold here"]
-    assert [t.title.split(" (")[0] for t in section.details] == ["Can't be told from these results", "Not run"]
+    assert [t.title.split(" (")[0] for t in section.details] == ["Can't be decided by these results", "Not run"]
     assert [len(t.table.rows) for t in section.tables + section.details] == [2, 1, 1, 1]
 
 

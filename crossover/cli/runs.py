@@ -90,7 +90,7 @@ def status(as_json: Json = False) -> None:
     """Print the progress of the last run: trainings done, running (and where), waiting and failed, and the time left.
 
     The command works on any machine that has access to the run's folder, also while the run continues on another
-    machine, and tells whether a run is at work and which files its jobs make. If the Slurm commands are available, it
+    machine, and shows whether a run is active and which files its jobs make. If the Slurm commands are available, it
     also lists the queued jobs of this folder and why they wait.
     """
     from crossover.core import locks
