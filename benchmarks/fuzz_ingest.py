@@ -370,8 +370,9 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
         raise
     scanned()
     out = [(f.code, f.what) for f in findings]
+    patients = {exam.patient_id for exam in found.values()}
     for exam in found.values():
-        masks = {n: (of_patient(maps[n], m.file, exam.patient_id), m) for n, m in source.label_maps.items()}
+        masks = {n: (of_patient(maps[n], m.file, exam.patient_id, patients), m) for n, m in source.label_maps.items()}
         structures = seed.structures | ({"mask": Structure(label="M")} if maps["mask"] else {})
         rules = IngestRules(series=seed.rules, structures=structures)
         reading = read_examination(exam.instances or [], rules, masks, KEY)

@@ -73,7 +73,7 @@ def study(given: argparse.Namespace) -> dict:
         "configuration": given.configuration,
         "gpu_memory_target_in_gb": given.memory,
         "disable_tta": True,
-        "trainer": {"num_epochs": given.epochs},
+        "trainer": {"num_epochs": given.epochs, "mirroring": True},
     }
     if given.spacing:
         network["overwrite_target_spacing"] = [given.spacing] * 3

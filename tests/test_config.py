@@ -611,6 +611,8 @@ def test_a_study_with_a_network_of_another_architecture_inherits_no_settings_of_
         ("recipe: {batch: 4}", ["Network", "Augmentation", "Draws"]),
         ("recipe: {augmentation: {flip: true}}", ["Network", "Recipe", "Draws"]),
         ("network: {backend: nnunet}", ["Draws"]),
+        ("splits: {seed: 2}", ["Network", "Recipe", "Augmentation", "Draws"]),
+        ("splits: {replicates: {draws: 1}}", ["Network", "Recipe", "Augmentation"]),
     ],
 )
 def test_a_study_inherits_no_assumption_of_what_it_sets_itself(tmp_path: Path, own: str, left: list[str]):

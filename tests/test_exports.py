@@ -761,6 +761,39 @@ def test_a_ct_without_a_rescale_has_no_hu(tmp_path: Path):
     assert finding.code == "no-hu" and "1 of 5" in finding.what
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        without("RescaleIntercept"),
+        lambda d, k: setattr(d, "RescaleSlope", None),
+        lambda d, k: setattr(d, "RescaleType", "Z_EFF"),
+    ],
+)
+def test_a_ct_of_another_unit_or_with_half_a_rescale_has_no_hu(tmp_path: Path, edit: export.Edit):
+    write(tmp_path, block(), modality="CT", edit=edit)
+    assert refusal(tmp_path, modality="CT").code == "no-hu"
+
+
+@pytest.mark.parametrize("value, outside", [(-2000, -3024.0), (63536, 62512.0)])
+def test_padding_of_a_ct_gets_the_lowest_measured_value(tmp_path: Path, value: int, outside: float):
+    content = block(low=-1000)
+    wanted = replace(content, values=content.values.copy())
+    content.values[:, 0], wanted.values[:, 0] = outside, content.values[:, 1:].min()
+    tag = given_tag("PixelPaddingValue", value)
+    write(tmp_path, content, modality="CT", dtype="int16" if value < 0 else "uint16", edit=tag)
+    found = chosen(tmp_path, modality="CT")
+    assert_is(found.image, wanted)
+    assert not found.findings
+
+
+def test_values_of_a_ct_that_cannot_be_hu_are_told(tmp_path: Path):
+    content = block(low=-1000)
+    content.values[:, 0] = -3024.0
+    write(tmp_path, content, modality="CT", dtype="int16")
+    (finding,) = chosen(tmp_path, modality="CT").findings
+    assert finding.code == "hu-implausible" and "16.67% of its values are below -1100" in finding.what
+
+
 def test_a_map_whose_unit_nothing_tells_is_refused(tmp_path: Path):
     image = block()
     write(tmp_path, image.holding(image.values + 30000), ImageType=ADC_KINDS)

@@ -39,7 +39,12 @@ def failing(x: np.ndarray, bias: float) -> np.ndarray:
     raise AttributeError("'tuple' object has no attribute 'float'")
 
 
+def unfit(x: np.ndarray, bias: float) -> np.ndarray:
+    raise RuntimeError("Sizes of tensors must match except in dimension 1")
+
+
 @pytest.mark.parametrize("logits, told", [
+    (unfit, r"own fails on images of .*RuntimeError: Sizes .*MULTIPLE in crossover/networks/own.py must say which"),
     (
         lambda x, b: x[:, ::2, ::2] + b,
         r"own returns maps of \(1, 4, 4, 2\) for one image, not \(1, 8, 8, 2\).*MULTIPLE in crossover/networks/own",

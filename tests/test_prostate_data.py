@@ -49,7 +49,14 @@ def refs(*places: str) -> list[FileRef]:
 
 def places_of(pattern: str, patient: str, *places: str) -> list[str]:
     files = refs(*places)
-    return [one.files[0].place for one in of_patient(candidates(files, pattern), pattern, patient)]
+    return [one.files[0].place for one in of_patient(candidates(files, pattern), pattern, patient, {patient})]
+
+
+def test_a_file_that_fits_two_patients_is_that_of_the_longer_identifier():
+    found = candidates(refs("P1_2_seg.nrrd", "P1_seg.nrrd"), "{patient}*")
+    patients = {"P1", "P1_2", "P3"}
+    taken = {p: [one.files[0].place for one in of_patient(found, "{patient}*", p, patients)] for p in patients}
+    assert taken == {"P1": ["P1_seg.nrrd"], "P1_2": ["P1_2_seg.nrrd"], "P3": []}
 
 
 def test_a_pattern_names_a_file_or_a_folder_of_slices():

@@ -350,6 +350,15 @@ def test_a_network_that_is_built_as_it_isnt_declared_is_refused(names, part, tol
         check_built(made, model)
 
 
+def test_a_part_without_weights_is_refused():
+    made = Declared("own", ("pad", "head"), {"head": "head"}, declared("unet").settings, ["torch"], (1, 0), None)
+    model = nn.Sequential()
+    model.add_module("pad", nn.Identity())
+    model.add_module("head", nn.Conv2d(1, 1, 1))
+    with pytest.raises(ConfigError, match="the part pad has no weights"):
+        check_built(made, model)
+
+
 @pytest.mark.parametrize("shared, told", [
     (True, "encoder.weight and head.weight are one weight in two parts"),
     (False, "encoder.weight has requires_grad=False"),

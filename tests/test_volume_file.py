@@ -297,11 +297,18 @@ def edited(at: int, content: bytes, suffix: str = ".nii.gz") -> Callable:
     return make
 
 
+def as_tiff(path: Path) -> Path:
+    """A stack of slices, to which ITK gives a distance of 1 mm."""
+    sitk.WriteImage(sitk.Image([4, 5, 3], sitk.sitkUInt16), str(path / "a.tif"))
+    return path / "a.tif"
+
+
 REFUSED = {
     "a folder": (folder, "volume-unreadable: it is a folder"),
     "nothing": (lambda path: path / "a.nii", "volume-unreadable: its file does not exist"),
     "no byte": (with_content(b""), r"volume-unreadable: its file is empty"),
-    "text": (with_content(b"1,2,3\n"), "volume-unreadable: .* not an image"),
+    "text": (with_content(b"1,2,3\n"), "volume-unreadable: it is no NIfTI, NRRD or MetaImage file"),
+    "a stack of another format": (as_tiff, "volume-unreadable: it is no NIfTI, NRRD or MetaImage file"),
     "packed text": (with_content(gzip.compress(b"1,2")), "volume-unreadable: .*decompress"),
     "a pointer": (
         with_content(b"version https://git-lfs.github.com/spec/v1\n"),

@@ -120,6 +120,7 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
     rows = rows[rows["replicate"] == 0].set_index("structure", drop=False)
     rows = rows.loc[[s for s in [*study.structures, POOLED] if s in rows.index]]
     of = len(study.structures)
+    saved = rows["saved_percent"] > 0  # what nothing was saved of has no shares
     together = {count: f"{count} of {of} together" for count in range(1, of)} | {of: "All together"}
     return pd.DataFrame({
         "Structure": [together[r.structures] if r.structure == POOLED else study.structures[r.structure].label
@@ -127,8 +128,8 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
         strategy_label(study, scratch): rows["seconds_scratch"].map(duration),
         strategy_label(study, family): rows["seconds"].map(duration),
         "Saved": rows["saved_percent"].map(share),
-        "of it by cheaper steps": rows["cheaper_steps_percent"].map(share),
-        "by anything else": rows["anything_else_percent"].map(share),
+        "of it by cheaper steps": rows["cheaper_steps_percent"].where(saved).map(share),
+        "by anything else": rows["anything_else_percent"].where(saved).map(share),
         "Started from, not counted": rows["source_s"].map(duration),
     })  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -252,7 +252,8 @@ def _work(
     files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, name, workers, known)
-    return {c: _dicom(e, source, rules, digests, maps) for c, e in found.items()}, findings, {}
+    patients = {e.patient_id for e in found.values()} if maps else set()
+    return {c: _dicom(e, source, rules, digests, maps, patients) for c, e in found.items()}, findings, {}
 
 
 def _left_out(report: Report, records: Mapping[str, CaseRecord]) -> dict[str, str]:
@@ -309,9 +310,10 @@ def _volumes(patient: str, row: dict[str, str], item: dict) -> CaseSource:
 
 
 def _dicom(
-    e: Examination, source: DicomSource, rules: IngestRules, digests: Mapping[str, str], maps: Mapping[str, Candidates]
-) -> CaseSource:
-    own = {n: of_patient(maps[n], m.file, e.patient_id) for n, m in source.label_maps.items()}
+    e: Examination, source: DicomSource, rules: IngestRules, digests: Mapping[str, str],
+    maps: Mapping[str, Candidates], patients: Collection[str],
+) -> CaseSource:  # fmt: skip
+    own = {n: of_patient(maps[n], m.file, e.patient_id, patients) for n, m in source.label_maps.items()}
     files = [*e.files, *(f for found in own.values() for one in found for f in one.files)]
     # A file that came in since the folder was listed has no digest: the case is made again next time.
     received = {f.token: digests.get(f.token, "") for f in files}

@@ -43,7 +43,8 @@ KINDS: dict[str, Kind] = {
     "no-patient": Kind("error", "add a PatientID (0010,0020) to the files, or identify patients by `patients: folder`"),
     "reader-crashed": Kind("error", "export the series again, uncompressed"),
     # images
-    "no-hu": Kind("error", "export the original CT: without its rescale slope and intercept, the values are not HU"),
+    "no-hu": Kind("error", "export the original CT, with its rescale slope and intercept and in HU"),
+    "hu-implausible": Kind("warning", "check the image; padding changes z-scores, but no values within a `window`"),
     "values-tabled": Kind("error", "export the image with a rescale slope and intercept instead of a table"),
     "series-missing": Kind("error", "export the series, or change the rule under `series:`"),
     "series-ambiguous": Kind("error", "add what `crossover inspect` proposes to the rule: a plane or a description"),

@@ -1,4 +1,4 @@
-"""A volume from one file: NIfTI, NRRD, MetaImage or what else ITK reads, with all that may be wrong with it.
+"""A volume from one file, NIfTI, NRRD or MetaImage, with all that may be wrong with it.
 
 NIfTI is read by nibabel, and not by ITK, which reads a file that is cut short as zeros, NaN as 0, and takes
 another of two contradicting headers (qform, sform) by their codes. Messages name no file and quote no text of it.
@@ -49,6 +49,8 @@ FORMS = (
     (b"<", 0, "a web page or XML"),
 )
 """First bytes, where they stand, and what a file is that begins so."""
+READERS = {"NRRD": "NrrdImageIO", "MetaImage": "MetaImageIO"}
+"""What ITK reads; of others that it could, it invents the voxel size (TIFF) or loses the orientation (VTK, Analyze)."""
 
 
 class Volume(NamedTuple):
@@ -272,10 +274,15 @@ def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int,
 def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume:
     """Refuse what is no NIfTI without SimpleITK's message, which holds the path."""
     form = next((form for start, at, form in FORMS if head[at:].startswith(start)), "")
+    form = "MetaImage" if not form and path.suffix.lower() in (".mha", ".mhd") else form
     if packed:
         what = f"it is compressed by gzip and contains {form or 'no NIfTI image'}: decompress it"
         raise Refused("volume-unreadable", what)
+    if form not in READERS:
+        what = f"it is {form or 'no NIfTI, NRRD or MetaImage file, or damaged'}"
+        raise Refused("volume-unreadable", f"{what}: convert it to NIfTI, with its geometry")
     reader = sitk.ImageFileReader()
+    reader.SetImageIO(READERS[form])
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
@@ -286,8 +293,7 @@ def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume
             raise Refused("volume-axes", f"{what}: save one number for each voxel, as a label map does")
         image = reader.Execute()
     except RuntimeError:
-        is_it = f"it is {form}" if form else "it is cut short, damaged or not an image"
-        raise Refused("volume-unreadable", f"ITK cannot read it as the format of its name: {is_it}") from None
+        raise Refused("volume-unreadable", f"ITK cannot read it as {form}: it is cut short or damaged") from None
     while image.GetDimension() > 3:
         image = image[..., volume or 0]
     axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
@@ -319,12 +325,10 @@ def _unplaced(path: Path, told: dict[str, str]) -> list[Finding]:
         turned = "space directions" in fields and told.get("NRRD_space") == IN_PATIENT
         sides = [side for side in fields.get("spacings", "").split() if side.lower() != "nan"]
         sized = "space directions" in fields or len(sides) >= 3
-    elif told.get("ITK_InputFilterName") == "MetaImageIO":
+    else:
         fields = _fields(path, "=", "ElementDataFile")
         turned = bool(fields.keys() & {"TransformMatrix", "Rotation", "Orientation"})
         sized = bool(fields.keys() & {"ElementSpacing", "ElementSize"})
-    else:
-        return []
     if not sized:
         raise Refused("volume-header", "its header gives no voxel size")
     what = "its header does not give the orientation in the patient"

@@ -175,13 +175,14 @@ def _set_otherwise(values: dict) -> set[str]:
     """Return what assumptions of a base are about that `values` set otherwise; nnU-Net brings all of it itself."""
     if _architecture(values) == "nnunet":
         return {"Network", "Recipe", "Augmentation", "The scales demo and smoke"}
-    network, recipe = (
-        set(part) if isinstance(part := values.get(key), dict) else set() for key in ("network", "recipe")
+    network, recipe, splits = (
+        set(part) if isinstance(part := values.get(key), dict) else set() for key in ("network", "recipe", "splits")
     )
     otherwise = {
         "Network": network - {"device"},
         "Recipe": recipe - {"augmentation"},
         "Augmentation": recipe & {"augmentation"},
+        "Draws": splits & {"replicates"},
     }
     return {about for about, keys in otherwise.items() if keys}
 

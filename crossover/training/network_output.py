@@ -5,6 +5,7 @@ All of it is tried by `crossover check`; each training tries the map's shape and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -122,6 +123,11 @@ def named(architecture: str, images: np.ndarray) -> Iterator[None]:
         if isinstance(error, ConfigError):
             raise
         place = f"images of {images.shape[1:-1]} pixels and {images.shape[-1]} channels"
+        remedy = (
+            f". If the network needs other sizes, MULTIPLE in crossover/networks/{architecture}.py must say which"
+            if re.search(r"\b(sizes?|shapes?)\b", str(error), re.IGNORECASE)
+            else ""
+        )
         raise ConfigError(
-            f"network.architecture: {architecture} fails on {place}: {type(error).__name__}: {error}"
+            f"network.architecture: {architecture} fails on {place}: {type(error).__name__}: {error}{remedy}"
         ) from error

@@ -14,7 +14,7 @@ from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.derived import added_name, is_adc, is_diffusivity
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
-from crossover.sources.dicom.pixels import volume
+from crossover.sources.dicom.pixels import odd_hu, volume
 from crossover.sources.dicom.stacks import Stack, grid, same_view
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.settings import Repeated, SeriesRule
@@ -96,6 +96,8 @@ def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[
         raise Refused("series-missing", _missing(candidates, rule))
     taken, why, findings = _pick(matching, rule, drawn_on)
     image = volume(taken[0]) if len(taken) == 1 else _mean(taken)
+    if taken[0].instance.modality == "CT":
+        findings = [*findings, *odd_hu(image)]
     adc = _is_adc(rule, taken[0])
     if adc:
         image = _in_adc_unit(image, taken[0])

@@ -278,7 +278,11 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
         kinds=own,
         slope=slope,
         intercept=intercept,
-        rescaled=rescale is not None,
+        rescaled=any(
+            numbers(own, f"{of}Slope") and numbers(own, f"{of}Intercept")
+            for part in parts
+            for own, of in [(part, "Rescale"), *((own, "RealWorldValue") for own in _real_world(part))]
+        ),
         tabled=tabled,
         unit=unit,
         signal_scale=signal_scale(parts, whole, slope),

@@ -39,6 +39,8 @@ class Pixels:
     """The number of images that the file declares."""
     contradiction: str = ""
     """What the header says of the pixels that can't be true; such values would be misread."""
+    padding: tuple[int, ...] = ()
+    """The stored values of pixels that were not measured (PixelPaddingValue (0028,0120))."""
 
 
 def pixels_of(d: Dataset, opened: BinaryIO) -> Pixels:
@@ -70,7 +72,17 @@ def pixels_of(d: Dataset, opened: BinaryIO) -> Pixels:
     # Another matrix, depth or number of frames than declared; a few bytes are padding.
     if not odd and uncompressed and length * 8 >= (count + count // sizes[3]) * bits:
         odd = f"the pixels take {length} bytes, but {needed} by the size, frames and bits in the header"
-    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3], odd)
+    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3], odd, _padding(d))
+
+
+def _padding(d: Dataset) -> tuple[int, ...]:
+    """Return the padding's stored value, also as the signed number with its 16 bits, since exports confuse the two."""
+    try:
+        found = d.get("PixelPaddingValue")
+        value = int.from_bytes(found, "little") if isinstance(found, bytes) else int(found)
+    except (TypeError, ValueError):
+        return ()
+    return (value, value - 65536) if value >= 32768 else (value, value + 65536) if value < 0 else (value,)
 
 
 def stored_bits(d: Dataset) -> int:

@@ -25,8 +25,12 @@ from pydicom.uid import (
 from crossover.core.wording import counted
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.stacks import Stack, grid
-from crossover.sources.findings import Refused
+from crossover.sources.findings import Finding, Refused
 
+HU_UNITS = ("", "HU", "US", "HU_MOD", "[HNSF'U]")
+"""Of RescaleType (0028,1054): HU, unspecified, and HU of modified images; of a real-world mapping: UCUM's unit."""
+LOWEST_HU, HIGHEST_HU = -1100.0, 32767.0
+"""The limits of what a scanner measures; air has about -1000 HU, and metal has the highest."""
 JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 
 
@@ -41,10 +45,14 @@ def volume(stack: Stack) -> sitk.Image:
     lattice = grid(stack)
     if stack.instance.modality == "CT" and not all(f.rescaled for _, f in stack.planes):
         bare = sum(not f.rescaled for _, f in stack.planes)
-        raise Refused("no-hu", f"{bare} of {len(stack.planes)} images have no rescale slope", stack.files())
+        what = f"{bare} of {len(stack.planes)} images have no rescale slope or no intercept"
+        raise Refused("no-hu", what, stack.files())
+    if stack.instance.modality == "CT" and (unit := stack.frame.unit.upper()) not in HU_UNITS:
+        raise Refused("no-hu", f"its values are in the unit {unit}", stack.files())
     if tabled := next((f.tabled for _, f in stack.planes if f.tabled), ""):
         raise Refused("values-tabled", f"{tabled}, which is not read", stack.files())
     values = np.empty(lattice.GetSize()[::-1], np.float32)
+    padded: dict[int, np.ndarray] = {}
     for k, plane in enumerate(stored(stack)):
         if plane.shape != values.shape[1:]:
             own, first = (" x ".join(map(str, shape)) for shape in (plane.shape, values.shape[1:]))
@@ -54,6 +62,9 @@ def volume(stack: Stack) -> sitk.Image:
             raise Refused("non-finite", f"slice {k + 1} has a rescale slope of 0", stack.files())
         np.multiply(plane, np.float32(frame.slope), out=values[k], casting="unsafe")
         values[k] += np.float32(frame.intercept)
+        if stack.instance.modality == "CT" and (padding := stack.planes[k][0].image.padding):
+            padded[k] = np.isin(plane, padding) & ~_possible_hu(values[k])
+    _fill(values, padded)
     if not np.isfinite(values).all():
         wrong = int((~np.isfinite(values)).sum())
         raise Refused("non-finite", f"{wrong} of {values.size} values are NaN or infinite", stack.files())
@@ -64,6 +75,31 @@ def volume(stack: Stack) -> sitk.Image:
     image = sitk.GetImageFromArray(values.astype(np.int16) if small else values)
     image.CopyInformation(lattice)
     return image
+
+
+def _possible_hu(values: np.ndarray) -> np.ndarray:
+    """Return where values can be HU."""
+    return (values >= LOWEST_HU) & (values <= HIGHEST_HU)
+
+
+def _fill(values: np.ndarray, padded: dict[int, np.ndarray]) -> None:
+    """Give pixels of slices that were not measured the lowest value of all that were: that of air."""
+    if padded:
+        measured = (values[k][~padded[k]] if k in padded else values[k] for k in range(len(values)))
+        lowest = min((float(own.min()) for own in measured if own.size), default=LOWEST_HU)
+        for k, where in padded.items():
+            values[k][where] = lowest
+
+
+def odd_hu(image: sitk.Image) -> list[Finding]:
+    """Return a finding where the values of a CT can't all be HU."""
+    values = sitk.GetArrayViewFromImage(image)
+    low, high = float(values.min()), float(values.max())
+    if low < LOWEST_HU or high > HIGHEST_HU:
+        share = 1 - float(_possible_hu(values).mean())
+        what = f"{share:.2%} of its values are below {LOWEST_HU:g} or above {HIGHEST_HU:g} HU ({low:g} to {high:g})"
+        return [Finding("hu-implausible", what)]
+    return []
 
 
 def _whole(stack: Stack) -> bool:

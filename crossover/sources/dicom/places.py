@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crossover.sources.dicom.export_files import FileRef
@@ -65,10 +65,18 @@ def candidates(files: Iterable[FileRef], pattern: str) -> dict[str, LabelMapFile
     return found
 
 
-def of_patient(found: Candidates, pattern: str, patient: str) -> list[LabelMapFiles]:
-    """Return the candidates of one patient; there is one unless something is wrong."""
+def of_patient(found: Candidates, pattern: str, patient: str, patients: Collection[str]) -> list[LabelMapFiles]:
+    """Return the candidates of one patient; there is one unless something is wrong.
+
+    A candidate that fits several identifiers, as "P1_2.nii.gz" fits "P1" and "P1_2", is that of the longest.
+
+    Args:
+        patients: the identifiers of all patients.
+    """
     wanted = matcher(pattern, patient)
-    return [files for place, files in found.items() if wanted.fullmatch(place)]
+    own = {place: files for place, files in found.items() if wanted.fullmatch(place)}
+    longer = [matcher(pattern, p) for p in patients if len(p) > len(patient) and patient in p] if own else []
+    return [files for place, files in own.items() if not any(other.fullmatch(place) for other in longer)]
 
 
 def matcher(pattern: str, patient: str | None = None, more: str = "") -> re.Pattern[str]:

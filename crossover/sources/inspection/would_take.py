@@ -75,8 +75,10 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
     if "patients-alike" not in source.allow:
         out.wrong += [f"{f.code}: {f.what}; {f.remedy}" for f in alike_patients(out.alike.items())]
     doubled: dict[str, list[str]] = defaultdict(list)
+    patients = {e.patient_id for e in found.values()}
     for case, examination in found.items():
-        with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
+        patient = examination.patient_id
+        with_maps = {n: bool(of_patient(maps[n], m.file, patient, patients)) for n, m in source.label_maps.items()}
         instances = examination.instances or read_headers(examination.files, 1)[0]
         objects = [i for i in instances if i.modality in STRUCTURES]
         named = [(i, own._replace(name=normal_name(own.name))) for i in objects for own in structure_names(i)]

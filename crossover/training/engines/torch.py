@@ -64,6 +64,11 @@ def check_built(architecture: Declared, model: nn.Module) -> None:
         findings.append(
             f"{place}: build returns the parts {', '.join(children)}, but PARTS are {', '.join(architecture.parts)}"
         )
+    if empty := [name for name, part in model.named_children() if not any(True for _ in part.parameters())]:
+        findings.append(
+            f"{place}: the part {empty[0]} has no weights, so that a level could freeze nothing: make it one part with "
+            "its neighbour"
+        )
     if others := [name for name, weight in model.state_dict().items() if not weight.is_floating_point()]:
         findings.append(
             f"{place}: {others[0]} is not a floating-point tensor; if it is a normalisation's counter of batches, set "
