@@ -1,6 +1,9 @@
 """Trains stages of two drawn cohorts by the backend nnunet, in a process of its own: nnU-Net reads its folders once.
 
     python -m tests.nnunet_trained FOLDER [--source-alone] [--killed-after ITERATION | --killed-in-validation]
+    python -m tests.nnunet_trained FOLDER --begin-with CHECKPOINT
+
+The second trains the source alone, in 3D, from a checkpoint.
 
 Leaves FOLDER/stages/<stage> with weights, history and record, FOLDER/masks with a mask for each case and structure,
 and FOLDER/told.json with what else the tests ask for.
@@ -11,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +23,12 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.core import incremental
-from crossover.core.files import read_json, write_json
+from crossover.core.files import file_digest, read_json, write_json
 from crossover.imaging.volumes import write, write_case
 from crossover.study.plan import Stage
 from crossover.training import backends
 from crossover.training.backends.nnunet.environment import environment
-from crossover.training.job import Stages
+from crossover.training.job import Initials, Stages
 from crossover.training.stage_files import Place
 
 CASES = {"s": 3, "t": 3}
@@ -134,16 +138,23 @@ def plainly_trained(folder: Path, root: Path) -> dict[str, bool]:
     return {name: torch.equal(value, own[name]) for name, value in plain.network.named_parameters()}
 
 
-def main(folder: Path, killed_after: int | None, alone: bool) -> None:
+def main(folder: Path, killed_after: int | None, alone: bool, begins: Path | None) -> None:
     manifests, splits = write_cases(folder)
 
     def watch(stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
         if killed_after == step:
             os._exit(9)
 
+    settings, source, initial = SETTINGS, SOURCE, Initials({}, "")
+    if begins:
+        settings = SETTINGS | {"network": NETWORK | {"configuration": "3d_fullres"}}
+        source = replace(SOURCE, initial="model", level="decoder")
+        at_hand = {"model": {"weights": "model", "sha256": file_digest(begins)}}
+        initial = Initials(at_hand, "", {"model": {"file": str(begins)}})
     given = backends.Job(
-        SETTINGS, {}, manifests, {}, splits, 1, out=folder / "stages", cache=folder / "cache", watch=watch
-    )
+        settings, {}, manifests, {}, splits, 1,
+        out=folder / "stages", cache=folder / "cache", initial=initial, watch=watch,
+    )  # fmt: skip
     made = backends.part(given, "training").stages(given)
     if "--killed-in-validation" in sys.argv:
         made._validate = lambda *_: os._exit(9)
@@ -152,7 +163,7 @@ def main(folder: Path, killed_after: int | None, alone: bool) -> None:
         from crossover.training.backends.nnunet import trainer
 
         trainer.CHECKPOINT_SECONDS = -1  # after each epoch
-    stages = [SOURCE] if alone or killed_after else [SOURCE, AGAIN, CHILD]
+    stages = [source] if alone or killed_after else [SOURCE, AGAIN, CHILD]
     keys: dict[str, str] = {}
     for stage in stages:
         keys[stage.name] = made.key(stage, "code", keys)
@@ -182,4 +193,5 @@ def main(folder: Path, killed_after: int | None, alone: bool) -> None:
 
 if __name__ == "__main__":
     after = int(sys.argv[sys.argv.index("--killed-after") + 1]) if "--killed-after" in sys.argv else None
-    main(Path(sys.argv[1]), after, "--source-alone" in sys.argv)
+    begins = Path(sys.argv[3]) if "--begin-with" in sys.argv else None
+    main(Path(sys.argv[1]), after, "--source-alone" in sys.argv or begins is not None, begins)

@@ -363,7 +363,7 @@ def test_a_study_of_chains_by_a_distance_has_the_same_winners(study, frames, by_
         assert one["p"].to_numpy() == pytest.approx(other["p"].to_numpy())
         assert one["low"].to_numpy() == pytest.approx(-other["high"].to_numpy() / 20)
     layouts = [gains_layout(r.frames["gains"].query("metric == @metric"), r.study) for r, metric in of.values()]
-    for column in ("target", "trained_before", "improved", "worsened"):
+    for column in ("target", "trained_before", "better", "worse"):
         assert layouts[0][column].tolist() == layouts[1][column].tolist()
     shown = [examples.chosen_rows(r.frames["metrics"], r.frames["chains"], r.study) for r, _ in of.values()]
     assert [[m[:2] for m in row.models] for row in shown[0]] == [[m[:2] for m in row.models] for row in shown[1]]

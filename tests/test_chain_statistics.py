@@ -291,7 +291,7 @@ def test_a_gain_is_what_was_put_in(study, of, validated):
     found = row(table, family="east_north")
     for column in ("gain", "ci_low", "ci_high", "ci_wide_low", "ci_wide_high"):
         assert found[column] == pytest.approx(0.05)
-    assert (found["cases"], found["folds"], found["improved"]) == (6, 5, 6)
+    assert (found["cases"], found["folds"], found["higher"]) == (6, 5, 6)
     assert found["p_wilcoxon_exact"] == 2 / 2**6 and found["baseline"] == "north"
     assert row(table, family="blank_south")["gain"] == pytest.approx(KINDS["control"] - KINDS["baseline"])
     assert row(table, family="together", target="east")["gain"] == pytest.approx(0.04)
@@ -375,7 +375,7 @@ def test_equal_trainings_differ_by_exactly_nothing(study, of, validated):
     """A control that began like its baseline is the same training."""
     same = scored(study, validated, means=KINDS | {"control": KINDS["baseline"]}, **EXACT)
     found = row(gains(same, of, 0.05), family="blank_north")
-    assert found["gain"] == 0 and found["improved"] == 0 and np.isnan(found["p_wilcoxon_exact"])
+    assert found["gain"] == 0 and found["higher"] == 0 and np.isnan(found["p_wilcoxon_exact"])
 
 
 # ---- intervals for other patients and trainings
@@ -515,7 +515,7 @@ def test_a_distance_that_mirrors_a_score_gives_the_same_tests_in_mm(study, of, v
         for low, high in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
             assert mm[low].to_numpy() == pytest.approx(-20 * dsc[high].to_numpy(), nan_ok=True)
         assert mm["p"].to_numpy() == pytest.approx(dsc["p"].to_numpy())
-        assert mm["improved"].tolist() == dsc["worsened"].tolist()
+        assert mm["higher"].tolist() == dsc["lower"].tolist()
     mm = tables[0].query("metric == 'hd95_mm'")
     assert (mm["ci_wide_high"] > 1).any() and (mm["ci_wide_low"] < -1).any(), "not cut to the scale of a score"
     own = chain_scores(found, of, 0.95).query("metric == 'hd95_mm'")
@@ -536,7 +536,7 @@ def test_of_infinite_distances_there_is_no_mean_difference_and_the_signs_still_c
     found = ChainScores(metrics, validated, "hd95_mm")
     table = gains(found, of, 0.05).query("metric == 'hd95_mm'").set_index(["target", "family"])
     own = table.loc["north", "east_north"]
-    assert own["cases"] == 6 and own["improved"] + own["worsened"] == 5 and own["worsened"] >= 1
+    assert own["cases"] == 6 and own["higher"] + own["lower"] == 5 and own["lower"] >= 1
     assert own[["gain", "ci_low", "ci_wide_low", "p", "cohen_dz"]].isna().all() and own["p_wilcoxon_exact"] > 0
     assert table.loc["south", ["gain", "p"]].notna().all(axis=None)
     means = chain_scores(found, of, 0.95).query("metric == 'hd95_mm' and target == 'north'")

@@ -126,6 +126,25 @@ def test_every_export_goes_to_the_clone():
     assert all(own.callback.__wrapped__ for own in group.registered_commands)
 
 
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (["whois", "export"], "reidentify"),
+        (["crate", "out.zip"], "export rocrate"),
+        (["export-rocrate", "out.zip"], "export rocrate"),
+        (["clean"], "clear-cache"),
+        (["ingest", "export", "cases", "--series", "rules.yaml"], "--rules"),
+        (["segment", "export", "out", "--series=rules.yaml"], "--rules"),
+    ],
+)
+def test_an_old_name_is_an_error_that_tells_the_new_one(call: list[str], name: str):
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 2
+    assert re.fullmatch(f"error: `[a-z-]+` is now called `{name}`\n", done.output)
+    known = [CliRunner().invoke(app, [*call, "--help"]).output for call in ([], ["ingest"], ["export"])]
+    assert name.split()[-1] in "".join(known)
+
+
 def test_every_command_has_a_help_text_and_fits_on_a_screen():
     groups = [group.typer_instance for group in app.registered_groups]
     for own in [c for each in (app, *groups) for c in each.registered_commands]:

@@ -217,7 +217,7 @@ def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path
 def test_two_tests_that_part_at_their_level_alone_are_given_no_other_reason(p_mean, p_ranks, why):
     # fmt: off
     row = SimpleNamespace(tests=2, p=p_mean, p_holm=p_mean, p_holm_asymptotic=p_ranks, ci_low=0.01, ci_high=0.03,
-                          difference=0.02, family_a="a", family_b="b", about=MODELS, improved=19, worsened=10)
+                          difference=0.02, family_a="a", family_b="b", about=MODELS, higher=19, lower=10)
     # fmt: on
     (said,) = answers_module._ranks_say(row, "dsc")
     assert said.startswith("By the signed-rank test which is better can't be told") and said.endswith(why)
@@ -781,7 +781,7 @@ def test_infinite_distances_are_the_worst_and_missing_ones_left_out(tmp_path):
     path = by_hand(tmp_path, "\n".join(["model,case,hd95_mm", *rows, ""]))
     pairs, told = compared(path)
     (row,) = pairs.to_dict("records")
-    assert (row["cases"], row["improved"], row["worsened"]) == (5, 0, 4)
+    assert (row["cases"], row["higher"], row["lower"]) == (5, 0, 4)
     assert row["p_wilcoxon_exact"] == pytest.approx(2 / 2**4)  # -0.5, -0.6, -0.7 and -inf; one tie
     assert np.isnan(row["difference"]) and np.isnan(row["ci_low"]) and np.isnan(row["p_t"])
     assert row["median_difference"] == pytest.approx(-0.6)

@@ -11,7 +11,7 @@ from exchanged import laid, smoke_study
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.exchange import monai
+from crossover.exchange import monai_datalist
 from crossover.imaging.volumes import read
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -19,7 +19,7 @@ from crossover.study.splits import read_splits, stage_cases
 
 
 def exported(folder: Path, study: Study, masks: dict | None = None) -> Path:
-    monai.export(study, laid(folder, study, masks), folder / "out")
+    monai_datalist.export(study, laid(folder, study, masks), folder / "out")
     return folder / "out"
 
 
@@ -31,7 +31,7 @@ def test_each_training_has_a_datalist_with_its_cases_and_all_test_cases(tmp_path
     study = smoke_study("uterus")
     out = exported(tmp_path, study)
     splits = read_splits(tmp_path / "results/uterus/splits.csv")
-    table = pd.read_csv(out / monai.INDEX).set_index("stage")
+    table = pd.read_csv(out / monai_datalist.INDEX).set_index("stage")
     for stage in plan(study).stages.values():
         found = json.loads((out / table.datalist[stage.name]).read_text())
         cases = stage_cases(splits, stage, study.splits.validation)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
-from crossover.exchange import nnunet
+from crossover.exchange import nnunet_raw
 from crossover.exchange.label_maps import Overlap, label_map
 from crossover.exchange.study_cases import study_cases
 from crossover.imaging.grids import same_grid
@@ -38,7 +38,7 @@ def block(*slices: tuple[int, int]) -> np.ndarray:
 
 
 def exported(folder: Path, study: Study, masks: dict | None = None) -> Path:
-    nnunet.export(study, laid(folder, study, masks), folder / NAME)
+    nnunet_raw.export(study, laid(folder, study, masks), folder / NAME)
     return folder / NAME
 
 
@@ -68,7 +68,7 @@ def test_an_image_whose_header_holds_text_is_written_without_it(tmp_path):
     image.header["descrip"] = b"DOE^JOHN"
     values, before = image.get_fdata(), read(path)
     nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), None, image.header), path)
-    nnunet.export(study, results, tmp_path / NAME)
+    nnunet_raw.export(study, results, tmp_path / NAME)
     name = f"{path.parent.parent.name}_{path.parent.name}_0000.nii.gz"
     (left,) = (tmp_path / NAME).glob(f"images*/{name}")
     assert not left.samefile(path) and same_grid(read(left), before)
@@ -80,8 +80,8 @@ def test_an_image_whose_header_holds_text_is_written_without_it(tmp_path):
 def test_each_training_of_the_study_is_a_fold_with_its_cases(tmp_path, name):
     study = smoke_study(name)
     out = exported(tmp_path, study)
-    folds = json.loads((out / nnunet.SPLITS).read_text())
-    table = pd.read_csv(out / nnunet.FOLDS).set_index("stage")
+    folds = json.loads((out / nnunet_raw.SPLITS).read_text())
+    table = pd.read_csv(out / nnunet_raw.FOLDS).set_index("stage")
     splits = read_splits(tmp_path / "results" / name / "splits.csv")
     stages = {n: s for n, s in plan(study).stages.items() if not s.cell}
     assert set(table.index) == set(stages)
@@ -104,7 +104,7 @@ def test_draws_are_folds_of_their_own_and_further_trainings_of_a_draw_are_not(tm
     study = smoke_study("uterus")
     replicates = study.splits.replicates.model_copy(update={"draws": 2, "trainings": 2})
     study = study.model_copy(update={"splits": study.splits.model_copy(update={"replicates": replicates})})
-    table = pd.read_csv(exported(tmp_path, study) / nnunet.FOLDS)
+    table = pd.read_csv(exported(tmp_path, study) / nnunet_raw.FOLDS)
     small = table[table.stage.str.match(r"scratch-n2(-r\d)?$")]
     assert small.draw.tolist() == [0, 0, 1, 1] and small.fold.nunique() == 2
 
@@ -113,7 +113,7 @@ def test_draws_are_folds_of_their_own_and_further_trainings_of_a_draw_are_not(tm
     ("name", "channel", "said"), [("nasopharynx", "ct", "CT"), ("prostate", "t2", "t2"), ("uterus", "adc", "adc")]
 )
 def test_a_channel_is_called_as_it_is_to_be_normalised(name, channel, said):
-    assert nnunet.channel_name(smoke_study(name), channel) == said
+    assert nnunet_raw.channel_name(smoke_study(name), channel) == said
 
 
 def test_a_structure_within_another_is_a_region_of_both(tmp_path):
@@ -122,7 +122,7 @@ def test_a_structure_within_another_is_a_region_of_both(tmp_path):
     masks["mandible"] = block((1, 3), (2, 8), (2, 10))
     masks["brainstem"] = block((1, 2), (3, 6), (3, 7))
     out = exported(tmp_path, study, masks)
-    dataset = json.loads((out / nnunet.DATASET).read_text())
+    dataset = json.loads((out / nnunet_raw.DATASET).read_text())
     assert dataset["labels"]["mandible"] == [3, 1] and dataset["labels"]["brainstem"] == 1
     names = [name for name in dataset["labels"] if name != "background"]
     assert names.index("mandible") < names.index("brainstem"), "the outer is painted first"
@@ -139,11 +139,11 @@ def test_structures_that_overlap_otherwise_are_named_with_their_cases_and_nothin
     masks["mandible"], masks["brainstem"] = block((1, 2), (2, 5), (2, 4)), block((1, 2), (4, 8), (2, 4))
     results = laid(tmp_path, study, masks)
     with pytest.raises(ConfigError) as told:
-        nnunet.export(study, results, tmp_path / NAME)
+        nnunet_raw.export(study, results, tmp_path / NAME)
     assert "brainstem and mandible overlap" in str(told.value) and "(2 voxels)" in str(told.value)
     assert "--structure" in str(told.value) and sorted(p.name for p in tmp_path.iterdir()) == ["data", "results"]
-    nnunet.export(study, results, tmp_path / NAME, ["mandible", "pituitary"])
-    labels = json.loads((tmp_path / NAME / nnunet.DATASET).read_text())["labels"]
+    nnunet_raw.export(study, results, tmp_path / NAME, ["mandible", "pituitary"])
+    labels = json.loads((tmp_path / NAME / nnunet_raw.DATASET).read_text())["labels"]
     assert labels == {"background": 0, "mandible": 1, "pituitary": 2}
 
 
@@ -196,12 +196,12 @@ def test_all_that_is_missing_is_told_at_once(tmp_path):
 def test_a_folder_that_can_not_be_is_told_with_what_to_do(tmp_path, out, words):
     (tmp_path / NAME / "other").mkdir(parents=True)
     with pytest.raises(ConfigError, match=words):
-        nnunet.export(smoke_study("prostate"), laid(tmp_path, smoke_study("prostate")), tmp_path / out)
+        nnunet_raw.export(smoke_study("prostate"), laid(tmp_path, smoke_study("prostate")), tmp_path / out)
 
 
 def test_a_study_without_results_is_told_with_what_to_do(tmp_path):
     with pytest.raises(ConfigError, match="crossover run prostate --scale smoke"):
-        nnunet.export(smoke_study("prostate"), tmp_path / "results", tmp_path / NAME)
+        nnunet_raw.export(smoke_study("prostate"), tmp_path / "results", tmp_path / NAME)
 
 
 # What nnU-Net says of it
@@ -232,7 +232,7 @@ def test_nnunet_trains_on_the_cases_that_the_table_tells(tool):
     study = smoke_study("uterus")
     out = exported(tool, study)
     splits = read_splits(tool / "results/uterus/splits.csv")
-    for row in pd.read_csv(out / nnunet.FOLDS).itertuples():
+    for row in pd.read_csv(out / nnunet_raw.FOLDS).itertuples():
         said: list[str] = []
         trainer = SimpleNamespace(
             fold=row.fold, preprocessed_dataset_folder_base=str(out), preprocessed_dataset_folder="",
@@ -254,7 +254,7 @@ def test_nnunet_normalises_ct_as_ct_and_writes_regions_that_are_had_back(tool):
     study = smoke_study("nasopharynx")
     masks = {s: block((0, 0), (0, 0), (0, 0)) for s in study.structures}
     masks["mandible"], masks["brainstem"] = block((1, 3), (2, 8), (2, 10)), block((1, 2), (3, 6), (3, 7))
-    dataset = json.loads((exported(tool, study, masks) / nnunet.DATASET).read_text())
+    dataset = json.loads((exported(tool, study, masks) / nnunet_raw.DATASET).read_text())
     assert get_normalization_scheme(dataset["channel_names"]["0"]).__name__ == "CTNormalization"
     manager = LabelManager(dataset["labels"], dataset["regions_class_order"])
     names = [name for name in dataset["labels"] if name != "background"]
@@ -271,7 +271,7 @@ def test_labels_and_channels_have_one_grid_however_far_off_a_channel_was(tmp_pat
     image = read(path)
     image.SetOrigin(np.add(image.GetOrigin(), [0.05, 0, 0]).tolist())
     sitk.WriteImage(image, str(path))
-    nnunet.export(study, results, tmp_path / NAME)
+    nnunet_raw.export(study, results, tmp_path / NAME)
     for path in (tmp_path / NAME).glob("labels*/*"):
         own = path.parent.parent / path.parent.name.replace("labels", "images")
         grids = [read(path), *(read(own / f"{path.name.removesuffix('.nii.gz')}_{k:04}.nii.gz") for k in range(3))]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.files import file_digest, write_json
-from crossover.exchange import nnunet
+from crossover.exchange import nnunet_raw
 from crossover.exchange.external_tables import record_path
 from crossover.exchange.study_cases import StudyCase, study_cases
 from crossover.imaging.volumes import read, structure_path
@@ -115,7 +115,7 @@ def test_a_table_of_masks_or_tolerances_as_they_were_is_refused(tmp_path, study,
 def test_a_table_of_a_model_whose_training_patients_are_dealt_otherwise_now_is_refused(tmp_path, study, results):
     """Its test cases are those of now, but the file said which were trained on before; a bare number says nothing."""
     predict(tmp_path / "p", study, results)
-    nnunet.export(study, results, tmp_path / "Dataset001_Uterus")
+    nnunet_raw.export(study, results, tmp_path / "Dataset001_Uterus")
     listed = str(tmp_path / "Dataset001_Uterus/splits_final.json")
     assert score(tmp_path / "p", results, "--n", "5")[0] == 0
     change_splits(results, lambda table: table.drop(table.index[table.part == "train"][0]))

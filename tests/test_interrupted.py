@@ -22,6 +22,7 @@ from crossover.core.provenance import read_record
 from crossover.imaging import volumes
 from tests.dry_runs import ROOT, copy_workflow
 from tests.tiers import thorough
+from workflow_scripts._job import described
 
 pytestmark = pytest.mark.slow
 
@@ -448,3 +449,11 @@ def test_what_is_written_whole_or_not_at_all_leaves_no_part(tmp_path: Path, monk
         write_json(tmp_path / "a.json", 2)
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert (tmp_path / "a.json").read_text() == "1\n"
+
+
+def test_a_missing_column_is_told_as_such_with_its_place():
+    with pytest.raises(KeyError) as missing:
+        dict[str, int]()["test_set"]
+    told = described(missing.value)
+    assert told.startswith("there is no column or key 'test_set' (tests/test_interrupted.py:")
+    assert described(ValueError("wrong")) == "wrong" and described(AssertionError()) == "AssertionError"

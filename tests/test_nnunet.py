@@ -397,6 +397,112 @@ def test_weights_without_their_plans_are_refused(tmp_path: Path, trained: Path):
     assert beginning.of_file(trained / "stages/source/weights.safetensors").plans["plans_name"] == "nnUNetPlans"
 
 
+# ---- encoders of nnssl
+
+
+SHAPES = {
+    "n_stages": 3, "features_per_stage": [4, 8, 8], "kernel_sizes": [[3, 3, 3]] * 3,
+    "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]], "n_blocks_per_stage": [1, 1, 1],
+    "n_conv_per_stage_decoder": [1, 1], "conv_bias": True,
+}  # fmt: skip
+OPS = {
+    "conv_op": "torch.nn.modules.conv.Conv3d", "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True}, "dropout_op": None, "dropout_op_kwargs": None,
+    "nonlin": "torch.nn.modules.activation.LeakyReLU", "nonlin_kwargs": {"inplace": True},
+}  # fmt: skip
+
+
+def nnssl_checkpoint(path: Path, channels: int = 1, key: str = "encoder", **changed: object) -> Path:
+    """As nnssl writes it (AdaptationPlan.serialize): an encoder, and a decoder of its pretext task with one output."""
+    import torch
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    from crossover.training.backends.nnunet.nnssl import LAYERS, NETWORK
+
+    torch.manual_seed(7)
+    network = get_network_from_plans(NETWORK, {**OPS, **SHAPES}, LAYERS, channels, 1)
+    weights = {name.replace("encoder.", f"{key}.", 1): value for name, value in network.state_dict().items()}
+    architecture = {
+        "arch_class_name": "ResidualEncoderUNet", "arch_kwargs": {**OPS, **SHAPES, **changed},
+        "arch_kwargs_requiring_import": ["conv_op", "norm_op", "nonlin"],
+    }  # fmt: skip
+    plan = {
+        "architecture_plans": architecture, "pretrain_num_input_channels": channels,
+        "pretrain_plan": {"configurations": {"onemmiso": {"spacing": [1, 1, 1], "patch_size": [16, 16, 16]}}},
+        "recommended_downstream_patchsize": [16, 16, 16], "key_to_encoder": f"{key}.stages",
+        "key_to_stem": f"{key}.stem", "key_to_lpe": None,
+        "keys_to_in_proj": [f"{key}.stem.convs.0.conv", f"{key}.stem.convs.0.all_modules.0"],
+    }  # fmt: skip
+    torch.save({"network_weights": weights, "citations": [], "nnssl_adaptation_plan": plan}, path)
+    return path
+
+
+def plans_of(patch: list[int]) -> dict:
+    """As nnU-Net's default planner writes them."""
+    own = {
+        **OPS,
+        "n_stages": 2,
+        "features_per_stage": [32, 64],
+        "n_conv_per_stage": [2, 2],
+        "nonlin": "torch.nn.LeakyReLU",
+    }
+    architecture = {"network_class_name": "PlainConvUNet", "arch_kwargs": own, "_kw_requires_import": ["conv_op"]}
+    return {"configurations": {"3d_fullres": {"patch_size": patch, "batch_size": 2, "architecture": architecture}}}
+
+
+def test_the_network_is_the_encoders_and_the_rest_is_planned_for_the_cases(tmp_path: Path):
+    from crossover.training.backends.nnunet import beginning
+
+    begins = beginning.of_file(nnssl_checkpoint(tmp_path / "c.pth"))
+    assert begins.plans is None
+    own = begins.fitted(plans_of([6, 30, 32]), "3d_fullres")["configurations"]["3d_fullres"]
+    assert (own["patch_size"], own["batch_size"]) == ([8, 32, 32], 2)
+    kwargs = own["architecture"]["arch_kwargs"]
+    assert kwargs["features_per_stage"] == [4, 8, 8] and "n_conv_per_stage" not in kwargs
+    assert own["architecture"]["network_class_name"].endswith(".ResidualEncoderUNet")
+
+
+def test_an_encoder_of_nnssl_is_loaded_and_what_is_not_is_listed(tmp_path: Path):
+    """In a whole training that leaves the encoder as it is; the file has it under another name than nnU-Net."""
+    import torch
+
+    path = nnssl_checkpoint(tmp_path / "checkpoint_final.pth", key="net.encoder")
+    assert run(tmp_path, "--begin-with", str(path)) == 0
+    told, given = record(tmp_path, "source"), torch.load(path)["network_weights"]
+    assert told["initial"]["loaded"] == ["stage0", "stage1", "bottleneck"] and told["initial"]["channels"] == 1
+    assert told["initial"]["not_loaded"].keys() == {"decoder", "head"}
+    assert (told["plan"]["of"], told["plan"]["features"]) == ("source", [4, 8, 8])
+    found = weights(tmp_path, "source")
+    same = {name for name in found if name.startswith("encoder.")}
+    assert same and all(np.array_equal(found[name], given[f"net.{name}"]) for name in same)
+
+
+def test_an_encoder_of_nnssl_that_does_not_fit_is_refused_with_a_reason(tmp_path: Path):
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    from crossover.training.backends.nnunet import beginning
+    from crossover.training.backends.nnunet.nnssl import LAYERS, NETWORK
+
+    begins = beginning.of_file(nnssl_checkpoint(tmp_path / "c.pth", channels=2))
+    network = get_network_from_plans(NETWORK, {**OPS, **SHAPES}, LAYERS, 1, 3)
+    with pytest.raises(
+        ValueError, match=r"c\.pth.*stage0: encoder\.stem\S+ is \[4, 2, 3, 3, 3\].*2 channels, and these "
+    ):
+        begins.load(network, DATASET)
+    plans = plans_of([16, 16])
+    with pytest.raises(ValueError, match=r"3 dimensions, and network\.configuration: 3d_fullres has 2"):
+        begins.fitted(plans, "3d_fullres")
+    other = beginning.of_file(nnssl_checkpoint(tmp_path / "c.pth", norm_op="os.system"))
+    with pytest.raises(ValueError, match="its norm_op is system, and nnU-Net plans InstanceNorm3d"):
+        other.fitted(plans_of([16, 16, 16]), "3d_fullres")
+    begins.plan["architecture_plans"]["arch_class_name"] = "PrimusM"
+    with pytest.raises(ValueError, match="its architecture is PrimusM"):
+        begins.fitted(plans_of([16, 16, 16]), "3d_fullres")
+    begins.plan["architecture_plans"] = {"arch_class_name": "ResEncL", "arch_kwargs": None}
+    own = begins.fitted(plans_of([40, 64, 64]), "3d_fullres")["configurations"]["3d_fullres"]
+    assert own["patch_size"] == [64, 64, 64] and own["architecture"]["arch_kwargs"]["n_stages"] == 6
+
+
 # ---- checkpoints
 
 
@@ -412,7 +518,13 @@ def test_a_checkpoint_is_read_without_unpickling(tmp_path: Path):
     found = checkpoints.read(path)
     assert found["logging"] == logged and found["init_args"]["plans"] == about["plans"]
     torch.save({"network_weights": {"w": SimpleNamespace(a=1)}}, path)
-    with pytest.raises(ValueError, match=r"checkpoint_final\.pth.*objects other than tensors and numbers"):
+    with pytest.raises(
+        ValueError, match=r"_final\.pth.*other than tensors and numbers \(types\.SimpleNamespace\)"
+    ) as refused:
+        checkpoints.read(path)
+    assert "option" not in str(refused.value) and "\x1b" not in str(refused.value)  # PyTorch tells how to trust it
+    path.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"_final\.pth: not read, since it is not a complete checkpoint"):
         checkpoints.read(path)
     torch.save({"weights": {}}, path)
     with pytest.raises(ValueError, match="no network_weights"):

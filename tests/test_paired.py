@@ -72,7 +72,7 @@ def test_ten_that_all_improve_give_the_papers_value_and_the_exact_one():
     found = describe(IMPROVING, 0.05)
     assert found["p_wilcoxon_asymptotic"] == pytest.approx(0.00506, abs=5e-6)
     assert found["p_wilcoxon_exact"] == pytest.approx(2 / 1024)
-    assert (found["improved"], found["statistic"], found["rank_biserial"]) == (10, 0, 1)
+    assert (found["higher"], found["statistic"], found["rank_biserial"]) == (10, 0, 1)
 
 
 def test_the_printed_example():
@@ -157,14 +157,14 @@ def test_swapping_scaling_and_order(d, scale, random):
     for name in ("rank_biserial", "cohen_dz"):
         assert scaled[name] == pytest.approx(one[name], nan_ok=True, abs=1e-12)
     assert scaled["difference"] == pytest.approx(scale * one["difference"], abs=1e-12)
-    assert (other["improved"], other["worsened"]) == (one["worsened"], one["improved"])
+    assert (other["higher"], other["lower"]) == (one["lower"], one["higher"])
     assert -1 <= one["rank_biserial"] <= 1
 
 
 def test_floating_point_makes_no_false_order_among_ties():
     """0.3 - 0.2 and 0.2 - 0.1 differ by rounding only."""
     row = only(two_models([0.2, 0.1, 0.5, 0.3], [0.3, 0.2, 0.6, 0.5]))
-    assert row["tied_ranks"] == 3 and row["improved"] == 4
+    assert row["tied_ranks"] == 3 and row["higher"] == 4
 
 
 # ---- other trainings
@@ -419,7 +419,7 @@ def test_cases_are_matched_not_paired_by_position():
 
 def test_degenerate_comparisons_keep_their_rows():
     same = only(two_models([0.2, 0.5, 0.5], [0.2, 0.5, 0.5]))
-    assert same["difference"] == 0 and same["improved"] == 0 and same["tests"] == 1
+    assert same["difference"] == 0 and same["higher"] == 0 and same["tests"] == 1
     empty = ["p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
              "p_holm", "p_westfall_young", "statistic"]  # fmt: skip
     assert same[empty].isna().all()

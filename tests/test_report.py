@@ -17,6 +17,7 @@ import pytest
 
 from crossover.analyses import registry, tables
 from crossover.analyses.tables.scores import _training
+from crossover.core.paths import ROOT
 from crossover.core.provenance import record_path
 from crossover.report import formats, page, study_tables
 from crossover.report.agreement_section import agreement_section
@@ -709,3 +710,10 @@ def test_trainings_that_find_nothing_are_expected_at_smoke_alone():
         of = replace(results(STUDY.model_copy(update={"scale": scale})), scored_zero=["a"], retried={"a": "DSC 0"})
         said_ = failures_in_short(of) + " ".join(failures_section(of).sentences)
         assert said_.count("to be expected after") == (2 if scale == "smoke" else 0)
+
+
+def test_a_keyboard_reaches_what_scrolls_sideways():
+    """axe's rule scrollable-region-focusable: commands and YAML in a narrow window."""
+    templates = (ROOT / "crossover").rglob("*.j2")
+    blocks = [tag for path in templates for tag in re.findall("<pre[^>]*>", path.read_text())]
+    assert blocks and all('tabindex="0"' in tag for tag in blocks)

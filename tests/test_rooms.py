@@ -2,6 +2,8 @@
 
 import ast
 import functools
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +143,40 @@ def _for_types_only(node: ast.stmt) -> bool:
 
 def _is_ours(name: str) -> bool:
     return name.split(".")[0] == crossover.__name__ and name != crossover.__name__
+
+
+TELLS_BACKENDS_APART = re.compile(
+    r"\bNNUNET\b|\bbackend [!=]= |get\(\"backend\"\) [!=]= |(?:from|import) crossover\.training\.backends\.\w"
+)
+
+
+def test_no_code_outside_the_backends_asks_which_backend_a_network_has():
+    known = {"study/backends.py", "study/sections.py"}
+    found = [
+        f"{path.relative_to(LIBRARY)}:{number}: {line.strip()}"
+        for path in sorted(LIBRARY.rglob("*.py"))
+        if path.relative_to(LIBRARY).as_posix() not in known and "training/backends" not in path.as_posix()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if TELLS_BACKENDS_APART.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+COUNTERPARTS = {"analyses", "statistics", "networks", "phantoms", "training"}
+"""Packages in which a module may have its counterpart's name: a statistic and its analysis, a network's declaration and
+its layers by a framework, an anatomy's part and another's, a part of a backend and another's."""
+TWINS = {
+    "answers", "cases", "chains", "dicom", "examination", "formats", "label_maps", "names", "overlap", "page", "places",
+    "planning", "scan", "scores", "settings", "source_code", "structures", "volumes",
+}  # fmt: skip
+"""Names that still stand twice beside these: none may join them."""
+
+
+def test_no_further_name_of_a_module_stands_twice():
+    folders: dict[str, set[str]] = {}
+    for path in LIBRARY.rglob("*.py"):
+        if path.stem not in ("__init__", "__main__"):
+            folders.setdefault(path.stem, set()).add(path.relative_to(LIBRARY).parts[0])
+    count = Counter(path.stem for path in LIBRARY.rglob("*.py"))
+    twice = {name for name, own in folders.items() if count[name] > 1 and not own <= COUNTERPARTS}
+    assert twice <= TWINS, twice - TWINS

@@ -14,7 +14,7 @@ from crossover.analyses.figures import style
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.evaluation.metrics import COLUMNS, score
-from crossover.exchange import monai, nnunet
+from crossover.exchange import monai_datalist, nnunet_raw
 from crossover.exchange.external_scores import Scored, read_labels, score_predictions
 from crossover.exchange.study_cases import StudyCase, study_cases
 from crossover.imaging.volumes import on_grid, read, structure_path, write
@@ -91,12 +91,12 @@ def test_the_labels_of_nnunet_are_those_that_it_wrote_beside_its_predictions(tmp
     masks["mandible"][1:3, 2:8], masks["brainstem"][1, 3:5] = 1, 1
     results = laid(tmp_path, study, masks)
     out = tmp_path / "Dataset007_Neck"
-    nnunet.export(study, results, out, ["brainstem", "mandible"])
-    for path in [*(out / "labelsTs").iterdir(), out / nnunet.DATASET]:
+    nnunet_raw.export(study, results, out, ["brainstem", "mandible"])
+    for path in [*(out / "labelsTs").iterdir(), out / nnunet_raw.DATASET]:
         (predicted / path.name).write_bytes(path.read_bytes())
     table = scored(predicted, study, results).table
     assert set(table.structure) == {"brainstem", "mandible"} and (table.dsc == 1).all(), "regions too"
-    (predicted / nnunet.DATASET).write_text(json.dumps({"labels": {"background": 0, "jaw": 1}}))
+    (predicted / nnunet_raw.DATASET).write_text(json.dumps({"labels": {"background": 0, "jaw": 1}}))
     with pytest.raises(ConfigError, match="label jaw is not a structure of study nasopharynx, which has brainstem"):
         scored(predicted, study, results)
 
@@ -104,7 +104,7 @@ def test_the_labels_of_nnunet_are_those_that_it_wrote_beside_its_predictions(tmp
 def test_the_labels_of_monai_are_those_of_the_datalist(tmp_path, predicted):
     study = smoke_study("nasopharynx")
     results = laid(tmp_path, study)
-    monai.export(study, results, tmp_path / "out", ["pituitary", "mandible"])
+    monai_datalist.export(study, results, tmp_path / "out", ["pituitary", "mandible"])
     datalist = next((tmp_path / "out").glob("*.json"))
     for item in json.loads(datalist.read_text())["test"]:
         path = tmp_path / "out" / item["label"]
@@ -118,7 +118,7 @@ def test_the_channels_of_masks_apart_are_no_labels(tmp_path, predicted):
     masks = {s: np.zeros((4, 10, 12), np.uint8) for s in study.structures}
     masks["brainstem"][1, 2:5], masks["spinal_cord"][1, 4:8] = 1, 1
     results = laid(tmp_path, study, masks)
-    monai.export(study, results, tmp_path / "out")
+    monai_datalist.export(study, results, tmp_path / "out")
     case = held_out(study, results)[0]
     write(guess(case, "spinal_cord", 2), predicted / f"{case.name}.nii.gz")
     datalist = next((tmp_path / "out").glob("*.json"))
@@ -215,7 +215,7 @@ def test_what_monai_saves_of_the_datalists_test_cases_is_scored(tmp_path, predic
 
     study = smoke_study(name)
     results = laid(tmp_path, study)
-    monai.export(study, results, tmp_path / "out")
+    monai_datalist.export(study, results, tmp_path / "out")
     datalist = next((tmp_path / "out").glob("*.json"))
     save = SaveImage(output_dir=predicted, print_log=False)
     for item in load_decathlon_datalist(str(datalist), True, "test"):
@@ -239,7 +239,7 @@ def test_n_and_draw_are_those_of_the_fold_that_nnunet_trained_on(tmp_path, predi
     study = study.model_copy(update={"splits": study.splits.model_copy(update={"replicates": replicates})})
     results = laid(tmp_path, study)
     all_predicted(predicted, study, results)
-    nnunet.export(study, results, tmp_path / "Dataset001_Uterus")
+    nnunet_raw.export(study, results, tmp_path / "Dataset001_Uterus")
     folds = pd.read_csv(tmp_path / "Dataset001_Uterus/folds.csv").set_index("stage")
     given = {"trained_on": tmp_path / "Dataset001_Uterus/splits_final.json"}
     table = scored(predicted, study, results, fold=int(folds.fold["scratch-n2-r1"]), **given).table
@@ -254,7 +254,7 @@ def test_of_a_study_of_folds_the_fold_that_validated_is_told(tmp_path, predicted
     study = smoke_study("prostate")
     results = laid(tmp_path, study)
     all_predicted(predicted, study, results)
-    nnunet.export(study, results, tmp_path / "Dataset001_Prostate")
+    nnunet_raw.export(study, results, tmp_path / "Dataset001_Prostate")
     folds = pd.read_csv(tmp_path / "Dataset001_Prostate/folds.csv").set_index("stage")
     splits = tmp_path / "Dataset001_Prostate/splits_final.json"
     for stage in ("all-f0", "all-f1"):
@@ -265,7 +265,7 @@ def test_of_a_study_of_folds_the_fold_that_validated_is_told(tmp_path, predicted
 
 def test_n_is_that_of_the_datalist_that_monai_trained_on(tmp_path, predicted, study, results):
     all_predicted(predicted, study, results)
-    monai.export(study, results, tmp_path / "out")
+    monai_datalist.export(study, results, tmp_path / "out")
     assert set(scored(predicted, study, results, trained_on=tmp_path / "out/scratch-n8.json").table.n_train) == {8}
 
 

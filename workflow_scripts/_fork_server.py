@@ -45,8 +45,9 @@ LIBRARIES = {
     "keras": (*DATA, "tensorflow", "keras", "safetensors"),
     "torch": (*DATA, "torch", "torch._inductor", "safetensors.torch"),
 }  # fmt: skip
-"""Kind of jobs -> what their server imports. PyTorch imports its `_inductor` where algorithms shall be deterministic,
-and matplotlib a backend where a figure is saved."""
+"""Kind of jobs -> what their server imports. PyTorch imports its `_inductor` where algorithms shall be deterministic
+(`torch.use_deterministic_algorithms` sets a value in it; no public module stands for it), and matplotlib a backend
+where a figure is saved."""
 READ_AT_IMPORT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 """What the engines set before they import their framework."""
 PR_SET_PDEATHSIG = 1

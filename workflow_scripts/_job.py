@@ -25,6 +25,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from crossover.core import disk, locks, provenance
+from crossover.core.paths import ROOT
 from crossover.execution import begun, progress
 from crossover.sources.redaction import without_places
 
@@ -88,7 +89,10 @@ def run(main: Callable[[Job], None], *paths: str) -> None:
                     path.unlink(missing_ok=True)
                 raise
     except Exception as error:
-        _failed(outputs[0], f"{script} failed: {disk.as_disk_full(error, outputs[0]) or error}\n  log: {given.log}")
+        _failed(
+            outputs[0],
+            f"{script} failed: {disk.as_disk_full(error, outputs[0]) or described(error)}\n  log: {given.log}",
+        )
         sys.exit(1)
     logging.shutdown()
     with contextlib.suppress(OSError):  # nobody reads it any more
@@ -105,6 +109,16 @@ def since_process_start() -> float | None:
     except (OSError, AttributeError):
         return None
     return round(now - ticks / os.sysconf("SC_CLK_TCK"), 3)
+
+
+def described(error: Exception) -> str:
+    """Return an error's words; of a KeyError, which has the missing name alone, also what it is and where."""
+    if not isinstance(error, KeyError):
+        return str(error) or type(error).__name__
+    own = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(ROOT)]
+    ours = [each for each in own if "site-packages" not in each.filename]
+    at = f" ({Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno})" if ours else ""
+    return f"there is no column or key {error}{at}"
 
 
 def _failed(output: Path, what: str) -> None:

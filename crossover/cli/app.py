@@ -1,12 +1,13 @@
-"""The command line: which commands there are."""
+"""The command line: which commands there are, and what their old names say."""
 
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, public_cohorts, runs, scores
-from crossover.cli.shared import Commands, EachOnce
+from crossover.cli.shared import Commands, EachOnce, stop
 from crossover.core.paths import ROOT
 
 COMMANDS = (
@@ -35,7 +36,29 @@ COMMANDS = (
 )
 GROUPS = {"export": exchange.export, "pacs": pacs.app}
 """Commands that have commands of their own."""
-app = Commands(add_completion=False, pretty_exceptions_enable=False)
+RENAMED = {
+    "whois": "reidentify",
+    "crate": "export rocrate",
+    "export-rocrate": "export rocrate",
+    "clean": "clear-cache",
+    "--series": "--rules",
+}
+"""Old names of commands and options, each with the name that it has now."""
+
+
+class CurrentNames(TyperGroup):
+    """The group of all commands. It answers an old name with the new one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of a call; an old name in the call ends it with exit status 2."""
+        options = [word.partition("=")[0] for word in args[1:] if word.startswith("--")]
+        for word in (args[0], *options):
+            if word in RENAMED:
+                stop(f"`{word}` is now called `{RENAMED[word]}`")
+        return super().resolve_command(ctx, args)
+
+
+app = Commands(cls=CurrentNames, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _print_version(wanted: bool) -> None:

@@ -40,7 +40,7 @@ def nnunet(study: Study, out: Out, structure: Structure = None, scale: MadeAt = 
 
     Exit status: 0 if the dataset was written, 2 if anything is wrong; all errors are listed.
     """
-    from crossover.exchange.nnunet import export
+    from crossover.exchange.nnunet_raw import export
 
     _export(export, study, out, structure, scale, results)
 
@@ -52,7 +52,7 @@ def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "
 
     Exit status: 0 if the datalists were written, 2 if anything is wrong; all errors are listed.
     """
-    from crossover.exchange.monai import export
+    from crossover.exchange.monai_datalist import export
 
     _export(export, study, out, structure, scale, results)
 

@@ -154,14 +154,14 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
         return ["" if pd.isna(low) else f"({points(low, metric)}, {points(high, metric)})" for low, high in ends]
 
     metric = gains["metric"].iloc[0]
-    better, worse = ("improved", "worsened")[:: direction(metric)]
+    better, worse = ("higher", "lower")[:: direction(metric)]
     rows = gains.assign(
         target=[style.test_set_label(study, target) for target in gains["target"]],
         trained_before=_labels(gains["family"], study), ci=between("ci"), ci_wide=between("ci_wide"),
-        improved=gains[better], worsened=gains[worse],
+        better=gains[better], worse=gains[worse],
         **{name: [points(gain, metric) for gain in gains[name]] for name in ("gain", "best_fold_gain")},
     )  # fmt: skip
-    shown = rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
+    shown = rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "better", "worse",
                  "p", "p_wilcoxon_exact", "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain"]]  # fmt: skip
     return shown if direction(metric) > 0 else shown.rename(columns={"gain": "difference"})
 

@@ -25,7 +25,7 @@ HEADS = {
     "p_wilcoxon_exact": "p, exact", "p_t": "p, paired t", "p_holm": "p, Holm", "p_theirs": "p, theirs",
     "p_westfall_young": "p, Westfall-Young", "label": "Cohort", "test_cases": "of them for testing",
     "ci": "CI, patients", "ci_wide": "CI, and trainings",
-    "improved": "Better", "worsened": "Worse", "best_fold_gain": "Best folds",
+    "better": "Better", "worse": "Worse", "best_fold_gain": "Best folds",
 }  # fmt: skip
 """Column of a frame -> its head; other names are written as words, "published_" as ", published"."""
 FORMATS = {

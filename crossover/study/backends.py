@@ -12,6 +12,7 @@ from crossover import networks
 from crossover.core.configuration import ConfigSection
 from crossover.networks.source_code import network_files
 from crossover.study.sections import (
+    NNUNET,
     CasePrediction,
     CaseTraining,
     Initial,
@@ -40,10 +41,14 @@ class Backend(NamedTuple):
         environment: of its jobs: the name of a file in envs/.
         training: the settings that a training follows from. prediction: those that masks follow from.
         findings: what is wrong with a network of it, without its place in the study.
+        mirrored: given a network, its place in the study and a pair of structures such as "left and right parotid": the
+            finding, with its place, that mirror images would be trained on though nobody asked for it; or None.
         files: the entries of its code, beside those of the scripts, for its part "training" or "prediction" and an
             architecture of the network.
         steps: of a training, where the network says it; else they follow from the study's recipe.
         step: the size of what a step sees, without channels, and its recipe; None where a plan of cases tells.
+        architecture: of all its networks; None where the study names it.
+        brings: what assumptions of a study are about that the backend decides itself.
     """
 
     reads: Literal["slices", "cases"]
@@ -51,9 +56,12 @@ class Backend(NamedTuple):
     training: Callable[[Study, Network], ConfigSection]
     prediction: Callable[[Study, Network], ConfigSection]
     findings: Callable[[Study, Network], Iterator[str]]
+    mirrored: Callable[[Study, str, Network, str], str | None]
     files: Callable[[str, str, Network], tuple[str, ...]]
     steps: Callable[[Network], int | None]
     step: Callable[[Study, Network], tuple[tuple[int, ...], Recipe] | None]
+    architecture: str | None = None
+    brings: frozenset[str] = frozenset()
 
 
 def backend_of(network: Network) -> Backend:
@@ -113,6 +121,15 @@ def _own_findings(network: Network, dimensions: int) -> Iterator[str]:
         yield f"network.engine: {name} exists for {', '.join(engines)}, not for {network.engine}"
     if network.engine != "torch" and network.device.channels_last:
         yield f"network.device.channels_last: remove it: only the engine torch has this setting, not {network.engine}"
+
+
+def _flipped(study: Study, place: str, network: Network, pair: str) -> str | None:
+    if not study.recipe.augmentation.flip:
+        return None
+    return (
+        f"recipe.augmentation.flip: one of {pair} is the mirror image of the other, so a network would learn wrong "
+        "sides: set flip: false (for sagittal slices, state plane: sagittal in their rule under `series`)"
+    )
 
 
 def _slice_files(part: str, architecture: str, network: Network) -> tuple[str, ...]:
@@ -199,6 +216,15 @@ def _case_findings(study: Study, network: Network) -> Iterator[str]:
         yield "network.initial: nnU-Net's networks have no encoder with ImageNet weights"
 
 
+def _mirrored(study: Study, place: str, network: Network, pair: str) -> str | None:
+    if "mirroring" in network.trainer.model_fields_set:
+        return None
+    return (
+        f"{place}.trainer.mirroring: nnU-Net's default is true, and the mirror image of one of {pair} is the "
+        "other one: state false (as nnUNetTrainerNoMirroring), or true to train as its default does"
+    )
+
+
 def channel_name(study: Study, channel: str) -> str:
     """Return what nnU-Net calls a channel, which decides how it normalises it.
 
@@ -219,6 +245,7 @@ BACKENDS = {
         training=_slice_training,
         prediction=_slice_prediction,
         findings=_slice_findings,
+        mirrored=_flipped,
         files=_slice_files,
         steps=lambda network: None,
         step=lambda study, network: (study.preparation.slices.size, study.recipe),
@@ -229,6 +256,7 @@ BACKENDS = {
         training=_patch_training,
         prediction=_patch_prediction,
         findings=_patch_findings,
+        mirrored=_flipped,
         files=_patch_files,
         steps=lambda network: None,
         step=lambda study, network: (patches_of(network).size, _patch_recipe(study, network)),
@@ -239,8 +267,11 @@ BACKENDS = {
         training=_case_training,
         prediction=_case_prediction,
         findings=_case_findings,
+        mirrored=_mirrored,
         files=lambda part, architecture, network: (f"{FOLDER}/nnunet/{part}.py",),
         steps=lambda network: network.trainer.num_epochs * network.trainer.num_iterations_per_epoch,
         step=lambda study, network: None,
+        architecture=NNUNET,
+        brings=frozenset({"Network", "Recipe", "Augmentation", "The scales demo and smoke"}),
     ),
 }

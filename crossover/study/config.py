@@ -9,6 +9,7 @@ from pydantic import Field
 from crossover.core.configuration import ConfigError, ConfigSection, merge, read_extended, read_yaml, validate
 from crossover.core.files import read_json_or_none
 from crossover.core.paths import BASES
+from crossover.study.backends import BACKENDS, Backend
 from crossover.study.schema import Study
 
 SCALES = ("smoke", "demo", "paper")
@@ -172,9 +173,8 @@ def _without_others_settings(base: dict, values: dict) -> dict:
 
 
 def _set_otherwise(values: dict) -> set[str]:
-    """Return what assumptions of a base are about that `values` set otherwise; nnU-Net brings all of it itself."""
-    if _architecture(values) == "nnunet":
-        return {"Network", "Recipe", "Augmentation", "The scales demo and smoke"}
+    """Return what assumptions of a base are about that `values` set otherwise, or that their backend decides."""
+    backend = _backend(values)
     network, recipe, splits = (
         set(part) if isinstance(part := values.get(key), dict) else set() for key in ("network", "recipe", "splits")
     )
@@ -184,15 +184,23 @@ def _set_otherwise(values: dict) -> set[str]:
         "Augmentation": recipe & {"augmentation"},
         "Draws": splits & {"replicates"},
     }
-    return {about for about, keys in otherwise.items() if keys}
+    return {about for about, keys in otherwise.items() if keys} | (backend.brings if backend else frozenset())
 
 
 def _architecture(values: dict) -> object:
-    """Return the architecture of a file's network, of nnU-Net its backend; None where it names none."""
+    """Return the architecture of a file's network, which its backend may decide; None where it names none."""
     network = values.get("network")
     if not isinstance(network, dict):
         return None
-    return network.get("architecture") if network.get("backend") != "nnunet" else "nnunet"
+    backend = _backend(values)
+    return (backend and backend.architecture) or network.get("architecture")
+
+
+def _backend(values: dict) -> Backend | None:
+    """Return the backend that a file's network names; None where it names none that there is."""
+    network = values.get("network")
+    name = network.get("backend") if isinstance(network, dict) else None
+    return BACKENDS.get(name) if isinstance(name, str) else None
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:

@@ -12,7 +12,6 @@ from crossover.core.paired_names import pairs_of
 from crossover.study import backends
 from crossover.study.sections import (
     MOST_ROWS,
-    NNUNET,
     SELECTED,
     Network,
     Overlays,
@@ -196,17 +195,8 @@ def _about_sides(study: Study) -> Iterator[str]:
     if pair is None or sagittal:
         return
     every = {"network": study.network} | {f"other_networks.{name}": n for name, n in study.other_networks.items()}
-    if study.recipe.augmentation.flip and any(n.backend != NNUNET for n in every.values()):
-        yield (
-            f"recipe.augmentation.flip: one of {pair} is the mirror image of the other, so a network would learn "
-            "wrong sides: set flip: false (for sagittal slices, state plane: sagittal in their rule under `series`)"
-        )
-    for place, network in every.items():
-        if network.backend == NNUNET and "mirroring" not in network.trainer.model_fields_set:
-            yield (
-                f"{place}.trainer.mirroring: nnU-Net's default is true, and the mirror image of one of {pair} is the "
-                "other one: state false (as nnUNetTrainerNoMirroring), or true to train as its default does"
-            )
+    mirrored = (backends.backend_of(n).mirrored(study, place, n, pair) for place, n in every.items())
+    yield from dict.fromkeys(finding for finding in mirrored if finding)
 
 
 def _frozen_at_random(own: Mapping[str, Strategy], network: Network) -> Iterator[str]:

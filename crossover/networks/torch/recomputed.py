@@ -82,6 +82,7 @@ def _kept(network: nn.Sequential, shape: tuple[int, ...]) -> dict[nn.Module | No
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
+        # on the device "meta", the public `data_ptr()` of every storage is 0
         kept.setdefault(storage._cdata, (running[-1], storage))
         return tensor
 

@@ -212,7 +212,7 @@ def _ranks_say(row: Any, metric: str) -> list[str]:
         why = f"both p are near {1 - CONFIDENCE:.2f}, on either side of it"
     says = "they differ" if differs else "which is better can't be told"
     return [
-        f"By the signed-rank test {says} ({counted(row.improved, 'case')} higher, {row.worsened} lower, "
+        f"By the signed-rank test {says} ({counted(row.higher, 'case')} higher, {row.lower} lower, "
         f"{'Holm' if row.tests > 1 else 'p'} {p_value(p)}): {why}"
     ]
 

@@ -109,7 +109,7 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
             _signed(*row) for row in pairs[["difference", "ci_low", "ci_high"]].itertuples(index=False)
         ],
         "Median": [_signed(median, math.nan, math.nan) for median in pairs["median_difference"]],
-        "Higher / lower": [f"{r.improved} / {r.worsened}" for r in pairs.itertuples()],
+        "Higher / lower": [f"{r.higher} / {r.lower}" for r in pairs.itertuples()],
         "p": [_unbroken(p) for p in pairs["p"]],
         "p, Holm": [_unbroken(p) for p in pairs["p_holm"]],
         "Signed rank": [_unbroken(p) for p in pairs["p_wilcoxon_exact"]],

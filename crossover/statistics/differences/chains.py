@@ -36,7 +36,7 @@ CHAINS = [
     "best_fold", "best_fold_mean", "mean", "sd_folds", "ci_low", "ci_high",
 ]  # fmt: skip
 _TESTED = [
-    "ci_low", "ci_high", "ci_wide_low", "ci_wide_high", "p", "about", "improved", "worsened", "p_wilcoxon_exact",
+    "ci_low", "ci_high", "ci_wide_low", "ci_wide_high", "p", "about", "higher", "lower", "p_wilcoxon_exact",
 ]  # fmt: skip
 GAINS = [
     "target", "family", "kind", "sources", "baseline", "metric", "cases", "folds", "gain",

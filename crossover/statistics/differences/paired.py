@@ -48,7 +48,7 @@ PAIRED = [
     "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b",
     "cases", "unmatched", "trainings", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "about",
     "median_difference",
-    "hodges_lehmann", "improved", "worsened", "tied_ranks", "statistic",
+    "hodges_lehmann", "higher", "lower", "tied_ranks", "statistic",
     "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
     "p_holm", "p_holm_asymptotic", "p_westfall_young", "tests", "corrected_over",
 ]  # fmt: skip
@@ -115,7 +115,7 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
         one in the order, so that `difference`, mean(a - b) with its 1 - alpha interval (up to the ends of the metric's
         scale) and `p` by one inversion of the model of chance, is positive where a is higher. `about` is "methods"
         where other trainings are counted, else "trained models"; `trainings` the fewest of either, a draw of several
-        counting as one. `cases` have both values; `unmatched` have one. `improved` and `worsened` count d > 0 and
+        counting as one. `cases` have both values; `unmatched` have one. `higher` and `lower` count d > 0 and
         d < 0, `tied_ranks` the cases that share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
@@ -175,8 +175,8 @@ def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
         "ci_high": mean + half,
         "median_difference": float(np.median(d)) if n else np.nan,
         "hodges_lehmann": hodges_lehmann(d),
-        "improved": int((d > 0).sum()),
-        "worsened": int((d < 0).sum()),
+        "higher": int((d > 0).sum()),
+        "lower": int((d < 0).sum()),
         "tied_ranks": int(counts[counts > 1].sum()),
         **signed_rank(d),
         "p_wilcoxon_exact": exact_p(d),

@@ -298,6 +298,7 @@ def check_built(architecture: Declared, model: keras.Model) -> None:
         findings.append(f"{place}: build returns a model with {len(model.outputs)} outputs instead of one, the logits")
     latest: dict[int, int] = {}  # operation -> of what it follows from the latest part, by its place among PARTS
     for layer in model.layers:
+        # Keras tells what a layer follows, and which operation made a tensor, by these names alone
         tensors = [tensor for node in layer._inbound_nodes[:1] for tensor in node.input_tensors]
         before = max((latest.get(id(tensor._keras_history.operation), 0) for tensor in tensors), default=0)
         part, latest[id(layer)] = _part(layer.name), before
@@ -355,6 +356,7 @@ def split(model: keras.Model) -> Halves:
     for layer in model.layers:
         if id(layer) in frozen:
             continue
+        # no public names, see `check_built`
         for tensor in layer._inbound_nodes[0].input_tensors:  # later nodes are of other models
             made_by = tensor._keras_history.operation
             if id(made_by) in frozen and all(tensor is not t for t in cut):

@@ -10,15 +10,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from crossover.core.files import read_json
-from crossover.core.wording import first_few
 from crossover.networks.nnunet import HEAD
-from crossover.training.backends.nnunet import checkpoints, levels
+from crossover.training.backends.nnunet import checkpoints, levels, nnssl
 from crossover.training.backends.nnunet.dataset import DATASET
 from crossover.training.backends.nnunet.prediction import PLANS
 from crossover.training.stage_files import WEIGHTS
-
-NAMED = 3
-"""Weights that a message names."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,10 @@ class Beginning:
     weights: dict[str, Tensor]
     plans: dict[str, Any]
     dataset: dict[str, Any]
+
+    def fitted(self, plans: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """Return moved plans as they are: their networks are those of these weights."""
+        return plans
 
     def load(self, network: nn.Module, dataset: dict[str, Any]) -> dict[str, Any]:
         """Set a network's weights, as nnU-Net begins from pretrained ones: all but the segmentation layers must fit.
@@ -57,7 +57,7 @@ class Beginning:
                 f"{', '.join(ours)}: give `channels` of the study the order of the checkpoint"
             )
         own, found = levels.parts(network), dict[str, Tensor]()
-        wrong = {part: self._wrong(values) for part, values in own.items()}
+        wrong = {part: levels.differences(self.weights, values) for part, values in own.items()}
         out = {part: why for part, why in wrong.items() if why}
         if self.dataset["labels"] != dataset["labels"]:
             out[HEAD] = "trained for other labels: " + ", ".join(self.dataset["labels"])
@@ -73,17 +73,6 @@ class Beginning:
                 found |= {name: self.weights[name] for name in own[part]}
         checkpoints.set_weights(network, found)
         return {"loaded": [part for part in own if part not in out], "not_loaded": out, "channels": theirs}
-
-    def _wrong(self, values: dict[str, Tensor]) -> str:
-        """Return which weights of a part are missing or have another shape; "" where none."""
-        differences = []
-        for name, value in values.items():
-            given = self.weights.get(name)
-            if given is None:
-                differences.append(f"{name} is missing")
-            elif given.shape != value.shape:
-                differences.append(f"{name} is {list(given.shape)}, not {list(value.shape)}")
-        return first_few(differences, NAMED)
 
 
 def _channels(dataset: dict[str, Any]) -> list[str]:
@@ -101,8 +90,8 @@ def _beside_plans(path: Path) -> Beginning:
     return Beginning(path, load_file(path), read_json(path.with_name(PLANS)), read_json(path.with_name(DATASET)))
 
 
-def of_file(path: Path) -> Beginning:
-    """Return what a file that a user names holds: a checkpoint of nnU-Net's, or a stage's weights (.safetensors).
+def of_file(path: Path) -> Beginning | nnssl.Encoder:
+    """Return what a file of a user holds: a checkpoint of nnU-Net or nnssl, or a stage's weights (.safetensors).
 
     Raises:
         ValueError: it is neither, or its plans are not known.
@@ -113,8 +102,12 @@ def of_file(path: Path) -> Beginning:
             raise ValueError(f"{path}: {' and '.join(missing)} of its training must be in the same folder")
         return _beside_plans(path)
     found = checkpoints.read(path)
+    if nnssl.PLAN in found:
+        return nnssl.of_checkpoint(path, found)
     arguments = found.get("init_args") or {}
     if not {"plans", "dataset_json"} <= arguments.keys():
-        raise ValueError(f"{path}: it does not contain its plans (init_args), as checkpoints of nnU-Net 2 do")
+        raise ValueError(
+            f"{path}: it does not contain its plans (init_args), as checkpoints of nnU-Net 2 do, or a {nnssl.PLAN}"
+        )
     weights = {name.removeprefix("module."): value for name, value in found["network_weights"].items()}
     return Beginning(path, weights, arguments["plans"], arguments["dataset_json"])

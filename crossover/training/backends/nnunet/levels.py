@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
+from crossover.core.wording import first_few
 from crossover.networks.nnunet import BOTTLENECK, DECODER, HEAD, parts_of
 from crossover.training.failure import TrainingFailed
 
 SEG_LAYERS = "decoder.seg_layers."
+NAMED = 3
+"""Weights that a message names."""
 
 
 def parts(network: nn.Module) -> dict[str, dict[str, Tensor]]:
@@ -41,6 +46,17 @@ def parts(network: nn.Module) -> dict[str, dict[str, Tensor]]:
 def weights(network: nn.Module) -> dict[str, Tensor]:
     """Return all parameters and buffers by name; those that have several names by their first."""
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+def differences(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Return which of a network's own weights are missing in some given ones or have another shape; "" where none."""
+    found = []
+    for name, value in own.items():
+        if name not in given:
+            found.append(f"{name} is missing")
+        elif given[name].shape != value.shape:
+            found.append(f"{name} is {list(given[name].shape)}, not {list(value.shape)}")
+    return first_few(found, NAMED)
 
 
 def frozen(names: tuple[str, ...], level: str | None) -> tuple[str, ...]:

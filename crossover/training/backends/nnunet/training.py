@@ -34,6 +34,7 @@ from crossover.training.stage_files import HISTORY, WEIGHTS, Cases, Place, place
 
 if TYPE_CHECKING:
     from crossover.training.backends.nnunet.beginning import Beginning
+    from crossover.training.backends.nnunet.nnssl import Encoder
     from crossover.training.backends.nnunet.trainer import CrossoverTrainer
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class _Prepared:
     dataset: str
     plans: dict[str, Any]
     used: dict[str, list[Place]]
-    begins: Beginning | None
+    begins: Beginning | Encoder | None
 
 
 def stages(job: Job) -> NnunetStages:
@@ -154,13 +155,14 @@ class NnunetStages(Stages):
         labels = raw.numbered(self._cases, both, stage.structures, before.dataset if before and stage.parent else None)
         raw.write_raw(root / "raw" / name, self._cases, both, s.channels, s.channel_names, labels)
         plans = planning.planned(root, name, s.network, self._job.threads, before.plans if before else None)
+        plans = before.fitted(plans, s.network.configuration) if before else plans
         names = {use: [raw.name_of(place) for place in own] for use, own in used.items()}
         cases = names["train"] + names["validation"]
         planning.preprocess(root, name, plans, s.network.configuration, cases)
         planning.write_split(root, name, names["train"], names["validation"])
         return plans
 
-    def _begins(self, stage: Stage) -> Beginning | None:
+    def _begins(self, stage: Stage) -> Beginning | Encoder | None:
         """Return what a stage begins with: its parent, or the study's file; None where it begins at random.
 
         Raises:
@@ -212,7 +214,7 @@ class NnunetStages(Stages):
 
             trainer.follow(s.trainer, Rates.of(s.trainer, stage.recipe), stage.level, seed, watch)
             trainer.initialize()
-            self._loaded = prepared.begins.load(trainer.plain, about) if prepared.begins else None
+            self._loaded = self._load(stage, prepared, trainer, about)
             kept = [Path(trainer.output_folder) / name for name in (FINAL, LATEST)]
             if there := [path for path in kept if path.exists()]:
                 trainer.load_checkpoint(str(there[0]))
@@ -224,6 +226,28 @@ class NnunetStages(Stages):
         with clock("step"), environment(self._root, self._job.threads, workers):
             trainer.run_training()
         return trainer
+
+    def _load(
+        self, stage: Stage, prepared: _Prepared, trainer: CrossoverTrainer, about: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Set what a training begins with; return what was loaded.
+
+        Raises:
+            TrainingFailed: the stage's level freezes parts that would stay at random.
+        """
+        from crossover.training.backends.nnunet import levels
+
+        if not prepared.begins:
+            return None
+        loaded = prepared.begins.load(trainer.plain, about)
+        frozen = levels.frozen(tuple(levels.parts(trainer.plain)), stage.level)
+        if at_random := [part for part in frozen if part in loaded["not_loaded"]]:
+            raise TrainingFailed(
+                f"level {stage.level} freezes {' and '.join(at_random)}, which {prepared.begins.where} doesn't give: "
+                "weights at random would stay as they are",
+                "a level before them (levels of the step)",
+            )
+        return loaded
 
     def _leave(self, trainer: CrossoverTrainer, prepared: _Prepared, folder: Path) -> None:
         from crossover.training.backends.nnunet.checkpoints import save_weights

@@ -11,10 +11,9 @@ import pandas as pd
 
 from crossover.core.wording import counted
 from crossover.evaluation.overlap import dice_of
-from crossover.networks import builder
 from crossover.study.backends import patches_of
 from crossover.study.plan import Stage
-from crossover.study.sections import Network, PatchTraining, Recipe
+from crossover.study.sections import PatchTraining, Recipe
 from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.backends import Job
@@ -24,7 +23,7 @@ from crossover.training.backends.patches.volumes import StoredCase
 from crossover.training.batches import Moments
 from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.inputs import LOWER_RATE
-from crossover.training.loop import Loop
+from crossover.training.loop import Loop, by_own_names
 from crossover.training.stage_files import Cases, places
 
 
@@ -126,15 +125,3 @@ class PatchTrainer(Loop):
         """See `Loop`; weights by MONAI's names are those of the same layers here."""
         given, channels = super()._model(stage, structures), len(self.settings.channels)
         return given and by_own_names(given, self.settings.network, (*self._size(), channels), structures)
-
-
-def by_own_names(given: engines.Arrays, network: Network, shape: tuple[int, ...], structures: int) -> engines.Arrays:
-    """Return weights of a file by the names that the network has here, where they have MONAI's.
-
-    Args:
-        shape: of what the network sees: slices, rows, columns, channels.
-    """
-    from crossover.networks.torch.monai import names
-
-    theirs = names(lambda: builder(network.architecture, "torch")(*shape, structures, **network.settings))
-    return {theirs.get(name, name): value for name, value in given.items()}
