@@ -107,7 +107,7 @@ CHOICES: dict[str, dict[str, Curve]] = {
 
 
 def main() -> None:
-    """Print a table as it stands in docs/crossover.md."""
+    """Print a table as it stands in benchmarks/results/crossover.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--draws", type=int, default=400)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.several_cases
 
-Scores are drawn on the logit scale and scored as shares; docs/metrics.md has the table.
+Scores are drawn on the logit scale and scored as shares; benchmarks/results/metrics.md has the table.
 """
 
 import numpy as np

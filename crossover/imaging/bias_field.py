@@ -27,7 +27,7 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "
         fit: the voxels that are fitted. "bright": above Otsu's threshold, as SimpleITK's documentation has
         it; "tissue": above Otsu's threshold of the values' logarithms, which parts tissue from air where a
         coil's near field outshines all else. Where either holds little of the body, as on pelvic diffusion
-            images, the field follows organs and is worse than none (docs/bias-field.md).
+            images, the field follows organs and is worse than none (benchmarks/results/bias-field.md).
     """
     image = sitk.Cast(image, sitk.sitkFloat32)
     if image.GetDimension() == 3 and image.GetSize()[2] == 1:  # a field along an axis of one voxel can't be fitted
