@@ -151,9 +151,9 @@ def test_every_cohort_that_is_asked_for_n_patients_needs_the_largest_n():
 @pytest.mark.parametrize(
     "values, said",
     [
-        ({"sizes": [5]}, "ask for n"),
+        ({"sizes": [5]}, "must use n patients"),
         ({"sizes": [5]}, "several are possible only in a study without sizes"),
-        ({"selection": None}, "needs the key `selection`"),
+        ({"selection": None}, "the key `selection` require each other"),
         ({"splits": {"seed": 1, "validation": 0.2}}, "needs cross-validation"),
         ({"recipe": STUDY.recipe.model_copy(update={"batch": 1})}, "batch"),
     ],

@@ -481,7 +481,7 @@ def test_overlays_that_are_taller_than_a_page_are_refused():
 MIRRORED = [
     (
         {"recipe": {"augmentation": {"flip": True, "drawn": None}}},
-        "recipe.augmentation.flip: the mirror image of one of parotid_left",
+        "recipe.augmentation.flip: one of parotid_left",
     ),
     ({"other_networks": {"nnunet": {"trainer": None}}}, "other_networks.nnunet.trainer.mirroring: nnU-Net's default"),
 ]

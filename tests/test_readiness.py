@@ -118,7 +118,7 @@ def test_a_study_of_own_patients_that_names_a_paper_is_told_what_to_remove(clone
     paper = yaml.safe_load((ROOT / "config/studies/uterus.yaml").read_text())["paper"]
     edited(clone, paper=paper, published="uterus")
     (note,) = [note for note in readiness("mine", {}, 1).notes if "paper" in note]
-    assert "Lin YC" in note and "remove `paper` and `published`, and write title, question, data" in note
+    assert "Lin YC" in note and "remove `paper` and `published` and rewrite title, question, data" in note
     assert not any("paper" in note for note in readiness("uterus", {"scale": "smoke"}, 1).notes)
 
 

@@ -357,7 +357,7 @@ def test_sentences_fit_small_numbers():
     told = " ".join(statements(STUDY, "how_sure", **facts | {"most": 2, "least": 2}, folds=2, missing=one[:0]))
     assert "The two folds were trained on different patients." in told
     alone = STUDY.model_copy(update={"sizes": [20]})
-    assert "about other numbers of labelled cases than 20, about patients" in said(is_not(results(alone), ""))
+    assert "apply to other numbers of labelled cases than 20, to patients" in said(is_not(results(alone), ""))
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0496, "0.0496"), (0.04999, "0.0499"), (0.05, "0.050"), (0.0004, "< 0.001")])
@@ -667,7 +667,7 @@ def test_tables_sort_by_the_numbers_that_cells_begin_with():
 
 WITH_A_PAPER = {
     "patients_of_the_paper", "stated_gains", "claims", "disagreement", "scores", "does_not_follow", "may_be_false",
-    "audit",
+    "audit", "contradictions",
 }  # fmt: skip
 """Entries that only a study with a paper, or with its numbers, has."""
 
