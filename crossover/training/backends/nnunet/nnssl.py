@@ -127,7 +127,7 @@ class Encoder:
 
     def _renamed(self, network: nn.Module) -> dict[str, Tensor]:
         """Return the weights of encoder and stem by the names that they have in a network."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for key in ("key_to_encoder", "key_to_stem"):
             theirs, ours = f"{self.plan[key]}.", f"{getattr(network, key)}."
             found |= {
