@@ -1,6 +1,6 @@
 """Does the audit keep silent about papers whose numbers follow, and does it find what is altered?
 
-    python -m benchmarks.audit_alarms [--papers 60]     # 10 minutes of one core; benchmarks/results/audit.md has its tables
+    python -m benchmarks.audit_alarms [--papers 60]     # 10 minutes of a core; tables: benchmarks/results/audit.md
 
 Made papers (`benchmarks.made_papers`): scores of three models are drawn, and all that a paper prints is computed from
 them and rounded: tables, averages, pooled test sets, p values, gains, a table of patients. Smaller ones

@@ -1,6 +1,6 @@
 """How often do 95% intervals hold what they are of? Of means of scores, and of ICC(A,1).
 
-    python -m benchmarks.interval_coverage          # half a minute; benchmarks/results/intervals.md has some of its rows
+    python -m benchmarks.interval_coverage          # half a minute; rows: benchmarks/results/intervals.md
 
 Means: n cases drawn 20,000 times from beta (like DSC) and gamma or log-normal (like HD95) distributions. Student's
 interval, mean ± t sd / √n, beside ours (`scores.intervals.mean_interval`); how often Student's leaves the scale.

@@ -6,8 +6,8 @@ two structures, two steps, a validation and a checkpoint, as any training has th
     .venv/bin/python -m benchmarks.volumes [--threads 2] [--size 96 96 96] [--batch 2] [segresnet dynunet residual_unet]
 
 `kept` is what a step keeps from its forward to its backward pass, weights included, with nothing computed twice; where
-that is more than 5 GB without a GPU, blocks are computed twice (benchmarks/results/performance.md). `peak` is the process's largest
-resident memory (`ru_maxrss`). `step` is the second step's seconds, `volume` those of the validation.
+that is more than 5 GB without a GPU, blocks are computed twice (benchmarks/results/performance.md). `peak` is the
+process's largest resident memory (`ru_maxrss`). `step` is the second step's seconds, `volume` those of the validation.
 """
 
 from __future__ import annotations

@@ -19,10 +19,9 @@ from safetensors.numpy import load_file, save_file
 from crossover.core.files import digest
 from crossover.core.source_code import code_digest
 from crossover.core.wording import counted
-from crossover.networks import builder
 from crossover.networks.source_code import network_files
 from crossover.study.plan import Stage
-from crossover.study.sections import Network, Recipe, Training
+from crossover.study.sections import Recipe, Training
 from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.augmentation import Cuts, Versions, augmenter
@@ -382,18 +381,6 @@ def trained_for_others(about: Mapping[str, str], structures: Iterable[str]) -> b
     """
     own = ", ".join(structures)
     return about.get("structures", own) != own
-
-
-def by_own_names(given: engines.Arrays, network: Network, shape: tuple[int, ...], structures: int) -> engines.Arrays:
-    """Return weights of a file by the names that the network has here, where they have MONAI's.
-
-    Args:
-        shape: of what the network sees: slices, rows, columns, channels.
-    """
-    from crossover.networks.torch.monai import names
-
-    theirs = names(lambda: builder(network.architecture, "torch")(*shape, structures, **network.settings))
-    return {theirs.get(name, name): value for name, value in given.items()}
 
 
 def fitting(

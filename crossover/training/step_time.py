@@ -19,7 +19,8 @@ from crossover.study.initial_weights import of_file
 from crossover.study.schema import Study
 from crossover.study.sections import Network, Recipe
 from crossover.training import engines
-from crossover.training.loop import by_own_names, fitting, trained_for_others
+from crossover.training.loop import fitting, trained_for_others
+from crossover.training.monai_names import by_own_names
 from crossover.training.network_output import check_output, named
 
 CPU = "CPU"

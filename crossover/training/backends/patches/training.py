@@ -23,7 +23,8 @@ from crossover.training.backends.patches.volumes import StoredCase
 from crossover.training.batches import Moments
 from crossover.training.failure import USES, Collapsed, TrainingFailed
 from crossover.training.inputs import LOWER_RATE
-from crossover.training.loop import Loop, by_own_names
+from crossover.training.loop import Loop
+from crossover.training.monai_names import by_own_names
 from crossover.training.stage_files import Cases, places
 
 
