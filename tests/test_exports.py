@@ -774,6 +774,16 @@ def test_a_ct_of_another_unit_or_with_half_a_rescale_has_no_hu(tmp_path: Path, e
     assert refusal(tmp_path, modality="CT").code == "no-hu"
 
 
+def test_an_empty_rescale_gives_way_to_a_real_world_mapping(tmp_path: Path):
+    def edit(d: Dataset, k: int) -> None:
+        mapping = Dataset()
+        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 1.0, -1024.0
+        d.RescaleSlope, d.RescaleIntercept, d.RealWorldValueMappingSequence = None, None, [mapping]
+
+    write(tmp_path, block(), modality="CT", edit=edit)
+    assert_is(chosen(tmp_path, modality="CT").image, block())
+
+
 @pytest.mark.parametrize("value, outside", [(-2000, -3024.0), (63536, 62512.0)])
 def test_padding_of_a_ct_gets_the_lowest_measured_value(tmp_path: Path, value: int, outside: float):
     content = block(low=-1000)

@@ -266,7 +266,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
 
     own = next((v for p in parts if (v := kinds(p, "FrameType"))), kinds(whole, "ImageType"))
     rescale = _rescale(parts)
-    slope, intercept, unit = rescale or (1.0, 0.0, "")
+    slope, intercept, unit, _ = rescale or (1.0, 0.0, "", False)
     tabled = _tabled(parts, rescale)
     found = diffusion(parts, whole, own, unit)
     return Frame(
@@ -278,11 +278,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
         kinds=own,
         slope=slope,
         intercept=intercept,
-        rescaled=any(
-            numbers(own, f"{of}Slope") and numbers(own, f"{of}Intercept")
-            for part in parts
-            for own, of in [(part, "Rescale"), *((own, "RealWorldValue") for own in _real_world(part))]
-        ),
+        rescaled=rescale is not None and rescale[3],
         tabled=tabled,
         unit=unit,
         signal_scale=signal_scale(parts, whole, slope),
@@ -298,13 +294,22 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
     )
 
 
-def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
-    """Return slope, intercept and unit: RescaleSlope (0028,1053), else the real-world mapping (0040,9096).
+def _rescale(parts: list[Dataset]) -> tuple[float, float, str, bool] | None:
+    """Return slope, intercept (0 where there is none), unit, and whether there is an intercept.
+
+    They are those of RescaleSlope (0028,1053), else of the real-world mapping (0040,9096); an empty slope is none.
 
     Both are of the stored values. A mapping to an ADC's unit goes before a rescale to none, which is for display.
     """
     of_rescale = ("RescaleSlope", "RescaleIntercept")
-    rescale = next(((*_line(p, *of_rescale), text(p, "RescaleType")) for p in parts if "RescaleSlope" in p), None)
+    rescale = next(
+        (
+            (*_line(p, *of_rescale), text(p, "RescaleType"), numbers(p, "RescaleIntercept") is not None)
+            for p in parts
+            if numbers(p, "RescaleSlope")
+        ),
+        None,
+    )
     mappings = [mapping for part in parts for mapping in _mappings(part)]
     of_adc = next((mapping for mapping in mappings if is_diffusivity(mapping[2])), None)
     if rescale and (of_adc is None or is_diffusivity(rescale[2])):
@@ -312,11 +317,12 @@ def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
     return of_adc or next(iter(mappings), None)
 
 
-def _mappings(part: Dataset) -> Iterator[tuple[float, float, str]]:
-    """Yield slope, intercept and unit of each real-world mapping that has a slope, and not a table of values."""
+def _mappings(part: Dataset) -> Iterator[tuple[float, float, str, bool]]:
+    """Yield what `_rescale` returns of each real-world mapping that has a slope, and not a table of values."""
+    of_mapping = ("RealWorldValueSlope", "RealWorldValueIntercept")
     for own in _real_world(part):
-        if "RealWorldValueSlope" in own:
-            yield *_line(own, "RealWorldValueSlope", "RealWorldValueIntercept"), _unit(own)
+        if numbers(own, of_mapping[0]):
+            yield *_line(own, *of_mapping), _unit(own), numbers(own, of_mapping[1]) is not None
 
 
 def _real_world(part: Dataset) -> list[Dataset]:
@@ -329,7 +335,7 @@ def _unit(mapping: Dataset) -> str:
     return text(codes[0], "CodeValue") if codes else ""
 
 
-def _tabled(parts: list[Dataset], line: tuple[float, float, str] | None) -> str:
+def _tabled(parts: list[Dataset], line: tuple[float, float, str, bool] | None) -> str:
     """Return which table, that isn't read, gives the values; "" where the slope and intercept that are read do.
 
     A real-world mapping may have a table (RealWorldValueLUTData (0040,9212)) instead of a slope, or be one of several
