@@ -156,12 +156,11 @@ def of_failures(folder: Path) -> Path:
 def test_an_answer_names_the_failed_cases_and_says_what_it_is_without_them(tmp_path):
     lines = answers(comparison([str(of_failures(tmp_path))]))
     liver, spleen = (next(line for line in lines if f", {structure}: " in line) for structure in ("liver", "spleen"))
-    assert (
-        "11 cases: tuned is better" in liver.partition("Without the failed case, tuned in p3 (no prediction): +0.0")[2]
-    )
+    assert "11 cases: tuned is better" in liver.partition("Without the failed case: +0.0")[2]
     assert "which is better can't be told" in liver.partition("Without")[0]
-    assert "Without the failed cases, base in p7 (score 0); tuned in p3 (no prediction): " in spleen
-    assert "10 cases: tuned is better" in spleen
+    assert "10 cases: tuned is better" in spleen.partition("Without the failed cases: ")[2]
+    (named,) = [line for line in lines if line.startswith("test, spleen: without the failed cases, ")]
+    assert "base in p7 (score 0); tuned in p3 (no prediction): no other verdict changes" in named
     (plan,) = [line for line in lines if "would tell" in line]
     assert "matters to you; it counts the failed cases, and a note has the plan without): " in plan
 
@@ -181,8 +180,23 @@ def test_differences_without_the_same_failed_cases_are_compared_once_on_their_ow
 
     monkeypatch.setattr("crossover.report.compare.answers.comparisons", counted)
     said = answers(found)
-    assert sum("Without the failed case, base in A3 (score 0): +0." in line for line in said) == 2
+    same = [line for line in said if line.endswith("without the failed case, base in A3 (score 0): no verdict changes")]
+    assert [line.partition(":")[0] for line in same] == ["A, structure"]
+    (other,) = [line for line in said if "Without the failed cases: " in line]
+    assert "16 cases: other is better" in other and "14 cases: no interval" in other
     assert made == [["A"], ["B"], ["A", "B"]]
+
+
+def test_answers_can_be_of_one_test_set_and_begin_with_the_largest_n(tmp_path):
+    rows = [
+        f"{model},{site},{site}{i},{n},{score + 0.01 * i + 0.02 * (i % 3) * (model == 'b')}"
+        for site in "AB" for n in (4, 8) for model, score in (("a", 0.6), ("b", 0.65)) for i in range(8)
+    ]  # fmt: skip
+    found = comparison([str(by_hand(tmp_path, "\n".join(["model,cohort,case,n_train,dsc", *rows, ""])))])
+    shown = [line.partition(": ")[0] for line in answers(found, "B") if "b minus a" in line]
+    assert shown == ["dsc, B, structure, n = 8", "dsc, B, structure, n = 4"]
+    with pytest.raises(TableError, match="--test-set: there is no test set C; the test sets are A, B and all"):
+        answers(found, "C")
 
 
 def test_without_failed_cases_all_tests_are_one_family_as_where_missing_predictions_are_left_out(tmp_path):
@@ -193,18 +207,20 @@ def test_without_failed_cases_all_tests_are_one_family_as_where_missing_predicti
     rows = [f"{model},p{i},s{s},{score}" for s in range(3) for i in range(14)
             for model, score in (("base", base[s, i]), ("tuned", base[s, i] + gains[s, i]))
             if (model, i) != ("tuned", 3)]  # fmt: skip
-    worst = told_of(tmp_path, rows).splitlines()
     excluded = told_of(tmp_path, rows, "exclude").splitlines()
+    found = comparison([str(by_hand(tmp_path, "\n".join(["model,case,structure,dsc", *rows, ""])))])
+    again = answers_module._WithoutFailed(found, "dsc")
     for s in range(3):
-        with_, left_out = (next(x for x in lines if f", s{s}: " in x) for lines in (worst, excluded))
-        again = with_.partition("Without the failed case, tuned in p3 (no prediction): ")[2]
-        assert re.search(r"Holm (< )?0\.\d+", again)[0] == re.search(r"Holm (< )?0\.\d+", left_out)[0]
+        left_out = next(line for line in excluded if f", s{s}: " in line)
+        row, *_ = found.pairs["dsc"].query(f"structure == 's{s}'").itertuples()
+        without = answers_module._found(again.compared(row), "dsc")
+        assert re.search(r"Holm (< )?0\.\d+", without)[0] == re.search(r"Holm (< )?0\.\d+", left_out)[0]
 
 
 def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path):
     lines = answers(comparison([str(of_failures(tmp_path))]))
     said = [line for line in lines if "By the signed-rank test they differ (11 cases higher, 1 lower" in line]
-    assert said and all("a few cases may decide it" in line for line in said)
+    assert said and all("a few large differences can dominate the mean" in line for line in said)
     assert "signed-rank" not in told_of(
         tmp_path, [f"{m},p{i},liver,0.{6 + i}{m == 'b':d}" for m in "ab" for i in range(3)]
     )
@@ -212,7 +228,7 @@ def test_one_sentence_says_why_the_signed_rank_test_has_another_verdict(tmp_path
 
 @pytest.mark.parametrize("p_mean, p_ranks, why", [
     (0.044, 0.06, "both p are near 0.05, on either side of it"),
-    (0.001, 0.2, "a few cases may decide it"),
+    (0.001, 0.2, "a few large differences can dominate the mean"),
 ])  # fmt: skip
 def test_two_tests_that_part_at_their_level_alone_are_given_no_other_reason(p_mean, p_ranks, why):
     # fmt: off
@@ -924,13 +940,13 @@ def test_a_crossover_that_the_corrected_differences_do_not_tell_is_called_a_hint
     pairs = found.pairs["dsc"]
     untold = pairs.assign(p_holm=pairs["p_holm"].where(pairs["n_train"] == 10, 0.2))
     said = run_module._hint(row, untold)
-    assert said.startswith("a hint only: scratch overtakes tuned at n = ")
+    assert said.startswith("hint: scratch overtakes tuned at n = ")
     tests = pairs["tests"].max()
-    end = f"; by the differences, corrected for {tests} tests, which is better can't be told at "
+    end = f", but after correction for {tests} tests the difference is not significant at "
     assert said.endswith(f"{end}n = 5 and 40")
     assert run_module._hint(row, pairs.assign(p_holm=0.2)).endswith(f"{end}any of the 3 sizes")
     (sure,) = [line for line in answers(found) if "not corrected" in line]
-    assert "not corrected for the 3 pairs of curves" in sure and "ends at sizes that were trained" in sure
+    assert "not corrected for the 3 pairs of curves" in sure and "end at sizes that were trained" in sure
 
 
 def test_figures_have_p_in_the_colour_of_the_verdict_and_one_title_that_names_structure_or_size(tmp_path):

@@ -31,6 +31,10 @@ def compare(
         list[str] | None,
         typer.Option(help="New name of a structure, as NEW=OLD, in all files; may be repeated."),
     ] = None,
+    test_set: Annotated[
+        str,
+        typer.Option(help="Test set whose answers are shown; by default all. Tests and tables keep all of them."),
+    ] = "",
     missing: Missing = "worst",
     out: Annotated[Path, typer.Option(help="Folder to write the comparison to.")] = Path("comparison"),
 ) -> None:
@@ -49,8 +53,8 @@ def compare(
 
     with stop_on(TableError, OSError):
         found = comparison(files, metric or [], column or [], structure or [], missing)
-        said = answers(found)
-        typer.echo("\n".join([*found.notes, write(found, said, out), *said]))
+        said = answers(found, test_set)
+        typer.echo("\n".join([*said, "", write(found, said, out), *found.notes]))
 
 
 @in_workflow_folder

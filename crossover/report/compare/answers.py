@@ -14,13 +14,14 @@ import pandas as pd
 
 from crossover.core.wording import counted
 from crossover.report.compare.run import CONFIDENCE, CROSSOVER, PAIRS, ScoreComparison, comparisons, verdict
-from crossover.report.formats import interval, p_value, signed
+from crossover.report.formats import interval, listed, p_value, signed
 from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.failed import PLACE, in_place_of, in_words, of_pair, without
 from crossover.statistics.scores.metrics_table import (
     ALL_SETS_NAME,
     MEAN_NAME,
     POOLED,
+    TableError,
     of_cohorts,
     pooled_in_words,
     tested,
@@ -33,18 +34,26 @@ MOST_ANSWERS, SPELT = 12, 3
 """How many differences the terminal shows, and how many pairs of curves that can't be told each in a line."""
 
 
-def answers(found: ScoreComparison) -> list[str]:
+def answers(found: ScoreComparison, test_set: str = "") -> list[str]:
     """Say in a sentence from how many cases on which model is ahead, and how each pair differs by the first metric.
 
-    On each test set and structure, all structures together first. By every other metric, how often which is better.
+    All structures together come first, and the largest n. By every other metric, how often which model is better.
+
+    Args:
+        test_set: the one that is shown; all by default. What is tested, and corrected for, stays the same.
     """
     (metric, pairs), *others = found.pairs.items()
-    crossed = _whole_first(of_cohorts(found.crossover))
+    known_sets = list(pairs["test_set"].unique())
+    if test_set and test_set not in known_sets:
+        raise TableError(f"--test-set: there is no test set {test_set}; the test sets are {listed(known_sets)}")
+    crossed = [row for row in _whole_first(of_cohorts(found.crossover)) if test_set in ("", row.test_set)]
     lines = [*_first(_crossings(crossed), "pairs of curves", CROSSOVER), *_how_sure(crossed)]
-    rows = _whole_first(of_cohorts(pairs))
+    rows = [row for row in _whole_first(of_cohorts(pairs)) if test_set in ("", row.test_set)]
     again = _WithoutFailed(found, metric)
-    said = [_answer(row, again, metric) for row in rows[:MOST_ANSWERS]]
+    shown = _shown_first(rows)[:MOST_ANSWERS]
+    said = [_answer(row, again, metric) for row in shown]
     lines += _first(said, f"differences by {metric}", PAIRS, len(rows))
+    lines += _without_change(shown, again, metric)
     lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
     known = [row for row in rows if direction(metric) and np.isfinite([row.ci_low, row.ci_high]).all()]
     lines += _would_tell(found, again, metric, [row for row in known if not verdict(row, metric)[0]])
@@ -59,6 +68,35 @@ def _whole_first(table: pd.DataFrame) -> list[Any]:
     """Return a table's rows in words, those of all structures together first."""
     whole = table["structure"] == POOLED
     return list(pooled_in_words(pd.concat([table[whole], table[~whole]])).itertuples())
+
+
+def _shown_first(rows: list[Any]) -> list[Any]:
+    """Return the differences in the order in which they are shown.
+
+    All structures together come before each alone; of these, the largest n of every test set before smaller ones.
+    """
+    whole = any(row.structure == MEAN_NAME for row in rows)
+    return sorted(rows, key=lambda row: (whole and row.structure != MEAN_NAME, -row.n_train))
+
+
+def _without_change(rows: Sequence[Any], again: "_WithoutFailed", metric: str) -> list[str]:
+    """Return a sentence for each group of failed cases without which the verdicts of the rows stay the same."""
+    same: dict[str, list[bool]] = {}
+    for row in rows:
+        failed = again.failed(row)
+        if len(failed):
+            named = (
+                f"{row.test_set}, {row.structure}: without {in_place_of(failed)}, "
+                f"{in_words(failed, row.structure == MEAN_NAME)}"
+            )
+            same.setdefault(named, []).append(_changes(row, again, metric))
+    return [f"{named}: {'no' if not any(changed) else 'no other'} verdict changes" for named, changed in same.items()]
+
+
+def _changes(row: Any, again: "_WithoutFailed", metric: str) -> bool:
+    """Return whether another model, or none, is better without the failed cases, or none of the cases is left."""
+    other = again.compared(row)
+    return not (other and other.cases) or verdict(other, metric)[0] != verdict(row, metric)[0]
 
 
 def _would_tell(found: ScoreComparison, again: "_WithoutFailed", metric: str, undecided: Sequence[Any]) -> list[str]:
@@ -105,11 +143,16 @@ def _crossings(rows: list[Any]) -> list[str]:
     """Say from how many cases on which model is ahead; of more than `SPELT` pairs that can't be told, how many."""
     from crossover.statistics.learning_curves.crossing import OPEN
 
-    left = [row for row in rows if row.verdict == OPEN]
-    spelt = rows if len(left) <= SPELT else [row for row in rows if row.verdict != OPEN]
+    whole = [row for row in rows if row.structure == MEAN_NAME] or rows
+    left = [row for row in whole if row.verdict == OPEN]
+    spelt = whole if len(left) <= SPELT else [row for row in whole if row.verdict != OPEN]
     said = [f"{row.metric}, {row.test_set}, {row.structure}: {row.statement}" for row in spelt]
-    of = f"{len(left)} of {counted(len(rows), 'pair')} of curves"
-    return said if len(left) <= SPELT else [*said, f"{of}: can't tell whether one overtakes the other: {CROSSOVER}"]
+    if len(left) > SPELT:
+        of = f"for {len(left)} of {counted(len(whole), 'pair')} of models"
+        said.append(f"{of}, these scores can't tell whether one overtakes the other ({CROSSOVER})")
+    single = len(rows) - len(whole)
+    alone = f"for each structure alone, {CROSSOVER} has {counted(single, 'statement')} on pairs of models"
+    return [*said, alone] if single else said
 
 
 def _how_sure(crossed: list[Any]) -> list[str]:
@@ -120,8 +163,8 @@ def _how_sure(crossed: list[Any]) -> list[str]:
         return []
     pairs = f", not corrected for the {len(crossed)} pairs of curves" if len(crossed) > 1 else ""
     return [
-        f"which model is ahead from which n: each pair by itself, by one-sided tests at {1 - CONFIDENCE:.0%} at its "
-        f"sizes{pairs}; an interval of n ends at sizes that were trained, since nothing was measured between them"
+        f"statements about n: each pair is tested separately, by one-sided tests at {1 - CONFIDENCE:.0%} at its sizes"
+        f"{pairs}; intervals of n end at sizes that were trained"
     ]
 
 
@@ -134,17 +177,17 @@ def _first(lines: list[str], what: str, where: str, count: int = 0) -> list[str]
 def _answer(row: Any, again: "_WithoutFailed", metric: str) -> str:
     """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told.
 
-    Beside it the same without the cases that failed, since one of them may decide it, and why ranks say otherwise.
+    If it is otherwise without the cases that failed, since one of them may decide it, that follows, and why ranks say
+    otherwise.
     """
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
     scope = f" ({row.scope})" if row.scope else ""
     lines = [f"{metric}, {of}: {row.family_a} minus {row.family_b} {_found(row, metric)}{scope}"]
     failed = again.failed(row)
-    if len(failed):
+    if len(failed) and _changes(row, again, metric):
         other = again.compared(row)
         found = _found(other, metric) if other and other.cases else "no case is left"
-        named = in_words(failed, row.structure == MEAN_NAME)
-        lines.append(f"Without {in_place_of(failed)}, {named}: {found}")
+        lines.append(f"Without {in_place_of(failed)}: {found}")
     return ". ".join([*lines, *_ranks_say(row, metric)])
 
 
@@ -205,9 +248,9 @@ def _ranks_say(row: Any, metric: str) -> list[str]:
     if math.isnan(p) or math.isnan(row.p) or differs == bool(better) or not direction(metric):
         return []
     of_mean = row.p_holm if row.tests > 1 else row.p
-    why = "it counts a large difference by its rank alone; the mean takes it whole, so a few cases may decide it"
+    why = "it uses only the rank of a large difference, whereas a few large differences can dominate the mean"
     if row.about != MODELS:
-        why = "it is of these trained models alone, and does not count how much other trainings differ"
+        why = "this test applies only to these trained models and ignores the variation between trainings"
     elif max(p, of_mean) < 2 * (1 - CONFIDENCE) and min(p, of_mean) > (1 - CONFIDENCE) / 2:
         why = f"both p are near {1 - CONFIDENCE:.2f}, on either side of it"
     says = "they differ" if differs else "which is better can't be told"

@@ -13,6 +13,7 @@ from crossover.report.compare.complete import metrics_in, read_all, without_valu
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
 from crossover.report.compare.scope import scopes
+from crossover.report.formats import listed
 from crossover.statistics.scores.failed import failed_cases
 from crossover.statistics.scores.metrics_table import (
     TableError,
@@ -207,9 +208,9 @@ def _hint(row: Mapping[str, Any], pairs: pd.DataFrame) -> str:
     untold = [str(n) for n, name in expected.items() if better.get(n) != name]
     if not untold:
         return str(row["statement"])
-    where = f"n = {' and '.join(untold)}" if any(better.values()) else f"any of the {len(better)} sizes"
-    corrected = f"the differences, corrected for {here['tests'].max()} tests"
-    return f"a hint only: {row['statement']}; by {corrected}, which is better can't be told at {where}"
+    where = f"n = {listed(untold)}" if any(better.values()) else f"any of the {len(better)} sizes"
+    corrected = f"after correction for {here['tests'].max()} tests"
+    return f"hint: {row['statement']}, but {corrected} the difference is not significant at {where}"
 
 
 def comparisons(table: pd.DataFrame, metric: str, order: Sequence[str] = ()) -> pd.DataFrame:
