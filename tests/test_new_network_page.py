@@ -40,6 +40,7 @@ def said(clone: Path, *call: str) -> str:
 
 
 def test_its_study_fits_its_network(clone: Path):
+    assert (clone / "config/studies/mynetwork.yaml").read_text().startswith("# yaml-language-server: $schema=")
     told = said(clone, "crossover", "check", "mynetwork", "--scale", "smoke", "--no-measure")
     assert "No errors were found" in told and "with 9 trainings" in told
 
