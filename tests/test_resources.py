@@ -57,6 +57,21 @@ def test_an_earlier_run_of_the_job_tells_what_it_used(study):
     assert (own.mem_mb, own.runtime) == (3000, 30)
 
 
+def test_a_job_that_only_found_its_trainings_done_tells_nothing_of_one_that_trains(study):
+    """After a resumption the record was of 0.07 s and 190 MB, and the next training was killed three times."""
+    batch, own = next(iter(plan(study).batches.items()))
+    first = asked(study, batch=batch)
+    path = record_path(OUTPUT)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"peak_bytes": 1.9e8, "seconds": 0.07, "cpu_seconds": 0.1}))
+    for stage in own.stages:
+        (OUTPUT.parent / stage.name).mkdir(parents=True)
+        record = {"seconds": 600 / len(own.stages), "cpu_seconds": 900 / len(own.stages)}
+        (OUTPUT.parent / stage.name / "record.json").write_text(json.dumps(record))
+    again = asked(study, batch=batch)
+    assert (again.mem_mb, again.runtime) == (first.mem_mb, 30)
+
+
 def test_an_earlier_run_at_another_scale_tells_nothing(study):
     batch = next(iter(plan(study).batches))
     new = asked(study, batch=batch)

@@ -15,6 +15,7 @@ from statistics import mean
 from types import MappingProxyType
 from typing import NamedTuple
 
+from crossover.core.files import read_json_or_none
 from crossover.core.paths import folder_of
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import LARGEST_CASE, Amount, amount
@@ -26,6 +27,10 @@ from crossover.study.schema import Study
 
 TABLE_MB, LARGEST_TRAINING_MB = 2_000, 10_000
 """The memory (MB) of a job from tables to tables or figures, and of a training whose network was not measured."""
+FRAMEWORK_MB = 1_000
+"""The least memory (MB) of a process that trains or predicts: that of an imported framework."""
+MOSTLY = 0.5
+"""The share of the processor seconds of a job's trainings from which on the job itself has trained."""
 WORKER_MB, COPIES = 400, 8
 """The memory (MB) of a process of an image rule without images, and the most float32 copies of a case that it holds."""
 SPARE = 1.5
@@ -75,6 +80,10 @@ def request(
         lacked: of `mem_mb` and `runtime`, how many earlier attempts of the job lacked them.
     """
     memory, seconds = _before(output) if study is None or _is_of_scale(study) else (None, None)
+    if rule == "train" and plan and seconds is not None:
+        memory, seconds = _trained(output, [s.name for s in plan.batches[wildcards["batch"]].stages], memory, seconds)
+    if rule in ("train", "predict") and memory:
+        memory = max(memory, FRAMEWORK_MB)
     memory = memory or _memory_mb(rule, wildcards, study, threads)
     minutes = UNKNOWN_MINUTES
     start = START_MINUTES if rule in ALONE + OF_COHORT else STEP_MINUTES
@@ -99,6 +108,23 @@ def _before(output: Path) -> tuple[float | None, float | None]:
     record = read_record(output) or {}
     peak = record.get("peak_bytes")
     return (peak / 1e6 if peak else None), record.get("seconds")
+
+
+def _trained(output: Path, stages: Iterable[str], memory: float | None, seconds: float) -> tuple[float | None, float]:
+    """Return what trainings took by the records of the stages, where the job only found most of them done.
+
+    Such a job is a later attempt. Its memory and time tell nothing of one that trains.
+
+    Args:
+        output: of the job, next to the folders of its stages.
+        memory, seconds: of the job that made the output.
+    """
+    spent = (read_record(output) or {}).get("cpu_seconds") or 0.0
+    records = [read_json_or_none(output.parent / name / "record.json") or {} for name in stages]
+    trained = sum(record.get("cpu_seconds") or 0.0 for record in records)
+    if spent >= MOSTLY * trained:
+        return memory, seconds
+    return None, sum(record.get("seconds") or 0.0 for record in records)
 
 
 def _memory_mb(rule: str, wildcards: Mapping[str, str], study: Study | None, threads: int) -> float:

@@ -17,6 +17,9 @@ from crossover.training.failure import TrainingFailed
 CACHE = Path(".cache/training")
 """The folder with a folder for each study, in which each stage has one until it is done."""
 NOTE = "attempt.json"
+SLURM_JOB, MEMORY = "SLURM_JOB_ID", "CROSSOVER_MEM_MB"
+"""Variables of the environment: that of a job of Slurm, and the memory (MB) that the rule asked for it. Slurm's own
+variable of it is absent in the steps of a job."""
 MOST = 2
 """How often a process may be killed while it trains one stage, without a new checkpoint between."""
 ADVICE = "more memory, a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
@@ -54,7 +57,7 @@ def attempt(folder: Path, key: str, checkpoints: Iterable[Path]) -> Iterator[Non
     Raises:
         TrainingFailed: processes were killed `MOST` times; the kills are forgotten, for whoever tries again.
     """
-    path, memory = folder / NOTE, int(os.environ.get("SLURM_MEM_PER_NODE") or 0)
+    path, memory = folder / NOTE, int(os.environ.get(MEMORY) or 0) if SLURM_JOB in os.environ else 0
     place = [key, *sorted(f"{file.name} {file.stat().st_mtime_ns}" for file in checkpoints)]
     left = read_json_or_none(path) or {}
     kills = left["kills"] + 1 if left.get("place") == place else 0
