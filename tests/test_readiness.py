@@ -205,7 +205,7 @@ def test_what_is_known_is_told_before_networks_are_tried_and_measured(clone: Pat
 
     monkeypatch.setattr("crossover.execution.readiness.costs", lambda study, values, cores, tell: tell("12 jobs"))
     monkeypatch.setattr("crossover.execution.readiness.measured", refuse)
-    monkeypatch.setattr("crossover.cli.own_data.which", lambda command: command == "sbatch")
+    monkeypatch.setattr("crossover.execution.slurm_site.answers", lambda: True)
     said = CliRunner().invoke(app, ["check", "mine", "--scale", "smoke", "--cores", "1", *option])
     known, _, after = said.output.partition("Trying the networks, and measuring some steps of")
     assert "No errors were found in the study's file, patients or plan." in known and "12 jobs" in known

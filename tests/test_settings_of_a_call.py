@@ -116,7 +116,11 @@ def test_run_takes_the_profile_that_it_is_given_else_that_of_the_last_run_with_t
 def test_on_a_login_node_the_first_run_is_submitted(clone: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(clone))
     assert run_words("gland", "smoke") == "run gland --scale smoke"
-    (clone / "sbatch").touch(mode=0o755)
+    (clone / "sinfo").write_text("#!/bin/sh\nexit 1\n")
+    (clone / "sinfo").chmod(0o755)
+    monkeypatch.setattr("crossover.cli.shared.find_spec", lambda name: name)
+    assert run_words("gland", "smoke") == "run gland --scale smoke", "Slurm is installed, and does not answer"
+    (clone / "sinfo").write_text("#!/bin/sh\n")
     monkeypatch.setattr("crossover.cli.shared.find_spec", lambda name: None)
     assert run_words("gland", "smoke") == "run gland --scale smoke", "without the executor no run could submit"
     monkeypatch.setattr("crossover.cli.shared.find_spec", lambda name: name)

@@ -50,6 +50,16 @@ def test_a_partition_gives_the_minutes_of_its_limit_and_the_memory_of_its_larges
     }  # fmt: skip
 
 
+def test_a_slurm_that_does_not_answer_is_told_at_the_start(tmp_path: Path, commands):
+    """A run waited for ever."""
+    silent = "#!/bin/sh\necho 'slurm_load_partitions: Unable to contact slurm controller' >&2; exit 1\n"
+    (tmp_path / "sinfo").write_text(silent)
+    (tmp_path / "sinfo").chmod(0o755)
+    (told,) = slurm_site.refusals("", "", 4)
+    assert told.endswith("Slurm does not answer: slurm_load_partitions: Unable to contact slurm controller")
+    assert not slurm_site.answers()
+
+
 def test_a_partition_or_account_that_is_not_there_is_told_with_those_that_are(commands):
     commands("sinfo", "cpu 8 (null)")
     commands("sacctmgr", "lab\nroot")

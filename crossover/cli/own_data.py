@@ -315,6 +315,7 @@ def check(
     Exit status: 0 if the study can run, 1 if it can't, 2 if its file is wrong.
     """
     load = os.getloadavg()[0]  # before this command's own work adds to it
+    from crossover.execution import slurm_site
     from crossover.execution.readiness import costs, measure, readiness
 
     settings = workflow_settings(name, scale, data)
@@ -330,7 +331,7 @@ def check(
         typer.echo("No errors were found in the study's file, patients or plan.")
         for line in found.settles:
             typer.echo(line)
-        if which("sbatch"):
+        if slurm_site.answers():
             typer.echo(
                 "Cores, memory and times below are those of this machine, not of the nodes to which Slurm submits"
                 f"{'' if no_measure else ' (--no-measure leaves the measurements out)'}."

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shlex
-import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,10 +113,11 @@ def run_words(study: str, scale: str, *words: str) -> str:
 
     Without one, a machine that can submit to Slurm is a login node, which is no place for trainings.
     """
+    from crossover.execution import slurm_site
     from crossover.execution.made import PROFILE, last_call
 
     last = last_call(RESULTS)
-    slurm = shutil.which("sbatch") and find_spec("snakemake_executor_plugin_slurm")
+    slurm = not last and find_spec("snakemake_executor_plugin_slurm") and slurm_site.answers()
     profile = last.get(PROFILE, "") if last else "profiles/slurm" if slurm else ""
     return shlex.join(["run", study, "--scale", scale, *words, *([f"--{PROFILE}", profile] if profile else [])])
 

@@ -14,7 +14,17 @@ from typing import NamedTuple
 
 SECONDS = 60
 """The seconds that Slurm may take to answer; without an answer nothing is refused."""
+SOON = 5
+"""The seconds in which a Slurm answers of which a command line would take advantage."""
 WHERE = "set it between the lines of profiles/slurm/profile.yaml"
+
+
+def answers() -> bool:
+    """Return whether a Slurm answers within `SOON` seconds: its commands may be installed without one."""
+    try:
+        return not subprocess.run(["sinfo", "--noheader"], capture_output=True, timeout=SOON).returncode
+    except (subprocess.SubprocessError, OSError):
+        return False
 
 
 def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence[str] = ()) -> list[str]:
@@ -27,6 +37,8 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
         with_gpu: the rules whose jobs ask for a GPU.
     """
     out = []
+    if told := _silent():
+        out.append(f"executor: slurm, but Slurm does not answer: {told}")
     nodes = [line.split() for line in _lines(["sinfo", "--noheader", "--format=%R %c %G"])]
     sizes = {name: max(int(size.rstrip("+")) for n, size, _ in nodes if n == name) for name, *_ in nodes}
     if partition and sizes and not (named := {*partition.split(",")}) <= {*sizes}:
@@ -152,6 +164,15 @@ def lacked(said: str) -> list[str]:
 
 def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:
     return ", ".join(sorted(names))
+
+
+def _silent() -> str:
+    """Return why Slurm gives no list of its nodes; "" where it does, or takes longer than `SECONDS`."""
+    try:
+        done = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=SECONDS)
+    except (subprocess.SubprocessError, OSError):
+        return ""
+    return (done.stderr.strip().splitlines() or ["sinfo ended with an error"])[-1] if done.returncode else ""
 
 
 def _lines(command: list[str]) -> list[str]:
