@@ -149,6 +149,17 @@ def test_a_table_may_have_any_form_and_what_was_done_is_told(own_secret, root, t
     assert note in told and "MUSTERMANN" not in told and {f.severity for f in findings} == {"note"}
 
 
+def test_an_empty_cell_of_a_file_is_as_good_as_a_missing_file(own_secret, root: Path):
+    retable(root, lambda t: t.assign(mask=[f"{p}/labels.nii.gz" for p in t["patient"]]))
+    of_cell = {"parotid": {"file": "{mask}", "label": 1}}
+    whole = rows(source(structures=of_cell), root)[0]
+    retable(root, lambda t: t.assign(mask=["", *t["mask"][1:]]))
+    told = refusal(source(structures=of_cell), root)
+    assert "structure parotid ({mask}): the cell that names the file is empty" in told and OPTION in told
+    cases, _, lacking = rows(source(structures=of_cell, allow=["structure-missing"]), root)
+    assert len(cases) == len(whole) - 1 and list(lacking.values()) == ["no structure parotid"]
+
+
 def test_a_row_that_where_nearly_takes_is_told(own_secret, root: Path):
     given(root, "patient,center\nMUSTERMANN-01,Site A\nMUSTERMANN-02,site a\nMUSTERMANN-03,B\n")
     cases, (finding,), _ = rows(source(where={"center": "Site A"}), root)

@@ -33,6 +33,7 @@ MISSING = {"channel": "series-missing", "structure": "structure-missing"}
 DOUBLED = {"channel": "series-ambiguous", "structure": "structure-doubled"}
 """What a file is -> the finding of a case that has several of the files of which it may have one."""
 _ABSENT = "the file does not exist"
+_EMPTY = "the cell that names the file is empty"
 _SEVERAL = "several of these files exist"
 
 
@@ -118,9 +119,9 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[RawTable, list[t
 
 def _may_lack(wrong: Mapping[str, str], allow: Collection[str]) -> str:
     """Return which files a row lacks, of its `_wrong_files`; "" where it lacks none, or where that is an error."""
-    codes = {_ABSENT: MISSING, _SEVERAL: DOUBLED}
+    codes = {_ABSENT: MISSING, _EMPTY: MISSING, _SEVERAL: DOUBLED}
     may_lack = all(why in codes and codes[why][what.partition(" ")[0]] in allow for what, why in wrong.items())
-    words = {_ABSENT: "no", _SEVERAL: "several files of"}
+    words = {_ABSENT: "no", _EMPTY: "no", _SEVERAL: "several files of"}
     return ", ".join(f"{words[why]} {what}" for what, why in wrong.items()) if wrong and may_lack else ""
 
 
@@ -305,25 +306,24 @@ def _alike(source: VolumesSource, ids: pd.Series) -> list[str]:
 
 
 def _wrong_row(source: VolumesSource, row: Mapping[str, str], wrong: Mapping[str, str]) -> list[str]:
-    """Return what a row lacks: values, or files (`_wrong_files`), named by the pattern that they were looked for by."""
-    if empty := _empty(source, row):
-        return [f"no value in column {', '.join(empty)}"]
+    """Return what a row lacks: a patient, or files (`_wrong_files`), named by the pattern that gave their paths."""
+    if not row[source.patient]:
+        return [f"no value in column {source.patient}"]
     places: dict[str, list[str]] = {}
     for what, why in wrong.items():
         places.setdefault(why, []).append(f"{what} ({' or '.join(source.files[what])})")
     return [f"{', '.join(own)}: {why}" for why, own in places.items()]
 
 
-def _empty(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
-    """Return the columns that must have a value in each row, and have none in this one."""
-    return sorted(c for c in _asked(source) | {source.patient} if not row[c])
-
-
 def _wrong_files(source: VolumesSource, root: Path, row: Mapping[str, str]) -> dict[str, str]:
-    """Return what each file of a row is that can't be taken -> why; none where the row's cells name no files."""
+    """Return what each file of a row is that can't be taken -> why; an empty cell names no file."""
     wrong = {}
-    for what, patterns in source.files.items() if not _empty(source, row) else ():
+    for what, every in source.files.items() if row[source.patient] else ():
+        patterns = [pattern for pattern in every if all(row[column] for column in columns_in(pattern))]
         files = {filled(pattern, row) for pattern in patterns}
+        if not files:
+            wrong[what] = _EMPTY
+            continue
         if any(map(leads_out, files)):
             wrong[what] = "its path leads out of the folder of the data"
             continue
