@@ -292,7 +292,7 @@ def test_a_plan_from_draws_that_were_trained_several_times_asks_for_as_many(scor
     repeated = pd.concat([again, again.assign(replicate=again["replicate"] + 2)])
     for table, apart, crossed in (
         (again, "with 5 trainings of each settle", "with 5 draws of the subsets, each trained once,"),
-        (repeated, "with 5 draws of the labelled cases, each trained 2 times, settle", "each trained 2 times, settle"),
+        (repeated, "with 5 draws of the labelled cases, each trained 2 times, settle", "each trained 2 times, would settle"),
     ):
         said = design(table, asked)[0].set_index("question")["statement"]
         assert apart in said[DIFFERENCE] and crossed in said[CROSSOVER]
