@@ -292,7 +292,11 @@ def test_a_plan_from_draws_that_were_trained_several_times_asks_for_as_many(scor
     repeated = pd.concat([again, again.assign(replicate=again["replicate"] + 2)])
     for table, apart, crossed in (
         (again, "with 5 trainings of each settle", "with 5 draws of the subsets, each trained once,"),
-        (repeated, "with 5 draws of the labelled cases, each trained 2 times, settle", "each trained 2 times, would settle"),
+        (
+            repeated,
+            "with 5 draws of the labelled cases, each trained 2 times, settle",
+            "each trained 2 times, would settle",
+        ),
     ):
         said = design(table, asked)[0].set_index("question")["statement"]
         assert apart in said[DIFFERENCE] and crossed in said[CROSSOVER]
@@ -596,3 +600,10 @@ def test_one_test_case_is_no_lack_of_trainings():
     [row] = planning.crossings(one, resample(one, 50), (0, 1), {"n_train": 0}, Rules())
     said = planning.statement(row | {"hours": np.nan, "ci_low": np.nan})
     assert "one test case of a cohort doesn't show" in said and said.endswith("test on more patients first")
+
+
+def test_a_plan_of_several_test_sets_says_that_it_pools_them(scores: pd.DataFrame):
+    two = pd.concat([scores, scores.assign(cohort="elsewhere", case="e" + scores["case"])])
+    asked = Question(difference=0.1, models=("transfer-L1", "scratch"))
+    pooled, one = (" ".join(design(two, q)[1]) for q in (asked, replace(asked, test_set="elsewhere")))
+    assert "elsewhere (16 cases); to plan for one of them: --test-set NAME" in pooled and "pools" not in one

@@ -189,7 +189,16 @@ def _asked_about(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame,
     if question.structure == POOLED:
         rows = rows[rows["structure"] == POOLED]
     notes = lacking(gone, question.missing) if len(gone) else []
-    return rows, failed, [*notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
+    return rows, failed, [*_of_test_sets(rows), *notes, *absent_notes(asked, [question.metric]), *of_patients(asked)]
+
+
+def _of_test_sets(rows: pd.DataFrame) -> list[str]:
+    """Return a note where the cases of several test sets are planned with as one."""
+    cases = rows.groupby("cohort", sort=False)["case"].nunique()
+    if len(cases) < 2:
+        return []
+    named = ", ".join(f"{name} ({counted(number, 'case')})" for name, number in cases.items())
+    return [f"the plan pools the cases of all test sets: {named}; to plan for one of them: --test-set NAME"]
 
 
 def _rests_on(runs: pd.DataFrame, failed: pd.DataFrame, question: Question, pair: tuple) -> list[str]:
