@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from crossover.core.files import read_json_or_none
+from crossover.core.incremental import RECORD
 from crossover.core.paths import folder_of
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import LARGEST_CASE, Amount, amount
@@ -120,7 +121,7 @@ def _trained(output: Path, stages: Iterable[str], memory: float | None, seconds:
         memory, seconds: of the job that made the output.
     """
     spent = (read_record(output) or {}).get("cpu_seconds") or 0.0
-    records = [read_json_or_none(output.parent / name / "record.json") or {} for name in stages]
+    records = [read_json_or_none(output.parent / name / RECORD) or {} for name in stages]
     trained = sum(record.get("cpu_seconds") or 0.0 for record in records)
     if spent >= MOSTLY * trained:
         return memory, seconds

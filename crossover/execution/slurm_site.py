@@ -21,10 +21,8 @@ WHERE = "set it between the lines of profiles/slurm/profile.yaml"
 
 def answers() -> bool:
     """Return whether a Slurm answers within `SOON` seconds: its commands may be installed without one."""
-    try:
-        return not subprocess.run(["sinfo", "--noheader"], capture_output=True, timeout=SOON).returncode
-    except (subprocess.SubprocessError, OSError):
-        return False
+    done = _nodes(SOON)
+    return done is not None and not done.returncode
 
 
 def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence[str] = ()) -> list[str]:
@@ -168,11 +166,18 @@ def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:
 
 def _silent() -> str:
     """Return why Slurm gives no list of its nodes; "" where it does, or takes longer than `SECONDS`."""
-    try:
-        done = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=SECONDS)
-    except (subprocess.SubprocessError, OSError):
+    done = _nodes(SECONDS)
+    if done is None or not done.returncode:
         return ""
-    return (done.stderr.strip().splitlines() or ["sinfo ended with an error"])[-1] if done.returncode else ""
+    return (done.stderr.strip().splitlines() or ["sinfo ended with an error"])[-1]
+
+
+def _nodes(seconds: int) -> subprocess.CompletedProcess[str] | None:
+    """Return how Slurm's list of its nodes ended; None where it can't be asked, or takes longer."""
+    try:
+        return subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=seconds)
+    except (subprocess.SubprocessError, OSError):
+        return None
 
 
 def _lines(command: list[str]) -> list[str]:
