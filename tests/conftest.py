@@ -32,12 +32,43 @@ os.environ.update(dict.fromkeys(POOLS, "1"))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# The runs of the workflow write tens of thousands of small files, which takes memory half the time that a disk takes.
+WORKER = 4e9
+"""The memory in bytes of a worker that has imported both frameworks."""
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there is none
+def pytest_xdist_auto_num_workers() -> int:
+    """Return as many as there are cores, and memory for.
+
+    Four at most: in a container the machine's cores and memory are seen, and not how much of them is ours.
+    """
+    return max(1, min(4, len(os.sched_getaffinity(0)), int(psutil.virtual_memory().total // WORKER)))
+
+
 MEMORY = Path("/dev/shm")
-ROOM = 8e9  # bytes; the tests need a quarter of it
-if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
-    os.environ.setdefault("TMPDIR", str(MEMORY))
-    tempfile.tempdir = None  # pytest has asked for it before
+ROOM = 8e9
+"""Bytes of files that are kept free; the tests write half as much."""
+
+
+def _use_memory() -> None:
+    """Let the tests write into memory: their runs of the workflow write tens of thousands of small files, which takes
+    half the time that a disk takes.
+
+    Files there take the memory that the workers need. pytest removes what a killed session left after three days only.
+    """
+    if not MEMORY.is_dir() or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return
+    for lock in MEMORY.glob("pytest-of-*/pytest-*/.lock"):
+        if (process := lock.read_text()).isdigit() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(lock.parent, ignore_errors=True)
+    needed = ROOM + WORKER * pytest_xdist_auto_num_workers()
+    if shutil.disk_usage(MEMORY).free > ROOM and psutil.virtual_memory().available > needed:
+        os.environ.setdefault("TMPDIR", str(MEMORY))
+        tempfile.tempdir = None  # pytest has asked for it before
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker writes where the session's own process does
+    _use_memory()
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so would the runs that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -50,15 +81,6 @@ LONGEST = (
 )  # fmt: skip
 """The longest files come first, so that no worker is left with one at the end."""
 WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.M)
-
-
-@pytest.hookimpl(optionalhook=True)  # without xdist there is none
-def pytest_xdist_auto_num_workers() -> int:
-    """Return as many as there are cores, and memory for: a worker that has imported both frameworks takes 4 GB.
-
-    Four at most: in a container the machine's cores and memory are seen, and not how much of them is ours.
-    """
-    return max(1, min(4, len(os.sched_getaffinity(0)), int(psutil.virtual_memory().total // 4e9)))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
