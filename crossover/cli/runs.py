@@ -148,9 +148,9 @@ def verify(
 
     Exit status: 0 if every file exists and agrees with its record, 1 otherwise.
     """
-    from crossover.execution.integrity import describe
+    from crossover.core import locks
     from crossover.execution.made import command, made, runs_of, settings_of, unfinished
-    from crossover.execution.verify import check_plan, verify
+    from crossover.execution.verify import check_plan, told, verify
     from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError, ValueError):
@@ -167,12 +167,11 @@ def verify(
             for job in read_workflow(settings_of(call), 1, run.targets, checked=False).jobs:
                 jobs[job.outputs[0]] = job
                 commands |= dict.fromkeys(job.outputs, command(call))
+        runs = {study: locks.holder(RESULTS / study) for study in [*there, *begun] if not named or study in named}
         checks = [*verify(commands), check_plan(jobs.values(), commands)]
         again = _trained_again(recompute) if recompute else None
-    for check in checks:
-        typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")
-        if check.findings:
-            typer.echo(describe(check.findings, most=None))
+    for line in told(checks, runs):
+        typer.echo(line)
     for name, value in asdict(again).items() if again else ():
         typer.echo(f"{name}: {value}")
     if begun:

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions
@@ -15,7 +15,7 @@ from crossover.core.files import file_digest, read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import is_intact, read_record, record_path
 from crossover.execution.forecast import reasons
-from crossover.execution.integrity import Checker, FileProblem
+from crossover.execution.integrity import Checker, FileProblem, describe
 from crossover.execution.workflow import GraphJob
 
 LOCK = Path("requirements.lock")
@@ -25,6 +25,7 @@ DIFFERS = {
     "deleted": ("DVC lists it, but the file does not exist", "`dvc checkout`"),
 }
 """What is wrong with a file in a state that DVC tells, and what to do."""
+WAIT = "wait until the active run has ended (`crossover status`), and call `crossover verify` again"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,23 @@ def verify(commands: Mapping[Path, str]) -> list[Check]:
         check_versions(records, checker),
         check_tracked(),
     ]
+
+
+def told(checks: Iterable[Check], runs: Mapping[str, str]) -> list[str]:
+    """Return what was found as lines.
+
+    Args:
+        runs: study -> which process makes its files, "" where none does. While one does, the only thing to do is to
+            wait: what is missing or differs may be what it makes.
+    """
+    active = {study: by for study, by in runs.items() if by}
+    out = [f"a run of {study} is active ({by}) and makes files again: until then they are missing or differ"
+           for study, by in active.items()]  # fmt: skip
+    for check in checks:
+        findings = [each._replace(remedy=WAIT) for each in check.findings] if active else check.findings
+        out.append(f"{check.name}: {check.count} checked, {len(findings) or 'nothing'} wrong")
+        out += [describe(findings, most=None)] if findings else []
+    return out
 
 
 def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:

@@ -1,0 +1,13 @@
+"""What `crossover verify` says."""
+
+from crossover.execution.integrity import FileProblem
+from crossover.execution.verify import Check, told
+
+
+def test_while_a_run_makes_files_nobody_is_told_to_put_back_or_delete_them():
+    checks = [Check("outputs", 2, [FileProblem("a.json", "it does not exist", "delete it")]), Check("inputs", 1, [])]
+    first, *lines = told(checks, {"neck": "process 7, since 2 o'clock", "uterus": ""})
+    assert first.startswith("a run of neck is active (process 7, since 2 o'clock)")
+    assert lines[0] == "outputs: 2 checked, 1 wrong" and lines[2] == "inputs: 1 checked, nothing wrong"
+    assert "wait until the active run has ended" in lines[1] and "delete" not in lines[1]
+    assert "What to do: delete it" in "\n".join(told(checks, {"neck": ""}))
