@@ -85,10 +85,11 @@ def request(
         memory, seconds = _trained(output, [s.name for s in plan.batches[wildcards["batch"]].stages], memory, seconds)
     if rule in ("train", "predict") and memory:
         memory = max(memory, FRAMEWORK_MB)
-    memory = memory or _memory_mb(rule, wildcards, study, threads)
+    if memory is None or rule in OF_COHORT:  # the cohort may have grown since
+        memory = max(memory or 0.0, _memory_mb(rule, wildcards, study, threads))
     minutes = UNKNOWN_MINUTES
     start = START_MINUTES if rule in ALONE + OF_COHORT else STEP_MINUTES
-    if seconds is None or rule in OF_COHORT:  # the cohort may have grown since
+    if seconds is None or rule in OF_COHORT:  # likewise
         seconds = max((s for s in (seconds, _seconds(rule, wildcards, study, plan, threads, gpu)) if s), default=None)
     if seconds is not None:
         minutes = start + round(2 * seconds / 60)
