@@ -22,6 +22,7 @@ from crossover.sources.folder_state import listing_digest
 from crossover.study.plan import Model, plan
 from crossover.core.paths import hand_over_folders
 from crossover.core.source_code import SOURCES, STUDY, code_digest
+from crossover.training.attempts import GIVEN, memory_given
 from crossover.training.devices import TICKETS, gpus
 from crossover.execution.workflow import ask_functions_once, hand_over, keep_notes, without_command
 from snakemake.exceptions import WorkflowError
@@ -34,6 +35,9 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [HOME, os.environ.get("PYTHONPATH")])),
     CROSSOVER_JOB=f"{HOME}/workflow_scripts/_fork.py",
 )
+# A job's step has no variable of Slurm that tells its memory, and the job's script, which reads this first, has it.
+if given := memory_given(os.environ):
+    os.environ[GIVEN] = str(given)
 
 Wildcards = Any
 """The wildcards of a job by their names, as attributes and as items. Snakemake has moved its class between releases."""

@@ -27,7 +27,6 @@ rule train:
         # with `input` among its arguments it is no reason to run again
         checks=lambda w, input: canonical(parameters.train_checks(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
-        "CROSSOVER_MEM_MB={resources.mem_mb} "
         'python -I -S "$CROSSOVER_JOB" {params.engine} train --code {params.code:q} --cfg {params.cfg:q} '
         "--checks {params.checks:q} --slices {input.slices} --cases {input.cases} --corrected {input.corrected} "
         "--splits {input.splits} --parents {input.parents} "

@@ -166,8 +166,7 @@ def test_kills_between_which_a_training_went_on_or_was_given_more_memory_are_not
         os.utime(checkpoint, (number, number))
         assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
     assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
-    monkeypatch.setenv("CROSSOVER_MEM_MB", "8000")
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "8000")
     assert ended(folder, signal.SIGKILL) == -signal.SIGKILL
     assert ended(folder, signal.SIGKILL) == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -17,9 +17,8 @@ from crossover.training.failure import TrainingFailed
 CACHE = Path(".cache/training")
 """The folder with a folder for each study, in which each stage has one until it is done."""
 NOTE = "attempt.json"
-SLURM_JOB, MEMORY = "SLURM_JOB_ID", "CROSSOVER_MEM_MB"
-"""Variables of the environment: that of a job of Slurm, and the memory (MB) that the rule asked for it. Slurm's own
-variable of it is absent in the steps of a job."""
+GIVEN = "CROSSOVER_MEM_MB"
+"""The variable of the environment with the MB of memory that the job was given."""
 MOST = 2
 """How often a process may be killed while it trains one stage, without a new checkpoint between."""
 ADVICE = "more memory, a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
@@ -41,13 +40,30 @@ def _end_as_ever() -> None:
 os.register_at_fork(after_in_child=_end_as_ever)
 
 
+def memory_given(environment: Mapping[str, str]) -> int | None:
+    """Return the MB that a scheduler gives this job; 0 without a scheduler, None where they aren't known.
+
+    Slurm tells them in the job's script only: from the environment of its steps the executor removes them, so that
+    the rules, which the script reads first, hand them over as `GIVEN`.
+    """
+    node, core = (environment.get(f"SLURM_MEM_PER_{what}", "") for what in ("NODE", "CPU"))
+    if node.isdigit():
+        return int(node)
+    if core.isdigit():
+        cores = environment.get("SLURM_CPUS_ON_NODE") or environment.get("SLURM_CPUS_PER_TASK") or ""
+        return int(core) * int(cores) if cores.isdigit() else None
+    if handed := environment.get(GIVEN):
+        return int(handed)
+    return None if "SLURM_JOB_ID" in environment else 0
+
+
 @contextmanager
 def attempt(folder: Path, key: str, checkpoints: Iterable[Path]) -> Iterator[None]:
     """Keep a note in a folder while a stage is trained inside the block.
 
     A note that is found there is of a process that was killed: one that ends by an exception, or is asked to end,
     removes it. Only kills at the same place are counted, and not those of a training that went on between them; a job
-    that a scheduler now gives more memory is tried.
+    that a scheduler now gives more memory, or nobody knows how much, is tried.
 
     Args:
         folder: of what is kept of the stage while it is not done.
@@ -57,11 +73,12 @@ def attempt(folder: Path, key: str, checkpoints: Iterable[Path]) -> Iterator[Non
     Raises:
         TrainingFailed: processes were killed `MOST` times; the kills are forgotten, for whoever tries again.
     """
-    path, memory = folder / NOTE, int(os.environ.get(MEMORY) or 0) if SLURM_JOB in os.environ else 0
+    path, memory = folder / NOTE, memory_given(os.environ)
     place = [key, *sorted(f"{file.name} {file.stat().st_mtime_ns}" for file in checkpoints)]
     left = read_json_or_none(path) or {}
     kills = left["kills"] + 1 if left.get("place") == place else 0
-    if kills >= MOST and memory <= left["memory"]:
+    known = memory is not None and left.get("memory") is not None
+    if kills >= MOST and known and memory <= left["memory"]:
         path.unlink()
         raise TrainingFailed(f"{KILLED}, {kills} times at the same place", ADVICE)
     write_json(path, {"place": place, "kills": kills, "memory": memory})
