@@ -256,5 +256,4 @@ def train_stages(
         records = error.records
     for name in records:
         trainer.forget(name)
-    own = {name: failed[name] for name in keys if name in failed}
-    incremental.write_manifest(manifest, records, own)
+    incremental.write_manifest(manifest, records, {name: failed[name] for name in keys if name in failed})
