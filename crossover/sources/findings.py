@@ -90,6 +90,11 @@ KINDS: dict[str, Kind] = {
     ),
     "structure-named": Kind("note", "nothing to do if this is the right structure: no name or label matched"),
     "structure-preferred": Kind("note", "nothing to do: the structure that was drawn on the chosen series was taken"),
+    "drawn-elsewhere": Kind(
+        "warning",
+        "check the structure on the image: organs may have moved between the two series, or its reference is wrong; "
+        "select the series that it was drawn on, or add that series to the export",
+    ),
     "name-ambiguous": Kind("warning", "check the structure that was taken; if it is wrong, use an unambiguous name"),
     "structure-empty": Kind("error", "contour the structure, or leave the case out"),
     "structure-outside": Kind("error", "contour inside the image, or export the complete image"),

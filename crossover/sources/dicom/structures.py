@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import Code, codes
 
+from crossover.core.wording import first_few
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.elements import text
 from crossover.sources.dicom.header import references
@@ -98,6 +100,7 @@ def find_structure(
     grid: sitk.Image,
     frame_of_reference: str,
     drawn_on: Sequence[Collection[str]] = (),
+    images: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[sitk.Image, list[Finding]]:
     """Return the one of an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
 
@@ -111,7 +114,9 @@ def find_structure(
         names: what the structure may be called.
         grid: the image.
         frame_of_reference: the image's, (0020,0052).
-        drawn_on: UIDs of the image's series; then of others, if no structure was drawn on these.
+        drawn_on: UIDs of the image's series; then of others that show the same, if no structure was drawn on these.
+            Nothing is known of them where it is empty.
+        images: what each series of the examination is in closed words, by its UID.
 
     Raises:
         Refused: structure-missing, two-frames, structure-doubled, structure-empty, or what `roi_mask` and
@@ -125,6 +130,7 @@ def find_structure(
     if not named:
         raise Refused("structure-missing", _missing(structures))
     named, passed = _drawn_on(named, drawn_on)
+    passed += _drawn_elsewhere(named, frame_of_reference, drawn_on, images)
     drawings = _drawings(named, grid)
     if any((mask != drawings[0][0]).any() for mask, _ in drawings[1:]):
         what = f"{len(drawings)} structures have its name and differ in their voxels: {_listed(named)}"
@@ -143,6 +149,26 @@ def _drawn_on(named: list[Drawable], series: Sequence[Collection[str]]) -> tuple
             what = f"{passed} of {len(named)} structures with its name left out: they refer to other series, or to none"
             return own, [Finding("structure-preferred", what)] if passed else []
     return named, []
+
+
+def _drawn_elsewhere(
+    named: Sequence[Drawable], frame: str, series: Sequence[Collection[str]], images: Mapping[str, str]
+) -> list[Finding]:
+    """Warn where nothing says that any of the structures was drawn on the image: no series, else no frame of reference.
+
+    All phases of a CT share a frame of reference, and between them organs move.
+    """
+    known = set().union(*series)
+    if not known or any(s.series & known if s.series else frame and s.frame_of_reference == frame for s in named):
+        return []
+    referred = frozenset().union(*(s.series for s in named))
+    if not referred:
+        what = "its object names neither the series that it was drawn on nor the image's frame of reference"
+    elif others := sorted({images[uid] for uid in referred if uid in images}):
+        what = f"it was drawn on another series than the image's: {first_few(others, 3, '; ', 'series')}"
+    else:
+        what = "it was drawn on a series that is not in the export, by its object's reference"
+    return [Finding("drawn-elsewhere", what)]
 
 
 def _known(there: Sequence[Drawable], known: StructureName) -> list[tuple[int, Drawable]]:
