@@ -43,7 +43,7 @@ from crossover.sources.dicom.landing import land
 from crossover.sources.dicom.raster import rasterise
 from crossover.sources.dicom.rtstruct import Contour, Roi, roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask, segments
-from crossover.sources.dicom.structures import drawables, find_structure, normal_name
+from crossover.sources.dicom.structures import drawables, find_structure, normal_name, written_name
 from crossover.sources.findings import Refused
 from crossover.sources.settings import StructureName
 
@@ -588,6 +588,14 @@ def test_normal_names():
     assert normal_name("Größe_ä") == normal_name("GRÖßE a\u0308") == "größeä"
 
 
+def test_written_names_keep_the_signs_that_join_no_words():
+    assert written_name(" The_TUMOUR ") == written_name("the-tumour") == written_name("THETUMOUR\u200b") == "thetumour"
+    assert written_name("GTV-1 (old)") == written_name("gtv 1(old)") == "gtv1(old)"
+    for name in ("GTV-", "GTV -", "- GTV", "_GTV", "GTV_", "GTV!", "~GTV", "GTV+", "GTV'"):
+        assert written_name(name) != "gtv" == normal_name(name)
+    assert written_name("PTV_5-4") == written_name("PTV 5 4") != written_name("PTV54") != written_name("PTV5.4")
+
+
 def listed(objects: list[Dataset]) -> list:
     return [structure for dataset in objects for structure in drawables(dataset)]
 
@@ -604,7 +612,7 @@ def test_structure_by_name(grid):
     image.Modality = "MR"
     lines = structure_set(roi(contours(body(), grid), "The_TUMOUR"), roi([], "Secret", 2))
     pixels = seg(body().astype(np.uint8), grid, labels=("lesion",))
-    for names in (("the tumour",), ("Lesion!",), ("thetumour", "lesion")):
+    for names in (("the tumour",), ("Lesion ",), ("thetumour", "lesion")):
         mask, findings = found([image, lines, pixels], names, grid)
         assert (mask == body()).all() and mask.max() == 1 and not findings
 
@@ -626,6 +634,21 @@ def test_structures_that_are_missing_doubled_or_empty():
     pixels = seg(body().astype(np.uint8), lattice())
     assert (found([structure_set(whole), structure_set(whole), pixels])[0] == body()).all()
     assert code(whole, roi([box((40, 50))], number=7)) == "structure-outside"
+
+
+@pytest.mark.parametrize(("there", "asked"), [("GTV-", "GTV"), ("_GTV", "GTV"), ("PTV_5.4", "PTV54"), ("GTV", "GTV!")])
+def test_a_name_that_differs_in_signs_is_taken_with_a_warning(there: str, asked: str):
+    assert found([structure_set(roi([box()], there))], [asked])[1] == ["name-signs"]
+    assert found([structure_set(roi([box()], there))], [there])[1] == []
+
+
+def test_a_name_with_its_signs_goes_before_others():
+    whole, part = roi([box(), box(z=4)], "GTV"), roi([box()], "GTV-", 2)
+    for name, planes in (("gtv", 2), ("GTV-", 1)):
+        mask, told = found([structure_set(whole, part)], [name])
+        assert mask.any(axis=(1, 2)).sum() == planes and told == []
+    there = listed([structure_set(roi([], "GTV"), part)])
+    assert refusal(find_structure, there, ["GTV"], lattice(), FRAME) == "structure-empty"
 
 
 def test_structures_in_another_frame_of_reference():

@@ -89,6 +89,11 @@ KINDS: dict[str, Kind] = {
         "delete one of them; or select one by colour, reader, series, file or order, or label maps by their `file:`",
     ),
     "structure-named": Kind("note", "nothing to do if this is the right structure: no name or label matched"),
+    "name-signs": Kind(
+        "warning",
+        "check that it is the structure that is meant (`GTV-` may be a part of `GTV`); if it is, add its name with all "
+        "its signs under `names:` (`crossover reidentify` prints it)",
+    ),
     "structure-preferred": Kind("note", "nothing to do: the structure that was drawn on the chosen series was taken"),
     "drawn-elsewhere": Kind(
         "warning",

@@ -35,7 +35,7 @@ from crossover.sources.inspection.inventory import (
     unique_names,
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
-from crossover.sources.inspection.names import Key, Named, group_names, key_of
+from crossover.sources.inspection.names import Key, Named, group_names, key_of, signs_of
 from crossover.sources.inspection.series import Candidate, candidates, tried
 
 Name = TypeVar("Name", bound=Hashable)
@@ -180,8 +180,9 @@ def _case(name: str, patient: str, instances: Sequence[Instance]) -> Case:
 
 def _alike(drawn: Sequence[tuple[Instance, str]]) -> tuple[str, ...]:
     """Return what is called alike of the structures that were drawn on one series: "'Parotid_L' or 'Left Parotid'"."""
-    repeated = repeated_names((i, key_of(title)) for i, title in drawn)
-    titles = {key: dict.fromkeys(repr(title) for _, title in drawn if key_of(title) == key) for key in repeated}
+    named = [(i, title, (key_of(title), signs_of(title))) for i, title in drawn]
+    repeated = repeated_names((i, name) for i, _, name in named)
+    titles = {name: dict.fromkeys(repr(title) for _, title, own in named if own == name) for name in repeated}
     return tuple(" or ".join(own) for own in titles.values())
 
 
