@@ -268,8 +268,32 @@ def test_several_contours_holes_and_copies():
     assert mask.sum() == 100 - 4 + 4 and codes(findings) == ["contours-doubled"]
 
 
+@pytest.mark.parametrize("kind", ["CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR", "closed planar"])
+def test_closed_contours_are_known_however_their_type_is_spelt(kind: str):
+    mask, findings = roi_mask(roi([box((0, 9), (0, 9)), box((2.5, 4.5), (2.5, 4.5), kind=kind)]), lattice())
+    assert mask.sum() == 100 - 4 and not findings
+
+
+def test_lost_planes_and_rings_are_a_warning():
+    alone, beside = box(z=6, kind="OPEN_PLANAR"), box((7, 8), z=3, kind="OPEN_PLANAR")
+    (finding,) = roi_mask(roi([box(), alone]), lattice())[1]
+    assert finding.code == "contours-lost" and "1 plane with no other contour" in finding.what
+    ring = Contour(np.vstack([beside.points, beside.points[:1]]), "OPEN_PLANAR")
+    (finding,) = roi_mask(roi([box(), ring]), lattice())[1]
+    assert finding.code == "contours-lost" and "the last point of 1 of them is the first; 0 planes" in finding.what
+
+
+def test_contours_between_all_pixels_centres_are_told():
+    found = [box(z=z) for z in (2, 3)] + [box((2.2, 2.8), (1, 4), z) for z in (4, 5)]
+    mask, findings = roi_mask(roi(found), lattice())
+    assert np.flatnonzero(mask.any(axis=(1, 2))).tolist() == [2, 3]
+    (finding,) = findings
+    assert finding.code == "contours-lost"
+    assert finding.what == "the contours of 2 planes of 4 enclose no voxel's centre"
+
+
 def test_points_and_lines_are_passed_over():
-    line = box(z=6, kind="OPEN_PLANAR")
+    line = box((7, 8), kind="OPEN_PLANAR")
     found = [box(), line, Contour(line.points[:1], "POINT"), Contour(np.zeros((0, 3)), "")]
     found.append(Contour(line.points[:2], "CLOSED_PLANAR"))
     mask, findings = roi_mask(roi(found), lattice())

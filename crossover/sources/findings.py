@@ -127,6 +127,10 @@ KINDS: dict[str, Kind] = {
         "note", "nothing to do: contours that are not on the slices, or not on each, fill half-way to the next contour"
     ),
     "contours-passed": Kind("note", "nothing to do: contours that are not closed enclose no volume"),
+    "contours-lost": Kind(
+        "warning",
+        "check the slices: the structure lacks what contours enclose that are open or smaller than a voxel; close them",
+    ),
     "mask-short": Kind("warning", "check the planes that it lacks, which count as outside; export the complete mask"),
     "mask-order": Kind("warning", "check the mask on the image; if its file names are right, set `slices: names`"),
     "half-pixel": Kind("warning", "check the edges: positions were interpreted as the corners of pixels"),

@@ -18,7 +18,7 @@ from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import first_folder
-from crossover.sources.dicom.rtstruct import CLOSED, rois
+from crossover.sources.dicom.rtstruct import rois
 from crossover.sources.dicom.scan import case_of, read_headers, studies
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import Stack, grid, stacks
@@ -213,12 +213,7 @@ def structure_names(instance: Instance) -> list[NamedStructure]:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
         if drawn_by_model(dataset):
             return []
-        own = [
-            NamedStructure(
-                r.name, any(c.kind in CLOSED and len(c.points) > 2 for c in r.contours), r.frame_of_reference
-            )
-            for r in rois(dataset)
-        ]
+        own = [NamedStructure(r.name, any(c.closed for c in r.contours), r.frame_of_reference) for r in rois(dataset)]
         frame = str(dataset.get("FrameOfReferenceUID") or "")
         return own + [NamedStructure(s.label or s.description, True, frame) for s in segments(dataset)]
     except Exception:  # damaged files raise nearly anything; an ingest says what is wrong with them
