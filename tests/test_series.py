@@ -702,6 +702,15 @@ def test_contours_of_another_series_are_told_unless_one_was_made_from_the_other(
     assert not told or said in told[0]["what"]
 
 
+@pytest.mark.parametrize(("frame", "told"), [("", []), ("1.2.3", ["frames-unlike"])])
+def test_channels_of_one_grid_in_two_frames_of_reference_are_told(frame: str, told: list, tmp_path: Path):
+    write(tmp_path / "in", block(), SeriesDescription="t2")
+    write(tmp_path / "in", block(seed=1), SeriesNumber=2, SeriesDescription="t1", FrameOfReferenceUID=frame)
+    rules = RulesFile(series={d: {"modality": "MR", "description": d} for d in ("t2", "t1")})
+    report = run(tmp_path / "in", tmp_path / "out", rules)
+    assert codes(report, name("Q1")) == told and len(report["made"]) == 1
+
+
 # Values that are not slope times what is stored, plus intercept
 
 

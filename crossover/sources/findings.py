@@ -79,6 +79,9 @@ KINDS: dict[str, Kind] = {
     "other-grid": Kind("error", "export on one grid, or, where two channels differ, set `other_grids: linear`"),
     "resampled": Kind("note", "nothing to do if the patient did not move in between: images are not registered"),
     "two-frames": Kind("error", "contour the structure on the chosen series, or register the two series"),
+    "frames-unlike": Kind(
+        "warning", "check that the two channels show the same places: the patient may have been positioned anew"
+    ),
     # structures
     "structure-missing": Kind(
         "error",

@@ -189,19 +189,23 @@ def _digest(instance: Instance) -> str:
 
 
 def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, ChosenImage], other_grids: OtherGrids) -> None:
-    """Put all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
+    """Put all channels on the first one's grid, by resampling where that is asked for and one frame holds both.
+
+    The same coordinates in two frames of reference are not the same place: that is a warning.
+    """
     first = next(iter(out.channels), "")
     for name in [n for n in out.channels if n != first]:
         about, grid = f"channel {name}", out.channels[first]
-        if same_grid(grid, out.channels[name]):
-            continue
+        frames = {chosen[n].stacks[0].instance.frame_of_reference for n in (first, name)}
+        what = f"it lies in another frame of reference than channel {first}"
         with errors_as_findings(out.findings, about):
-            frames = {chosen[n].stacks[0].instance.frame_of_reference for n in (first, name)}
-            if other_grids != "refuse" and len(frames) > 1:
-                what = f"it lies in another frame of reference than channel {first}"
-                raise Refused("two-frames", what)
-            out.channels[name], finding = brought_onto(grid, out.channels[name], first, other_grids)
-            out.findings += [replace(finding, about=about)] if finding else []
+            if not same_grid(grid, out.channels[name]):
+                if other_grids != "refuse" and len(frames) > 1:
+                    raise Refused("two-frames", what)
+                out.channels[name], finding = brought_onto(grid, out.channels[name], first, other_grids)
+                out.findings += [replace(finding, about=about)] if finding else []
+            if len(frames - {""}) > 1:
+                out.findings.append(Finding("frames-unlike", f"{what}, at the same coordinates", about))
 
 
 def facts(instance: Instance, key: bytes) -> dict:
