@@ -211,6 +211,12 @@ def test_names_that_mean_the_same_are_one_structure():
     ]
 
 
+def test_names_with_signs_at_their_ends_are_left_to_the_ingest_which_warns():
+    (found,) = group_names([["GTV-", "GTV"], ["GTV-"], ["_gtv"]])
+    assert (found.names, sorted(found.patients)) == (("GTV",), [0, 1, 2])
+    assert group_names([["GTV-"]])[0].names == ("GTV-",)
+
+
 @pytest.mark.parametrize("names", [["Lésion", "LESION", "le\u0301sion"], ["Läsion", "lasion"], ["前列腺"]])
 def test_accents_part_no_names_and_any_script_has_some(names: list[str]):
     (only,) = group_names([[name] for name in names])

@@ -289,9 +289,28 @@ def test_of_several_the_one_on_the_chosen_series_is_taken():
     for on in ([], [{"1.9"}]):
         found = refusal(find_structure, there, ["gtv"], IMAGE, FRAME, on)
         assert found == "structure-doubled"
-    assert taken(["gtv"], one, on=[{"1.9"}]) == (1, [])  # the only one, in the image's frame
+    assert taken(["gtv"], one, on=[{"1.9"}]) == (1, ["drawn-elsewhere"])  # the only one, in the image's frame
     drawn_on(two, "1.1")
     assert refusal(find_structure, there[:1] + list(drawables(two)), ["gtv"], IMAGE, FRAME, [{"1.1"}])
+
+
+@pytest.mark.parametrize(
+    ("series", "frame", "images", "said"),
+    [
+        ([], FRAME, {}, ""),
+        (["1.1"], "", {}, ""),
+        (["1.3", "1.9"], FRAME, {}, ""),
+        (["1.2", "1.9"], FRAME, {"1.2": "CT axial, series 2"}, "another series than the image's: CT axial, series 2"),
+        (["1.2"], FRAME, {}, "a series that is not in the export"),
+        ([], "", {}, "neither the series"),
+    ],
+)
+def test_what_was_drawn_elsewhere_is_taken_with_a_warning(series: list, frame: str, images: dict, said: str):
+    dataset = drawn_on(named(segment_item(1, "GTV")), *series)
+    dataset.FrameOfReferenceUID = frame
+    _, findings = find_structure(list(drawables(dataset)), ["gtv"], IMAGE, FRAME, [{"1.1"}, {"1.1", "1.3"}], images)
+    assert codes(findings) == ["drawn-elsewhere"] * bool(said)
+    assert not findings or said in findings[0].what
 
 
 def test_two_structure_sets_with_the_same_names():

@@ -678,6 +678,39 @@ def test_each_finding_names_its_channel_or_structure(tmp_path: Path):
         assert word in text
 
 
+@pytest.mark.parametrize(
+    ("kinds", "echo", "drawn_on", "said"),
+    [
+        (DWI, 80, 2, ""),
+        (DWI, 80, 1, "another series than the image's: MR axial"),
+        (DWI, 80, 7, "not in the export"),
+        (["DERIVED", "PRIMARY", "DIFFUSION", "ADC"], 80, 1, ""),
+        (TRACEW, 80, 1, ""),
+        (TRACEW, 120, 1, "another series"),
+    ],
+)
+def test_contours_of_another_series_are_told_unless_one_was_made_from_the_other(
+    kinds: list, echo: int, drawn_on: int, said: str, tmp_path: Path
+):
+    write(tmp_path / "in", block(), SeriesDescription="drawn", EchoTime=80)
+    taken = {"SeriesNumber": 2, "SeriesDescription": "taken", "ImageType": kinds, "EchoTime": echo}
+    write(tmp_path / "in", block(seed=1), **taken)
+    export.write_contours(tmp_path / "in/plan", "liver", block(), series=drawn_on)
+    rules = RulesFile(series={"mr": {"modality": "MR", "description": "taken"}}, structures={"liver": {"label": "L"}})
+    told = run(tmp_path / "in", tmp_path / "out", rules)["cases"][name("Q1")]["findings"]
+    assert [f["code"] for f in told] == ["drawn-elsewhere"] * bool(said)
+    assert not told or said in told[0]["what"]
+
+
+@pytest.mark.parametrize(("frame", "told"), [("", []), ("1.2.3", ["frames-unlike"])])
+def test_channels_of_one_grid_in_two_frames_of_reference_are_told(frame: str, told: list, tmp_path: Path):
+    write(tmp_path / "in", block(), SeriesDescription="t2")
+    write(tmp_path / "in", block(seed=1), SeriesNumber=2, SeriesDescription="t1", FrameOfReferenceUID=frame)
+    rules = RulesFile(series={d: {"modality": "MR", "description": d} for d in ("t2", "t1")})
+    report = run(tmp_path / "in", tmp_path / "out", rules)
+    assert codes(report, name("Q1")) == told and len(report["made"]) == 1
+
+
 # Values that are not slope times what is stored, plus intercept
 
 

@@ -43,7 +43,7 @@ from crossover.sources.dicom.landing import land
 from crossover.sources.dicom.raster import rasterise
 from crossover.sources.dicom.rtstruct import Contour, Roi, roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask, segments
-from crossover.sources.dicom.structures import drawables, find_structure, normal_name
+from crossover.sources.dicom.structures import drawables, find_structure, normal_name, written_name
 from crossover.sources.findings import Refused
 from crossover.sources.settings import StructureName
 
@@ -268,8 +268,32 @@ def test_several_contours_holes_and_copies():
     assert mask.sum() == 100 - 4 + 4 and codes(findings) == ["contours-doubled"]
 
 
+@pytest.mark.parametrize("kind", ["CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR", "closed planar"])
+def test_closed_contours_are_known_however_their_type_is_spelt(kind: str):
+    mask, findings = roi_mask(roi([box((0, 9), (0, 9)), box((2.5, 4.5), (2.5, 4.5), kind=kind)]), lattice())
+    assert mask.sum() == 100 - 4 and not findings
+
+
+def test_lost_planes_and_rings_are_a_warning():
+    alone, beside = box(z=6, kind="OPEN_PLANAR"), box((7, 8), z=3, kind="OPEN_PLANAR")
+    (finding,) = roi_mask(roi([box(), alone]), lattice())[1]
+    assert finding.code == "contours-lost" and "1 plane with no other contour" in finding.what
+    ring = Contour(np.vstack([beside.points, beside.points[:1]]), "OPEN_PLANAR")
+    (finding,) = roi_mask(roi([box(), ring]), lattice())[1]
+    assert finding.code == "contours-lost" and "the last point of 1 of them is the first; 0 planes" in finding.what
+
+
+def test_contours_between_all_pixels_centres_are_told():
+    found = [box(z=z) for z in (2, 3)] + [box((2.2, 2.8), (1, 4), z) for z in (4, 5)]
+    mask, findings = roi_mask(roi(found), lattice())
+    assert np.flatnonzero(mask.any(axis=(1, 2))).tolist() == [2, 3]
+    (finding,) = findings
+    assert finding.code == "contours-lost"
+    assert finding.what == "the contours of 2 planes of 4 enclose no voxel's centre"
+
+
 def test_points_and_lines_are_passed_over():
-    line = box(z=6, kind="OPEN_PLANAR")
+    line = box((7, 8), kind="OPEN_PLANAR")
     found = [box(), line, Contour(line.points[:1], "POINT"), Contour(np.zeros((0, 3)), "")]
     found.append(Contour(line.points[:2], "CLOSED_PLANAR"))
     mask, findings = roi_mask(roi(found), lattice())
@@ -588,6 +612,14 @@ def test_normal_names():
     assert normal_name("Größe_ä") == normal_name("GRÖßE a\u0308") == "größeä"
 
 
+def test_written_names_keep_the_signs_that_join_no_words():
+    assert written_name(" The_TUMOUR ") == written_name("the-tumour") == written_name("THETUMOUR\u200b") == "thetumour"
+    assert written_name("GTV-1 (old)") == written_name("gtv 1(old)") == "gtv1(old)"
+    for name in ("GTV-", "GTV -", "- GTV", "_GTV", "GTV_", "GTV!", "~GTV", "GTV+", "GTV'"):
+        assert written_name(name) != "gtv" == normal_name(name)
+    assert written_name("PTV_5-4") == written_name("PTV 5 4") != written_name("PTV54") != written_name("PTV5.4")
+
+
 def listed(objects: list[Dataset]) -> list:
     return [structure for dataset in objects for structure in drawables(dataset)]
 
@@ -604,7 +636,7 @@ def test_structure_by_name(grid):
     image.Modality = "MR"
     lines = structure_set(roi(contours(body(), grid), "The_TUMOUR"), roi([], "Secret", 2))
     pixels = seg(body().astype(np.uint8), grid, labels=("lesion",))
-    for names in (("the tumour",), ("Lesion!",), ("thetumour", "lesion")):
+    for names in (("the tumour",), ("Lesion ",), ("thetumour", "lesion")):
         mask, findings = found([image, lines, pixels], names, grid)
         assert (mask == body()).all() and mask.max() == 1 and not findings
 
@@ -626,6 +658,21 @@ def test_structures_that_are_missing_doubled_or_empty():
     pixels = seg(body().astype(np.uint8), lattice())
     assert (found([structure_set(whole), structure_set(whole), pixels])[0] == body()).all()
     assert code(whole, roi([box((40, 50))], number=7)) == "structure-outside"
+
+
+@pytest.mark.parametrize(("there", "asked"), [("GTV-", "GTV"), ("_GTV", "GTV"), ("PTV_5.4", "PTV54"), ("GTV", "GTV!")])
+def test_a_name_that_differs_in_signs_is_taken_with_a_warning(there: str, asked: str):
+    assert found([structure_set(roi([box()], there))], [asked])[1] == ["name-signs"]
+    assert found([structure_set(roi([box()], there))], [there])[1] == []
+
+
+def test_a_name_with_its_signs_goes_before_others():
+    whole, part = roi([box(), box(z=4)], "GTV"), roi([box()], "GTV-", 2)
+    for name, planes in (("gtv", 2), ("GTV-", 1)):
+        mask, told = found([structure_set(whole, part)], [name])
+        assert mask.any(axis=(1, 2)).sum() == planes and told == []
+    there = listed([structure_set(roi([], "GTV"), part)])
+    assert refusal(find_structure, there, ["GTV"], lattice(), FRAME) == "structure-empty"
 
 
 def test_structures_in_another_frame_of_reference():

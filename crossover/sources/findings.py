@@ -79,6 +79,9 @@ KINDS: dict[str, Kind] = {
     "other-grid": Kind("error", "export on one grid, or, where two channels differ, set `other_grids: linear`"),
     "resampled": Kind("note", "nothing to do if the patient did not move in between: images are not registered"),
     "two-frames": Kind("error", "contour the structure on the chosen series, or register the two series"),
+    "frames-unlike": Kind(
+        "warning", "check that the two channels show the same places: the patient may have been positioned anew"
+    ),
     # structures
     "structure-missing": Kind(
         "error",
@@ -89,7 +92,17 @@ KINDS: dict[str, Kind] = {
         "delete one of them; or select one by colour, reader, series, file or order, or label maps by their `file:`",
     ),
     "structure-named": Kind("note", "nothing to do if this is the right structure: no name or label matched"),
+    "name-signs": Kind(
+        "warning",
+        "check that it is the structure that is meant (`GTV-` may be a part of `GTV`); if it is, add its name with all "
+        "its signs under `names:` (`crossover reidentify` prints it)",
+    ),
     "structure-preferred": Kind("note", "nothing to do: the structure that was drawn on the chosen series was taken"),
+    "drawn-elsewhere": Kind(
+        "warning",
+        "check the structure on the image: organs may have moved between the two series, or its reference is wrong; "
+        "select the series that it was drawn on, or add that series to the export",
+    ),
     "name-ambiguous": Kind("warning", "check the structure that was taken; if it is wrong, use an unambiguous name"),
     "structure-empty": Kind("error", "contour the structure, or leave the case out"),
     "structure-outside": Kind("error", "contour inside the image, or export the complete image"),
@@ -117,6 +130,10 @@ KINDS: dict[str, Kind] = {
         "note", "nothing to do: contours that are not on the slices, or not on each, fill half-way to the next contour"
     ),
     "contours-passed": Kind("note", "nothing to do: contours that are not closed enclose no volume"),
+    "contours-lost": Kind(
+        "warning",
+        "check the slices: the structure lacks what contours enclose that are open or smaller than a voxel; close them",
+    ),
     "mask-short": Kind("warning", "check the planes that it lacks, which count as outside; export the complete mask"),
     "mask-order": Kind("warning", "check the mask on the image; if its file names are right, set `slices: names`"),
     "half-pixel": Kind("warning", "check the edges: positions were interpreted as the corners of pixels"),

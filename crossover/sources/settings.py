@@ -112,10 +112,11 @@ class Structure(BaseModel, extra="forbid", frozen=True):
     label: Text
     """The name of the structure in figures, tables and the report."""
     names: list[str | StrictInt | StructureName] = []
-    """The names of the structure in RTSTRUCT and SEG objects; by default the key itself. Case, spaces and punctuation
-    are ignored: `Parotid_L` also matches "PAROTID L". A name is compared with ROI names and segment labels; if none
-    matches, with descriptions, and then with coded meanings. A whole number is compared with the numbers of ROIs and
-    segments. If several structures have the same name, for example those of two readers, an entry of the type
+    """The names of the structure in RTSTRUCT and SEG objects; by default the key itself. Case is ignored, as are
+    spaces, underscores and hyphens between words: `Parotid_L` also matches "PAROTID L". A name is compared with ROI
+    names and segment labels; if none matches, with their letters and digits alone (with a warning: "GTV-" may not be
+    the `GTV`), then with descriptions, and then with coded meanings. A whole number is compared with the numbers of
+    ROIs and segments. If several structures have the same name, for example those of two readers, an entry of the type
     StructureName states which one is meant."""
     code: StructureCode | None = Field(default=None, exclude=True)
     """The code of the structure in the DICOM objects that are written; it does not change results."""

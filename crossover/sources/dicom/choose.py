@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.derived import added_name, is_adc, is_diffusivity
+from crossover.sources.dicom.derived import Origin, added_name, is_adc, is_diffusivity, origin_of
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import odd_hu, volume
 from crossover.sources.dicom.stacks import Stack, grid, same_view
@@ -144,6 +144,38 @@ def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
     unweighted = d.b_value is None or d.origin == "map"
     named = added_name(*stack.instance.text.split("\n", 1))
     return asked or (unweighted and (is_adc(stack.frame.kinds, named) or is_diffusivity(stack.frame.unit)))
+
+
+def of_one_measurement(image: Stack, others: Sequence[Stack]) -> set[str]:
+    """Return the UIDs of the series with a stack on the image's grid of which one was made from the other.
+
+    An ADC map shows what its diffusion images show. Two series that were both measured may not, since patients move.
+    """
+    own = grid(image)
+    return {s.instance.series for s in others if _of_one_source(image, s) and _on_grid(s, own)}
+
+
+def _of_one_source(a: Stack, b: Stack) -> bool:
+    """Return whether one may have been made from the other: scanners leave the echo time in what they make."""
+    about = [
+        (s.instance.modality, s.instance.frame_of_reference, dict(s.instance.facts).get("echo_time_ms")) for s in (a, b)
+    ]
+    made = [_origin(s) in ("map", "calculated") for s in (a, b)]
+    derived = {"DERIVED" in s.frame.kinds for s in (a, b)}
+    return about[0] == about[1] and (any(made) or len(derived) > 1)
+
+
+def _origin(stack: Stack) -> Origin:
+    """Return where the values come from, also of an image without a b-value."""
+    named = added_name(*stack.instance.text.split("\n", 1))
+    return origin_of(stack.frame.kinds, stack.frame.unit, named, "", stack.frame.diffusion.isotropic)
+
+
+def _on_grid(stack: Stack, own: sitk.Image) -> bool:
+    try:
+        return same_grid(grid(stack), own)
+    except Refused:  # it is no volume
+        return False
 
 
 def stacks_text(candidates: Sequence[Stack]) -> str:

@@ -15,12 +15,12 @@ from pydicom.dataset import Dataset
 from crossover.core.wording import counted
 from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.choose import ChosenImage, channel, without_adc
+from crossover.sources.dicom.choose import ChosenImage, channel, of_one_measurement, without_adc
 from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.dicom.places import NO_LABEL_MAP, LabelMapFiles
-from crossover.sources.dicom.stacks import stacks
+from crossover.sources.dicom.stacks import Stack, stacks
 from crossover.sources.dicom.structures import (
     Drawable,
     Drawing,
@@ -77,7 +77,7 @@ def _read(
             out.findings += _about(chosen[name].findings, f"channel {name}")
     out.channels = {name: c.image for name, c in chosen.items()}
     _bring_onto_one_grid(out, chosen, rules.other_grids)
-    _read_structures(out, objects, rules.structures, label_maps, chosen)
+    _read_structures(out, objects, rules.structures, label_maps, chosen, there)
     for name in [name for name, c in chosen.items() if c.adc]:
         out.findings += _about(without_adc(out.channels[name], out.structures), f"channel {name}")
     used = [s for c in chosen.values() for s in c.stacks]
@@ -91,12 +91,16 @@ def _read_structures(
     structures: Mapping[str, Structure],
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     chosen: Mapping[str, ChosenImage],
+    images: Sequence[Stack],
 ) -> None:
     first = next(iter(chosen.values()), None)
     if first is None:
         return
     frame = first.stacks[0].instance.frame_of_reference
     drawn_on = [{s.instance.series for c in some for s in c.stacks} for some in ([first], chosen.values())]
+    referred = {uid for i in objects for uid in i.references} - drawn_on[1]
+    drawn_on.append(of_one_measurement(first.stacks[0], [s for s in images if s.instance.series in referred]))
+    series = {s.instance.series: s.describe() for s in images}
     there: list[Drawable] = []
     for instance in objects:
         with errors_as_findings(out.findings, f"{instance.modality} object"):
@@ -111,7 +115,7 @@ def _read_structures(
                 out.structures[name] = on_grid(mask.astype("uint8"), first.image)
             else:
                 names = structure.names or [name]
-                out.structures[name], findings = find_structure(there, names, first.image, frame, drawn_on)
+                out.structures[name], findings = find_structure(there, names, first.image, frame, drawn_on, series)
             out.findings += _about(findings, f"structure {name}")
 
 
@@ -185,19 +189,23 @@ def _digest(instance: Instance) -> str:
 
 
 def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, ChosenImage], other_grids: OtherGrids) -> None:
-    """Put all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
+    """Put all channels on the first one's grid, by resampling where that is asked for and one frame holds both.
+
+    The same coordinates in two frames of reference are not the same place: that is a warning.
+    """
     first = next(iter(out.channels), "")
     for name in [n for n in out.channels if n != first]:
         about, grid = f"channel {name}", out.channels[first]
-        if same_grid(grid, out.channels[name]):
-            continue
+        frames = {chosen[n].stacks[0].instance.frame_of_reference for n in (first, name)}
+        what = f"it lies in another frame of reference than channel {first}"
         with errors_as_findings(out.findings, about):
-            frames = {chosen[n].stacks[0].instance.frame_of_reference for n in (first, name)}
-            if other_grids != "refuse" and len(frames) > 1:
-                what = f"it lies in another frame of reference than channel {first}"
-                raise Refused("two-frames", what)
-            out.channels[name], finding = brought_onto(grid, out.channels[name], first, other_grids)
-            out.findings += [replace(finding, about=about)] if finding else []
+            if not same_grid(grid, out.channels[name]):
+                if other_grids != "refuse" and len(frames) > 1:
+                    raise Refused("two-frames", what)
+                out.channels[name], finding = brought_onto(grid, out.channels[name], first, other_grids)
+                out.findings += [replace(finding, about=about)] if finding else []
+            if len(frames - {""}) > 1:
+                out.findings.append(Finding("frames-unlike", f"{what}, at the same coordinates", about))
 
 
 def facts(instance: Instance, key: bytes) -> dict:

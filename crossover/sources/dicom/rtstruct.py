@@ -25,7 +25,9 @@ from crossover.sources.dicom.raster import rasterise
 from crossover.sources.dicom.rings import overlaps, without_copies
 from crossover.sources.findings import Finding, Refused
 
-CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+CLOSED = ("CLOSEDPLANAR", "CLOSEDPLANARXOR")
+"""The types of closed contours by their letters: the standard has CLOSEDPLANAR_XOR beside CLOSED_PLANAR, and files mix
+the two."""
 FLAT = 0.1
 """The most that a contour may leave its plane, or a plane lie off a slice to count as on it, in voxels along the
 normal."""
@@ -42,6 +44,16 @@ class Contour(NamedTuple):
 
     points: NDArray[np.float64]
     kind: str
+
+    @property
+    def typed_closed(self) -> bool:
+        """Whether it is of a closed type."""
+        return "".join(filter(str.isalpha, self.kind.upper())) in CLOSED
+
+    @property
+    def closed(self) -> bool:
+        """Whether it encloses an area: it is of a closed type, and has three points or more."""
+        return self.typed_closed and len(self.points) > 2
 
 
 @dataclass(frozen=True)
@@ -169,9 +181,10 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     """
     if roi.shared:
         raise Refused("numbers-shared", roi.shared)
-    rings, findings = _closed(roi)
+    rings, left_out = _closed(roi)
+    lines = [_to_index(c.points, grid) for c in roi.contours if not c.closed and len(c.points) > 2]
     index = [_to_index(ring, grid) for ring in rings]
-    findings += _leaving(index, grid)
+    findings = _leaving(index, grid)
     mask = np.zeros(grid.GetSize()[::-1], bool)
     spacing = np.array(grid.GetSpacing())
     rings = [ring * spacing for ring in index]
@@ -183,8 +196,12 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     planes, missing = _planes(rings, normal, own)
     planes, repeated = _each_once(planes, normal, float(spacing.min()))
     findings += repeated
+    findings += _left_out(left_out, [line * spacing for line in lines], planes, normal, own)
     fill = _fill_oblique if axis is None else _fill_along
-    reach = fill(mask, planes, normal, spacing)
+    reach, thin = fill(mask, planes, normal, spacing)
+    if thin:
+        what = f"the contours of {counted(thin, 'plane')} of {len(planes)} enclose no voxel's centre"
+        findings.append(Finding("contours-lost", what))
     if reach > FLAT * own:
         apart = f"voxels are filled from contours up to {reach:.2f} mm away along the normal"
         findings.append(Finding("contours-spread", f"{apart}; a voxel measures {own:.2f} mm in this direction"))
@@ -194,11 +211,11 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     return mask, findings
 
 
-def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
-    """Return the points of the closed contours, (n, 3) in mm, and a finding that counts the others."""
-    closed = [c for c in roi.contours if c.kind in CLOSED and len(c.points) > 2]
+def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], str]:
+    """Return the points of the closed contours, (n, 3) in mm, and words that count the others, "" for none."""
+    closed = [c for c in roi.contours if c.closed]
     rings = [c.points for c in closed]
-    few = sum(c.kind in CLOSED for c in roi.contours) - len(closed)
+    few = sum(c.typed_closed for c in roi.contours) - len(closed)
     passed = len(roi.contours) - len(closed)
     what = f"{passed} of {len(roi.contours)} contours left out: {few} with fewer than three points"
     what += f", {passed - few} not of a closed type"
@@ -211,7 +228,7 @@ def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
     zero = sum(not ring.any() for ring in rings)
     if zero:
         raise Refused("structure-refused", f"{counted(zero, 'contour')} with only zeros as coordinates")
-    return rings, [Finding("contours-passed", what)] if passed else []
+    return rings, what if passed else ""
 
 
 def _to_index(points: NDArray[np.float64], grid: sitk.Image) -> NDArray[np.float64]:
@@ -275,6 +292,27 @@ def _planes(rings: Sequence[NDArray], normal: NDArray, own: float) -> tuple[list
     ], int(wide.sum())
 
 
+def _left_out(
+    said: str, lines: Sequence[NDArray], planes: Sequence[_Plane], normal: NDArray, own: float
+) -> list[Finding]:
+    """Tell of contours that enclose nothing: a warning where the structure lacks something without them.
+
+    Args:
+        said: how many they are; "" for none.
+        lines: those with three points or more, (n, 3) in mm.
+    """
+    positions = np.array([plane.position for plane in planes])
+    places = [float((line @ normal).mean()) for line in lines]
+    bare = {round(place / own) for place in places if np.abs(positions - place).min() > FLAT * own}
+    rings = sum(np.allclose(line[0], line[-1]) for line in lines)
+    if not (rings or bare):
+        return [Finding("contours-passed", said)] if said else []
+    what = (
+        f"{said}; the last point of {rings} of them is the first; {counted(len(bare), 'plane')} with no other contour"
+    )
+    return [Finding("contours-lost", what)]
+
+
 def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple[list[_Plane], list[Finding]]:
     """Leave out the rings that stand on their plane already; return the planes, and findings of copies and overlaps.
 
@@ -302,29 +340,37 @@ def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple
     return out, findings
 
 
-def _fill_along(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray) -> float:
-    """Fill a mask from planes along an axis of the grid; return the farthest in mm that a voxel was filled from."""
+def _fill_along(
+    mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray
+) -> tuple[float, int]:
+    """Fill a mask from planes along an axis of the grid.
+
+    Return the farthest in mm that a voxel was filled from, and how many planes have slices and fill no voxel of them.
+    """
     axis = int(normal.argmax())
     across = [a for a in range(3) if a != axis]
     layers = np.moveaxis(mask, 2 - axis, 0)
     places = np.arange(len(layers)) * spacing[axis]
-    farthest = 0.0
+    farthest, thin = 0.0, 0
     for plane in planes:
         ks = np.flatnonzero((places >= plane.low) & (places < plane.high))
         if len(ks):
             rings = [(ring / spacing)[:, across] for ring in plane.rings]
-            layers[ks] = rasterise(rings, layers.shape[1:])
+            layers[ks] = filled = rasterise(rings, layers.shape[1:])
             farthest = max(farthest, float(np.abs(places[ks] - plane.position).max()))
-    return farthest
+            thin += not filled.any()
+    return farthest, thin
 
 
-def _fill_oblique(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray) -> float:
-    """Fill a mask from oblique planes; return the farthest in mm that a voxel was filled from."""
+def _fill_oblique(
+    mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray
+) -> tuple[float, int]:
+    """Fill a mask from oblique planes; return as `_fill_along`, where slabs thinner than a voxel have no slices."""
     basis = np.linalg.svd(normal[None])[2][1:].T  # (3, 2), two directions within the planes
     flat = [[ring @ basis for ring in plane.rings] for plane in planes]
     low, high, positions = (np.array([p[i] for p in planes]) for i in (1, 2, 0))
     x, y, z = _around(planes, normal, spacing, mask.shape[::-1])
-    farthest = 0.0
+    farthest, seen, filled = 0.0, *np.zeros((2, len(planes)), bool)
     for k in z:
         rows, columns = (i.ravel() for i in np.meshgrid(y, x, indexing="ij"))
         depth = columns * (normal[0] * spacing[0]) + rows * (normal[1] * spacing[1])
@@ -338,9 +384,11 @@ def _fill_oblique(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDA
                 points = np.column_stack([columns[some], rows[some], np.full(len(some), k)])
                 inside = _inside(points * spacing @ basis, flat[j])
                 mask[k, rows[some], columns[some]] = inside
+                seen[j], filled[j] = True, filled[j] | inside.any()
                 far = np.abs(depth[some] - positions[j])[inside]
                 farthest = max(farthest, float(far.max(initial=0)))
-    return farthest
+    thick = high - low > 0.99 * np.linalg.norm(normal * spacing)
+    return farthest, int((thick & seen & ~filled).sum())
 
 
 def _around(planes: Sequence[_Plane], normal: NDArray, spacing: NDArray, size: Sequence[int]) -> list[NDArray[np.int_]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import Code, codes
 
+from crossover.core.wording import first_few
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.elements import text
 from crossover.sources.dicom.header import references
@@ -25,8 +28,10 @@ from crossover.sources.settings import StructureName
 
 Drawing = tuple[NDArray[np.bool_], list[Finding]]
 
-BY = ("name", "description", "coded meaning", "number")
+BY = ("name", "name's letters and digits", "description", "coded meaning", "number")
 """What a structure may be known by. Of several structures, those count that an earlier one of these finds."""
+LOOSE = 1
+"""The place in `BY` of what drops signs that may carry meaning: "GTV-" is often a part of "GTV"."""
 MANUFACTURER = "Crossover"
 """The Manufacturer (0008,0070) of objects that this program writes."""
 AUTOMATIC = "AUTOMATIC"
@@ -44,7 +49,8 @@ class Drawable(NamedTuple):
     """What the object and the structure in it are called: "SEG segment" or "RTSTRUCT structure"."""
     number: int
     names: tuple[frozenset[str], ...]
-    """Its normal names by each of `BY` but the number: it may have several descriptions and meanings."""
+    """Its names by each of `BY` but the number, the first by `written_name`, the others by `normal_name`: it may have
+    several descriptions and meanings."""
     meaning: str
     """What it is by its code, in the standard's words; "" where they have none for it."""
     frame_of_reference: str
@@ -68,8 +74,9 @@ class Drawable(NamedTuple):
 
     def known_by(self, names: Collection[str | int]) -> int | None:
         """Return the index in `BY` of what the structure has one of the names by; None where it has none of them."""
-        wanted = {normal_name(name) for name in names if isinstance(name, str)} - {""}
-        place = next((k for k, own in enumerate(self.names) if own & wanted), None)
+        wanted = [name for name in names if isinstance(name, str)]
+        forms = (_written(wanted), *[_normal(wanted)] * (len(self.names) - 1))
+        place = next((k for k, (own, asked) in enumerate(zip(self.names, forms)) if own & asked), None)
         return len(self.names) if place is None and self.number in names else place
 
     def fits(self, known: StructureName) -> bool:
@@ -92,26 +99,49 @@ def normal_name(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", name).lower() if c.isalnum())
 
 
+def written_name(name: str) -> str:
+    """Return a name in lower case, its words joined, with all other signs: "GTV-1 (old)" becomes "gtv1(old)".
+
+    Blanks, underscores and hyphens join words; between two digits they become a blank, and at the ends of a name
+    underscores and hyphens stay: "GTV-" is not "GTV", nor is "PTV 5_4" "PTV54".
+    """
+    shown = "".join(c for c in unicodedata.normalize("NFKC", name).lower() if c.isprintable() or c.isspace())
+    joined = re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", shown.strip())
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", joined)
+
+
+def with_name(there: Sequence[str], wanted: Iterable[str]) -> list[int]:
+    """Return the places of those names that are wanted, as they are written; else of those by letters and digits."""
+    asked = list(wanted)
+    for form in (_written, _normal):
+        if found := [k for k, name in enumerate(there) if form([name]) & form(asked)]:
+            return found
+    return []
+
+
 def find_structure(
     structures: Sequence[Drawable],
     names: Sequence[str | int | StructureName],
     grid: sitk.Image,
     frame_of_reference: str,
     drawn_on: Sequence[Collection[str]] = (),
+    images: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[sitk.Image, list[Finding]]:
     """Return the one of an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
 
-    Names are compared by `normal_name` with labels and ROI names, else descriptions, else coded meanings;
-    whole numbers with segment and ROI numbers. Of several, those in another frame of reference than the
-    image's, those drawn on another series than the image's where some were drawn on it, and then the empty
-    ones, are passed over; the same mask twice counts once.
+    Names are compared with labels and ROI names by `written_name`, else by `normal_name`, else with descriptions,
+    else with coded meanings; whole numbers with segment and ROI numbers. Of several, those in another frame of
+    reference than the image's, those drawn on another series than the image's where some were drawn on it, and then
+    the empty ones, are passed over; the same mask twice counts once.
 
     Args:
         structures: the structures of the examination.
         names: what the structure may be called.
         grid: the image.
         frame_of_reference: the image's, (0020,0052).
-        drawn_on: UIDs of the image's series; then of others, if no structure was drawn on these.
+        drawn_on: UIDs of the image's series; then of others that show the same, if no structure was drawn on these.
+            Nothing is known of them where it is empty.
+        images: what each series of the examination is in closed words, by its UID.
 
     Raises:
         Refused: structure-missing, two-frames, structure-doubled, structure-empty, or what `roi_mask` and
@@ -125,6 +155,7 @@ def find_structure(
     if not named:
         raise Refused("structure-missing", _missing(structures))
     named, passed = _drawn_on(named, drawn_on)
+    passed += _drawn_elsewhere(named, frame_of_reference, drawn_on, images)
     drawings = _drawings(named, grid)
     if any((mask != drawings[0][0]).any() for mask, _ in drawings[1:]):
         what = f"{len(drawings)} structures have its name and differ in their voxels: {_listed(named)}"
@@ -143,6 +174,26 @@ def _drawn_on(named: list[Drawable], series: Sequence[Collection[str]]) -> tuple
             what = f"{passed} of {len(named)} structures with its name left out: they refer to other series, or to none"
             return own, [Finding("structure-preferred", what)] if passed else []
     return named, []
+
+
+def _drawn_elsewhere(
+    named: Sequence[Drawable], frame: str, series: Sequence[Collection[str]], images: Mapping[str, str]
+) -> list[Finding]:
+    """Warn where nothing says that any of the structures was drawn on the image: no series, else no frame of reference.
+
+    All phases of a CT share a frame of reference, and between them organs move.
+    """
+    known = set().union(*series)
+    if not known or any(s.series & known if s.series else frame and s.frame_of_reference == frame for s in named):
+        return []
+    referred = frozenset().union(*(s.series for s in named))
+    if not referred:
+        what = "its object names neither the series that it was drawn on nor the image's frame of reference"
+    elif others := sorted({images[uid] for uid in referred if uid in images}):
+        what = f"it was drawn on another series than the image's: {first_few(others, 3, '; ', 'series')}"
+    else:
+        what = "it was drawn on a series that is not in the export, by its object's reference"
+    return [Finding("drawn-elsewhere", what)]
 
 
 def _known(there: Sequence[Drawable], known: StructureName) -> list[tuple[int, Drawable]]:
@@ -165,9 +216,12 @@ def _named(
         return [], []
     first = min(place for place, _ in places)
     named = [s for place, s in places if place == first]
-    others = [(BY[place], s) for place, s in places if place != first]
+    others = [(BY[place], s) for place, s in places if place > max(first, LOOSE)]
     findings = []
-    if first:
+    if first == LOOSE:
+        what = f"found by its {BY[first]}, since no name has the signs of one that was asked for: {_listed(named)}"
+        findings.append(Finding("name-signs", what))
+    elif first:
         what = f"found by its {BY[first]}: {_listed(named)}"
         findings.append(Finding("structure-named", what))
     if others:
@@ -249,7 +303,7 @@ def unclaimed(dataset: Dataset) -> list[Finding]:
 
 
 def _of_roi(roi: Roi, series: frozenset[str]) -> Drawable:
-    names = (_normal([roi.name]), _normal(roi.descriptions), _normal(_meanings(roi.kind)))
+    names = (_written([roi.name]), _normal([roi.name]), _normal(roi.descriptions), _normal(_meanings(roi.kind)))
     draw = partial(roi_mask, roi)
     standard = _standard(roi.kind)
     kind, reader = "RTSTRUCT structure", _normal([roi.reader])
@@ -263,12 +317,17 @@ def _of_segment(
     for modifier in segment.modifiers:
         for side in _meanings(modifier):
             meanings += [f"{side} {m}" for m in meanings] + [f"{m} {side}" for m in meanings]
-    names = (_normal([segment.label]), _normal([segment.description]), _normal(meanings))
+    label = [segment.label]
+    names = (_written(label), _normal(label), _normal([segment.description]), _normal(meanings))
     standard = ", ".join(filter(None, map(_standard, (segment.kind, *segment.modifiers))))
     return Drawable(
         "SEG segment", segment.number, names, standard, frame, series, draw, segment.colour,
         automatic=segment.algorithm == AUTOMATIC,
     )  # fmt: skip
+
+
+def _written(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(written_name(name) for name in names) - {""}
 
 
 def _normal(names: Iterable[str]) -> frozenset[str]:

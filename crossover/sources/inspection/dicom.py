@@ -18,7 +18,7 @@ from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import first_folder
-from crossover.sources.dicom.rtstruct import CLOSED, rois
+from crossover.sources.dicom.rtstruct import rois
 from crossover.sources.dicom.scan import case_of, read_headers, studies
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import Stack, grid, stacks
@@ -35,7 +35,7 @@ from crossover.sources.inspection.inventory import (
     unique_names,
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
-from crossover.sources.inspection.names import Key, Named, group_names, key_of
+from crossover.sources.inspection.names import Key, Named, group_names, key_of, signs_of
 from crossover.sources.inspection.series import Candidate, candidates, tried
 
 Name = TypeVar("Name", bound=Hashable)
@@ -180,8 +180,9 @@ def _case(name: str, patient: str, instances: Sequence[Instance]) -> Case:
 
 def _alike(drawn: Sequence[tuple[Instance, str]]) -> tuple[str, ...]:
     """Return what is called alike of the structures that were drawn on one series: "'Parotid_L' or 'Left Parotid'"."""
-    repeated = repeated_names((i, key_of(title)) for i, title in drawn)
-    titles = {key: dict.fromkeys(repr(title) for _, title in drawn if key_of(title) == key) for key in repeated}
+    named = [(i, title, (key_of(title), signs_of(title))) for i, title in drawn]
+    repeated = repeated_names((i, name) for i, _, name in named)
+    titles = {name: dict.fromkeys(repr(title) for _, title, own in named if own == name) for name in repeated}
     return tuple(" or ".join(own) for own in titles.values())
 
 
@@ -212,12 +213,7 @@ def structure_names(instance: Instance) -> list[NamedStructure]:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
         if drawn_by_model(dataset):
             return []
-        own = [
-            NamedStructure(
-                r.name, any(c.kind in CLOSED and len(c.points) > 2 for c in r.contours), r.frame_of_reference
-            )
-            for r in rois(dataset)
-        ]
+        own = [NamedStructure(r.name, any(c.closed for c in r.contours), r.frame_of_reference) for r in rois(dataset)]
         frame = str(dataset.get("FrameOfReferenceUID") or "")
         return own + [NamedStructure(s.label or s.description, True, frame) for s in segments(dataset)]
     except Exception:  # damaged files raise nearly anything; an ingest says what is wrong with them

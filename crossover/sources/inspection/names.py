@@ -42,8 +42,15 @@ def key_of(name: str) -> Key:
     return "".join(sides), re.sub(r"(?<!\d) | (?!\d)", "", rest)  # "T1-2" is not "T12"
 
 
+def signs_of(name: str) -> str:
+    """Return the signs at the ends of a name, by which "GTV-" and "_GTV" are told from "GTV"."""
+    return "".join(re.findall(r"^[-+!~'_]+|[-+!~'_]+$", name.strip()))
+
+
 def group_names(structures: Sequence[Sequence[str]]) -> list[Named]:
     """Return the structures of all patients, those that most have first.
+
+    Names with signs at their ends are left out where others mean the same: an ingest takes them for these, and warns.
 
     Args:
         structures: of each patient, what the patient's structures are called.
@@ -56,10 +63,12 @@ def group_names(structures: Sequence[Sequence[str]]) -> list[Named]:
                 written[key][name.strip()] += 1
                 patients[key].add(patient)
     order = sorted(written, key=lambda key: (-len(patients[key]), key))
-    return [
-        Named(tuple(n for n, _ in written[key].most_common()), frozenset(patients[key]), _alike(key, order, written))
-        for key in order
-    ]
+    return [Named(_plain(written[key]), frozenset(patients[key]), _alike(key, order, written)) for key in order]
+
+
+def _plain(written: Counter[str]) -> tuple[str, ...]:
+    names = tuple(name for name, _ in written.most_common())
+    return tuple(name for name in names if not signs_of(name)) or names
 
 
 def _alike(key: Key, keys: Sequence[Key], written: Mapping[Key, Counter[str]]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.places import NO_LABEL_MAP, of_patient, parted
 from crossover.sources.dicom.scan import gather, patient_of, read_headers
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.dicom.structures import no_such_name, normal_name
+from crossover.sources.dicom.structures import no_such_name, with_name
 from crossover.sources.findings import ELSEWHERE, Refused
 from crossover.sources.inspection.dicom import NamedStructure, repeated_names, structure_names
 from crossover.sources.pseudonyms import alike_names, case_names, key_of
@@ -81,13 +81,13 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
         with_maps = {n: bool(of_patient(maps[n], m.file, patient, patients)) for n, m in source.label_maps.items()}
         instances = examination.instances or read_headers(examination.files, 1)[0]
         objects = [i for i in instances if i.modality in STRUCTURES]
-        named = [(i, own._replace(name=normal_name(own.name))) for i in objects for own in structure_names(i)]
+        named = [(i, own) for i in objects for own in structure_names(i)]
         if why := _excluded(instances, [own for _, own in named], rules, with_maps, case):
             out.left_out[case] = why
             continue
+        drawn = [own for _, own in named]
         for structure, known in rules.structures.items():
-            wanted = _wanted(structure, known)
-            own = [(i, structure) for i, drawn in named if drawn.closed and drawn.name in wanted]
+            own = [(named[k][0], structure) for k in _with_name(drawn, structure, known) if drawn[k].closed]
             if structure not in with_maps and repeated_names(own):
                 doubled[structure].append(case)
     out.notes += [
@@ -98,9 +98,10 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
     return out
 
 
-def _wanted(structure: str, known: Structure) -> set[str]:
-    """Return the names that stand for a structure, as they are compared."""
-    return {normal_name(name) for name in known.names or [structure] if isinstance(name, str)}
+def _with_name(there: Sequence[NamedStructure], structure: str, known: Structure) -> list[int]:
+    """Return the places of those that are called as a structure may be."""
+    names = known.names or [structure]
+    return with_name([drawn.name for drawn in there], (name for name in names if isinstance(name, str)))
 
 
 def _excluded(
@@ -110,7 +111,7 @@ def _excluded(
     """Return why a case would be excluded; "" where its headers say nothing against it.
 
     Args:
-        named: its structures, called by their normal names.
+        named: its structures.
         maps: structure -> whether it has the label map that stands for it.
     """
     there, frame = stacks(instances), ""
@@ -128,13 +129,12 @@ def _excluded(
         numbered = any(not isinstance(name, str) for name in known.names)  # and what else only its object tells
         if structure in maps and not maps[structure]:
             return f"{about}: {NO_LABEL_MAP}"
-        wanted = _wanted(structure, known)
-        own = [drawn for drawn in here if drawn.name in wanted]
+        own = [here[k] for k in _with_name(here, structure, known)]
         if structure in maps or any(drawn.closed for drawn in own) or numbered:
             continue
         if own:
             return f"structure-empty, structure {structure}: the structure with its name has no closed contour"
-        if any(drawn.name in wanted for drawn in named):
+        if _with_name(named, structure, known):
             return f"two-frames, structure {structure}: {ELSEWHERE}"
         return f"{about}: {no_such_name(len(named))}"
     return ""
