@@ -82,7 +82,8 @@ KINDS: dict[str, Kind] = {
     # structures
     "structure-missing": Kind(
         "error",
-        "add its name under `structures:` (`crossover reidentify` prints all names), or correct its label map's `file`",
+        "add its name under `structures:` (`crossover reidentify` prints all names), or correct its label map's `file` "
+        "or `label`",
     ),
     "structure-doubled": Kind(
         "error",
@@ -100,6 +101,10 @@ KINDS: dict[str, Kind] = {
     "ends-cut": Kind("note", "nothing to do: the study sets `blank_ends: cut`"),
     "outline-shown": Kind("warning", "use images that were not blanked, or cut off their ends with `blank_ends: cut`"),
     "structures-exchanged": Kind("warning", "check the two structures: their names or labels may be exchanged"),
+    "segments-unlike": Kind(
+        "warning",
+        "check the names; in `label`, give the segment's name, or a list of its names, in place of its number",
+    ),
     "sides-swapped": Kind("warning", "check left and right: the names or the image's orientation may be swapped"),
     "mask-of-model": Kind(
         "note",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -64,22 +64,23 @@ def values_text(values: Iterable[float]) -> str:
     return ", ".join(f"{v:.6g}" for v in there[:LISTED].tolist()) + more
 
 
-def inside_or_refuse(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
-    """Return where the values of a whole mask are one of the labels, and refuse a mask without any such value.
+def inside_or_refuse(parts: Sequence[tuple[NDArray, list[int] | None, tuple[float, float]]]) -> NDArray[np.bool_]:
+    """Return where the values of a whole mask are its labels, and refuse a mask without any such value.
 
     Args:
-        values, labels, scaling: see `inside`.
+        parts: values, labels and scaling (see `inside`) of each layer of the mask, all of one shape.
 
     Raises:
         Refused: structure-refused (also where no voxel is outside); structure-empty, naming the labels that
             are there.
     """
-    chosen = inside(values, labels, scaling)
+    chosen = np.logical_or.reduce([inside(*part) for part in parts])
     if not chosen.any():
-        if labels is None:
+        if any(labels is None for _, labels, _ in parts):
             raise Refused("structure-empty", "all values of the label map are 0")
-        which = " or ".join(map(str, labels))
-        what = f"no voxel of the label map has the label {which}; its values are {values_text(values)}"
+        which = " or ".join(str(label) for _, labels, _ in parts for label in labels or ())
+        there = values_text({value for values, _, _ in parts for value in np.unique(values).tolist()})
+        what = f"no voxel of the label map has the label {which}; its values are {there}"
         raise Refused("structure-empty", what)
     if chosen.all():
         raise Refused(
