@@ -18,7 +18,7 @@ from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.blanked import shown_outlines, without_blank_ends
-from crossover.sources.copies import alike_patients, same_images, values_digest
+from crossover.sources.copies import alike_patients, equal_parts, same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import Instance
@@ -381,6 +381,7 @@ def _made(
         reading, patient = _read_dicom(own, own.examination, source, rules)
         if isinstance(source, DicomSource):
             alike = alike_names(source, [patient])[patient]
+    reading.findings += equal_parts(reading.channels, reading.structures)
     reading.findings += swapped_sides(reading.structures)
     reading = reading.turned_upright()
     if not reading.failed:

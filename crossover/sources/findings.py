@@ -123,6 +123,11 @@ KINDS: dict[str, Kind] = {
     ),
     "contours-passed": Kind("note", "nothing to do: contours that are not closed enclose no volume"),
     "mask-short": Kind("warning", "check the planes that it lacks, which count as outside; export the complete mask"),
+    "mask-shifted": Kind(
+        "warning", "check the mask on the image; if it lies wrong, copy the image's geometry into the mask's header"
+    ),
+    "structures-equal": Kind("warning", "check file and label of both; nothing to do if they are the same here"),
+    "channels-equal": Kind("warning", "check the files or rules of both: a channel that repeats another adds nothing"),
     "mask-order": Kind("warning", "check the mask on the image; if its file names are right, set `slices: names`"),
     "half-pixel": Kind("warning", "check the edges: positions were interpreted as the corners of pixels"),
     "fractional": Kind("note", "nothing to do: a fraction of one half or more counts as inside"),

@@ -113,7 +113,9 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
 
 
 def land_file(mask_image: sitk.Image, grid: sitk.Image, whole: bool) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Lay a label map's file on a grid as `land_with_findings` does, with a finding where the file may be cut short.
+    """Lay a label map's file on a grid as `land_with_findings` does, with a finding where its extent is doubtful.
+
+    That is a file that may be cut short, or one of the grid's size that begins elsewhere.
 
     Args:
         mask_image, grid: see `land`.
@@ -131,7 +133,24 @@ def land_file(mask_image: sitk.Image, grid: sitk.Image, whole: bool) -> tuple[ND
             what += f"image's grid: {error}"
             raise Refused("structure-refused", what) from None
     mask, findings = land_with_findings(mask_image, grid)
-    return mask, findings + _cut_short(mask, mask_image, grid)
+    return mask, findings + (_shifted(mask_image, grid) or _cut_short(mask, mask_image, grid))
+
+
+def _ends(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Return the lowest and highest indices (3,) on a grid that a mask's voxels have, whatever axes it stores."""
+    turn, start = match(mask_image, grid)
+    ends = corners(mask_image.GetSize()) @ turn.T + start
+    return ends.min(axis=0), ends.max(axis=0)
+
+
+def _shifted(mask_image: sitk.Image, grid: sitk.Image) -> list[Finding]:
+    """Warn of a mask with as many voxels as the image along each axis that lies whole voxels off."""
+    low, high = _ends(mask_image, grid)
+    if not low.any() or (high - low + 1 != grid.GetSize()).any():
+        return []
+    mm = " x ".join(f"{abs(v):.4g}" for v in low * grid.GetSpacing())
+    what = f"it has the image's size, but its header puts it {mm} mm (columns x rows x slices) off the image"
+    return [Finding("mask-shifted", what)]
 
 
 def _cut_short(mask: NDArray[np.bool_], mask_image: sitk.Image, grid: sitk.Image) -> list[Finding]:
@@ -139,9 +158,7 @@ def _cut_short(mask: NDArray[np.bool_], mask_image: sitk.Image, grid: sitk.Image
 
     A file that ends along several axes was cropped to what is drawn.
     """
-    turn, start = match(mask_image, grid)
-    ends = corners(mask_image.GetSize()) @ turn.T + start
-    low, high = ends.min(axis=0), ends.max(axis=0)
+    low, high = _ends(mask_image, grid)
     missing = np.stack([low, np.array(grid.GetSize()) - 1 - high]).clip(0)
     if np.count_nonzero(missing.any(axis=0)) != 1:
         return []

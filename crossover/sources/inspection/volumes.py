@@ -578,11 +578,11 @@ def _look(
     for pattern in masks:
         with errors_as_findings([], pattern):
             if files[pattern]:
-                own: dict[LabelKey, StructureExtent] = {}
+                extents: dict[LabelKey, StructureExtent] = {}
                 for image, names in layers(root / files[pattern]):
                     drawn = drawn_of(on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image))
-                    own |= {names.get(label, label) if named else label: extent for label, extent in drawn.items()}
-                look.labels[pattern] = own
+                    extents |= {names.get(label, label) if named else label: extent for label, extent in drawn.items()}
+                look.labels[pattern] = extents
     return look
 
 
