@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from crossover.sources.copies import same_images, values_digest
+from crossover.sources.copies import equal_parts, same_images, values_digest
 
 
 def of(array: np.ndarray) -> str:
@@ -65,3 +65,16 @@ def test_every_case_with_anothers_image_is_told():
         "p1": [("channel b0", "its values are those of an image of p2")],
         "p2": [("channel adc", "its values are those of an image of p1")],
     }
+
+
+def test_equal_channels_and_structures_of_a_case_are_told_but_not_those_that_mirror_each_other():
+    def images(**arrays: np.ndarray) -> dict[str, sitk.Image]:
+        return {name: sitk.GetImageFromArray(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+    mask = (VALUES > 1500).astype(np.uint8)
+    channels = images(t2=VALUES, adc=VALUES.astype(np.float32), dwi=VALUES[:, :, ::-1])
+    found = equal_parts(channels, images(left=mask, right=mask[:, :, ::-1], body=mask, all=np.ones_like(mask)))
+    assert [(f.code, f.about, f.what) for f in found] == [
+        ("channels-equal", "channel adc", "it is equal to channel t2"),
+        ("structures-equal", "structure body", "it is equal to structure left"),
+    ]

@@ -121,6 +121,19 @@ def test_surface_metrics_are_symmetric_and_scale_with_the_spacing(a, b, spacing)
     assert double == pytest.approx((2 * there[0], there[1], 2 * there[2]), nan_ok=True)
 
 
+@pytest.mark.parametrize("thickness", [1.0, 5.0])
+def test_the_surface_of_an_image_of_one_slice_is_the_outline(thickness: float):
+    """Its front and back would be within any tolerance, and the thicker the slice, the less so."""
+    a, b = np.zeros((2, 1, 64, 64), bool)
+    a[0, 10:40, 10:40] = b[0, 10:40, 16:46] = True
+    found = score(*(image(m, (1, 1, thickness)) for m in (a, b)), 2.0)
+    assert (found["hd95_mm"], found["nsd"], found["assd_mm"]) == pytest.approx((6.0, 0.483, 3.0), abs=0.01)
+    inner = score(*(image(np.pad(m, ((1, 1), (0, 0), (0, 0)))) for m in (a, b)), 2.0)
+    assert inner["nsd"] > 0.8  # a structure in one slice of a volume has a front and a back
+    empty = score(image(a), image(np.zeros_like(a)), 2.0)
+    assert math.isnan(empty["hd95_mm"]) and empty["nsd"] == 0
+
+
 def test_distances_are_the_same_wherever_the_masks_lie():
     """Also at the border of the volume, where they are cut to their box."""
     a, b = cube(side=5), cube((1, 2, 0), side=6)

@@ -39,7 +39,7 @@ from structure_exports import (
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom import raster
 from crossover.sources.dicom.label_map import label_map_mask
-from crossover.sources.dicom.landing import land
+from crossover.sources.dicom.landing import land, land_file
 from crossover.sources.dicom.raster import rasterise
 from crossover.sources.dicom.rtstruct import Contour, Roi, roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask, segments
@@ -567,6 +567,19 @@ def test_label_maps(grid, tmp_path, suffix):
     assert (mask == (values > 0)).all() and not findings
     assert (label_map_mask(path, [2, 3], grid)[0] == body()).all()
     assert refusal(label_map_mask, path, [4], grid) == "structure-empty"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("flips", [(False, False, False), (True, False, True)])
+def test_a_label_map_of_the_images_size_that_lies_whole_voxels_off_is_told(grid, order, flips):
+    mask = turned(body(), grid, order, flips)[0]
+    assert land_file(mask, grid, whole=False)[1] == []
+    normal = np.reshape(grid.GetDirection(), (3, 3))[:, 2] * grid.GetSpacing()[2]
+    mask.SetOrigin((np.array(mask.GetOrigin()) - normal).tolist())
+    landed, findings = land_file(mask, grid, whole=False)
+    assert (landed[:-1] == body()[1:]).all()
+    (found,) = (f for f in findings if f.code != "structure-clipped")
+    assert found.code == "mask-shifted" and f"0 x 0 x {grid.GetSpacing()[2]:g} mm" in found.what
 
 
 def turned_values(values: np.ndarray, grid: sitk.Image) -> sitk.Image:

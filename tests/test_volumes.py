@@ -519,6 +519,15 @@ def test_structures_on_each_others_side_are_told_of_every_case_that_is_made(own_
     assert len(read_json(manifest)["items"]) == 3
 
 
+def test_structures_for_which_one_label_was_given_are_told(own_secret, root: Path, tmp_path: Path):
+    same = {name: {"file": "{patient}/labels.nii.gz", "label": 4} for name in ("eye_left", "eye_right")}
+    report = read_json(make(root, tmp_path, source(structures=same), root).with_name("ingest.json"))["cases"]
+    found = [f for case in report.values() for f in case["findings"]]
+    assert [(f["code"], f["severity"], f["about"]) for f in found] == [
+        ("structures-equal", "warning", "structure eye_right")
+    ] * 3
+
+
 def test_blank_ends_are_cut_off_if_the_study_says_so(own_secret, root: Path, tmp_path: Path):
     path = root / "MUSTERMANN-02/ct.nii.gz"
     image = sitk.ReadImage(str(path))

@@ -52,7 +52,10 @@ def score(
     nan = float("nan")
     a, b = _cropped(sitk.GetArrayFromImage(manual) > 0, sitk.GetArrayFromImage(predicted) > 0)
     spacing = manual.GetSpacing()[::-1]
-    hd95, nsd, assd = surface_metrics(a, b, spacing, nsd_tolerance_mm)
+    if manual.GetSize()[2] == 1:
+        hd95, nsd, assd = surface_metrics(a[0], b[0], spacing[1:], nsd_tolerance_mm)
+    else:
+        hd95, nsd, assd = surface_metrics(a, b, spacing, nsd_tolerance_mm)
     f1, sensitivity, false = detection(a, b)
     with_structure = large(a, smallest_mask_px)
     shown = a[with_structure], b[with_structure]

@@ -15,7 +15,7 @@ lookup_tables.create_table_neighbour_code_to_surface_area = functools.cache(
 
 
 def surface_metrics(
-    a: np.ndarray, b: np.ndarray, spacing_mm: tuple[float, float, float], tolerance_mm: float
+    a: np.ndarray, b: np.ndarray, spacing_mm: tuple[float, ...], tolerance_mm: float
 ) -> tuple[float, float, float]:
     """Return HD95 in mm, NSD (from 0 to 1), and ASSD in mm of two masks.
 
@@ -25,8 +25,11 @@ def surface_metrics(
     larger surface counts more, as in MetricsReloaded; not the mean of the two directed means. Definitions
     differ between packages: these are surface-distance's, with surface elements between voxels.
 
+    Two-dimensional masks have outlines in place of surfaces, weighted by length.
+
     Args:
-        a, b: bool, (slices, rows, columns).
+        a, b: bool, (slices, rows, columns), or (rows, columns) of an image that has one slice: as a volume, the front
+            and the back of the slice would count as surface.
         spacing_mm: along these axes.
         tolerance_mm: of the NSD.
 

@@ -18,7 +18,7 @@ from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.blanked import shown_outlines, without_blank_ends
-from crossover.sources.copies import alike_patients, same_images, values_digest
+from crossover.sources.copies import alike_patients, equal_parts, same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.export_files import FileRef, list_files
 from crossover.sources.dicom.header import Instance
@@ -33,8 +33,9 @@ from crossover.sources.dicom.places import (
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, allowed, describe_unforeseen
 from crossover.sources.ingest_report import CaseRecord, Report
-from crossover.sources.pseudonyms import alike_names, case_names, key_of
+from crossover.sources.pseudonyms import alike_names, case_names, key_of, segment_name
 from crossover.sources.reading import Reading
+from crossover.sources.segment_names import names_of, segments_in
 from crossover.sources.settings import (
     DicomSource,
     IngestRules,
@@ -45,6 +46,7 @@ from crossover.sources.settings import (
     Source,
     StructureName,
     VolumesSource,
+    VolumeStructure,
 )
 from crossover.sources.sides import swapped_sides
 from crossover.sources.table_readers import form_of
@@ -146,7 +148,8 @@ def _compared(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
     values = {case: record.get("values", {}) for case, record in records.items()}
     drawn = {case: record.get("drawn", {}) for case, record in records.items()}
     planes = {case: plane for case, record in records.items() if (plane := record.get("plane"))}
-    for case, found in unlike_cases(values, drawn, planes).items():
+    segments = {case: record.get("segments", {}) for case, record in records.items()}
+    for case, found in unlike_cases(values, drawn, planes, segments).items():
         out[case] += found
     return out
 
@@ -378,6 +381,7 @@ def _made(
         reading, patient = _read_dicom(own, own.examination, source, rules)
         if isinstance(source, DicomSource):
             alike = alike_names(source, [patient])[patient]
+    reading.findings += equal_parts(reading.channels, reading.structures)
     reading.findings += swapped_sides(reading.structures)
     reading = reading.turned_upright()
     if not reading.failed:
@@ -400,7 +404,20 @@ def _made(
         "plane": plane_of(first) if first is not None else "",
         "values": {n: values_of(image) for n, image in reading.channels.items()},
         "drawn": {n: found[1] for n, mask in reading.structures.items() if (found := drawn_of(mask))},
+        "segments": _segments(own, source, data),
     }
+
+
+def _segments(own: CaseSource, source: Source, data: Path | None) -> dict[str, str]:
+    """Return structure -> a keyed digest of what its file calls the segments whose numbers the study gives."""
+    structures: Mapping[str, VolumeStructure] = label_maps_of(source)
+    paths = {n: Path(found[0].files[0].path) for n, found in own.label_maps.items() if found}
+    if isinstance(source, VolumesSource):
+        assert data is not None and own.source_row is not None
+        files, structures = form_of(source).patient_files(source, own.source_row, data), source.structures
+        paths = {n: data / files[f"structure {n}"] for n in structures}
+    names = {n: names_of(segments_in(path), structures[n].labels) for n, path in paths.items()}
+    return {n: segment_name(said, key_of(source)) for n, said in names.items() if said}
 
 
 def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> tuple[Reading, str]:

@@ -1,4 +1,4 @@
-"""One patient under two names: copies of images, and identifiers that are written in several ways.
+"""What occurs twice: in a case, and one patient under two names, by copies of images and by identifiers written alike.
 
 Copies are images with the same values. They are found whatever the type that values are stored in (whole numbers or
 float32) and the order and direction of stored axes. Not found: images that were cropped, resampled, rescaled, or
@@ -50,6 +50,19 @@ def _compared(a: NDArray, b: NDArray) -> int:
     apart = a - b
     differing = np.flatnonzero(np.abs(apart) > EQUAL * np.abs(a).max())
     return int(np.sign(apart[differing[0]])) if len(differing) else 0
+
+
+def equal_parts(channels: Mapping[str, sitk.Image], structures: Mapping[str, sitk.Image]) -> list[Finding]:
+    """Find channels of one case that are equal in every value, and structures with the same voxels."""
+    out = []
+    for kind, images in (("channel", channels), ("structure", structures)):
+        holders: dict[str, list[str]] = defaultdict(list)
+        for name, image in images.items():
+            values = sitk.GetArrayViewFromImage(image).astype(np.float32)
+            holders[sha256(np.ascontiguousarray(values).data).hexdigest()].append(name)
+        for first, *others in holders.values():
+            out += [Finding(f"{kind}s-equal", f"it is equal to {kind} {first}", f"{kind} {name}") for name in others]
+    return out
 
 
 def same_images(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:

@@ -85,7 +85,8 @@ KINDS: dict[str, Kind] = {
     # structures
     "structure-missing": Kind(
         "error",
-        "add its name under `structures:` (`crossover reidentify` prints all names), or correct its label map's `file`",
+        "add its name under `structures:` (`crossover reidentify` prints all names), or correct its label map's `file` "
+        "or `label`",
     ),
     "structure-doubled": Kind(
         "error",
@@ -113,6 +114,10 @@ KINDS: dict[str, Kind] = {
     "ends-cut": Kind("note", "nothing to do: the study sets `blank_ends: cut`"),
     "outline-shown": Kind("warning", "use images that were not blanked, or cut off their ends with `blank_ends: cut`"),
     "structures-exchanged": Kind("warning", "check the two structures: their names or labels may be exchanged"),
+    "segments-unlike": Kind(
+        "warning",
+        "check the names; in `label`, give the segment's name, or a list of its names, in place of its number",
+    ),
     "sides-swapped": Kind("warning", "check left and right: the names or the image's orientation may be swapped"),
     "mask-of-model": Kind(
         "note",
@@ -135,6 +140,11 @@ KINDS: dict[str, Kind] = {
         "check the slices: the structure lacks what contours enclose that are open or smaller than a voxel; close them",
     ),
     "mask-short": Kind("warning", "check the planes that it lacks, which count as outside; export the complete mask"),
+    "mask-shifted": Kind(
+        "warning", "check the mask on the image; if it lies wrong, copy the image's geometry into the mask's header"
+    ),
+    "structures-equal": Kind("warning", "check file and label of both; nothing to do if they are the same here"),
+    "channels-equal": Kind("warning", "check the files or rules of both: a channel that repeats another adds nothing"),
     "mask-order": Kind("warning", "check the mask on the image; if its file names are right, set `slices: names`"),
     "half-pixel": Kind("warning", "check the edges: positions were interpreted as the corners of pixels"),
     "fractional": Kind("note", "nothing to do: a fraction of one half or more counts as inside"),

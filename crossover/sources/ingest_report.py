@@ -41,6 +41,9 @@ class CaseRecord(TypedDict):
     """The plane of its slices; absent where the case could not be made."""
     drawn: NotRequired[dict[str, StructureExtent]]
     """Structure -> its size and place; absent where the case could not be made."""
+    segments: NotRequired[dict[str, str]]
+    """Structure that a study gives by number -> a keyed digest of the names that its file has for that number; those
+    in files without names are left out. Absent where the case could not be made."""
 
 
 class CaseReport(TypedDict):

@@ -96,6 +96,11 @@ def scan_name(values: Sequence[str], key: bytes) -> str:
     return _keyed(key, "scan", "\0".join(values).encode(errors="surrogateescape"))[:6]
 
 
+def segment_name(names: Sequence[str], key: bytes) -> str:
+    """Return what distinguishes the names that segments have in a file: eight hexadecimal digits of a keyed hash."""
+    return _keyed(key, "segment", "\0".join(names).encode(errors="surrogateescape"))[:8]
+
+
 def scanner_name(serial: str, key: bytes) -> str:
     """Return what distinguishes scanners: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
     return "s" + _keyed(key, "scanner", serial.encode(errors="surrogateescape"))[:6]

@@ -264,20 +264,43 @@ FilePatterns = Annotated[
 """The pattern of a file, or those of which each patient has exactly one. Tags are as those of `VolumeChannel`."""
 
 
+def _form_of_label(value: object) -> str:
+    return "<name>" if isinstance(value, str) and not value.strip().removeprefix("-").isdecimal() else "<value>"
+
+
+Label = Annotated[
+    Annotated[int, Tag("<value>")] | Annotated[Annotated[str, Field(min_length=1)], Tag("<name>")],
+    Discriminator(_form_of_label),
+]
+"""A value of a label map, or the name of a segment. Tags are as those of `VolumeChannel`."""
+
+
+def _form_of_labels(value: object) -> str:
+    return "<labels>" if isinstance(value, list) else "<label>"
+
+
+Labels = Annotated[
+    Annotated[Label, Tag("<label>")] | Annotated[Annotated[list[Label], Field(min_length=1)], Tag("<labels>")],
+    Discriminator(_form_of_labels),
+]
+"""One label or several. Tags are as those of `VolumeChannel`."""
+
+
 class VolumeStructure(BaseModel, extra="forbid"):
     """The file of a structure, and its label in the file."""
 
     file: FilePatterns
     """The path of the file, as a pattern with the table's columns in braces; or several, of which each patient must
     have exactly one."""
-    label: int | Annotated[list[int], Field(min_length=1)] | None = None
+    label: Labels | None = None
     """The value of the structure in the label map, or its values: a region of nnU-Net; by default any non-zero value.
-    """
+    In a .seg.nrrd of 3D Slicer, a segment's name, such as `gland`, or the names that it has in different files; case
+    and the number of blanks are ignored."""
 
     @property
-    def labels(self) -> list[int] | None:
-        """The values of the structure; None: any but 0."""
-        return [self.label] if isinstance(self.label, int) else self.label
+    def labels(self) -> list[int | str] | None:
+        """The values and names of the structure; None: any value but 0."""
+        return [self.label] if isinstance(self.label, int | str) else self.label
 
 
 class VolumeImage(BaseModel, extra="forbid"):

@@ -153,10 +153,38 @@ def unlike_planes(planes: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def unlike_segments(segments: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return case -> structure -> how what its file calls the structure is unlike what the others call it.
+
+    Where no name has the most cases, all are told.
+
+    Args:
+        segments: case -> structure -> a digest of the name that its file has for the structure's number.
+    """
+    out: dict[str, dict[str, str]] = defaultdict(dict)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for own in segments.values():
+        for structure, name in own.items():
+            counts[structure][name] += 1
+    usual = {s: [name for name, n in c.items() if n == max(c.values())] for s, c in counts.items()}
+    for case, own in segments.items():
+        for structure, name in own.items():
+            if usual[structure] == [name]:
+                continue
+            total, alike = counts[structure].total(), counts[structure][name]
+            what = f"{alike} of {counted(total, 'file')} with names for segments call this number as its file does"
+            others = [s for s, names in usual.items() if s != structure and name in names]
+            if others and len(usual[structure]) == 1:
+                what += f", and most others give this name to the number of {others[0]}"
+            out[case][structure] = what
+    return dict(out)
+
+
 def unlike_cases(
     values: Mapping[str, Mapping[str, Values]],
     drawn: Mapping[str, Mapping[str, StructureExtent]],
     planes: Mapping[str, str],
+    segments: Mapping[str, Mapping[str, str]],
 ) -> dict[str, list[Finding]]:
     """Return case -> findings, of a cohort's cases.
 
@@ -164,6 +192,7 @@ def unlike_cases(
         values: case -> channel -> its values.
         drawn: case -> structure -> its size and place.
         planes: case -> the plane of its slices.
+        segments: see `unlike_segments`.
     """
     out: dict[str, list[Finding]] = defaultdict(list)
     for channel in dict.fromkeys(name for own in values.values() for name in own):
@@ -172,6 +201,8 @@ def unlike_cases(
             out[case].append(Finding("values-unlike", what, f"channel {channel}"))
     for case, what in unlike_planes(planes).items():
         out[case].append(Finding("plane-unlike", what))
+    for case, told in unlike_segments(segments).items():
+        out[case] += [Finding("segments-unlike", what, f"structure {structure}") for structure, what in told.items()]
     for case, pairs in exchanged(drawn).items():
         for a, b in pairs:
             what = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
@@ -25,6 +25,7 @@ from crossover.imaging.grids import GeometryError, corners, right_angles, tolera
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import inside_or_refuse
 from crossover.sources.findings import Finding, Refused
+from crossover.sources.segment_names import segments_in, values_in
 
 # It tells of damaged headers on the terminal; what is wrong with them is a finding.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
@@ -61,11 +62,12 @@ class Volume(NamedTuple):
     scaling: tuple[float, float] = (1.0, 0.0)
 
 
-def read_volume(path: Path, number: int | None = None) -> Volume:
+def read_volume(path: Path, number: int | None = None, layer: int | None = None) -> Volume:
     """Read a volume with three axes (further axes of length 1 are dropped).
 
     Args:
         number: which of the volumes along a fourth axis, counted from 0; None where the file holds one.
+        layer: which of a voxel's numbers in a .seg.nrrd, counted from 0; None where a voxel has one.
 
     Raises:
         Refused: volume-unreadable (missing, empty, cut short, damaged, no image), volume-axes (not three, or
@@ -90,24 +92,25 @@ def read_volume(path: Path, number: int | None = None) -> Volume:
     except (EOFError, OSError, OverflowError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # isal has no type for its error
         what = f"its file is cut short or damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
-    return _by_itk(path, head, packed, number)
+    return _by_itk(path, head, packed, number, layer)
 
 
-def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Finding]]:
+def read_mask(path: Path, labels: Sequence[int | str] | None) -> tuple[sitk.Image, list[Finding]]:
     """Read which of a file's voxels hold one of `labels`, as 0/1 (uint8) on its own grid.
 
     Args:
         path: NIfTI, NRRD or MetaImage.
-        labels: None: any but 0.
+        labels: values, and names of segments in a .seg.nrrd; None: any value but 0.
 
     Raises:
-        Refused: as `read_volume`; structure-refused, where values are no whole numbers, too many different
-            ones, or none is outside; structure-empty, naming the labels that are there.
+        Refused: as `read_volume` and `segment_names.values_in`; structure-refused, where values are no whole numbers,
+            too many different ones, or none is outside; structure-empty, naming the labels that are there.
     """
-    volume = read_volume(path)
-    values = sitk.GetArrayViewFromImage(volume.image)
-    mask = inside_or_refuse(values, labels, volume.scaling)
-    return on_grid(mask.astype(np.uint8), volume.image), volume.findings
+    wanted = values_in(segments_in(path), labels)
+    volumes = [read_volume(path, layer=layer) for layer in wanted]
+    parts = [(sitk.GetArrayViewFromImage(v.image), own, v.scaling) for v, own in zip(volumes, wanted.values())]
+    mask = inside_or_refuse(parts)
+    return on_grid(mask.astype(np.uint8), volumes[0].image), volumes[0].findings
 
 
 def read_image(path: Path, number: int | None = None) -> tuple[sitk.Image, list[Finding]]:
@@ -271,7 +274,7 @@ def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int,
     return [Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform was used")]
 
 
-def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume:
+def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None, layer: int | None) -> Volume:
     """Refuse what is no NIfTI without SimpleITK's message, which holds the path."""
     form = next((form for start, at, form in FORMS if head[at:].startswith(start)), "")
     form = "MetaImage" if not form and path.suffix.lower() in (".mha", ".mhd") else form
@@ -288,10 +291,10 @@ def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume
         reader.ReadImageInformation()
         numbers, kind = reader.GetNumberOfComponents(), reader.GetPixelID()
         shape = _three(reader.GetSize(), volume)
-        if numbers != 1 or kind in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
-            what = f"a voxel has {numbers} numbers (colours, vectors or overlapping segments)"
+        if (numbers != 1 and layer is None) or kind in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+            what = f"a voxel has {numbers} numbers (colours, vectors or overlapping segments without names)"
             raise Refused("volume-axes", f"{what}: save one number for each voxel, as a label map does")
-        image = reader.Execute()
+        image = reader.Execute() if layer is None else _layer(reader.Execute(), layer)
     except RuntimeError:
         raise Refused("volume-unreadable", f"ITK cannot read it as {form}: it is cut short or damaged") from None
     while image.GetDimension() > 3:
@@ -303,6 +306,13 @@ def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume
         raise Refused("volume-header", str(error)) from None
     image.SetDirection(directions.ravel().tolist())
     return Volume(image, _unplaced(path, {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}))
+
+
+def _layer(image: sitk.Image, layer: int) -> sitk.Image:
+    if layer >= (there := image.GetNumberOfComponentsPerPixel()):
+        what = f"its header puts a segment into layer {layer}, counted from 0, and it has {there} layers"
+        raise Refused("volume-axes", what)
+    return sitk.VectorIndexSelectionCast(image, layer)
 
 
 LONGEST_HEADER = 1 << 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,16 @@ from crossover.sources.findings import Finding
 from crossover.sources.volume_file import read_mask
 
 
-def label_map_mask(path: Path, labels: list[int] | None, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
+def label_map_mask(
+    path: Path, labels: Sequence[int | str] | None, grid: sitk.Image
+) -> tuple[NDArray[np.bool_], list[Finding]]:
     """Return the voxels (slices, rows, columns) of an image with one of `labels` in a label map.
 
     The map has the image's voxels; its axes may be permuted or flipped, and it may cover a part, or more.
 
     Args:
         path: a file, or a folder of DICOM slices, which findings name by their files' names.
-        labels: values that stand for the structure; None: any but 0.
+        labels: values that stand for the structure, and names of segments in a .seg.nrrd; None: any value but 0.
         grid: the image.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -64,22 +64,23 @@ def values_text(values: Iterable[float]) -> str:
     return ", ".join(f"{v:.6g}" for v in there[:LISTED].tolist()) + more
 
 
-def inside_or_refuse(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
-    """Return where the values of a whole mask are one of the labels, and refuse a mask without any such value.
+def inside_or_refuse(parts: Sequence[tuple[NDArray, list[int] | None, tuple[float, float]]]) -> NDArray[np.bool_]:
+    """Return where the values of a whole mask are its labels, and refuse a mask without any such value.
 
     Args:
-        values, labels, scaling: see `inside`.
+        parts: values, labels and scaling (see `inside`) of each layer of the mask, all of one shape.
 
     Raises:
         Refused: structure-refused (also where no voxel is outside); structure-empty, naming the labels that
             are there.
     """
-    chosen = inside(values, labels, scaling)
+    chosen = np.logical_or.reduce([inside(*part) for part in parts])
     if not chosen.any():
-        if labels is None:
+        if any(labels is None for _, labels, _ in parts):
             raise Refused("structure-empty", "all values of the label map are 0")
-        which = " or ".join(map(str, labels))
-        what = f"no voxel of the label map has the label {which}; its values are {values_text(values)}"
+        which = " or ".join(str(label) for _, labels, _ in parts for label in labels or ())
+        there = values_text({value for values, _, _ in parts for value in np.unique(values).tolist()})
+        what = f"no voxel of the label map has the label {which}; its values are {there}"
         raise Refused("structure-empty", what)
     if chosen.all():
         raise Refused(
@@ -112,7 +113,9 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
 
 
 def land_file(mask_image: sitk.Image, grid: sitk.Image, whole: bool) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Lay a label map's file on a grid as `land_with_findings` does, with a finding where the file may be cut short.
+    """Lay a label map's file on a grid as `land_with_findings` does, with a finding where its extent is doubtful.
+
+    That is a file that may be cut short, or one of the grid's size that begins elsewhere.
 
     Args:
         mask_image, grid: see `land`.
@@ -130,7 +133,24 @@ def land_file(mask_image: sitk.Image, grid: sitk.Image, whole: bool) -> tuple[ND
             what += f"image's grid: {error}"
             raise Refused("structure-refused", what) from None
     mask, findings = land_with_findings(mask_image, grid)
-    return mask, findings + _cut_short(mask, mask_image, grid)
+    return mask, findings + (_shifted(mask_image, grid) or _cut_short(mask, mask_image, grid))
+
+
+def _ends(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Return the lowest and highest indices (3,) on a grid that a mask's voxels have, whatever axes it stores."""
+    turn, start = match(mask_image, grid)
+    ends = corners(mask_image.GetSize()) @ turn.T + start
+    return ends.min(axis=0), ends.max(axis=0)
+
+
+def _shifted(mask_image: sitk.Image, grid: sitk.Image) -> list[Finding]:
+    """Warn of a mask with as many voxels as the image along each axis that lies whole voxels off."""
+    low, high = _ends(mask_image, grid)
+    if not low.any() or (high - low + 1 != grid.GetSize()).any():
+        return []
+    mm = " x ".join(f"{abs(v):.4g}" for v in low * grid.GetSpacing())
+    what = f"it has the image's size, but its header puts it {mm} mm (columns x rows x slices) off the image"
+    return [Finding("mask-shifted", what)]
 
 
 def _cut_short(mask: NDArray[np.bool_], mask_image: sitk.Image, grid: sitk.Image) -> list[Finding]:
@@ -138,9 +158,7 @@ def _cut_short(mask: NDArray[np.bool_], mask_image: sitk.Image, grid: sitk.Image
 
     A file that ends along several axes was cropped to what is drawn.
     """
-    turn, start = match(mask_image, grid)
-    ends = corners(mask_image.GetSize()) @ turn.T + start
-    low, high = ends.min(axis=0), ends.max(axis=0)
+    low, high = _ends(mask_image, grid)
     missing = np.stack([low, np.array(grid.GetSize()) - 1 - high]).clip(0)
     if np.count_nonzero(missing.any(axis=0)) != 1:
         return []

@@ -23,13 +23,14 @@ from crossover.sources.dicom.pixels import stored
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.dicom.stacks import Stack
 from crossover.sources.findings import Finding, Refused, join_findings
+from crossover.sources.segment_names import values_in
 
 Slice = tuple[Instance, Frame]
 
 
 def mask_series(
     files: Sequence[FileRef],
-    labels: list[int] | None,
+    labels: Sequence[int | str] | None,
     grid: sitk.Image,
     image: Sequence[Slice] = (),
     by: Literal["positions", "names"] = "positions",
@@ -40,14 +41,14 @@ def mask_series(
 
     Args:
         files: all that lies in the mask's folder.
-        labels: None: any but 0.
+        labels: values; names are refused, since slices name no segments; None: any value but 0.
         grid: the image's grid.
         image: the image's planes in the order of the grid's slices.
         by: what says where a slice belongs: its position, or its file's name, which is that of an image.
 
     Raises:
-        Refused: structure-refused, structure-empty, structure-outside, no-geometry, colour, or why the pixels
-            can't be read.
+        Refused: structure-refused, structure-missing, structure-empty, structure-outside, no-geometry, colour,
+            or why the pixels can't be read.
     """
     slices, findings = _slices(files)
     names = {i.file.name: k for k, (i, _) in enumerate(image)}
@@ -59,7 +60,7 @@ def mask_series(
         findings += _order(slices, unique, image)
     if doubled := len(places) - len(set(places)):
         raise Refused("structure-refused", f"{doubled} of its slices have the same place as another")
-    chosen = _chosen(slices, labels)
+    chosen = _chosen(slices, values_in([], labels)[None])
     held = [k for k, plane in enumerate(chosen) if plane.any()]
     if by == "names":
         volume = _on_slices({places[k]: chosen[k] for k in held}, grid)

@@ -41,12 +41,13 @@ from crossover.sources.inspection.inventory import (
     in_doubt,
     unique_names,
 )
-from crossover.sources.inspection.label_maps import passed_labels, usual
+from crossover.sources.inspection.label_maps import LabelKey, in_order, layers, passed_labels, usual
 from crossover.sources.inspection.layout import Layout, named_by
 from crossover.sources.inspection.listed import PATIENT, ListedFiles, listed_files
 from crossover.sources.inspection.modality import UNKNOWN, guess
 from crossover.sources.inspection.tree import layout
 from crossover.sources.reading import Reading, errors_as_findings
+from crossover.sources.segment_names import segments_in
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.sides import misplaced
 from crossover.sources.unlike import (
@@ -94,8 +95,8 @@ class _Look:
     values: dict[str, Values] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     """Channel -> the digest of its values, by which copies are known."""
-    labels: dict[str, dict[int, StructureExtent]] = field(default_factory=dict)
-    """Pattern of a label map -> value -> its size and place."""
+    labels: dict[str, dict[LabelKey, StructureExtent]] = field(default_factory=dict)
+    """Pattern of a label map -> value, or its segment's name -> its size and place."""
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
@@ -156,6 +157,8 @@ def _kind(root: Path, files: Mapping[str, str]) -> _FileKind:
     volumes = max((_volumes(root / path) for path in some), default=1)
     if volumes > 1:
         return _FileKind(False, volumes)
+    if any(segments_in(root / path) for path in some):
+        return _FileKind(True, 1)
     arrays = [*_arrays(root, some)]
     masks = sum(a.min() >= 0 and _few(a) for a in arrays) * 2 > len(arrays)
     return _FileKind(masks and all(_few(np.rint(a)) for a in arrays), 1)  # also where some are wrong, such as blurred
@@ -204,7 +207,7 @@ class _Inspection:
         if not channels:
             raise ValueError(f"{self.root}: all volumes look like label maps, so none can be a channel; add the images")
         masks = [pattern for pattern, kind in self.kinds.items() if kind.mask]
-        probe = partial(_look, self.root, channels, masks)
+        probe = partial(_look, self.root, channels, masks, not self.said.labels)
         patients = self.found.patients
         files = [{pattern: own.get(p, "") for pattern, own in self.found.roles.items()} for p in patients]
         looks = dict(zip(patients, incremental.call_each(probe, files, min(workers, len(patients)))))
@@ -272,12 +275,12 @@ class _Inspection:
         return out
 
     def _labels_of(
-        self, maps: Sequence[Mapping[int, StructureExtent]], times: Mapping[int, int]
-    ) -> list[tuple[int, ...] | None]:
+        self, maps: Sequence[Mapping[LabelKey, StructureExtent]], times: Mapping[LabelKey, int]
+    ) -> Sequence[tuple[LabelKey, ...] | None]:
         """Return the labels of each structure: those that the dataset names, where it has regions; None for all."""
         if any(len(own) > 1 for own in self.said.labels.values()):
             return [*self.said.labels.values()]
-        return [None] if _one_structure(maps, times) else [(label,) for label in sorted(times)]
+        return [None] if _one_structure(maps, times) else [(label,) for label in in_order(times)]
 
     def _joined(self, masks: Sequence[str], looks: Mapping[str, _Look]) -> list[str]:
         """Return whose labels are taken together as one structure."""
@@ -286,12 +289,13 @@ class _Inspection:
         return [line for pattern, times in one.items() for line in passed_labels(pattern, [None], times)]
 
     def _structure(
-        self, pattern: str, labels: tuple[int, ...] | None, maps: Sequence[Mapping[int, StructureExtent]]
+        self, pattern: str, labels: tuple[LabelKey, ...] | None, maps: Sequence[Mapping[LabelKey, StructureExtent]]
     ) -> StructureKind:
         """Return a structure: some labels of the maps, or None for all of them."""
         several = len({label for own in maps for label in own}) > 1
         said = next((name for name, own in self.said.labels.items() if own == labels), None)
         called = f"label_{labels[0]}".replace("-", "minus_") if labels and several else None
+        called = labels[0] if labels and isinstance(labels[0], str) else called
         called = said or called or _called(pattern, self.kinds[pattern])
         own = [[d["ml"] for k, d in m.items() if labels is None or k in labels] for m in maps]
         own_ml = [sum(ml) for ml in own if ml or labels is None]
@@ -486,13 +490,15 @@ def _copies(looks: Mapping[str, _Look]) -> list[str]:
     ]
 
 
-def _labels(pattern: str, looks: Mapping[str, _Look]) -> tuple[list[dict[int, StructureExtent]], Counter[int]]:
+def _labels(
+    pattern: str, looks: Mapping[str, _Look]
+) -> tuple[list[dict[LabelKey, StructureExtent]], Counter[LabelKey]]:
     """Return the labels of each of a pattern's maps that has some, and how many maps have each label."""
     maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
     return maps, Counter(label for own in maps for label in own)
 
 
-def _one_structure(maps: Sequence[Mapping[int, StructureExtent]], times: Mapping[int, int]) -> bool:
+def _one_structure(maps: Sequence[Mapping[LabelKey, StructureExtent]], times: Mapping[LabelKey, int]) -> bool:
     """Return whether all that isn't 0 is one structure: no label is usual, or each map has 1 alone or 255 alone."""
     return usual(times, len(maps)) == [None] or ({*times} == {1, 255} and all(len(own) == 1 for own in maps))
 
@@ -504,7 +510,7 @@ def _drawn(look: _Look, structures: Sequence[StructureKind]) -> dict[str, Struct
         own = look.labels.get(kind.rule["file"], {})
         wanted = [*kind.names] or [*own]
         if len(wanted) == 1 and wanted[0] in own:
-            out[kind.name] = own[int(wanted[0])]
+            out[kind.name] = own[wanted[0]]
     return out
 
 
@@ -561,8 +567,10 @@ def _called(pattern: str, kind: _FileKind) -> str:
     return name.strip("_") or ("label" if kind.mask else "image")
 
 
-def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: Mapping[str, str]) -> _Look:
-    """Read a patient's files by the code of an ingest."""
+def _look(
+    root: Path, channels: Mapping[str, Any], masks: Sequence[str], named: bool, files: Mapping[str, str]
+) -> _Look:
+    """Read a patient's files by the code of an ingest; labels are called by the names of their segments if `named`."""
     look = _Look()
     own = {n: f for n, f in channels.items() if files[_pattern(f)]}
     if own:
@@ -570,8 +578,11 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: 
     for pattern in masks:
         with errors_as_findings([], pattern):
             if files[pattern]:
-                image = read_volume(root / files[pattern]).image
-                look.labels[pattern] = drawn_of(on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image))
+                extents: dict[LabelKey, StructureExtent] = {}
+                for image, names in layers(root / files[pattern]):
+                    drawn = drawn_of(on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image))
+                    extents |= {names.get(label, label) if named else label: extent for label, extent in drawn.items()}
+                look.labels[pattern] = extents
     return look
 
 
