@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -1069,6 +1070,16 @@ def test_one_patient_under_several_spellings_stops_the_ingest_until_it_says_that
     assert "`allow: [patients-alike]`" in " ".join(text.split())
     allowed = run(copied, tmp_path / "out", RULES.model_copy(update={"allow": ["patients-alike"]}))
     assert allowed["barred"] == [] and len(allowed["made"]) == 3
+
+
+def test_one_patient_in_two_forms_of_unicode_is_one(copied: Path, tmp_path: Path):
+    """As where folders' names are from macOS and from elsewhere."""
+    one, other = (unicodedata.normalize(form, "M\u00fcller") for form in ("NFC", "NFD"))
+    (copied / "Q1").rename(copied / one)
+    write_patient(copied / other, "Q1", 70, study="2")
+    report = run(copied, tmp_path / "out", RULES.model_copy(update={"patients": "folder"}))
+    assert report["made"] == sorted([name(one), name(one, 2), name("Q2")]) and report["folder"] == []
+    assert {about["patient"] for about in report["cases"].values()} == {name(one), name("Q2")}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crossover.core.file_names import plainly_written
+from crossover.core.file_names import one_form, plainly_written
 from crossover.sources.settings import PHANTOM_KINDS, Source
 
 VARIABLE = "CROSSOVER_SECRET"
@@ -69,8 +69,11 @@ def _keyed(key: bytes, use: str, text: bytes) -> str:
 
 
 def pseudonym(patient: str, key: bytes) -> str:
-    """Return a patient's name from here on: p and twelve hexadecimal digits of a keyed hash (HMAC-SHA256)."""
-    return "p" + _keyed(key, "patient", patient.encode(errors="surrogateescape"))[:12]
+    """Return a patient's name from here on: p and twelve hexadecimal digits of a keyed hash (HMAC-SHA256).
+
+    It is the same for all forms in which Unicode can store the identifier (`one_form`).
+    """
+    return "p" + _keyed(key, "patient", one_form(patient).encode(errors="surrogateescape"))[:12]
 
 
 def alike_name(identifier: str, key: bytes) -> str:
@@ -103,7 +106,7 @@ def scanner_name(serial: str, key: bytes) -> str:
 
 def days_back(patient: str, key: bytes) -> int:
     """Return by how many days this patient's dates are moved into the past: 1 to 3,650, always the same."""
-    number = int(_keyed(key, "date", patient.encode(errors="surrogateescape"))[:12], 16)
+    number = int(_keyed(key, "date", one_form(patient).encode(errors="surrogateescape"))[:12], 16)
     return 1 + number % 3650
 
 
@@ -113,7 +116,7 @@ def case_names(source: Source, patients: list[str]) -> dict[str, str]:
     Either is that of the source's prefix and the patient.
     """
     key, prefix = key_of(source), getattr(source, "prefix", "")
-    return {p: prefix + p if key == PUBLIC else pseudonym(prefix + p, key) for p in patients}
+    return {p: one_form(prefix + p) if key == PUBLIC else pseudonym(prefix + p, key) for p in patients}
 
 
 def alike_names(source: Source, patients: Iterable[str]) -> dict[str, str]:
