@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import hmac
 import os
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crossover.core.configuration import canonical
 from crossover.core.file_names import one_form, plainly_written
 from crossover.sources.settings import PHANTOM_KINDS, Source
 
@@ -108,6 +110,24 @@ def days_back(patient: str, key: bytes) -> int:
     """Return by how many days this patient's dates are moved into the past: 1 to 3,650, always the same."""
     number = int(_keyed(key, "date", one_form(patient).encode(errors="surrogateescape"))[:12], 16)
     return 1 + number % 3650
+
+
+def coded(value: object) -> str:
+    """Return 24 hexadecimal digits of a keyed hash of a JSON-like value that may have people's names.
+
+    Where the secret can't be read or kept, as without a home that can be written to, the key is one of this process:
+    the value then counts as another one each time.
+    """
+    try:
+        key = secret()
+    except (OSError, RuntimeError, ValueError):
+        key = _key_of_process()
+    return _keyed(key, "setting", canonical(value).encode())[:24]
+
+
+@functools.cache
+def _key_of_process() -> bytes:
+    return secrets.token_bytes(32)
 
 
 def case_names(source: Source, patients: list[str]) -> dict[str, str]:
