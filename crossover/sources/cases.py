@@ -33,6 +33,7 @@ from crossover.sources.dicom.places import (
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, allowed, describe_unforeseen
 from crossover.sources.ingest_report import CaseRecord, Report
+from crossover.sources.people import doubtful_ids, one_id_for_all, people_of
 from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.reading import Reading
 from crossover.sources.settings import (
@@ -128,11 +129,12 @@ def make_cases(
         more[case] += own.examination.findings if own.examination else []
     if not lenient:  # else nobody is divided into training and test
         findings = [*findings, *alike_patients((r["patient"], r["alike"]) for r in records.values())]
+        findings += doubtful_ids((r["patient"], r.get("people", ())) for r in records.values())
     report = ingest_report.report(records, findings, more, allowed(getattr(source, "allow", [])), lenient)
     ingest_report.write(report, folder)
     if not lenient or not report["cases"]:
         _raise_errors(report, folder, source)
-    good = {case: records[case] for case in report["made"]}
+    good = {case: {k: v for k, v in records[case].items() if k != "people"} for case in report["made"]}
     about_patients = {"left_out": lacking | _left_out(report, records), "warned": ingest_report.warned(report)}
     write_json(manifest, {"items": good} | {key: said for key, said in about_patients.items() if said})
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
@@ -252,6 +254,7 @@ def _work(
     files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, name, workers, known)
+    findings += one_id_for_all(found)
     patients = {e.patient_id for e in found.values()} if maps else set()
     return {c: _dicom(e, source, rules, digests, maps, patients) for c, e in found.items()}, findings, {}
 
@@ -370,14 +373,15 @@ def _make(
 def _made(
     own: CaseSource, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
 ) -> CaseRecord:
-    alike = own.alike
+    alike, people = own.alike, list[str]()
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data, rules.other_grids)
     else:
-        reading, patient = _read_dicom(own, own.examination, source, rules)
+        reading, instances = _read_dicom(own, own.examination, source, rules)
         if isinstance(source, DicomSource):
-            alike = alike_names(source, [patient])[patient]
+            patient = next((i.patient for i in instances), "")
+            alike, people = alike_names(source, [patient])[patient], people_of(instances, key_of(source))
     reading.findings += swapped_sides(reading.structures)
     reading = reading.turned_upright()
     if not reading.failed:
@@ -392,6 +396,7 @@ def _made(
     return {
         "patient": own.patient,
         "alike": alike,
+        "people": people,
         "received": own.received,
         "found": reading.found,
         "chosen": reading.chosen,
@@ -403,16 +408,17 @@ def _made(
     }
 
 
-def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> tuple[Reading, str]:
-    """Return what was read of an examination, and the patient's own identifier."""
-    instances: list[Instance] | None = exam.instances
-    wrong: list[Finding] = []
+def _read_dicom(
+    own: CaseSource, exam: Examination, source: Source, rules: IngestRules
+) -> tuple[Reading, list[Instance]]:
+    """Return what was read of an examination, and its headers."""
+    instances, wrong = exam.instances, list[Finding]()
     if instances is None:
         instances, wrong = read_headers(exam.files, 1)
     maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}
     reading = read_examination(instances, rules, maps, key_of(source))
     reading.findings = [*wrong, *reading.findings]
-    return reading, next((i.patient for i in instances), "")
+    return reading, instances
 
 
 def _description(reading: Reading) -> dict:

@@ -141,6 +141,16 @@ KINDS: dict[str, Kind] = {
         "if they are one person, write the identifier in one way; if all such patients of this source are different "
         "people, set `allow: [patients-alike]`, which excludes none of them",
     ),
+    "id-shared": Kind(
+        "warning",
+        "if they are several people, set `patients: folder` or correct PatientID (0010,0020); nothing to do if they "
+        "are one person",
+    ),
+    "id-doubled": Kind(
+        "warning",
+        "if they are one person, give all their files the same PatientID (0010,0020), since one may be trained on and "
+        "the other tested on; nothing to do if they are different people",
+    ),
     "same-image": Kind("error", "the same images occur under two patients: keep one of them, or give both the same ID"),
     "volume-unreadable": Kind("error", "copy or export the complete file again"),
     "volume-axes": Kind("error", "save one volume in each file, with one number for each voxel"),

@@ -86,6 +86,19 @@ def alike_name(identifier: str, key: bytes) -> str:
     return "a" + _keyed(key, "alike", plainly_written(identifier).encode(errors="surrogateescape"))[:12]
 
 
+def person_name(name: str, birth_date: str, sex: str, key: bytes) -> str:
+    """Return what the images of one person have in common: n and twelve hexadecimal digits of a keyed hash.
+
+    Args:
+        name: however it is written; see `plainly_written`.
+        birth_date: the date of birth.
+        sex: as DICOM has it, F, M or O.
+        key: the secret.
+    """
+    plain = "\0".join(plainly_written(own) for own in (name, birth_date.replace(".", ""), sex))
+    return "n" + _keyed(key, "person", plain.encode(errors="surrogateescape"))[:12]
+
+
 def token(path: bytes, key: bytes) -> str:
     """Return a file's name in findings: f and ten hexadecimal digits of a keyed hash of its path."""
     return "f" + _keyed(key, "file", path)[:10]
