@@ -66,13 +66,14 @@ def alike(identifiers: Iterable[str]) -> list[list[str]]:
 def plainly_written(identifier: str) -> str:
     """Return an identifier in the form in which all that are `alike` are equal: "p7" of "P 007" and "p-7".
 
-    Punctuation between two digits becomes one dash, so that 1-12 and 11-2 stay apart.
+    Punctuation between two digits becomes one dash, so that 1-12 and 11-2 stay apart; it stays where there is nothing
+    else.
     """
     plain = unicodedata.normalize("NFKC", one_form(identifier)).casefold()
     plain = "".join(str(unicodedata.decimal(c, c)) for c in plain if not c.isspace())
     plain = re.sub(r"(?<=\d)\.0+$", "", plain)
-    plain = "".join("-" if unicodedata.category(c)[0] == "P" or c == "^" else c for c in plain)  # ^ parts DICOM's names
-    plain = re.sub(r"(?<!\d)-+|-+(?!\d)", "", re.sub("-+", "-", plain))
+    signs = "".join("-" if unicodedata.category(c)[0] == "P" or c == "^" else c for c in plain)  # ^ parts DICOM's names
+    plain = re.sub(r"(?<!\d)-+|-+(?!\d)", "", re.sub("-+", "-", signs)) or plain
     return re.sub(r"(?<!\d)0+(?=\d)", "", plain)
 
 

@@ -116,9 +116,9 @@ def group(
     pseudonyms: dict[str, str] = {}
     patients: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
-        if (own := instance.patient) not in pseudonyms:
-            pseudonyms[own] = name(own)
-        patients[pseudonyms[own]].append(instance)
+        if instance.patient not in pseudonyms:
+            pseudonyms[instance.patient] = name(instance.patient)
+        patients[pseudonyms[instance.patient]].append(instance)
     found = {}
     for patient, own in patients.items():
         there = studies(own)
