@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +15,7 @@ import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.core.files import digest, read_json, read_json_or_none, write_json
+from crossover.core.wording import counted
 from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
@@ -121,6 +123,7 @@ def make_cases(
 
     known = _known(source, rules, folder, received, settings)
     work, findings, lacking = _work(source, rules, raw.parent, received, data, known, workers)
+    findings = [*findings, *_renamed(folder, work, rules, getattr(source, "allow", ()))]
     keys = {c: digest([settings(c), sorted(w.received.values()), w.row, w.roles]) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
@@ -140,6 +143,29 @@ def make_cases(
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
     _write_rows(folder / "patients.csv", rows)
     return report
+
+
+def _renamed(folder: Path, work: Mapping[str, CaseSource], rules: IngestRules, allow: Collection[str]) -> list[Finding]:
+    """Warn of examinations that were cases of other names at the last ingest, known by the contents of their files."""
+    cases_of: dict[str, set[str]] = defaultdict(set)
+    for case, own in work.items():
+        for file in own.examination.files if own.examination else ():
+            cases_of[own.received[file.token]].add(case)
+    cases_of.pop("", None)  # files that came in since the folder was listed
+    now: dict[str, set[str]] = {}
+    for path in sorted(folder.glob(f"*/{incremental.RECORD}")) if cases_of else ():
+        received = (read_json_or_none(path) or {}).get("received", {})
+        now[path.parent.name] = set().union(*(cases_of.get(sha, ()) for sha in received.values()))
+    moved = {case: own for case, own in now.items() if own and case not in own}
+    if not moved:
+        return []
+    by_case = (case for rule in rules.series.values() for case in rule.by_patient if case != patient_of(case))
+    named = {*allow, *by_case}
+    told = sorted(named & {*moved, *set().union(*moved.values())})
+    what = "; ".join(f"{case} is {' and '.join(sorted(own))} now" for case, own in [*moved.items()][:5])
+    more = f"; and {len(moved) - 5} more" * (len(moved) > 5)
+    who = f"; `by_patient` or `allow` names {', '.join(told)}" if told else ""
+    return [Finding("case-renamed", f"{counted(len(moved), 'examination')} renamed: {what}{more}{who}")]
 
 
 def _compared(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:

@@ -123,6 +123,11 @@ KINDS: dict[str, Kind] = {
     "fractional": Kind("note", "nothing to do: a fraction of one half or more counts as inside"),
     # patients
     "rule-unused": Kind("note", "nothing to do, unless a case of this source is meant: take its name from the report"),
+    "case-renamed": Kind(
+        "warning",
+        "correct what names these cases: `by_patient`, `allow`, and masks and tables of your own; a patient's "
+        "examinations are numbered by date, so one that was added or removed renames the later ones",
+    ),
     "study-passed": Kind("note", "nothing to do, unless a rule under `series:` should match a series of this study"),
     "table-read": Kind("note", "nothing to do: this states how the table of patients was read"),
     "row-passed": Kind("warning", "if the rows belong to the cohort, correct their cells or the key `where:`"),
@@ -143,8 +148,8 @@ KINDS: dict[str, Kind] = {
     ),
     "id-shared": Kind(
         "warning",
-        "if they are several people, set `patients: folder` or correct PatientID (0010,0020); nothing to do if they "
-        "are one person",
+        "if they are several people, set `patients: folder` with a folder for each of them, or correct PatientID "
+        "(0010,0020); nothing to do if they are one person",
     ),
     "id-doubled": Kind(
         "warning",
