@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.core.file_names import alike, one_form, plainly_written
+from crossover.sources.dicom.places import LabelMapFiles, of_patient
 from crossover.sources.pseudonyms import days_back, pseudonym
 
 KEY = b"a secret"
@@ -57,6 +58,13 @@ def test_groups_of_digits_stay_apart_whatever_stands_between(a: int, b: int, c: 
     same = plainly_written(f"{a}{one}{b}") == plainly_written(f"{c}{other}{d:03}")
     assert same == ((a, b) == (c, d))
     assert plainly_written(f"{a}{one}{b}") != plainly_written(f"{a}{b}")
+
+
+def test_a_label_map_is_its_patients_in_any_form_of_unicode():
+    composed, loose = (unicodedata.normalize(form, "M\u00fcller") for form in ("NFC", "NFD"))
+    map_of = {f"masks/{loose}.nii.gz": LabelMapFiles((), folder=False)}
+    assert of_patient(map_of, "masks/{patient}.nii.gz", composed, [composed, "Weber"]) == [*map_of.values()]
+    assert of_patient(map_of, "masks/{patient}.nii.gz", "Muller", [composed, "Muller"]) == []
 
 
 def test_two_spellings_of_one_person_are_told_and_one_in_two_forms_is_not():
