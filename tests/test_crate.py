@@ -49,6 +49,7 @@ def crate(*studies: str) -> set[str]:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
 
 
 def test_of_phantoms_all_is_shown(folder):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -871,9 +872,9 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret of the tests, long enough")
 
 
-def write_patient(folder: Path, patient: str, seed: int, study: str = "1") -> Path:
+def write_patient(folder: Path, patient: str, seed: int, study: str = "1", **more: str) -> Path:
     """b 0 and b 1000 in one series, the map, and contours."""
-    tags = {"PatientID": patient, "StudyID": study}
+    tags = {"PatientID": patient, "StudyID": study} | more
     images = {b: block(seed=seed + b, shape=(4, 6, 8)) for b in (0, 1000)}
     export.weighted(folder / "dwi", images, export.b_siemens, **tags)
     adc = block(seed=seed + 1, shape=(4, 6, 8), low=300, high=2500)
@@ -1071,6 +1072,60 @@ def test_one_patient_under_several_spellings_stops_the_ingest_until_it_says_that
     assert allowed["barred"] == [] and len(allowed["made"]) == 3
 
 
+def test_one_patient_in_two_forms_of_unicode_is_one(copied: Path, tmp_path: Path):
+    """As where folders' names are from macOS and from elsewhere."""
+    one, other = (unicodedata.normalize(form, "M\u00fcller") for form in ("NFC", "NFD"))
+    (copied / "Q1").rename(copied / one)
+    write_patient(copied / other, "Q1", 70, study="2")
+    report = run(copied, tmp_path / "out", RULES.model_copy(update={"patients": "folder"}))
+    assert report["made"] == sorted([name(one), name(one, 2), name("Q2")]) and report["folder"] == []
+    assert {about["patient"] for about in report["cases"].values()} == {name(one), name("Q2")}
+
+
+def written_people(folder: Path, people: list[tuple[str, str, str]]) -> Path:
+    """An examination for each PatientID, name and birth date."""
+    for k, (patient, person, born) in enumerate(people):
+        more = {"PatientName": person, "PatientBirthDate": born, "PatientSex": "F"}
+        write_patient(folder / "export" / str(k), patient, 10 * k, study=str(k + 1), **more)
+    return folder / "export"
+
+
+JANE, MARY = ("Doe^Jane", "19500101"), ("Roe^Mary", "19610203")
+
+
+def test_patients_who_may_be_one_or_several_by_name_and_birth_date_are_told(tmp_path: Path, opened: list[Path]):
+    """Again where nothing is read anew; and nothing but codes is kept."""
+    people = [("Q1", *JANE), ("Q2", "DOE^JANE^", JANE[1]), ("Q3", *MARY), ("Q3", "Poe^Ann", MARY[1]), ("Q4", "", "")]
+    source = written_people(tmp_path, people)
+    wanted = {
+        ("id-shared", f"patient {name('Q3')}: its images have 2 combinations of name, birth date and sex"),
+        (
+            "id-doubled",
+            f"2 patients have one name, birth date and sex: {', '.join(sorted(map(name, ('Q1', 'Q2'))))}",
+        ),
+    }
+    for _ in range(2):
+        opened.clear()
+        report = run(source, tmp_path / "out")
+        assert {(f["code"], f["what"]) for f in report["folder"]} == wanted
+        assert len(report["made"]) == 5 and report["barred"] == []
+    assert not opened
+    assert {", ".join(told) for told in wanted} <= {*would_take(DicomSource(kind="dicom"), RULES, source, 1).notes}
+    kept = [path.read_text() for path in (tmp_path / "out").rglob("*.json")]
+    assert not any(part in text for text in kept for part in ("Jane", "JANE", "Roe", "1950", "1961"))
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert not any("people" in item for item in manifest["items"].values())
+
+
+def test_one_patient_id_for_all_is_told_by_folders_and_a_name_that_all_have_is_not(tmp_path: Path):
+    source = written_people(tmp_path, [("ANONYMOUS", *JANE)] * 2)
+    (told,) = run(source, tmp_path / "out")["folder"]
+    assert told["code"] == "id-shared" and "all 2 examinations have one PatientID, and lie in 2 folders" in told["what"]
+    assert "`patients: folder`" in told["remedy"]
+    apart = written_people(tmp_path / "apart", [(f"Q{k}", *JANE) for k in range(3)])
+    assert run(apart, tmp_path / "other")["folder"] == []
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files whose headers are read while cases are told apart."""
@@ -1136,7 +1191,9 @@ def test_other_rules_give_what_they_would_have_given_at_first(copied: Path, tmp_
     strict = RulesFile(series={"b1000": RULES.series["b1000"]})
     assert set(run(copied, tmp_path / "out", loose)["cases"]) >= {name("Q1"), name("Q1", 2)}
     again = run(copied, tmp_path / "out", strict)
-    assert again == run(copied, tmp_path / "fresh", strict)
+    (told,) = again["folder"]
+    assert told["code"] == "case-renamed" and told["what"].endswith(f"{name('Q1', 2)} is {name('Q1')} now")
+    assert again | {"folder": []} == run(copied, tmp_path / "fresh", strict)
     assert list(again["cases"]) == sorted([name("Q1"), name("Q2")]) and again["failed"] == []
 
 

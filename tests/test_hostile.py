@@ -554,7 +554,7 @@ def test_any_identity_gives_a_pseudonym_and_no_path(slices: list[bytes], tmp_pat
         b"a\\b",
         b"p0123456789ab",
         b"\xff\xfe",
-        b"a\nb",
+        b"c\nd",
         b"x" * 60_000,
     ]
     odd += [b"\x1b$B\x1b(J", b"con", b"*", b"~root", b"$(id)"]

@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import shutil
+import unicodedata
 from base64 import b64decode
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -423,6 +424,14 @@ def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts
     assert "check: 3 names occur in both cohorts (P004 and p4, P005 and p5, P008 and p8), written so that" in made
     assert "write `prefix: source-` below `source:` of cohort mine_source" in made
     assert "prefix" not in study_of(clone)["cohorts"]["mine_source"]["source"]
+
+
+def test_a_patient_whose_name_two_folders_have_in_two_forms_of_unicode_is_counted_once(tmp_path: Path):
+    south = Path(hospital(tmp_path / "South", "t2", ["gland"], hu=False))
+    for old, form in (("p1", "NFC"), ("p2", "NFD")):
+        (south / old).rename(south / unicodedata.normalize(form, "M\u00fcller"))
+    found = inspect(south, 1)
+    assert found.counted == "5 patients (6 cases)" and not any("may be one" in what for what in found.odd)
 
 
 def test_hospitals_that_number_patients_alike_are_told_the_line_that_parts_them(tmp_path: Path, clone: Path):

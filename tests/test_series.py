@@ -539,6 +539,29 @@ def test_a_later_studys_own_rule_goes_before_its_patients(tmp_path: Path):
     assert "series 1" in chosen_t2[name("Q1")] and "series 2" in chosen_t2[name("Q1", 2)]
 
 
+def test_an_earlier_study_that_is_added_and_renames_cases_is_told(tmp_path: Path):
+    """Else a choice for one of them would hold for another, untold."""
+    for study in ("3", "4"):
+        for n in (1, 2):
+            tags = {"SeriesNumber": n, "SeriesDescription": "t2", "StudyID": study}
+            write(tmp_path / "in" / study, block(seed=10 * int(study) + n), **tags)
+    own = {name("Q1", 2): {"series_number": 2}, name("Q1"): {"repeated": "first"}}
+    rules = t2_rules(by_patient=own)
+    before = run(tmp_path / "in", tmp_path / "out", rules)
+    (tmp_path / "in").rename(tmp_path / "moved")
+    assert not [f for f in before["folder"] if f["code"] == "case-renamed"]
+    write(tmp_path / "moved/2", block(seed=7), SeriesDescription="t2", StudyID="2")
+    report = run(tmp_path / "moved", tmp_path / "out", rules)
+    (told,) = [f["what"] for f in report["folder"] if f["code"] == "case-renamed"]
+    first, second, third = (name("Q1", n) for n in (1, 2, 3))
+    assert told == (
+        f"2 examinations renamed: {first} is {second} now; {second} is {third} now; `by_patient` or `allow` names "
+        f"{second}"
+    )
+    again = run(tmp_path / "moved", tmp_path / "out", rules)
+    assert not [f for f in again["folder"] if f["code"] == "case-renamed"]
+
+
 # What holds no image
 
 NO_IMAGES = {

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from crossover.cli.app import app
 from crossover.core import locks, provenance
 from crossover.core.configuration import ConfigError
-from crossover.core.files import file_digest, write_json
+from crossover.core.files import digest, file_digest, write_json
 from crossover.core.source_code import code_digest
 from crossover.execution.integrity import Checker
 from crossover.execution.preflight import check_results
@@ -181,6 +181,25 @@ def test_a_record_names_no_place_of_real_patients():
     assert cleaned["cohorts"]["a"]["source"]["kind"] == "dicom"
     phantom = {"cohorts": {"a": {"source": {"kind": "phantom", "seed": 1}}}}
     assert without_places(phantom) == phantom
+
+
+def test_digests_in_a_record_confirm_no_guess_at_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """They are made with the secret, or where there can be none, with a key that nobody has."""
+    own = {"structures": {"gland": {"names": [{"reader": "SMITH^JOHN"}]}}, "source": {"kind": "dicom", "folder": "Doe"}}
+    told = []
+    for secret in ("one", "another", "one"):
+        monkeypatch.setenv("CROSSOVER_SECRET", secret)
+        told.append(without_places(own))
+    monkeypatch.delenv("CROSSOVER_SECRET")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    told.append(without_places(own))
+    assert told[0] == told[2]
+    for place in (lambda t: t["structures"]["gland"]["names"][0]["reader"], lambda t: t["source"]["digest"]):
+        values = {place(t) for t in told}
+        assert len(values) == 3 and not values & {digest("SMITH^JOHN"), digest(own["source"])}
+    public = {"source": {"kind": "volumes", "identifiers": "public"}}
+    assert without_places(public) == {"source": {"kind": "volumes", "digest": digest(public["source"])}}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -328,7 +329,7 @@ def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_wri
     assert set(rows(plain.model_copy(update={"identifiers": "secret"}), root).cases)
 
 
-@pytest.mark.parametrize("two", [("007", "7"), ("P01", "p1"), ("12", "12.0"), ("A 1", "a1")])
+@pytest.mark.parametrize("two", [("007", "7"), ("P01", "p1"), ("12", "12.0"), ("A 1", "a1"), ("A_1", "a-1")])
 @pytest.mark.parametrize("identifiers", ["public", "secret"])
 def test_one_patients_identifier_written_in_two_ways_is_refused(root: Path, identifiers: str, two: tuple[str, str]):
     """The patient would be two, of whom one may be trained on and the other tested on."""
@@ -337,6 +338,22 @@ def test_one_patients_identifier_written_in_two_ways_is_refused(root: Path, iden
     message = refusal(plain, root)
     assert "rows 2 and 4: the identifiers in column patient differ only in case, blanks, leading zeros" in message
     assert message.count("differ only") == 1 and two[0] not in message.replace("rows 2 and 4", "")
+
+
+@pytest.mark.parametrize("identifiers", ["public", "secret"])
+def test_folders_in_two_forms_of_unicode_are_scans_of_one_patient(own_secret, root: Path, identifiers: str):
+    """As a name's accents come from macOS and from elsewhere."""
+    one, other = (unicodedata.normalize(form, "M\u00fcller") for form in ("NFC", "NFD"))
+    for old, new in zip(PATIENTS, (one, other, "Weber")):
+        (root / old).rename(root / new)
+    plain = source(table=None, variables=[], identifiers=identifiers)
+    cases = rows(plain, root).cases
+    names = {own.row["patient"]: own.patient for own in cases.values()}
+    assert len(cases) == 3 and len({own.alike for own in cases.values()}) == 2
+    assert names[one] == names[other] == (one if identifiers == "public" else pseudonym(one, b"a secret"))
+    for case, own in cases.items():
+        assert f"{case}: " in reidentify(str(root), case)[1] or identifiers == "public", own
+        assert (root / patient_files(plain, own.row, root)["channel ct"]).is_file()
 
 
 def test_different_people_whose_identifiers_are_alike_are_taken_where_the_source_says_so(own_secret, root, tmp_path):

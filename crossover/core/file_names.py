@@ -11,7 +11,7 @@ LONGEST = 100
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
-WRITTEN_ALIKE = "differ only in case, blanks, leading zeros or a decimal"
+WRITTEN_ALIKE = "differ only in case, blanks, leading zeros, a decimal, punctuation or the width of letters"
 """How identifiers differ that `alike` puts together, as they may be one person's."""
 
 
@@ -42,21 +42,38 @@ def equal_ignoring_case(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
+def one_form(identifier: str) -> str:
+    """Return an identifier in one of the forms in which Unicode can store it, all of which are the same person's.
+
+    Letters with accents are one character (NFC), as macOS's file systems don't have them, and characters that only
+    direct how others are shown (category Cf, such as the zero-width space) are left out. ASCII stays as it is.
+    """
+    return unicodedata.normalize("NFC", "".join(c for c in identifier if unicodedata.category(c) != "Cf"))
+
+
 def alike(identifiers: Iterable[str]) -> list[list[str]]:
     """Return groups of different identifiers that may be one person's, written in two ways.
 
-    They are equal but for case, blanks, leading zeros of numbers, or the decimals that spreadsheets add: "P7", "p007";
-    "12", "12.0".
+    They are equal but for case, blanks, punctuation, the width of letters, leading zeros of numbers, or the decimals
+    that spreadsheets add: "P7", "p007", "P-7"; "12", "12.0". Of those that have `one_form`, the first is taken.
     """
-    groups: dict[str, list[str]] = {}
-    for identifier in dict.fromkeys(identifiers):
-        groups.setdefault(plainly_written(identifier), []).append(identifier)
-    return [group for group in groups.values() if len(group) > 1]
+    groups: dict[str, dict[str, str]] = {}
+    for identifier in identifiers:
+        groups.setdefault(plainly_written(identifier), {}).setdefault(one_form(identifier), identifier)
+    return [[*group.values()] for group in groups.values() if len(group) > 1]
 
 
 def plainly_written(identifier: str) -> str:
-    """Return an identifier in the form in which all that are `alike` are equal: "p7" of "P 007"."""
-    plain = re.sub(r"(?<=\d)\.0+$", "", "".join(identifier.casefold().split()))
+    """Return an identifier in the form in which all that are `alike` are equal: "p7" of "P 007" and "p-7".
+
+    Punctuation between two digits becomes one dash, so that 1-12 and 11-2 stay apart; it stays where there is nothing
+    else.
+    """
+    plain = unicodedata.normalize("NFKC", one_form(identifier)).casefold()
+    plain = "".join(str(unicodedata.decimal(c, c)) for c in plain if not c.isspace())
+    plain = re.sub(r"(?<=\d)\.0+$", "", plain)
+    signs = "".join("-" if unicodedata.category(c)[0] == "P" or c == "^" else c for c in plain)  # ^ parts DICOM's names
+    plain = re.sub(r"(?<!\d)-+|-+(?!\d)", "", re.sub("-+", "-", signs)) or plain
     return re.sub(r"(?<!\d)0+(?=\d)", "", plain)
 
 

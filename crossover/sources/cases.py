@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +15,7 @@ import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.core.files import digest, read_json, read_json_or_none, write_json
+from crossover.core.wording import counted
 from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
@@ -33,6 +35,7 @@ from crossover.sources.dicom.places import (
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, allowed, describe_unforeseen
 from crossover.sources.ingest_report import CaseRecord, Report
+from crossover.sources.people import doubtful_ids, one_id_for_all, people_of
 from crossover.sources.pseudonyms import alike_names, case_names, key_of, segment_name
 from crossover.sources.reading import Reading
 from crossover.sources.segment_names import names_of, segments_in
@@ -122,6 +125,7 @@ def make_cases(
 
     known = _known(source, rules, folder, received, settings)
     work, findings, lacking = _work(source, rules, raw.parent, received, data, known, workers)
+    findings = [*findings, *_renamed(folder, work, rules, getattr(source, "allow", ()))]
     keys = {c: digest([settings(c), sorted(w.received.values()), w.row, w.roles]) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
@@ -130,16 +134,40 @@ def make_cases(
         more[case] += own.examination.findings if own.examination else []
     if not lenient:  # else nobody is divided into training and test
         findings = [*findings, *alike_patients((r["patient"], r["alike"]) for r in records.values())]
+        findings += doubtful_ids((r["patient"], r.get("people", ())) for r in records.values())
     report = ingest_report.report(records, findings, more, allowed(getattr(source, "allow", [])), lenient)
     ingest_report.write(report, folder)
     if not lenient or not report["cases"]:
         _raise_errors(report, folder, source)
-    good = {case: records[case] for case in report["made"]}
+    good = {case: {k: v for k, v in records[case].items() if k != "people"} for case in report["made"]}
     about_patients = {"left_out": lacking | _left_out(report, records), "warned": ingest_report.warned(report)}
     write_json(manifest, {"items": good} | {key: said for key, said in about_patients.items() if said})
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
     _write_rows(folder / "patients.csv", rows)
     return report
+
+
+def _renamed(folder: Path, work: Mapping[str, CaseSource], rules: IngestRules, allow: Collection[str]) -> list[Finding]:
+    """Warn of examinations that were cases of other names at the last ingest, known by the contents of their files."""
+    cases_of: dict[str, set[str]] = defaultdict(set)
+    for case, own in work.items():
+        for file in own.examination.files if own.examination else ():
+            cases_of[own.received[file.token]].add(case)
+    cases_of.pop("", None)  # files that came in since the folder was listed
+    now: dict[str, set[str]] = {}
+    for path in sorted(folder.glob(f"*/{incremental.RECORD}")) if cases_of else ():
+        received = (read_json_or_none(path) or {}).get("received", {})
+        now[path.parent.name] = set().union(*(cases_of.get(sha, ()) for sha in received.values()))
+    moved = {case: own for case, own in now.items() if own and case not in own}
+    if not moved:
+        return []
+    by_case = (case for rule in rules.series.values() for case in rule.by_patient if case != patient_of(case))
+    named = {*allow, *by_case}
+    told = sorted(named & {*moved, *set().union(*moved.values())})
+    what = "; ".join(f"{case} is {' and '.join(sorted(own))} now" for case, own in [*moved.items()][:5])
+    more = f"; and {len(moved) - 5} more" * (len(moved) > 5)
+    who = f"; `by_patient` or `allow` names {', '.join(told)}" if told else ""
+    return [Finding("case-renamed", f"{counted(len(moved), 'examination')} renamed: {what}{more}{who}")]
 
 
 def _compared(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
@@ -255,6 +283,7 @@ def _work(
     files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, name, workers, known)
+    findings += one_id_for_all(found)
     patients = {e.patient_id for e in found.values()} if maps else set()
     return {c: _dicom(e, source, rules, digests, maps, patients) for c, e in found.items()}, findings, {}
 
@@ -373,14 +402,15 @@ def _make(
 def _made(
     own: CaseSource, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
 ) -> CaseRecord:
-    alike = own.alike
+    alike, people = own.alike, list[str]()
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data, rules.other_grids)
     else:
-        reading, patient = _read_dicom(own, own.examination, source, rules)
+        reading, instances = _read_dicom(own, own.examination, source, rules)
         if isinstance(source, DicomSource):
-            alike = alike_names(source, [patient])[patient]
+            patient = next((i.patient for i in instances), "")
+            alike, people = alike_names(source, [patient])[patient], people_of(instances, key_of(source))
     reading.findings += equal_parts(reading.channels, reading.structures)
     reading.findings += swapped_sides(reading.structures)
     reading = reading.turned_upright()
@@ -396,6 +426,7 @@ def _made(
     return {
         "patient": own.patient,
         "alike": alike,
+        "people": people,
         "received": own.received,
         "found": reading.found,
         "chosen": reading.chosen,
@@ -420,16 +451,17 @@ def _segments(own: CaseSource, source: Source, data: Path | None) -> dict[str, s
     return {n: segment_name(said, key_of(source)) for n, said in names.items() if said}
 
 
-def _read_dicom(own: CaseSource, exam: Examination, source: Source, rules: IngestRules) -> tuple[Reading, str]:
-    """Return what was read of an examination, and the patient's own identifier."""
-    instances: list[Instance] | None = exam.instances
-    wrong: list[Finding] = []
+def _read_dicom(
+    own: CaseSource, exam: Examination, source: Source, rules: IngestRules
+) -> tuple[Reading, list[Instance]]:
+    """Return what was read of an examination, and its headers."""
+    instances, wrong = exam.instances, list[Finding]()
     if instances is None:
         instances, wrong = read_headers(exam.files, 1)
     maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}
     reading = read_examination(instances, rules, maps, key_of(source))
     reading.findings = [*wrong, *reading.findings]
-    return reading, next((i.patient for i in instances), "")
+    return reading, instances
 
 
 def _description(reading: Reading) -> dict:

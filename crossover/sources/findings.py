@@ -150,6 +150,11 @@ KINDS: dict[str, Kind] = {
     "fractional": Kind("note", "nothing to do: a fraction of one half or more counts as inside"),
     # patients
     "rule-unused": Kind("note", "nothing to do, unless a case of this source is meant: take its name from the report"),
+    "case-renamed": Kind(
+        "warning",
+        "correct what names these cases: `by_patient`, `allow`, and masks and tables of your own; a patient's "
+        "examinations are numbered by date, so one that was added or removed renames the later ones",
+    ),
     "study-passed": Kind("note", "nothing to do, unless a rule under `series:` should match a series of this study"),
     "table-read": Kind("note", "nothing to do: this states how the table of patients was read"),
     "row-passed": Kind("warning", "if the rows belong to the cohort, correct their cells or the key `where:`"),
@@ -167,6 +172,16 @@ KINDS: dict[str, Kind] = {
         "error",
         "if they are one person, write the identifier in one way; if all such patients of this source are different "
         "people, set `allow: [patients-alike]`, which excludes none of them",
+    ),
+    "id-shared": Kind(
+        "warning",
+        "if they are several people, set `patients: folder` with a folder for each of them, or correct PatientID "
+        "(0010,0020); nothing to do if they are one person",
+    ),
+    "id-doubled": Kind(
+        "warning",
+        "if they are one person, give all their files the same PatientID (0010,0020), since one may be trained on and "
+        "the other tested on; nothing to do if they are different people",
     ),
     "same-image": Kind("error", "the same images occur under two patients: keep one of them, or give both the same ID"),
     "volume-unreadable": Kind("error", "copy or export the complete file again"),

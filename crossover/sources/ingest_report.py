@@ -27,6 +27,9 @@ class CaseRecord(TypedDict):
     """The patient's pseudonym."""
     alike: str
     """What the patient's identifier has in common with others that may be the same person's; "" if it isn't known."""
+    people: NotRequired[list[str]]
+    """Keyed hashes of name, birth date and sex in the images of an examination: one, unless several people share a
+    PatientID; absent where the case could not be made."""
     received: NotRequired[dict[str, str]]
     """Token of a file -> its SHA-256; absent where the case could not be made."""
     found: list[str]

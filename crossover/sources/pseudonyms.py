@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import hmac
 import os
@@ -11,7 +12,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crossover.core.file_names import plainly_written
+from crossover.core.configuration import canonical
+from crossover.core.file_names import one_form, plainly_written
 from crossover.sources.settings import PHANTOM_KINDS, Source
 
 VARIABLE = "CROSSOVER_SECRET"
@@ -69,8 +71,11 @@ def _keyed(key: bytes, use: str, text: bytes) -> str:
 
 
 def pseudonym(patient: str, key: bytes) -> str:
-    """Return a patient's name from here on: p and twelve hexadecimal digits of a keyed hash (HMAC-SHA256)."""
-    return "p" + _keyed(key, "patient", patient.encode(errors="surrogateescape"))[:12]
+    """Return a patient's name from here on: p and twelve hexadecimal digits of a keyed hash (HMAC-SHA256).
+
+    It is the same for all forms in which Unicode can store the identifier (`one_form`).
+    """
+    return "p" + _keyed(key, "patient", one_form(patient).encode(errors="surrogateescape"))[:12]
 
 
 def alike_name(identifier: str, key: bytes) -> str:
@@ -79,6 +84,19 @@ def alike_name(identifier: str, key: bytes) -> str:
     It is `a` and twelve hexadecimal digits of a keyed hash of their plain form, and hides whose it is as pseudonyms do.
     """
     return "a" + _keyed(key, "alike", plainly_written(identifier).encode(errors="surrogateescape"))[:12]
+
+
+def person_name(name: str, birth_date: str, sex: str, key: bytes) -> str:
+    """Return what the images of one person have in common: n and twelve hexadecimal digits of a keyed hash.
+
+    Args:
+        name: however it is written; see `plainly_written`.
+        birth_date: the date of birth.
+        sex: as DICOM has it, F, M or O.
+        key: the secret.
+    """
+    plain = "\0".join(plainly_written(own) for own in (name, birth_date.replace(".", ""), sex))
+    return "n" + _keyed(key, "person", plain.encode(errors="surrogateescape"))[:12]
 
 
 def token(path: bytes, key: bytes) -> str:
@@ -108,8 +126,26 @@ def scanner_name(serial: str, key: bytes) -> str:
 
 def days_back(patient: str, key: bytes) -> int:
     """Return by how many days this patient's dates are moved into the past: 1 to 3,650, always the same."""
-    number = int(_keyed(key, "date", patient.encode(errors="surrogateescape"))[:12], 16)
+    number = int(_keyed(key, "date", one_form(patient).encode(errors="surrogateescape"))[:12], 16)
     return 1 + number % 3650
+
+
+def coded(value: object) -> str:
+    """Return 24 hexadecimal digits of a keyed hash of a JSON-like value that may have people's names.
+
+    Where the secret can't be read or kept, as without a home that can be written to, the key is one of this process:
+    the value then counts as another one each time.
+    """
+    try:
+        key = secret()
+    except (OSError, RuntimeError, ValueError):
+        key = _key_of_process()
+    return _keyed(key, "setting", canonical(value).encode())[:24]
+
+
+@functools.cache
+def _key_of_process() -> bytes:
+    return secrets.token_bytes(32)
 
 
 def case_names(source: Source, patients: list[str]) -> dict[str, str]:
@@ -118,7 +154,7 @@ def case_names(source: Source, patients: list[str]) -> dict[str, str]:
     Either is that of the source's prefix and the patient.
     """
     key, prefix = key_of(source), getattr(source, "prefix", "")
-    return {p: prefix + p if key == PUBLIC else pseudonym(prefix + p, key) for p in patients}
+    return {p: one_form(prefix + p) if key == PUBLIC else pseudonym(prefix + p, key) for p in patients}
 
 
 def alike_names(source: Source, patients: Iterable[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from crossover.core.files import digest
+from crossover.sources.pseudonyms import coded
 from crossover.sources.settings import PHANTOM_KINDS
 
 PRIVATE = ("file", "reader", "by_patient")
@@ -12,7 +13,8 @@ PRIVATE = ("file", "reader", "by_patient")
 def without_places(settings: Any) -> Any:
     """Replace each source of real data in settings by its kind and a digest, and values of `PRIVATE` by digests.
 
-    Folders and files may be named after people.
+    Folders and files may be named after people. A digest anyone could make would confirm a guess at a name: these are
+    made with the secret, but that of a source whose identifiers are public.
     """
     if isinstance(settings, list):
         return [without_places(value) for value in settings]
@@ -23,10 +25,14 @@ def without_places(settings: Any) -> Any:
 
 def _told(key: str, value: Any) -> Any:
     if key == "source" and _is_real(value):
-        return {"kind": value["kind"], "digest": digest(value)}
+        return {"kind": value["kind"], "digest": digest(value) if _is_public(value) else coded(value)}
     if key in PRIVATE and value:
-        return digest(value)
+        return coded(value)
     return without_places(value)
+
+
+def _is_public(source: dict) -> bool:
+    return source.get("identifiers") == "public"
 
 
 def _is_real(source: Any) -> bool:

@@ -10,6 +10,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from crossover.core.cells import TableError
+from crossover.core.file_names import one_form
 from crossover.core.image_names import is_volume
 from crossover.core.tables import read_table
 from crossover.core.wording import printable
@@ -118,7 +119,8 @@ def _named_files(source: Path, wanted: set[str], met: set[str], prefix: str) -> 
     for path in filter(is_volume, paths_below(source) if asked else ()):
         words = {path[a:b] for a, b in word_runs(path)}
         for word in words:
-            of_patient.setdefault(pseudonym(prefix + word, key), []).append((f"patient {word}, {path}", words - {word}))
+            rest = words - {word} | _odd_form(word)
+            of_patient.setdefault(pseudonym(prefix + word, key), []).append((f"patient {word}, {path}", rest))
     for name in asked:
         files = of_patient.get(patient_of(name), [])
         scan = name.partition("-")[2]
@@ -145,12 +147,18 @@ def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: byte
     """Return whether a row is the scan behind the dash of a case's name, by any columns that may name its files."""
     others = sorted(set(rows) - {patient})
     values = dict(zip(others, rows.loc[number, others]))
+    odd = [*_odd_form(rows.at[number, patient])]
     scan = name.rpartition("-")[2]
     return any(
-        scan_name([values[c] for c in columns], key) == scan
-        for n in range(1, MOST_COLUMNS + 1)
+        scan_name([*(values[c] for c in columns), *odd], key) == scan
+        for n in range(0 if odd else 1, MOST_COLUMNS + 1)
         for columns in combinations(others, n)
     )
+
+
+def _odd_form(identifier: str) -> set[str]:
+    """Return what `volumes` names a patient's scans by too: an identifier that isn't in `one_form`."""
+    return {identifier} - {one_form(identifier)}
 
 
 def _exported(source: Path, wanted: set[str], met: set[str], rules: Export) -> Iterator[str]:

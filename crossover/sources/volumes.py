@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.cells import TableError, named_rows, uncomputed_cells
-from crossover.core.file_names import WRITTEN_ALIKE, unsafe
+from crossover.core.file_names import WRITTEN_ALIKE, one_form, unsafe
 from crossover.core.file_names import alike as written_alike
 from crossover.core.tables import RawTable, read_table
 from crossover.core.wording import counted
@@ -57,24 +57,25 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     root /= source.folder
     table, lacks = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
     own, passed = _of_cohort(source, table.rows)
+    ids, every = (some[source.patient].map(one_form) for some in (own, table.rows))
     wrong = {n: _wrong_files(source, root, row) for n, row in own.to_dict("index").items()}
     may = allowed(source.allow)
     missing = {n: why for n, files in wrong.items() if (why := _may_lack(files, may))}
-    lacks += [(own.at[number, source.patient], why) for number, why in missing.items()]
-    complete = {*table.rows[source.patient].drop(index=[*missing])}
+    lacks += [(ids[number], why) for number, why in missing.items()]
+    complete = {*every.drop(index=[*missing])}
     left_out = {patient: why for patient, why in lacks if patient not in complete}
     lacking = _lacking(source, [*left_out.values()], [why for patient, why in lacks if patient in complete])
     lacking += [] if source.table else _linked(root)
     findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
-        findings += _unsafe(source, own[source.patient])
-    findings += [] if "patients-alike" in source.allow else _alike(source, own[source.patient])
-    findings += [] if source.table else _of_one_patient(source, own[source.patient])
+        findings += _unsafe(source, ids)
+    findings += [] if "patients-alike" in source.allow else _alike(source, ids)
+    findings += [] if source.table else _of_one_patient(source, ids)
     named = _named(source, own)
     taken = own.drop(index=[*missing])
-    alike = alike_names(source, own[source.patient])
+    alike = alike_names(source, ids)
     cases = {
-        case: CaseRow(patient, dict(own.loc[n]), alike[own.at[n, source.patient]])
+        case: CaseRow(patient, dict(own.loc[n]), alike[ids[n]])
         for n, (case, patient) in named.items()
         if n in taken.index
     }
@@ -107,7 +108,7 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[RawTable, list[t
     whole = [row for row, own in zip(rows, files) if all(own.values())]
     used = {file for own in files if all(own.values()) for one in own.values() for file in one}
     lacks = [
-        (row[source.patient], "no " + ", no ".join(what for what, one in own.items() if not one))
+        (one_form(row[source.patient]), "no " + ", no ".join(what for what, one in own.items() if not one))
         for row, own in zip(rows, files)
         if not all(own.values())
         and not next(iter(own.values())) & used
@@ -174,12 +175,14 @@ def _where(source: VolumesSource) -> str:
 def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str]]:
     """Return row -> its case and patient; rows without a patient are left out."""
     ids = {number: patient for number, patient in own[source.patient].items() if patient}
-    names, times = case_names(source, list(ids.values())), Counter(ids.values())
+    names = case_names(source, list(ids.values()))
+    times = Counter(names[patient] for patient in ids.values())
     out = {}
     for number, patient in ids.items():
         case = names[patient]
-        if times[patient] > 1:
+        if times[case] > 1:
             values = [own.at[number, c] for c in sorted(_asked(source) - {source.patient})]
+            values += [patient] if patient != one_form(patient) else []  # it is another folder's name
             case = f"{case}-{scan_name(values, key_of(source))}"
         out[number] = (case, names[patient])
     return out

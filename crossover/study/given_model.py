@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from crossover import networks
+from crossover.core.file_names import one_form
 from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.sources.pseudonyms import VARIABLE, pseudonym, secret, secret_file
@@ -76,6 +77,6 @@ def trained_on(model: StartingModel, patients: Iterable[str]) -> list[str]:
     return [
         patient
         for patient in patients
-        for names in [{prefix + patient for prefix in prefixes}]
+        for names in [{one_form(prefix + patient) for prefix in prefixes}]
         if trained & (names | ({pseudonym(name, key) for name in names} if key else set()))
     ]

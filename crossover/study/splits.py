@@ -16,6 +16,7 @@ from typing import Literal
 
 import pandas as pd
 
+from crossover.core.file_names import WRITTEN_ALIKE
 from crossover.core.wording import counted, first_few
 from crossover.core.written_tables import read_written
 from crossover.study.plan import Model, Stage
@@ -247,8 +248,8 @@ def alike_in_cohorts(patients: Mapping[str, Iterable[str]], alike: Mapping[str, 
         if len(own) > 1 and len(cohorts) > 1:
             together.setdefault(", ".join(cohorts), []).append(" and ".join(sorted(own)))
     return [
-        f"cohorts {where}: the identifiers of {counted(len(pairs), 'patient')} differ only in case, blanks, leading "
-        f"zeros or a decimal ({first_few(sorted(pairs), SHOWN)}): one person would be trained on and tested. If they "
+        f"cohorts {where}: the identifiers of {counted(len(pairs), 'patient')} {WRITTEN_ALIKE} ("
+        f"{first_few(sorted(pairs), SHOWN)}): one person would be trained on and tested. If they "
         f"are the same people, leave each in one cohort only. {PREFIX_REMEDY}"
         for where, pairs in together.items()
     ]

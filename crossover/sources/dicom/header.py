@@ -108,6 +108,8 @@ class Instance:
     facts: tuple[tuple[str, str | float], ...]
     scanner: str
     """The maker, model and serial number, for a keyed hash."""
+    person: tuple[str, str, str] = ("", "", "")
+    """The name, birth date and sex, for a keyed hash; they never leave the process."""
 
     @property
     def image(self) -> Pixels:
@@ -212,6 +214,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         references=tuple(references(d)) if modality in STRUCTURES else (),
         facts=tuple(_facts(d, first)),
         scanner="\n".join(text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")),
+        person=(text(d, "PatientName"), text(d, "PatientBirthDate"), text(d, "PatientSex")),
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from crossover.core.file_names import one_form
 from crossover.sources.dicom.export_files import FileRef
 from crossover.sources.settings import Export
 
@@ -73,10 +74,13 @@ def of_patient(found: Candidates, pattern: str, patient: str, patients: Collecti
     Args:
         patients: the identifiers of all patients.
     """
+    pattern, patient = one_form(pattern), one_form(patient)
     wanted = matcher(pattern, patient)
-    own = {place: files for place, files in found.items() if wanted.fullmatch(place)}
-    longer = [matcher(pattern, p) for p in patients if len(p) > len(patient) and patient in p] if own else []
-    return [files for place, files in own.items() if not any(other.fullmatch(place) for other in longer)]
+    there = [(one_form(place), files) for place, files in found.items()]
+    own = [(place, files) for place, files in there if wanted.fullmatch(place)]
+    others = map(one_form, patients if own else ())
+    longer = [matcher(pattern, p) for p in others if len(p) > len(patient) and patient in p]
+    return [files for place, files in own if not any(other.fullmatch(place) for other in longer)]
 
 
 def matcher(pattern: str, patient: str | None = None, more: str = "") -> re.Pattern[str]:

@@ -109,19 +109,25 @@ def _listed(index: FileRef) -> set[str]:
 def group(
     instances: Iterable[Instance], rules: Mapping[str, SeriesRule], name: Callable[[str], str]
 ) -> dict[str, Examination]:
-    """Return examinations by case name: `<pseudonym>`, and `<pseudonym>-2` and so on for later studies."""
+    """Return examinations by case name: `<pseudonym>`, and `<pseudonym>-2` and so on for later studies.
+
+    Identifiers that have one pseudonym are one patient's.
+    """
+    pseudonyms: dict[str, str] = {}
     patients: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
-        patients[instance.patient].append(instance)
+        if instance.patient not in pseudonyms:
+            pseudonyms[instance.patient] = name(instance.patient)
+        patients[pseudonyms[instance.patient]].append(instance)
     found = {}
     for patient, own in patients.items():
         there = studies(own)
         wanted = [s for s in there if _holds_any(s, rules)]
         passed = len(there) - len(wanted) if wanted else 0
         for k, study in enumerate(wanted or [own]):
-            case = case_of(name(patient), k)
-            found[case] = Examination(case, name(patient), [i.file for i in study], study)
-            found[case].patient_id = patient
+            case = case_of(patient, k)
+            found[case] = Examination(case, patient, [i.file for i in study], study)
+            found[case].patient_id = own[0].patient
             if passed:
                 what = f"{passed} of {len(there)} studies left out, since none of their series matches a rule"
                 found[case].findings.append(Finding("study-passed", what))

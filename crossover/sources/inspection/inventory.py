@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from crossover.core.file_names import alike, unaccented
+from crossover.core.file_names import WRITTEN_ALIKE, alike, one_form, unaccented
 from crossover.core.image_names import stem
 from crossover.core.wording import counted, first_few, patients_and_cases
 from crossover.sources.findings import ELSEWHERE
@@ -149,7 +149,7 @@ class Inventory:
 
     def patients_of(self, cases: Iterable[str]) -> set[str]:
         """Return the patients of some cases."""
-        return {self.scans.get(case, case) for case in cases}
+        return {one_form(self.scans.get(case, case)) for case in cases}
 
     def count_patients(self, cases: Iterable[str]) -> int:
         """Count the patients of some cases."""
@@ -171,7 +171,7 @@ class Inventory:
         return self.patients_of(self._asked(wanted).keys() - self.left_out(wanted).keys())
 
     def _whose(self, cases: Iterable[str]) -> dict[str, str]:
-        return {case: self.scans.get(case, case) for case in cases}
+        return {case: one_form(self.scans.get(case, case)) for case in cases}
 
     def _asked(self, names: Iterable[str]) -> dict[str, Lacks]:
         """Return the cases without the studies that an ingest passes over for these channels and structures.
@@ -353,8 +353,8 @@ class Inventory:
     def alike(self) -> list[str]:
         """Return which patients may be one whose name is written in two ways, a sentence each."""
         return [
-            f"patients {' and '.join(group)} may be one: their names differ only in case, blanks, leading zeros or a "
-            "decimal; if they are, write the name in one way, since one could be trained on and the other tested on"
+            f"patients {' and '.join(group)} may be one: their names {WRITTEN_ALIKE}; if they are, write the name "
+            "in one way, since one could be trained on and the other tested on"
             for group in alike(sorted(self.patients_of(self.cases)))
         ]
 

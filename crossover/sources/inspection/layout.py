@@ -122,7 +122,7 @@ def _named_in(paths: Iterable[str], patients: Collection[str]) -> Iterator[Optio
 def word_runs(path: str) -> Iterator[tuple[int, int]]:
     """Yield the beginning and the end of each run of whole words within one name of a path."""
     for name in re.finditer(r"[^/]+", path):
-        words = [m.span() for m in re.finditer(r"[A-Za-z0-9]+", name[0])]
+        words = [m.span() for m in re.finditer(r"(?:[^\W_]|[\u0300-\u036f])+", name[0])]  # with loose accents
         for k, (start, _) in enumerate(words):
             yield from ((name.start() + start, name.start() + end) for _, end in words[k:])
 

@@ -18,6 +18,7 @@ from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import no_such_name, with_name
 from crossover.sources.findings import ELSEWHERE, Refused
 from crossover.sources.inspection.dicom import NamedStructure, repeated_names, structure_names
+from crossover.sources.people import doubtful_ids, one_id_for_all, people_of
 from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Structure, VolumesSource
 from crossover.sources.table_readers import form_of
@@ -69,6 +70,8 @@ def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int
     files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, lambda p: case_names(source, [p])[p], workers)
+    found_of = [(e.patient, people_of(e.instances or [], key_of(source))) for e in found.values()]
+    findings += [*one_id_for_all(found), *doubtful_ids(found_of)]
     out = Taken({case: patient_of(case) for case in found}, notes=[f"{f.code}, {f.what}" for f in findings])
     of_ids = alike_names(source, (e.patient_id for e in found.values()))
     out.alike = {e.patient: of_ids[e.patient_id] for e in found.values()}
