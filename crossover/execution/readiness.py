@@ -142,7 +142,7 @@ def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenK
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
     others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
     left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
-    unread = "" if source.kind == "dicom" else ", if their masks can be used (this reads none of them)"
+    unread = "" if source.kind == "dicom" or taken.read else ", if their masks can be used (this reads none of them)"
     out.notes.append(f"cohort {cohort}: {count} would be taken{unread}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     out.wrong += [f"cohort {cohort}: {what}" for what in taken.wrong]
