@@ -250,7 +250,7 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         assert ("To shorten the training" in told) == (seconds == 1.0)
     assert "`scales.demo.splits.replicates.draws: 2` saves 1.5 h" in told
     assert "`strategies and figures.order without aggregated` saves 60 min" in told
-    assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h. " in told
+    assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h; " in told
     assert "sizes: " not in told, "fewer than three sizes tell no crossover"
     at = said.index(next(line for line in said if line.startswith("For about 50 min of training, write into")))
     assert "below `scales:` and `demo:`" in said[at]
@@ -258,7 +258,7 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         "    splits: {replicates: {draws: 2}}",
         "    recipe: {steps: [600, 600]}",
         "  and take strategies and figures.order without aggregated",
-        "  and take strategies and figures.order without tuned",
+        "  and take strategies and figures.order without transfer",
     ]
 
 

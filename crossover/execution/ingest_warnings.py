@@ -13,8 +13,10 @@ from crossover.study.suggested import more_sizes
 
 
 def ingest_warnings(studies: Mapping[str, Study], cases: Path = Path("data/cases")) -> list[str]:
-    """Return a line for each cohort some of whose cases are used with a warning: how many, of what, and where to read;
-    and one for each study of whose target more patients can be trained on than its largest size has.
+    """Return lines about cases that are used with a warning, and about patients whom no size includes.
+
+    The first are one for each cohort: how many cases, of what, and where to read; the others one for each study of
+    whose target more patients can be trained on than its largest size has.
 
     Args:
         studies: those of the run, by name.

@@ -87,8 +87,8 @@ def without_blank_ends(reading: Reading) -> Reading:
         reading: images and masks on one grid, of which none has an error.
 
     Returns:
-        The reading, with a finding if anything was cut off: ends-cut, and structure-in-blank-ends of each structure that
-        lay there alone.
+        The reading, with a finding if anything was cut off: ends-cut, and structure-in-blank-ends of each structure
+        that lay there alone.
     """
     images = [sitk.GetArrayViewFromImage(image) for image in reading.channels.values()]
     sections = np.any([values != values.min() for values in images], axis=0).sum(axis=(1, 2))

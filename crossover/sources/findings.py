@@ -94,8 +94,8 @@ KINDS: dict[str, Kind] = {
     "structure-empty": Kind("error", "contour the structure, or leave the case out"),
     "structure-in-blank-ends": Kind(
         "error",
-        "use the patient's whole image, or leave the case out; `blank_ends: keep` in the study's file keeps the ends of "
-        "all images, with the outlines that they show",
+        "use the patient's whole image, or leave the case out; `blank_ends: keep` in the study's file keeps the ends "
+        "of all images, with the outlines that they show",
     ),
     "structure-outside": Kind("error", "contour inside the image, or export the complete image"),
     "structure-refused": Kind(
@@ -167,8 +167,8 @@ LEAVES_OUT = (
     "burnt-in", "pixels-unreadable", "bits-contradict", "no-geometry", "mixed-orientation", "mixed-matrix",
     "too-few-slices", "one-position", "missing-slice", "doubled-slice", "uneven-slices", "gantry-tilt", "non-finite",
     "constant", "adc-unit", "other-grid", "two-frames", "structure-missing", "structure-doubled", "structure-empty",
-    "structure-in-blank-ends", "structure-outside", "structure-refused", "numbers-shared", "contours-redrawn", "volume-unreadable", "volume-axes",
-    "volume-header", "volume-refused",
+    "structure-in-blank-ends", "structure-outside", "structure-refused", "numbers-shared", "contours-redrawn",
+    "volume-unreadable", "volume-axes", "volume-header", "volume-refused",
 )  # fmt: skip
 """The errors that one case's own images and masks cause, so that a study can go on without the case; `crossover new`
 allows them, by the name `ONE_CASE`. The other errors leave open whose a file is or whether two patients are one, or are
