@@ -1065,6 +1065,19 @@ def test_blank_ends_are_cut_off_in_a_new_study_whose_outlines_they_show(tmp_path
     assert "1 case would be left out (structure-in-blank-ends)" in notes
 
 
+def test_findings_of_a_folder_with_two_cohorts_are_those_of_each_ones_patients(tmp_path: Path, clone: Path):
+    folder = Path(hospital(tmp_path / "all", "t2", ["gland"], patients=16, hu=False))
+    (folder / "table.csv").write_text("patient,site\n" + "".join(f"p{i},{'AB'[i % 2]}\n" for i in range(16)))
+    shutil.copy(folder / "p2/t2.nii.gz", folder / "p4/t2.nii.gz")
+    shutil.copy(folder / "p2/t2.nii.gz", folder / "of_nobody.nii.gz")
+    made = new("mine", "--source", f"{folder}:site=A", "--target", f"{folder}:site=B")
+    assert made.exit_code == 0, made.output
+    told = [line for line in made.output.splitlines() if "with the same image" in line]
+    assert len(told) == 1 and told[0].startswith("check: A: 2 patients (p2, p4)")
+    of_folder = [line for line in made.output.splitlines() if "of_nobody" in line]
+    assert len(of_folder) == 1 and of_folder[0].startswith("check: A and B: ")
+
+
 def test_names_of_one_patient_that_count_as_one_are_told(exports: Path, tmp_path: Path):
     folder = two_of(exports, tmp_path)
     for path in sorted(folder.iterdir())[0].rglob("*"):

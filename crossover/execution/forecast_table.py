@@ -65,8 +65,8 @@ def _causes(rows: list[Planned]) -> Table:
     table = Table("", "study", "what changed", "before", "now", "reruns", title="Why",
                   title_justify="left")  # fmt: skip
     texts = {k: ", ".join(rule if n == 1 else f"{rule} ({n})" for rule, n in rules.items()) for k, rules in of.items()}
-    for row in _joined(texts):
-        table.add_row(*row)
+    for cells in _joined(texts):
+        table.add_row(*cells)
     return table
 
 
