@@ -1062,7 +1062,7 @@ def test_blank_ends_are_cut_off_in_a_new_study_whose_outlines_they_show(tmp_path
     assert "left out: p2: cord: all of it was in the blank ends" in made.output
     notes = " ".join(readiness("mine", {}, 1).notes)
     assert "6 of 7 patients would be taken cohort" in notes
-    assert "1 case would be left out (structure-in-blank-ends)" in notes
+    assert "1 case would be left out (structure-in-blank-ends): p2: structure cord: all of it was in the" in notes
 
 
 def test_findings_of_a_folder_with_two_cohorts_are_those_of_each_ones_patients(tmp_path: Path, clone: Path):

@@ -143,8 +143,20 @@ def within(study: Study, own: Plan, times: pd.DataFrame, hours: float) -> tuple[
         if shorter < left:
             taken, left = [*(old for old in taken if old.key != cut.key), cut], shorter
         if left <= hours:
-            return taken, left
+            return _fewer(study, own, times, hours, taken, left)
     return None
+
+
+def _fewer(
+    study: Study, own: Plan, times: pd.DataFrame, hours: float, taken: list[Cut], left: float
+) -> tuple[list[Cut], float]:
+    """Return the cuts without those strategies that need not go, and the hours that are left; see `within`."""
+    for cut in [cut for cut in reversed(taken) if not cut.value]:
+        rest = [other for other in taken if other is not cut]
+        more = _hours_of(study, own, rest, times)
+        if more is not None and more <= hours:
+            taken, left = rest, more
+    return taken, left
 
 
 def _cuts(study: Study, own: Plan) -> list[Cut]:

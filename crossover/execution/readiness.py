@@ -152,7 +152,7 @@ def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenK
     of_code: dict[tuple[str, bool], list[str]] = {}
     for case, why in taken.left_out.items():
         code, _, what = why.partition(", ")
-        of_code.setdefault((code, bool(may & {code, case})), []).append(f"{case}: {what[:240]}")
+        of_code.setdefault((code, bool(may & {code, case})), []).append(f"{taken.called.get(case, case)}: {what[:240]}")
     for (code, may_lack), told in of_code.items():
         some = first_few(told, SHOWN, "; ")
         if may_lack:

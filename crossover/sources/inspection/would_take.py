@@ -40,6 +40,8 @@ class Taken:
     """Case -> why it would be excluded: a finding's code, and what."""
     read: bool = False
     """Whether images and masks were read, too."""
+    called: dict[str, str] = field(default_factory=dict)
+    """Case that is left out -> its patient, as the folder calls it, where that is known."""
     lacking: dict[str, str] = field(default_factory=dict)
     """Patient, as the folder calls it -> which of its files are not there, so that it has no case."""
     wrong: list[str] = field(default_factory=list)
@@ -69,14 +71,16 @@ def would_take(
         return _of_export(source, rules, data, workers)
     cases, findings, lacking = form_of(source).rows(source, data)
     left: dict[str, str] = {}
+    called: dict[str, str] = {}
     if read := isinstance(source, VolumesSource) and rules.blank_ends == "cut":  # only pixels show what it cuts off
         rows = [own.row for own in cases.values()]
         wrong = incremental.call_each(partial(_wrong, source, rules, data), rows, min(workers, len(rows)))
         left = {case: why for case, why in zip(cases, wrong) if why}
+        called = {case: cases[case].row[source.patient] for case in left}
     notes = [f.what for f in findings if f.code != "files-missing" or f.about]  # patients stand in `lacking`, by name
     alike = {row.patient: row.alike for row in cases.values()}
     patients = {case: row.patient for case, row in cases.items()}
-    return Taken(patients, left, read, lacking=dict(lacking), alike=alike, notes=notes)
+    return Taken(patients, left, read, called, lacking=dict(lacking), alike=alike, notes=notes)
 
 
 def _wrong(source: VolumesSource, rules: IngestRules, data: Path, row: dict[str, str]) -> str:
