@@ -1057,6 +1057,9 @@ def test_blank_ends_are_cut_off_in_a_new_study_whose_outlines_they_show(tmp_path
     made = new("mine", "--target", str(tmp_path / "South"))
     assert made.exit_code == 0, made.output
     assert study_of(clone)["blank_ends"] == "cut"
+    assert "\n  demo:\n    preparation: {" in (clone / "config/studies/mine.yaml").read_text(), (
+        "lines may stand below it"
+    )
     assert "South: in 7 patients (p0, p1, p2 and 4 more) the image is blank around cord, so that" in made.output
     assert made.output.count("is blank around") == 1
     assert "left out: p2: cord: all of it was in the blank ends" in made.output

@@ -258,7 +258,7 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         "    splits: {replicates: {draws: 2}}",
         "    recipe: {steps: [600, 600]}",
         "  and take strategies and figures.order without aggregated",
-        "  and take strategies and figures.order without transfer",
+        "  and take strategies and figures.order and figures.overlays.strategies without transfer",
     ]
 
 

@@ -170,8 +170,11 @@ def _cuts(study: Study, own: Plan) -> list[Cut]:
     cuts.append(_with_half(study.recipe))
     asked = {families(study)[f].strategy for f in (baseline(study), fine_tuned(study)) if f}
     for name in (name for name in reversed(study.strategies) if name not in asked):
-        where = f"strategies{' and figures.order' * (name in study.figures.order)} without {name}"
-        cuts.append(Cut(where, "", partial(_of_another, name)))
+        overlays = study.figures.overlays
+        shown = {"figures.order": study.figures.order}
+        shown |= {"figures.overlays.strategies": overlays.strategies if overlays else []}
+        where = " and ".join(["strategies", *(key for key, names in shown.items() if name in names)])
+        cuts.append(Cut(f"{where} without {name}", "", partial(_of_another, name)))
     return cuts
 
 

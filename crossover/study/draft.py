@@ -441,7 +441,8 @@ def _lines(key: str, value: Any, indent: str, may_flow: bool = True) -> list[str
             WIDTH, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False
         )
         return whole.wrap(line)  # YAML reads a new line as a blank, which no word may get
-    return [f"{indent}{key}:", *(line for k, v in value.items() for line in _lines(k, v, indent + "  "))]
+    flow_below = key != "scales"  # `check` names lines to write below a scale
+    return [f"{indent}{key}:", *(line for k, v in value.items() for line in _lines(k, v, indent + "  ", flow_below))]
 
 
 def _plain(value: Any) -> Any:
