@@ -22,10 +22,10 @@ def found(*codes: str, status: str = "made") -> dict:
     return {"status": status, "findings": findings}
 
 
-def study_of(labels: dict[str, str], sizes: Sequence[int] = ()) -> Any:
+def study_of(labels: dict[str, str], sizes: Sequence[int] = (), scale: str = "demo") -> Any:
     """A study of which two patients of each cohort are tested on."""
     cohorts = {name: SimpleNamespace(label=label, source=None, test=2) for name, label in labels.items()}
-    return SimpleNamespace(cohorts=cohorts, target="ours", sizes=sizes)
+    return SimpleNamespace(cohorts=cohorts, target="ours", sizes=sizes, scale=scale)
 
 
 def test_cases_that_are_used_with_a_warning_are_counted_by_what_they_are_warned_of(tmp_path: Path):
@@ -50,6 +50,7 @@ def test_patients_whom_no_size_includes_are_told(tmp_path: Path):
         (tmp_path / "ours/patients.csv").write_text(f"case,patient\n{rows}")
         said = ingest_warnings({"gland": study_of({"ours": "Center B"}, [2, 4, 8])}, tmp_path)
         assert [line.partition("for example, ")[2] for line in said] == more
+    assert ingest_warnings({"gland": study_of({"ours": "Center B"}, [2], "smoke")}, tmp_path) == []
 
 
 def test_the_page_of_a_study_tells_of_them():

@@ -8,6 +8,7 @@ from crossover.core.wording import counted
 from crossover.execution.estimate import training_patients
 from crossover.sources import ingest_report
 from crossover.sources.settings import Phantom
+from crossover.study.config import SCALES
 from crossover.study.schema import Study
 from crossover.study.suggested import more_sizes
 
@@ -31,7 +32,7 @@ def ingest_warnings(studies: Mapping[str, Study], cases: Path = Path("data/cases
             what = ", ".join(f"{code} ({n})" for code, n in codes.most_common())
             some = counted(len(warned), "case")
             lines.append(f"{some} of {label} used with a warning: {what}: see {folder / ingest_report.TEXT}")
-    for name, study in studies.items():
+    for name, study in ((n, s) for n, s in studies.items() if s.scale != SCALES[0]):  # smoke tests on fewer patients
         target = study.cohorts[study.target]
         if not isinstance(target.source, Phantom) and (most := training_patients(target, cases / study.target)):
             lines += more_sizes(name, study.sizes, most, target.label)

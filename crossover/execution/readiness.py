@@ -88,7 +88,7 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
             of_cohorts[cohort], n = patients, len(patients)
             out.wrong += too_few(cohort, n, about.test, needed[cohort])
             tested[cohort] = tested_patients(about.test, n)
-            if cohort == study.target and not isinstance(about.source, Phantom):
+            if cohort == study.target and not isinstance(about.source, Phantom) and study.scale != SCALES[0]:
                 out.notes += more_sizes(name, study.sizes, n - tested[cohort], about.label)
     out.wrong += [*shared(of_cohorts), *alike_in_cohorts(of_cohorts, alike)]
     out.notes += _of_a_paper(study)
