@@ -245,7 +245,7 @@ def where_the_report_is() -> str:
         return "There is no report: the run was asked for other files."
     if not is_made(workflow, "report"):
         return f"The run was asked for other files than the report: {REPORT} is of an earlier run."
-    warned = ingest_warnings({c: about.label for study in STUDIES.values() for c, about in study.cohorts.items()})
+    warned = ingest_warnings(STUDIES)
     beside = not_in_report(STUDIES, call_with(SETTINGS), REPORT.parent)
     return "\n".join([*first_page.answers(REPORT), *warned, *beside, f"The report: {REPORT.resolve()}"])
 

@@ -110,4 +110,4 @@ def test_a_structure_that_lay_in_a_blank_end_alone_is_an_error():
     mask = sitk.GetArrayFromImage(reading.structures["cord"])
     mask[:12] = 0
     found = without_blank_ends(Reading(reading.channels, {"cord": volume(mask)})).findings
-    assert [(f.code, f.about) for f in found] == [("ends-cut", ""), ("structure-empty", "structure cord")]
+    assert [(f.code, f.about) for f in found] == [("ends-cut", ""), ("structure-in-blank-ends", "structure cord")]

@@ -10,6 +10,7 @@ from crossover.execution.estimate import (
     TIMES,
     estimate,
     estimates_text,
+    savings,
     stage_steps,
     step_seconds,
     training_patients,
@@ -50,6 +51,17 @@ def test_hours_are_steps_times_seconds(study, tmp_path):
     assert about.hours == pytest.approx(2 * about.steps / 3600)
     lacking = estimate(study, p, times.iloc[1:], tmp_path)
     assert (lacking.hours is None and len(lacking.untimed) == 1) or study.selection
+
+
+@pytest.mark.parametrize(("sizes", "left"), [([2, 3, 5, 8, 13], "[2, 3, 5, 13]"), ([2, 3, 5, 8], None)])
+def test_no_cut_leaves_fewer_sizes_than_learning_curves_are_continued_of(sizes: list[int], left: str | None):
+    study = load_study("uterus", "paper", CONFIG).model_copy(update={"sizes": sizes})
+    own = plan(study)
+    kinds = {(study.network.architecture, "", s.level or "") for s in own.stages.values()}
+    times = pd.DataFrame(kinds, columns=["architecture", "encoder", "level"])
+    times = times.assign(study=study.study, scale="paper", seconds=2.0, device="CPU")
+    told = [cut for cut in savings(study, own, times) if cut.startswith("sizes")]
+    assert told == ([f"sizes: {left}"] if left else [])
 
 
 def test_slices_that_are_there_are_counted(tmp_path):

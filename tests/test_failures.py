@@ -18,7 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from typer.testing import CliRunner
 
+from crossover.cli.app import app
+from crossover.cli.clone import MARKS
 from crossover.core import incremental, locks
 from crossover.core.files import read_json, write_json
 from crossover.core.incremental import ItemsError, failed_of
@@ -317,6 +320,29 @@ def test_trainings_that_an_earlier_run_made_are_done_from_the_start(tmp_path, mo
     progress.begin("uterus", 5, 2, ["scratch-n2", "scratch-n8"])
     (status,) = progress.statuses()
     assert (status.done, status.stages, status.seconds_left) == (2, 5, None)
+
+
+def test_no_time_is_told_before_this_run_trained_anything(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 5, 2, ["a"])
+    progress.tell("uterus", "b (kept)", 0)
+    progress.tell("uterus", "c, 70 steps", 40.0)
+    first, second = (line.partition(": ")[2] for line in capsys.readouterr().out.splitlines())
+    assert first == "stage 2 of 5 done: b (kept)"
+    assert second == "stage 3 of 5 done, about 40 s of training left: c, 70 steps"
+
+
+def test_the_status_of_one_study_is_told_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in MARKS:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    for study in ("uterus", "prostate"):
+        progress.begin(study, 5, 2)
+    told = [CliRunner().invoke(app, ["status", *words]).output for words in ([], ["uterus"], ["cervix"])]
+    assert "uterus: 0 of 5" in told[0] and "prostate: 0 of 5" in told[0]
+    assert "uterus: 0 of 5" in told[1] and "prostate" not in told[1]
+    assert told[2] == "no run of cervix was begun in this folder\n"
 
 
 def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_path, monkeypatch, capsys):

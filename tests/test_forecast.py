@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,11 +11,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from crossover.core import provenance
+from crossover.core.files import write_json
+from crossover.core.paths import CONFIG
 from crossover.core.wording import duration
 from crossover.execution.forecast import (
     ABSENT,
     Planned,
     Reason,
+    _Clock,
     differences,
     reasons,
     wall_seconds,
@@ -22,6 +26,8 @@ from crossover.execution.forecast import (
 from crossover.execution.forecast_table import show
 from crossover.execution.workflow import GraphJob
 from crossover.sources.redaction import without_places
+from crossover.study.config import load_study
+from crossover.study.plan import plan
 
 ENTRY = "workflow_scripts/gather.py"
 
@@ -136,6 +142,26 @@ def test_trainings_that_may_be_kept_are_counted_as_the_most_that_run(capsys):
     assert "at most 2 trainings" in shown(follows) and "are kept, not made again" in shown(follows)
     certain = [shown(follows, last_s=None), shown(follows, Reason("code", "crossover/training/loop.py"))]
     assert not any("at most" in said or "are kept" in said for said in certain)
+
+
+def test_files_of_another_study_that_the_report_no_longer_reads_are_one_row(capsys):
+    gone = [Reason("input", f"results/other/figures/{k}.svg", "read", "no longer read") for k in range(40)]
+    changed = Reason("input", "results/u/metrics.csv", "", "changed")
+    show([replace(row(0, 1.0, why=[*gone, changed]), rule="report")], 2, Console(width=150))
+    said = capsys.readouterr().out
+    assert "40 files of results/other" in said and ".svg" not in said.partition("What runs")[0]
+    assert "results/u/metrics.csv" in said
+
+
+def test_a_training_that_never_ran_is_timed_by_others_of_its_network_and_level(tmp_path):
+    study = load_study("uterus", "smoke", CONFIG)
+    stage = next(iter(plan(study).stages.values()))
+    network = study.network.model_dump(mode="json")
+    for name, level, steps in (("a", stage.level, 10), ("b", "another", 10), ("c", stage.level, 0)):
+        done = {"stage": {"level": level}, "network": network, "steps": steps, "seconds": 20.0}
+        write_json(tmp_path / name / "record.json", done)
+    clock = _Clock(SimpleNamespace(jobs=[]), {}, {})
+    assert clock._step_of_others(study, stage, tmp_path) == [2.0]
 
 
 def test_durations_are_told_in_the_unit_that_suits():

@@ -1,6 +1,9 @@
 """What the last lines of a run say of warnings of its ingests."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +22,12 @@ def found(*codes: str, status: str = "made") -> dict:
     return {"status": status, "findings": findings}
 
 
+def study_of(labels: dict[str, str], sizes: Sequence[int] = (), scale: str = "demo") -> Any:
+    """A study of which two patients of each cohort are tested on."""
+    cohorts = {name: SimpleNamespace(label=label, source=None, test=2) for name, label in labels.items()}
+    return SimpleNamespace(cohorts=cohorts, target="ours", sizes=sizes, scale=scale)
+
+
 def test_cases_that_are_used_with_a_warning_are_counted_by_what_they_are_warned_of(tmp_path: Path):
     cases = {
         "a": found("sides-swapped", "sides-swapped", "values-unlike"),
@@ -28,9 +37,20 @@ def test_cases_that_are_used_with_a_warning_are_counted_by_what_they_are_warned_
     }
     write_json(tmp_path / "ours/ingest.json", {"cases": cases})
     write_json(tmp_path / "theirs/ingest.json", {"cases": {"a": found("note-x")}})
-    assert ingest_warnings({"ours": "Center B", "theirs": "Center A", "not made": "C"}, tmp_path) == [
+    cohorts = {"ours": "Center B", "theirs": "Center A", "not made": "C"}
+    assert ingest_warnings({"gland": study_of(cohorts)}, tmp_path) == [
         f"2 cases of Center B used with a warning: sides-swapped (2), values-unlike (1): see {tmp_path}/ours/ingest.txt"
     ]
+
+
+def test_patients_whom_no_size_includes_are_told(tmp_path: Path):
+    (tmp_path / "ours").mkdir()
+    for patients, more in ((10, []), (12, ["`sizes: [2, 4, 8, 10]` into config/studies/gland.yaml"])):
+        rows = "".join(f"p{i},p{i}\n" for i in range(patients))
+        (tmp_path / "ours/patients.csv").write_text(f"case,patient\n{rows}")
+        said = ingest_warnings({"gland": study_of({"ours": "Center B"}, [2, 4, 8])}, tmp_path)
+        assert [line.partition("for example, ")[2] for line in said] == more
+    assert ingest_warnings({"gland": study_of({"ours": "Center B"}, [2], "smoke")}, tmp_path) == []
 
 
 def test_the_page_of_a_study_tells_of_them():

@@ -1057,9 +1057,43 @@ def test_outlines_that_blank_ends_show_are_told_with_the_remedy(tmp_path: Path):
             (tmp_path / f"p{i}").mkdir(exist_ok=True)
             sitk.WriteImage(image, str(tmp_path / f"p{i}/{name}.nii.gz"))
     (told,) = [line for line in inspect(tmp_path, 1).odd if "outline-shown" in line]
-    assert told.startswith("1 patient (p0): ") and "p1" not in told and "`blank_ends: cut`" in told
-    patterns = told.partition(": ")[2].partition(": outline-shown (")[0].split(", ")
-    assert len(patterns) > 1 and "{patient}/cord.nii.gz" in patterns
+    assert told.startswith("in 1 patient (p0) the image is blank around ") and "p1" not in told
+    assert "cord" in told.partition(", so that a network can read the contour")[0] and "`blank_ends: cut`" in told
+
+
+def test_blank_ends_are_cut_off_in_a_new_study_whose_outlines_they_show(tmp_path: Path, clone: Path):
+    """One patient has the structure nowhere else."""
+    for i in range(7):
+        reading = blanked(4.0, slice(4, None), slices=8)
+        mask = sitk.GetArrayFromImage(reading.structures["cord"])
+        mask[: 4 * (i == 2)] = 0
+        written(tmp_path / f"South/p{i}/ct.nii.gz", sitk.GetArrayFromImage(reading.channels["ct"]).transpose())
+        written(tmp_path / f"South/p{i}/cord.nii.gz", mask.transpose())
+    made = new("mine", "--target", str(tmp_path / "South"))
+    assert made.exit_code == 0, made.output
+    assert study_of(clone)["blank_ends"] == "cut"
+    assert "\n  demo:\n    preparation: {" in (clone / "config/studies/mine.yaml").read_text(), (
+        "lines may stand below it"
+    )
+    assert "South: in 7 patients (p0, p1, p2 and 4 more) the image is blank around cord, so that" in made.output
+    assert made.output.count("is blank around") == 1
+    assert "left out: p2: cord: all of it was in the blank ends" in made.output
+    notes = " ".join(readiness("mine", {}, 1).notes)
+    assert "6 of 7 patients would be taken cohort" in notes
+    assert "1 case would be left out (structure-in-blank-ends): p2: structure cord: all of it was in the" in notes
+
+
+def test_findings_of_a_folder_with_two_cohorts_are_those_of_each_ones_patients(tmp_path: Path, clone: Path):
+    folder = Path(hospital(tmp_path / "all", "t2", ["gland"], patients=16, hu=False))
+    (folder / "table.csv").write_text("patient,site\n" + "".join(f"p{i},{'AB'[i % 2]}\n" for i in range(16)))
+    shutil.copy(folder / "p2/t2.nii.gz", folder / "p4/t2.nii.gz")
+    shutil.copy(folder / "p2/t2.nii.gz", folder / "of_nobody.nii.gz")
+    made = new("mine", "--source", f"{folder}:site=A", "--target", f"{folder}:site=B")
+    assert made.exit_code == 0, made.output
+    told = [line for line in made.output.splitlines() if "with the same image" in line]
+    assert len(told) == 1 and told[0].startswith("check: A: 2 patients (p2, p4)")
+    of_folder = [line for line in made.output.splitlines() if "of_nobody" in line]
+    assert len(of_folder) == 1 and of_folder[0].startswith("check: A and B: ")
 
 
 def test_names_of_one_patient_that_count_as_one_are_told(exports: Path, tmp_path: Path):

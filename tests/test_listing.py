@@ -165,3 +165,19 @@ def test_a_plan_says_in_words_what_changed_in_a_folder(cohort: tuple[Path, Volum
     hand_over_folders({"x": str(data)})
     (why,) = reasons(job, record)
     assert (why.what, why.before) == ("files of its folder", "as received") and "1 file gone" in why.now
+
+
+def test_a_plan_counts_only_files_that_the_cohort_takes_of_a_folder_with_two(cohort: tuple[Path, VolumesSource, Path]):
+    """P2 is of the other cohort, and was not received."""
+    data, source, manifest = cohort
+    (data / "P3").mkdir()
+    for name in ("image", "mask"):
+        (data / f"P3/{name}.nii").write_bytes((data / f"P1/{name}.nii").read_bytes())
+    with (data / "patients.csv").open("a") as table:
+        table.write("P3,north\n")
+    settings = {"source": source.model_dump(mode="json"), "listing": "now"}
+    job = GraphJob("receive", {"cohort": "x"}, [manifest], [], settings, {"entries": []})
+    record = {"settings": without_places(settings | {"listing": "before"}), "code": {"files": {}}, "inputs": {}}
+    hand_over_folders({"x": str(data)})
+    (why,) = reasons(job, record)
+    assert why.now.startswith("2 files not received before (in 1 other folder)")

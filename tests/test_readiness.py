@@ -59,8 +59,8 @@ def test_it_counts_who_would_be_taken_and_says_what_the_design_settles(clone: Pa
     found = readiness("mine", {}, 1)
     assert found.wrong == []
     assert f"cohort mine_target: 8 of 8 patients {TAKEN}" in found.notes
-    settles, sizes = found.settles
-    assert "Fewer than three sizes" in sizes
+    settles, sizes, labels = found.settles
+    assert "Fewer than three sizes" in sizes and "Fewer than four sizes" in labels
     assert (
         "With 3 test patients and 3 trainings of each model" in settles
         and "an SD of 0.1 between patients and of 0.02 between trainings" in settles
@@ -73,6 +73,14 @@ def test_what_the_patients_cannot_give_is_told_at_once_with_what_would_do(clone:
     assert "mine_source: 8 patients leave 0 for training" in source
     assert "mine_target: 8 patients leave 3 for training after the test set of 5; 5 are needed" in target
     assert target.endswith("these values would work: test: 3, or test: 3 with sizes: [2, 5]")
+
+
+def test_larger_sizes_are_told_where_patients_were_added(clone: Path):
+    assert not [note for note in readiness("mine", {}, 1).notes if "largest size" in note]
+    edited(clone, cohorts__mine_target__test=2)
+    (note,) = [note for note in readiness("mine", {}, 1).notes if "largest size" in note]
+    assert note.startswith("B has 6 patients to train on, and the largest size is 5: ")
+    assert note.endswith("`sizes: [2, 3, 4, 6]` into config/studies/mine.yaml")
 
 
 def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
@@ -90,7 +98,7 @@ def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
 
 def test_one_training_and_two_sizes_settle_less(clone: Path):
     edited(clone, splits={"replicates": {"draws": 1}})
-    first, sizes, draws = readiness("mine", {}, 1).settles
+    first, sizes, _, draws = readiness("mine", {}, 1).settles
     assert "two trained models (one training says nothing about the strategy)" in first
     assert "if there is an SD of 0.1 between patients;" in first, "no SD between trainings is assumed of one training"
     assert "Fewer than three sizes" in sizes and "One draw of" in draws
@@ -242,8 +250,16 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         assert ("To shorten the training" in told) == (seconds == 1.0)
     assert "`scales.demo.splits.replicates.draws: 2` saves 1.5 h" in told
     assert "`strategies and figures.order without aggregated` saves 60 min" in told
-    assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h. " in told
+    assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h; " in told
     assert "sizes: " not in told, "fewer than three sizes tell no crossover"
+    at = said.index(next(line for line in said if line.startswith("For about 50 min of training, write into")))
+    assert "below `scales:` and `demo:`" in said[at]
+    assert said[at + 1 : at + 5] == [
+        "    splits: {replicates: {draws: 2}}",
+        "    recipe: {steps: [600, 600]}",
+        "  and take strategies and figures.order without aggregated",
+        "  and take strategies and figures.order and figures.overlays.strategies without transfer",
+    ]
 
 
 @pytest.mark.thorough

@@ -14,10 +14,12 @@ from segmenting import SEGMENT, Threshold, pretend_trained
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.core.configuration import ConfigError
 from crossover.core.files import file_digest
 from crossover.core.paths import ROOT
 from crossover.exchange.object_attributes import targets
 from crossover.execution import segment as segmenting
+from crossover.execution.segment import stage_of
 from crossover.execution.written_files import WrittenFiles
 from crossover.imaging import prepare
 from crossover.sources.dicom.rtstruct import roi_mask, rois
@@ -48,6 +50,12 @@ def test_a_model_that_is_not_there_is_told_with_what_to_do(tmp_path, model, word
     )  # fmt: skip
     assert all(word in text for word in words)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_the_last_runs_scale_is_told_with_the_option(tmp_path, monkeypatch):
+    monkeypatch.setattr("crossover.execution.segment.call_of", lambda study, results: {"scale": "demo"})
+    with pytest.raises(ConfigError, match=r"no model 'b_a-f9' at scale smoke; .* is of scale demo: add --scale demo"):
+        stage_of(load_study("prostate", "smoke"), "b_a-f9", tmp_path)
 
 
 def test_an_unknown_study_or_scale_is_told_with_those_there_are(tmp_path):

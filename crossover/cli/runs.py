@@ -86,7 +86,10 @@ def plan(
 
 
 @in_workflow_folder
-def status(as_json: Json = False) -> None:
+def status(
+    name: Annotated[str, typer.Argument(help="Name of one study; by default all of the last run.")] = "",
+    as_json: Json = False,
+) -> None:
     """Print the progress of the last run: trainings done, running (and where), waiting and failed, and the time left.
 
     The command works on any machine that has access to the run's folder, also while the run continues on another
@@ -99,6 +102,7 @@ def status(as_json: Json = False) -> None:
     queued = slurm_site.queue(Path.cwd())
     numbers = None if queued is None else {job.number for job in queued}
     found = progress.statuses(numbers, of_all_users=numbers is None or slurm_site.tells_of_all_users())
+    found = [own for own in found if name in ("", own.study)]
     failed, making = progress.failures(), progress.in_the_making()
     runs = {own.study: locks.holder(RESULTS / own.study) for own in found}
     if as_json:
@@ -109,7 +113,7 @@ def status(as_json: Json = False) -> None:
         typer.echo(json.dumps(told, indent=1))
         return
     if not found:
-        typer.echo("no run was begun in this folder")
+        typer.echo(f"no run{f' of {name}' if name else ''} was begun in this folder")
     for own in found:
         running = sum(not each.ended for each in own.running)
         waiting = own.stages - own.done - running

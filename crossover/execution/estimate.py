@@ -5,8 +5,9 @@ The seconds are those of `config/step_times.csv`, measured by `benchmarks/step_t
 faster by a factor.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from crossover.study.plan import Model, Plan, Stage
 from crossover.study.schema import Study
 from crossover.study.sections import Cohort, Recipe
 from crossover.study.splits import tested_patients
+from crossover.study.suggested import FEWEST_SIZES
 from crossover.training.devices import gpus
 
 TIMES = ROOT / "config/step_times.csv"
@@ -81,11 +83,25 @@ def estimate(
     return Estimate(study.study, len(plan.stages), len(plan.models), total, hours, untimed)
 
 
+class Cut(NamedTuple):
+    """A change of a study that makes its training shorter."""
+
+    key: str
+    """The key of the study's file; of strategies, the keys from which one is removed, and which."""
+    value: str
+    """Its new value, as YAML; "" of strategies."""
+    keeps: Callable[[Model], bool] = lambda model: True
+    """Whether a model stays."""
+    recipe: Recipe | None = None
+    """The recipe with the change, where it is one of the recipe."""
+
+
 def savings(study: Study, own: Plan, times: pd.DataFrame) -> dict[str, float]:
     """Return what of a study can be cut, as a key of its file with the new value -> the share of the hours it saves.
 
-    No cut leaves fewer than three sizes or two draws, without which no crossover can be told, or takes the strategies
-    away whose comparison is the study's question. There is none where the hours are not known.
+    No cut leaves fewer than four sizes, of which learning curves are continued, or two draws, without which no
+    crossover can be told, or takes the strategies away whose comparison is the study's question; of the other
+    strategies it is the one that saves most. There is none where the hours are not known.
 
     Args:
         study: the study at its scale.
@@ -95,32 +111,84 @@ def savings(study: Study, own: Plan, times: pd.DataFrame) -> dict[str, float]:
     whole = estimate(study, own, times, gpu=False).hours
     if not whole:
         return {}
+    hours = [(cut, _hours_of(study, own, [cut], times)) for cut in _cuts(study, own)]
+    known = [(cut, left) for cut, left in hours if left is not None and left < whole]
+    best = min(((cut, left) for cut, left in known if not cut.value), key=lambda one: one[1], default=(None, 0.0))[0]
     at = "" if study.scale == SCALES[-1] else f"scales.{study.scale}."
-    cuts: dict[str, float | None] = {}
-    if len(study.sizes) > 3:
-        left = [n for n in study.sizes if n != study.sizes[-2]]
-        kept = [m for m in own.models.values() if m.n_train != study.sizes[-2]]
-        cuts[f"{at}sizes: {left}"] = _hours_of(study, own, kept, times)
-    replicates = study.splits.replicates
-    if replicates.draws > 2:
-        fewer = replicates.draws - 1
-        kept = [m for m in own.models.values() if replicates.draw(m.replicate) < fewer]
-        cuts[f"{at}splits.replicates.draws: {fewer}"] = _hours_of(study, own, kept, times)
-    asked = {families(study)[f].strategy for f in (baseline(study), fine_tuned(study)) if f}
-    of_strategies = {
-        f"strategies{' and figures.order' * (name in study.figures.order)} without {name}": _hours_of(
-            study, own, [m for m in own.models.values() if m.strategy != name], times
-        )
-        for name in reversed(study.strategies)
-        if name not in asked
+    return {
+        f"{at}{cut.key}: {cut.value}" if cut.value else cut.key: 1 - left / whole
+        for cut, left in known
+        if cut.value or cut is best
     }
-    if of_strategies:
-        most = min(of_strategies, key=lambda name: of_strategies[name] or 0.0)
-        cuts[most] = of_strategies[most]
-    key, value, recipe = _half_of_the_steps(study.recipe)
-    shorter = study.model_copy(update={"recipe": recipe})
-    cuts[f"{at}recipe.{key}: {value}"] = estimate(shorter, own, times, gpu=False).hours
-    return {cut: 1 - hours / whole for cut, hours in cuts.items() if hours is not None and hours < whole}
+
+
+def within(study: Study, own: Plan, times: pd.DataFrame, hours: float) -> tuple[list[Cut], float] | None:
+    """Return cuts with which the trainings take no longer, those that cost the answer least first, and their hours.
+
+    The cuts are those of `savings`, any number of strategies among them, and a quarter of the steps.
+
+    Args:
+        study, own, times: as of `savings`.
+        hours: that all trainings may take, one after the other.
+
+    Returns:
+        None where all cuts together don't do, or the hours are not known.
+    """
+    left, taken = estimate(study, own, times, gpu=False).hours, list[Cut]()
+    cuts = _cuts(study, own)
+    for cut in [*cuts, *(_with_half(cut.recipe) for cut in cuts if cut.recipe)]:
+        shorter = _hours_of(study, own, [*taken, cut], times)
+        if left is None or shorter is None:
+            return None
+        if shorter < left:
+            taken, left = [*(old for old in taken if old.key != cut.key), cut], shorter
+        if left <= hours:
+            return _fewer(study, own, times, hours, taken, left)
+    return None
+
+
+def _fewer(
+    study: Study, own: Plan, times: pd.DataFrame, hours: float, taken: list[Cut], left: float
+) -> tuple[list[Cut], float]:
+    """Return the cuts without those strategies that need not go, and the hours that are left; see `within`."""
+    for cut in [cut for cut in reversed(taken) if not cut.value]:
+        rest = [other for other in taken if other is not cut]
+        more = _hours_of(study, own, rest, times)
+        if more is not None and more <= hours:
+            taken, left = rest, more
+    return taken, left
+
+
+def _cuts(study: Study, own: Plan) -> list[Cut]:
+    """Return what can be cut, each by itself; what costs the answer least stands first."""
+    cuts, fewer = [], study.splits.replicates.draws - 1
+    if fewer >= 2:
+        cuts.append(Cut("splits.replicates.draws", str(fewer), partial(_of_draws, study, fewer)))
+    if len(study.sizes) > FEWEST_SIZES:
+        gone = study.sizes[-2]
+        cuts.append(Cut("sizes", str([n for n in study.sizes if n != gone]), lambda model: model.n_train != gone))
+    cuts.append(_with_half(study.recipe))
+    asked = {families(study)[f].strategy for f in (baseline(study), fine_tuned(study)) if f}
+    for name in (name for name in reversed(study.strategies) if name not in asked):
+        overlays = study.figures.overlays
+        shown = {"figures.order": study.figures.order}
+        shown |= {"figures.overlays.strategies": overlays.strategies if overlays else []}
+        where = " and ".join(["strategies", *(key for key, names in shown.items() if name in names)])
+        cuts.append(Cut(f"{where} without {name}", "", partial(_of_another, name)))
+    return cuts
+
+
+def _of_draws(study: Study, draws: int, model: Model) -> bool:
+    return study.splits.replicates.draw(model.replicate) < draws
+
+
+def _of_another(strategy: str, model: Model) -> bool:
+    return model.strategy != strategy
+
+
+def _with_half(recipe: Recipe) -> Cut:
+    key, value, shorter = _half_of_the_steps(recipe)
+    return Cut(f"recipe.{key}", str(value), recipe=shorter)
 
 
 def _half_of_the_steps(recipe: Recipe) -> tuple[str, object, Recipe]:
@@ -131,16 +199,18 @@ def _half_of_the_steps(recipe: Recipe) -> tuple[str, object, Recipe]:
     return "epochs", recipe.epochs / 2, recipe.model_copy(update={"epochs": recipe.epochs / 2})
 
 
-def _hours_of(study: Study, own: Plan, models: Iterable[Model], times: pd.DataFrame) -> float | None:
-    """Return the hours of the trainings that some of a plan's models need, those of the selection included."""
+def _hours_of(study: Study, own: Plan, cuts: Sequence[Cut], times: pd.DataFrame) -> float | None:
+    """Return the hours of the trainings that are left with some cuts, those of the selection included."""
     needed = {name for name, stage in own.stages.items() if stage.cell}
-    for model in models:
+    for model in (m for m in own.models.values() if all(cut.keeps(m) for cut in cuts)):
         name: str | None = model.stage
         while name and name not in needed:
             needed.add(name)
             name = own.stages[name].parent
     stages = {name: stage for name, stage in own.stages.items() if name in needed}
-    return estimate(study, replace(own, stages=stages), times, gpu=False).hours
+    recipe = [study.recipe, *(cut.recipe for cut in cuts if cut.recipe)][-1]
+    shorter = study.model_copy(update={"recipe": recipe})
+    return estimate(shorter, replace(own, stages=stages), times, gpu=False).hours
 
 
 def total_of(numbers: Iterable[float | None]) -> float | None:

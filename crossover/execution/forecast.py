@@ -18,7 +18,10 @@ from crossover.execution.estimate import kinds, read_times, stage_steps, step_se
 from crossover.execution.workflow import GraphJob, Workflow
 from crossover.sources.folder_state import changes
 from crossover.sources.redaction import without_places
-from crossover.sources.settings import Phantom, Source
+from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
+from crossover.sources.table_readers import form_of
+from crossover.study.plan import Stage
+from crossover.study.schema import Study
 
 ABSENT = "(none)"
 NOWHERE = Path("/nonexistent")
@@ -112,8 +115,21 @@ def _of_folder(job: GraphJob) -> Reason:
     """Say how the files of a cohort's folder differ from those that were received."""
     source = TypeAdapter(Source).validate_python(job.settings["source"])
     data = folder_of(job.wildcards["cohort"])
-    now = "" if data is None or isinstance(source, Phantom) else changes(source, data, job.outputs[0])
-    return Reason("setting", "files of its folder", "as received", now or "changed")
+    if data is None or isinstance(source, Phantom):
+        return Reason("setting", "files of its folder", "as received", "changed")
+    taken = None if isinstance(source, DicomSource) else _taken(source, data)
+    now = changes(source, data, job.outputs[0], taken) or "others, but none that this cohort takes"
+    return Reason("setting", "files of its folder", "as received", now)
+
+
+def _taken(source: VolumesSource | OpenKbpSource, data: Path) -> set[Path] | None:
+    """Return the files that a table or patterns of a source name; None where something is wrong with them."""
+    form = form_of(source)
+    try:
+        rows = [own.row for own in form.rows(source, data).cases.values()]
+        return {data / file for row in rows for file in form.patient_files(source, row, data).values()}
+    except (ValueError, KeyError, OSError):
+        return None
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, str, str]]:
@@ -184,6 +200,7 @@ class _Clock:
     def __init__(self, workflow: Workflow, records: dict[int, dict | None], why: dict[int, list[Reason]]) -> None:
         self._workflow = workflow
         self._times = read_times()
+        self._trained: dict[Path, list[dict]] = {}
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
             changed = [w.what for w in why.get(i, []) if w.kind == "setting"]
@@ -212,10 +229,26 @@ class _Clock:
         if record and trained.exists() and _as_costly(record["settings"], job.settings):
             done = read_json(trained)
             return done["seconds"] * (steps / done["steps"] if steps else 1)
+        if steps is None:
+            return None
+        if alike := self._step_of_others(study, stage, job.outputs[0].parent):
+            return steps * mean(alike)
         seconds = step_seconds(study, self._times)
         own = [seconds.get(kind) for kind in kinds(stage, study)]
         known = [each for each in own if each is not None]
-        return None if steps is None or len(known) < len(own) else steps * mean(known)
+        return None if len(known) < len(own) else steps * mean(known)
+
+    def _step_of_others(self, study: Study, stage: Stage, folder: Path) -> list[float]:
+        """Return the seconds of a step of each training below a folder that had a stage's network and level."""
+        if folder not in self._trained:
+            self._trained[folder] = [read_json(path) for path in sorted(folder.glob(f"*/{RECORD}"))]
+        network = study.network_of(stage.network)
+        wanted = (network.cell(*stage.cell) if stage.cell else network).model_dump(mode="json")
+        return [
+            done["seconds"] / done["steps"]
+            for done in self._trained[folder]
+            if done.get("steps") and done.get("network") == wanted and done["stage"]["level"] == stage.level
+        ]
 
 
 def _as_costly(before: dict, now: dict) -> bool:

@@ -1,5 +1,6 @@
 """The forecast of a run as tables for people: why anything runs, and what runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,9 @@ KINDS = {
     "missing": "not there",
     "record": "record",
 }
+
+FEW_FILES = 3
+"""How many files of one folder that are read, or no longer, have a row each."""
 
 
 def show(rows: list[Planned], cores: int, console: Console) -> None:
@@ -60,10 +64,29 @@ def _causes(rows: list[Planned]) -> Table:
                 rules[row.rule] = rules.get(row.rule, 0) + 1
     table = Table("", "study", "what changed", "before", "now", "reruns", title="Why",
                   title_justify="left")  # fmt: skip
-    for key, rules in of.items():
-        text = ", ".join(rule if n == 1 else f"{rule} ({n})" for rule, n in rules.items())
-        table.add_row(*key, text)
+    texts = {k: ", ".join(rule if n == 1 else f"{rule} ({n})" for rule, n in rules.items()) for k, rules in of.items()}
+    for cells in _joined(texts):
+        table.add_row(*cells)
     return table
+
+
+def _joined(texts: Mapping[tuple[str, ...], str]) -> list[tuple[str, ...]]:
+    """Return the rows of a table, in which many files of one folder that are read, or no longer, are one row.
+
+    Args:
+        texts: the cells of each row but the last -> the last.
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for key, text in texts.items():
+        what, study, place, *values = key
+        alike = what == KINDS["input"] and all(values)  # without a value before, the file's content changed
+        where = "/".join(Path(place).parts[:2]) if alike else place
+        groups.setdefault((what, study, where, *values, text), []).append((*key, text))
+    rows = []
+    for (what, study, where, *rest), own in groups.items():
+        many = (what, study, f"{counted(len(own), 'file')} of {where}", *rest)
+        rows += own if len(own) <= FEW_FILES else [many]
+    return rows
 
 
 def _place(row: Planned, why: Reason) -> tuple[str, str]:

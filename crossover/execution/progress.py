@@ -320,15 +320,16 @@ def _was_there(process: int, when: float) -> bool:
 
 
 def line(took: list[float], what: str, stages: int, jobs: int) -> str:
-    """Return "stage 7 of 37 done, about 3 min left: <what>".
+    """Return "stage 7 of 37 done, about 3 min of training left: <what>"; no time before something was trained.
 
     Args:
         took: seconds of each stage that is done.
         what: what was done last.
         stages, jobs: how many there are, and how many are trained side by side.
     """
-    left = duration(seconds_left(took, stages, jobs))
-    return f"stage {len(took)} of {stages} done, about {left} of training left: {what}"
+    known = any(took) or len(took) >= stages  # by what was done before a run no time of this one is known
+    left = f", about {duration(seconds_left(took, stages, jobs))} of training left" if known else ""
+    return f"stage {len(took)} of {stages} done{left}: {what}"
 
 
 def seconds_left(took: list[float], stages: int, jobs: int) -> float:

@@ -15,7 +15,7 @@ import pandas as pd
 from crossover.core.configuration import ConfigError
 from crossover.core.wording import counted, duration, first_few, patients_and_cases
 from crossover.execution import requirements
-from crossover.execution.estimate import CPU, estimate, savings, stage_steps
+from crossover.execution.estimate import CPU, Cut, estimate, savings, stage_steps, within
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.workflow import read_workflow
 from crossover.networks import declared
@@ -30,6 +30,7 @@ from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
 from crossover.study.splits import alike_in_cohorts, shared, tested_patients, too_few
+from crossover.study.suggested import FEWEST_SIZES, more_sizes
 from crossover.training.devices import claim, gpus
 from crossover.training.step_time import measured, measured_side_by_side, taken
 
@@ -87,6 +88,8 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
             of_cohorts[cohort], n = patients, len(patients)
             out.wrong += too_few(cohort, n, about.test, needed[cohort])
             tested[cohort] = tested_patients(about.test, n)
+            if cohort == study.target and not isinstance(about.source, Phantom) and study.scale != SCALES[0]:
+                out.notes += more_sizes(name, study.sizes, n - tested[cohort], about.label)
     out.wrong += [*shared(of_cohorts), *alike_in_cohorts(of_cohorts, alike)]
     out.notes += _of_a_paper(study)
     out.settles = _settles(study, tested.get(study.target, 0))
@@ -142,14 +145,14 @@ def _tell(cohort: str, taken: Taken, source: VolumesSource | DicomSource | OpenK
     lacking = [f"{patient} ({why})" for patient, why in taken.lacking.items()]
     others = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
     left = f"; left out: {'; '.join(lacking[:SHOWN])}{others}" if lacking else ""
-    unread = "" if source.kind == "dicom" else ", if their masks can be used (this reads none of them)"
+    unread = "" if source.kind == "dicom" or taken.read else ", if their masks can be used (this reads none of them)"
     out.notes.append(f"cohort {cohort}: {count} would be taken{unread}{left}")
     out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     out.wrong += [f"cohort {cohort}: {what}" for what in taken.wrong]
     of_code: dict[tuple[str, bool], list[str]] = {}
     for case, why in taken.left_out.items():
         code, _, what = why.partition(", ")
-        of_code.setdefault((code, bool(may & {code, case})), []).append(f"{case}: {what[:240]}")
+        of_code.setdefault((code, bool(may & {code, case})), []).append(f"{taken.called.get(case, case)}: {what[:240]}")
     for (code, may_lack), told in of_code.items():
         some = first_few(told, SHOWN, "; ")
         if may_lack:
@@ -181,6 +184,8 @@ def _settles(study: Study, tested: int) -> list[str]:
     ]
     if len(study.sizes) < 3:
         lines.append("Fewer than three sizes can't show at which size one strategy overtakes another.")
+    if len(study.sizes) < FEWEST_SIZES:
+        lines.append("Fewer than four sizes can't show what further labels would bring.")
     if study.splits.replicates.draws < 2 and study.sizes:
         lines.append("One draw of the labelled patients can't show at which size one strategy overtakes another.")
     return lines
@@ -244,6 +249,8 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
                 f"To shorten the training, change in config/studies/{study.study}.yaml: {ways}. Each change makes "
                 "the answer less certain."
             )
+            for line in _within_an_hour(study, own, seconds, beside):
+                tell(line)
     for line in (*_given(study, own), *_statistics(study, own, seconds)):
         tell(line)
     if taking is None or taking >= LONG:
@@ -251,6 +258,34 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
             tell(line)
     for line in _at_paper_scale(study, values, cores, tell):
         tell(line)
+
+
+def _within_an_hour(study: Study, own: Plan, seconds: pd.DataFrame, beside: int) -> list[str]:
+    """Return the lines to write for trainings of an hour at most, where a smaller scale can be had in that time.
+
+    Args:
+        seconds: of `_step_seconds`.
+        beside: how many trainings run side by side.
+    """
+    found = None if study.scale == SCALES[-1] else within(study, own, seconds, beside)
+    if found is None:
+        return []
+    cuts, hours = found
+    return [
+        f"For about {duration(3600 * hours / beside)} of training, write into config/studies/{study.study}.yaml, below "
+        f"`scales:` and `{study.scale}:` (in place of lines that begin alike):",
+        *(f"    {_line(cut)}" for cut in cuts if cut.value),
+        *(f"  and take {cut.key}" for cut in cuts if not cut.value),
+    ]
+
+
+def _line(cut: Cut) -> str:
+    """Return a cut as YAML: "recipe: {steps: [600, 600]}"."""
+    *outer, key = cut.key.split(".")
+    line = f"{key}: {cut.value}"
+    for name in reversed(outer):
+        line = f"{name}: {{{line}}}"
+    return line
 
 
 def _kinds(study: Study, own: Plan) -> Counter[tuple]:

@@ -19,6 +19,7 @@ from crossover.evaluation.metrics import score
 from crossover.exchange.dicom_results import DicomResults, OtherObjects
 from crossover.exchange.object_attributes import Producer, targets
 from crossover.exchange.original_series import NoOriginal, Originals
+from crossover.execution.made import call_of
 from crossover.execution.written_files import NotOurs, WrittenFiles
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.volumes import image_path, structure_path, write
@@ -45,8 +46,10 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
     models = {name: stages / m.stage for name, m in plan(study).models.items()}
     trained = [name for name, folder in models.items() if (folder / incremental.RECORD).exists()]
     if model not in models:
-        there = ", ".join(trained) or "none"
-        raise ConfigError(f"study {study.study} has no model {model!r}; models that are trained: {there}")
+        there, scale = ", ".join(trained) or "none", call_of(study.study, results).get("scale", study.scale)
+        other = f"; the study's last run is of scale {scale}: add --scale {scale}" if scale != study.scale else ""
+        at = f"study {study.study} has no model {model!r} at scale {study.scale}"
+        raise ConfigError(f"{at}; models that are trained: {there}{other}")
     if model not in trained:
         raise ConfigError(
             f"model {model!r} is not trained in {stages}: run the study first "

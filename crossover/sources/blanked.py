@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from crossover.sources.findings import Finding
+from crossover.sources.findings import IN_BLANK_ENDS, Finding
 from crossover.sources.reading import Reading
 
 REACH_MM = 10.0
@@ -87,8 +87,8 @@ def without_blank_ends(reading: Reading) -> Reading:
         reading: images and masks on one grid, of which none has an error.
 
     Returns:
-        The reading, with a finding if anything was cut off: ends-cut, or structure-empty of a structure that lay there
-        alone.
+        The reading, with a finding if anything was cut off: ends-cut, and structure-in-blank-ends of each structure
+        that lay there alone.
     """
     images = [sitk.GetArrayViewFromImage(image) for image in reading.channels.values()]
     sections = np.any([values != values.min() for values in images], axis=0).sum(axis=(1, 2))
@@ -103,6 +103,6 @@ def without_blank_ends(reading: Reading) -> Reading:
     out = replace(reading, channels=cut(reading.channels), structures=cut(reading.structures))
     what = f"the first {first} and the last {len(sections) - end} of {len(sections)} slices were cut off"
     empty = [name for name, mask in out.structures.items() if not sitk.GetArrayViewFromImage(mask).any()]
-    why = f"all of it was in the blank ends: {what}"
-    wrong = [Finding("structure-empty", why, f"structure {name}") for name in empty]
+    why = f"{IN_BLANK_ENDS}: {what}"
+    wrong = [Finding("structure-in-blank-ends", why, f"structure {name}") for name in empty]
     return replace(out, findings=[*reading.findings, Finding("ends-cut", what), *wrong])

@@ -106,13 +106,22 @@ KINDS: dict[str, Kind] = {
     ),
     "name-ambiguous": Kind("warning", "check the structure that was taken; if it is wrong, use an unambiguous name"),
     "structure-empty": Kind("error", "contour the structure, or leave the case out"),
+    "structure-in-blank-ends": Kind(
+        "error",
+        "use the patient's whole image, or leave the case out; `blank_ends: keep` in the study's file keeps the ends "
+        "of all images, with the outlines that they show",
+    ),
     "structure-outside": Kind("error", "contour inside the image, or export the complete image"),
     "structure-refused": Kind(
         "error", "export it again: masks with whole-number labels on the image's grid, contours flat and complete"
     ),
     "structure-clipped": Kind("warning", "check the border: the part of the structure outside the image is cut off"),
     "ends-cut": Kind("note", "nothing to do: the study sets `blank_ends: cut`"),
-    "outline-shown": Kind("warning", "use images that were not blanked, or cut off their ends with `blank_ends: cut`"),
+    "outline-shown": Kind(
+        "warning",
+        "around the structure the image is blank, so that a network can read the contour off the image's values: use "
+        "images that were not blanked, or cut off their blank ends by the line `blank_ends: cut` in the study's file",
+    ),
     "structures-exchanged": Kind("warning", "check the two structures: their names or labels may be exchanged"),
     "segments-unlike": Kind(
         "warning",
@@ -200,8 +209,8 @@ LEAVES_OUT = (
     "burnt-in", "pixels-unreadable", "bits-contradict", "no-geometry", "mixed-orientation", "mixed-matrix",
     "too-few-slices", "one-position", "missing-slice", "doubled-slice", "uneven-slices", "gantry-tilt", "non-finite",
     "constant", "adc-unit", "other-grid", "two-frames", "structure-missing", "structure-doubled", "structure-empty",
-    "structure-outside", "structure-refused", "numbers-shared", "contours-redrawn", "volume-unreadable", "volume-axes",
-    "volume-header", "volume-refused",
+    "structure-in-blank-ends", "structure-outside", "structure-refused", "numbers-shared", "contours-redrawn",
+    "volume-unreadable", "volume-axes", "volume-header", "volume-refused",
 )  # fmt: skip
 """The errors that one case's own images and masks cause, so that a study can go on without the case; `crossover new`
 allows them, by the name `ONE_CASE`. The other errors leave open whose a file is or whether two patients are one, or are
@@ -216,6 +225,9 @@ def allowed(allow: Iterable[str]) -> set[str]:
     names = set(allow)
     return names | {*LEAVES_OUT} if ONE_CASE in names else names
 
+
+IN_BLANK_ENDS = "all of it was in the blank ends"
+"""What is wrong with a structure of the code structure-in-blank-ends."""
 
 ELSEWHERE = "it was drawn in a frame of reference other than the image's"
 """What is wrong with a structure of the code two-frames."""

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -101,15 +101,24 @@ def listing_digest(source: Source, data: str | None, manifest: Path) -> str | No
     return f"{listing}+{digest(changed)}" if changed else before
 
 
-def changes(source: VolumesSource | DicomSource | OpenKbpSource, data: Path, manifest: Path) -> str:
+def changes(
+    source: VolumesSource | DicomSource | OpenKbpSource, data: Path, manifest: Path,
+    taken: Collection[Path] | None = None,
+) -> str:  # fmt: skip
     """Return how a source's files differ from those received, in words; "" if they don't.
 
-    Only names, sizes and times are read. Among the files not received before are those that the source passes over.
-    Folders are those at the top, where patients often have one each.
+    Only names, sizes and times are read. Folders are those at the top, where patients often have one each.
+
+    Args:
+        source: of the cohort.
+        data: the folder below which the source's is.
+        manifest: of what was received.
+        taken: the files that the source takes, where that is known; else those that it passes over are counted among
+            the files not received before.
     """
     received = KnownDigests(manifest.parent / SEEN, data, key_of(source))
     there = {received.name(path): path for path in files_of(source, data)}
-    new = [path for name, path in there.items() if name not in received.before]
+    new = [p for name, p in there.items() if name not in received.before and (taken is None or p in taken)]
     old = [(path, received.before[name]) for name, path in there.items() if name in received.before]
     gone = len(received.before) - len(old)
     written = sum(known[0] != _state(path.stat(), received.key) for path, known in old)

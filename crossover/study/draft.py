@@ -14,7 +14,14 @@ import yaml
 
 from crossover.core.paired_names import SIDES
 from crossover.sources.findings import ONE_CASE
-from crossover.sources.inspection.inventory import NO_FILE, SEVERAL, ChannelKind, Inventory, in_doubt
+from crossover.sources.inspection.inventory import (
+    NO_FILE,
+    SEVERAL,
+    ChannelKind,
+    Inventory,
+    in_doubt,
+    outlines_text,
+)
 from crossover.sources.unlike import SCALE
 from crossover.study.draft_names import (
     CT_CHANNEL,
@@ -96,6 +103,10 @@ def draft(
     target = cohorts["target"].found
     images = matched_channels(cohorts, channels)
     drawn = matched_structures(cohorts, structures)
+    outlined = _outlined(cohorts, drawn)
+    if outlined:
+        cohorts = {c: replace(given, found=given.found.without_ends(drawn.of(c))) for c, given in cohorts.items()}
+        target = cohorts["target"].found
     taken = {c: _taken(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
     data = Path(os.path.commonpath([_folder(given.path) for given in cohorts.values()]))
     try:
@@ -107,7 +118,7 @@ def draft(
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
     values = _values(name, cohorts, (images, drawn), data, (tests, sizes), model)
     notes = [*_assumptions(cohorts, tests, sizes, images, drawn, structures), *same_names(cohorts, name)]
-    notes += [_prepared(values), *_of_images(cohorts, images)]
+    notes += [_prepared(values), *outlined, *_of_images(cohorts, images)]
     if model and "file" in model.network["initial"]:
         notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
     whole = {c: _with_files(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
@@ -139,6 +150,7 @@ def _values(
         "data": _data_told([cohorts[c].label for c in reversed(cohorts)]),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
+        **({"blank_ends": "cut"} if _outlined(cohorts, drawn) else {}),
         **_series(cohorts, images),
         "structures": {
             n: {"label": label} | _called(own, cohorts)
@@ -192,10 +204,24 @@ def _of_images(cohorts: Mapping[str, FoundCohort], images: ChosenNames) -> list[
                 if kind.values
             )
             notes.append(f"check: the values of channel {called} differ in unit or scale: {ranges}; bring them to one")
-    for c, given in cohorts.items():
-        told = {in_doubt(kind) for kind in given.found.channels if kind.doubt}
-        notes += [f"check: {cohorts[c].label}: {what}" for what in given.found.odd if what not in told]
-    return notes
+    of_line: dict[str, list[str]] = {}
+    for given in cohorts.values():
+        told = {*(in_doubt(kind) for kind in given.found.channels if kind.doubt), *given.found.outlines()}
+        for what in given.found.odd:
+            if what not in told:
+                of_line.setdefault(what, []).append(given.label)
+    return notes + [f"check: {' and '.join(labels)}: {what}" for what, labels in of_line.items()]
+
+
+def _outlined(cohorts: Mapping[str, FoundCohort], drawn: ChosenNames) -> list[str]:
+    """Say of each cohort whose images show the outlines of the study's structures that their blank ends are cut off."""
+    shown = {c: given.found.outlined(drawn.of(c)) for c, given in cohorts.items()}
+    return [
+        f"{cohorts[c].label}: {outlines_text(found, cohorts[c].found)}; the study's file has `blank_ends: cut`, which "
+        "cuts off the slices at both ends of a volume of which most is blank (docs/own-data.md)"
+        for c, found in shown.items()
+        if found
+    ]
 
 
 def _of_other_scale(kinds: Sequence[ChannelKind]) -> bool:
@@ -415,7 +441,8 @@ def _lines(key: str, value: Any, indent: str, may_flow: bool = True) -> list[str
             WIDTH, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False
         )
         return whole.wrap(line)  # YAML reads a new line as a blank, which no word may get
-    return [f"{indent}{key}:", *(line for k, v in value.items() for line in _lines(k, v, indent + "  "))]
+    flow_below = key != "scales"  # `check` names lines to write below a scale
+    return [f"{indent}{key}:", *(line for k, v in value.items() for line in _lines(k, v, indent + "  ", flow_below))]
 
 
 def _plain(value: Any) -> Any:

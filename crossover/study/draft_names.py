@@ -12,7 +12,7 @@ from typing import Any
 from crossover.core.file_names import WRITTEN_ALIKE, plainly_written
 from crossover.core.image_names import without_ending
 from crossover.core.wording import counted, first_few
-from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, files_of, in_doubt
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind, files_of
 from crossover.sources.inspection.modality import named_modality
 from crossover.sources.inspection.names import key_of, may_mean_the_same
 from crossover.sources.inspection.series import either
@@ -144,8 +144,7 @@ def as_called(found: Inventory, names: Sequence[str]) -> Inventory:
         kind if found.dicom or not stated.get(kind.name) else replace(kind, modality=stated[kind.name], doubt="")
         for kind in found.channels
     ]
-    settled = {in_doubt(kind) for kind, own in zip(found.channels, channels) if kind.doubt and not own.doubt}
-    return replace(found, channels=channels, odd=[what for what in found.odd if what not in settled])
+    return found.with_others(channels=channels)
 
 
 def matched_channels(cohorts: Cohorts, names: Sequence[str]) -> ChosenNames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 FEWEST = 6
 """The fewest patients of a target cohort: two to test on, and two sizes to train on."""
@@ -34,13 +35,37 @@ def test_and_sizes(patients: int) -> tuple[int, list[int]]:
             f"{patients} patient{'s' * (patients != 1)} of the target can't be divided: {FEWEST} or more are needed"
         )
     test = max(2, round(TESTED * patients))
-    most = patients - test
+    return test, _sizes(patients - test)
+
+
+def more_sizes(study: str, sizes: Sequence[int], most: int, whose: str) -> list[str]:
+    """Say which sizes a study can have whose target has more patients to train on than its largest size.
+
+    Args:
+        study: its name.
+        sizes: the study's.
+        most: how many patients of the target are not tested on.
+        whose: the label of the target.
+
+    Returns:
+        A sentence; none where no size can be larger.
+    """
+    if not sizes or most <= sizes[-1]:
+        return []
+    more = [*sizes, most] if len(sizes) >= FEWEST_SIZES - 1 else _sizes(most)
+    return [
+        f"{whose} has {most} patients to train on, and the largest size is {sizes[-1]}: for larger ones write, for "
+        f"example, `sizes: {more}` into config/studies/{study}.yaml"
+    ]
+
+
+def _sizes(most: int) -> list[int]:
     first = FIRST_SIZE if most >= FEW else 2
     halved = [most >> k for k in reversed(range(MOST_SIZES)) if most >> k >= first]
     if len(halved) >= FEWEST_SIZES or most < DIVIDED:
-        return test, halved
+        return halved
     steps = FEWEST_SIZES - 1
-    return test, [round(first * (most / first) ** (k / steps)) for k in range(FEWEST_SIZES)]
+    return [round(first * (most / first) ** (k / steps)) for k in range(FEWEST_SIZES)]
 
 
 def source_test(patients: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from crossover.core.file_names import WRITTEN_ALIKE, alike, one_form, unaccented
 from crossover.core.image_names import stem
 from crossover.core.wording import counted, first_few, patients_and_cases
-from crossover.sources.findings import ELSEWHERE
+from crossover.sources.findings import ELSEWHERE, IN_BLANK_ENDS
 from crossover.sources.inspection.names import one_of_two_spellings
 
 
@@ -68,6 +68,10 @@ class StructureKind:
     median_ml: float | None = None
     alike: list[str] = field(default_factory=list)
     """Further names that may mean the same, each a structure of its own here."""
+    outlined: list[str] = field(default_factory=list)
+    """The cases whose images have blank ends and are blank around it, so that they show its outline; of volumes."""
+    in_ends: list[str] = field(default_factory=list)
+    """The cases in which all of it lies in the blank ends, which `blank_ends: cut` cuts off; of volumes."""
 
     @property
     def called(self) -> str:
@@ -141,6 +145,8 @@ class Inventory:
     """Case -> channel -> the structures that lie in another frame of reference than this channel; of DICOM."""
     tried: Callable[[str, dict[str, Any]], Inventory] | None = None
     """Returns an inventory of nothing but a channel, by its name and the rule that selects its series; of DICOM."""
+    look: Callable[[Collection[str]], list[str]] | None = None
+    """Returns what wants a look where there are only some of the cases, without what `told` says; of volumes."""
 
     @property
     def dicom(self) -> bool:
@@ -198,12 +204,40 @@ class Inventory:
             there = "; ".join(f"{c}: {', '.join(values)}" for c, values in self.columns.items()) or "nothing here"
             raise ValueError(f"no patients have {column}={value}; patients can be selected by {there}")
         cases = {patient: lacks for patient, lacks in self.cases.items() if patient in own}
-        return self.with_others(cases=cases, source=self.source | {"where": {column: value}})
+        odd = self.look(cases) if self.look else self.odd
+        return self.with_others(cases=cases, odd=odd, source=self.source | {"where": {column: value}})
+
+    def without_ends(self, names: Iterable[str]) -> Inventory:
+        """Return a copy for a study that cuts off blank ends: cases lack those structures that lie there alone."""
+        cases = {case: dict(lacks) for case, lacks in self.cases.items()}
+        for kind in (kind for kind in self.structures if kind.name in {*names}):
+            for case in cases.keys() & {*kind.in_ends}:
+                cases[case].setdefault(kind.name, f"{IN_BLANK_ENDS}, which `blank_ends: cut` cuts off")
+        return self.with_others(cases=cases)
 
     def with_others(self, **fields: Any) -> Inventory:
-        """Return a copy with other fields, whose `odd` names the spellings that are left to join."""
-        told, out = self.spellings(), replace(self, **fields)
-        return replace(out, odd=[*(what for what in self.odd if what not in told), *out.spellings()])
+        """Return a copy with other fields, whose `odd` has what `told` says of them."""
+        told, out = self.told(), replace(self, **fields)
+        return replace(out, odd=[*(what for what in out.odd if what not in told), *out.told()])
+
+    def told(self) -> list[str]:
+        """Return what channels, structures and names of patients leave in doubt, a sentence each."""
+        doubts = [in_doubt(kind) for kind in self.channels if kind.doubt]
+        return [*doubts, *self.outlines(), *self.spellings(), *self.alike()]
+
+    def outlined(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return which of some structures have their outlines shown by what is blank around them -> in which cases."""
+        own = {kind.name: [case for case in kind.outlined if case in self.cases] for kind in self.structures}
+        return {name: own[name] for name in names if own.get(name)}
+
+    def outlines(self) -> list[str]:
+        """Say which structures' outlines the images show, and what to do: one sentence, or none."""
+        found = self.outlined(kind.name for kind in self.structures)
+        return [
+            f"{outlines_text(found, self)} (outline-shown). Use images that were not blanked; or `blank_ends: cut` in "
+            "a study's file cuts off their blank ends, and `crossover new` writes it where the study has such a "
+            "structure (docs/own-data.md)"
+        ] * bool(found)
 
     def apart(self) -> dict[str, str]:
         """Return the groups (folders above patients) whose files have other names than another's -> that group.
@@ -262,6 +296,9 @@ class Inventory:
         if isinstance(most, ChannelKind):
             images = [kind for kind in kinds if isinstance(kind, ChannelKind)]
             about |= {"quoted": files, "extent_mm": max(kind.extent_mm for kind in images)}
+        else:
+            drawn = [kind for kind in kinds if isinstance(kind, StructureKind)]
+            about |= {of: [c for kind in drawn for c in getattr(kind, of)] for of in ("outlined", "in_ends")}
         cases = {}
         for case, lacks in self.cases.items():
             there = [name for name in names if lacks.get(name) != NO_FILE]
@@ -273,11 +310,8 @@ class Inventory:
         left = [replace(most, **about) if kind is most else kind for kind in self.kinds(what)]
         left = [kind for kind in left if kind.name == own or kind.name not in names]
         left = [kind for kind in left if kind.name != own or kind.rule is rule]
-        doubts = {in_doubt(kind) for kind in kinds if isinstance(kind, ChannelKind) and kind.doubt}
-        odd = [line for line in self.odd if line not in doubts]
-        odd += [in_doubt(k) for k in left if isinstance(k, ChannelKind) and k.name == own and k.doubt and doubts]
         changed: dict[str, Any] = {what: left, "cases": cases}
-        return replace(self, odd=odd).with_others(**changed)
+        return self.with_others(**changed)
 
     def with_series(self, own: str, names: Sequence[str], rule: dict[str, Any]) -> Inventory:
         """Return an inventory of DICOM in which some channels are one called `own`, selected by another rule."""
@@ -406,8 +440,8 @@ class Inventory:
     def for_machines(self) -> dict[str, Any]:
         """Return everything but the examples, as plain values."""
         kinds = [{k: v for k, v in vars(kind).items() if k != "example"} for kind in self.channels]
-        values = asdict(replace(self, channels=[], tried=None)) | {"channels": kinds}
-        del values["tried"]
+        values = asdict(replace(self, channels=[], tried=None, look=None)) | {"channels": kinds}
+        del values["tried"], values["look"]
         return values | {"proposed": self.proposed, "left_out": self.left_out(self.proposed)}
 
 
@@ -419,6 +453,18 @@ def in_doubt(kind: ChannelKind) -> str:
     """Return what a channel's modality rests on, and what to call it if it is another: a sentence."""
     other = "mr" if kind.modality == "CT" else "ct"
     return f"{kind.name} {kind.doubt}; if it is {other.upper()}, use `crossover new ... --channels {other}={kind.name}`"
+
+
+def outlines_text(outlined: Mapping[str, Sequence[str]], found: Inventory) -> str:
+    """Say of how many patients the images show the outlines of structures; see `Inventory.outlined`."""
+    cases = list(dict.fromkeys(case for own in outlined.values() for case in own))
+    patients = sorted(found.patients_of(cases))
+    where = [f"{name} ({len(own)})" if len(own) < len(cases) else name for name, own in outlined.items()]
+    return (
+        f"in {counted(len(patients), 'patient')} ({first_few(patients, 3)}) the image is blank around "
+        f"{first_few(where, SHOWN)}, so that a network can read the contour off the image's values instead of learning "
+        "what the structure looks like"
+    )
 
 
 def identifier(words: str, otherwise: str) -> str:

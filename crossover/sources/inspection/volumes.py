@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,7 +22,7 @@ from crossover.core.cells import TableError
 from crossover.core.image_names import is_volume, stem, without_ending
 from crossover.core.tables import read_table
 from crossover.core.wording import counted, first_few
-from crossover.imaging.grids import plane_of
+from crossover.imaging.grids import plane_of, upright
 from crossover.imaging.volumes import on_grid
 from crossover.sources.blanked import shown_outlines, without_blank_ends
 from crossover.sources.copies import values_digest
@@ -38,7 +38,6 @@ from crossover.sources.inspection.inventory import (
     files_of,
     grids_text,
     identifier,
-    in_doubt,
     unique_names,
 )
 from crossover.sources.inspection.label_maps import LabelKey, in_order, layers, passed_labels, usual
@@ -97,6 +96,10 @@ class _Look:
     """Channel -> the digest of its values, by which copies are known."""
     labels: dict[str, dict[LabelKey, StructureExtent]] = field(default_factory=dict)
     """Pattern of a label map -> value, or its segment's name -> its size and place."""
+    outlined: list[str] = field(default_factory=list)
+    """The patterns of the label maps whose outlines the images show, by blank ends that were blanked around them."""
+    in_ends: dict[str, set[LabelKey]] = field(default_factory=dict)
+    """Pattern of a label map -> the labels all of which lie in the images' blank ends."""
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
@@ -231,6 +234,8 @@ class _Inspection:
         structures = self._structures(masks, looks)
         kinds = [self._channel(name, file, looks) for name, file in channels.items()]
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
+        for structure in structures:
+            _add_ends(structure, looks)
         drawn = {patient: _drawn(look, structures) for patient, look in looks.items()}
         table = self._table()
         source = {"kind": "volumes", "table": None} | ({"table": table.name, "patient": table.patient} if table else {})
@@ -241,12 +246,18 @@ class _Inspection:
                 structure.rule = _by_column(structure.rule, table.file)
         scans = dict(table.scans if table else self.found.scans)
         columns = table.columns if table else {"group": groups} if (groups := self._groups()) else {}
-        odd = [*_copies(looks), *self._unlike(looks, kinds, drawn), *self._joined(masks, looks), *self._odd(looks)]
-        odd += [*self._unused(table), *self._unlisted()]
-        found = _in_any_format(Inventory(self.said.form, cases, kinds, structures, odd, source, columns, scans))
+        channel_names = [kind.name for kind in kinds]
+
+        def look(some: Collection[str]) -> list[str]:
+            own = {patient: one for patient, one in looks.items() if patient in some}
+            odd = self._unlike(own, channel_names, {patient: drawn[patient] for patient in own})
+            odd += [*self._joined(masks, own), *self._odd(own), *self._unused(table), *self._unlisted()]
+            return [*_copies(looks, own), *odd]
+
+        found = Inventory(self.said.form, cases, kinds, structures, look(cases), source, columns, scans, look=look)
+        found = _in_any_format(found.with_others())
         found.channels.sort(key=_likely)
-        found.odd += [*found.about_apart(self.root), *found.spellings(), *found.alike()]
-        return found
+        return replace(found, odd=[*found.about_apart(self.root), *found.odd])
 
     def _channel(self, name: str, file: Any, looks: Mapping[str, _Look]) -> ChannelKind:
         pattern = file["file"] if isinstance(file, dict) else file
@@ -387,18 +398,16 @@ class _Inspection:
     def _unlike(
         self,
         looks: Mapping[str, _Look],
-        channels: Sequence[ChannelKind],
+        channels: Sequence[str],
         drawn: Mapping[str, Mapping[str, StructureExtent]],
     ) -> list[str]:
-        """Return what channels are taken for, where unsure, and whose values and structures are unlike the others'."""
-        odd = [in_doubt(kind) for kind in channels if kind.doubt]
-        for kind in channels:
-            of_patients = {p: look.values[kind.name] for p, look in looks.items() if kind.name in look.values}
+        """Return whose values and structures are unlike the others'."""
+        odd = []
+        for channel in channels:
+            of_patients = {p: look.values[channel] for p, look in looks.items() if channel in look.values}
             unlike = [f"{p}: {what}" for p, what in unlike_values(of_patients).items()]
             who = counted(len(unlike), "patient")
-            odd += [f"{who} whose {kind.name} is unlike that of the others: {first_few(unlike, 3, '; ')}"] * bool(
-                unlike
-            )
+            odd += [f"{who} whose {channel} is unlike that of the others: {first_few(unlike, 3, '; ')}"] * bool(unlike)
         planes = unlike_planes({p: look.plane for p, look in looks.items() if look.plane})
         if planes:
             which = first_few([f"{p}: {what}" for p, what in planes.items()], 3, "; ")
@@ -479,14 +488,24 @@ class _Inspection:
         return odd
 
 
-def _copies(looks: Mapping[str, _Look]) -> list[str]:
-    """Return a line for each two or more patients with the same image."""
+def _add_ends(structure: StructureKind, looks: Mapping[str, _Look]) -> None:
+    """Put in which patients images show a structure's outline, and in which all of it lies in blank ends."""
+    pattern = _pattern(structure.rule)
+    structure.outlined = [patient for patient, look in looks.items() if pattern in look.outlined]
+    for patient, look in looks.items():
+        own = {*look.labels.get(pattern, {})}
+        if own := own & {*structure.names} if structure.names else own:
+            structure.in_ends += [patient] * (own <= look.in_ends.get(pattern, set()))
+
+
+def _copies(looks: Mapping[str, _Look], own: Collection[str]) -> list[str]:
+    """Return a line for each two or more patients with the same image, some of them among the own."""
     holders = _groups((digest, patient) for patient, look in looks.items() for digest in {*look.digests.values()})
     return [
-        f"{counted(len(own), 'patient')} ({first_few(own, 3)}) with the same image: a run refuses them; take all but "
-        "one out of the folder"
-        for own in holders.values()
-        if len(own) > 1
+        f"{counted(len(alike), 'patient')} ({first_few(alike, 3)}) with the same image: a run refuses them; take all "
+        "but one out of the folder"
+        for alike in holders.values()
+        if len(alike) > 1 and {*alike} & {*own}
     ]
 
 
@@ -573,21 +592,38 @@ def _look(
     """Read a patient's files by the code of an ingest; labels are called by the names of their segments if `named`."""
     look = _Look()
     own = {n: f for n, f in channels.items() if files[_pattern(f)]}
-    if own:
-        _read(look, root, own, masks, files)
+    images = _read(look, root, own, masks, files) if own else Reading()
     for pattern in masks:
         with errors_as_findings([], pattern):
             if files[pattern]:
                 extents: dict[LabelKey, StructureExtent] = {}
+                ends: set[LabelKey] = set()
                 for image, names in layers(root / files[pattern]):
-                    drawn = drawn_of(on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image))
-                    extents |= {names.get(label, label) if named else label: extent for label, extent in drawn.items()}
-                look.labels[pattern] = extents
+                    labels = on_grid(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), image)
+                    called = names if named else {}
+                    extents |= {called.get(label, label): extent for label, extent in drawn_of(labels).items()}
+                    ends |= {called.get(label, label) for label in _in_ends(upright(labels), images)}
+                look.labels[pattern], look.in_ends[pattern] = extents, ends
     return look
 
 
-def _read(look: _Look, root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: Mapping[str, str]) -> None:
-    """Put what an ingest says of a patient's images and masks, which need an image, into a look."""
+def _in_ends(labels: sitk.Image, images: Reading) -> set[int]:
+    """Return the labels of a map all of which lies in blank ends; see `_read` for the images."""
+    if any(image.GetSize() != labels.GetSize() for image in images.channels.values()):
+        return set()  # a map of a part of the image: an ingest, and `check`, bring it onto the image's grid
+    left = without_blank_ends(replace(images, structures={"labels": labels})) if images.channels else images
+    there = [np.unique(sitk.GetArrayViewFromImage(of)) for of in (labels, left.structures.get("labels", labels))]
+    return {int(label) for label in {*there[0]} - {*there[1]}}
+
+
+def _read(
+    look: _Look, root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: Mapping[str, str]
+) -> Reading:
+    """Put what an ingest says of a patient's images and masks, which need an image, into a look.
+
+    Returns:
+        The patient's images, upright, where they have blank ends and can be used; else none.
+    """
     there = {f"mask{k}": files[pattern] for k, pattern in enumerate(masks) if files[pattern]}
     source = VolumesSource.model_construct(
         kind="volumes", folder=".", table="", patient="patient", where={}, variables=[], identifiers="public", allow=[],
@@ -596,26 +632,24 @@ def _read(look: _Look, root: Path, channels: Mapping[str, Any], masks: Sequence[
     )  # fmt: skip
     reading = read_patient(source, {}, root)
     named = {f"structure mask{k}": pattern for k, pattern in enumerate(masks)}
-    for finding in [*reading.findings, *_outlines(reading)]:
+    for finding in reading.findings:
         named_finding = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
         (look.errors if finding.severity == "error" else look.warnings).append(named_finding)
     for name, image in reading.channels.items():
         look.plane = look.plane or plane_of(image)
         look.values[name], look.digests[name] = values_of(image), values_digest(image)
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
+    turned = reading.turned_upright()
+    if not turned.channels or reading.failed or not _with_blank_ends(turned):
+        return Reading()
+    for name, mask in turned.structures.items():  # each by itself: with a mask of the body, all would seem to be shown
+        if shown_outlines(turned.channels, {name: mask}):
+            look.outlined.append(named[f"structure {name}"])
+    return Reading(turned.channels)
 
 
-def _outlines(reading: Reading) -> list[Finding]:
-    """Return which masks' outlines an image with blank ends shows, each mask looked at by itself.
-
-    Together with a mask of the whole body, which a study needn't take, every structure would seem to be shown.
-    """
-    if reading.failed:
-        return []
-    upright = reading.turned_upright()
-    if without_blank_ends(replace(upright, structures={})).channels is upright.channels:
-        return []
-    return [f for name, mask in upright.structures.items() for f in shown_outlines(upright.channels, {name: mask})]
+def _with_blank_ends(reading: Reading) -> bool:
+    return without_blank_ends(replace(reading, structures={})).channels is not reading.channels
 
 
 def _warned(looks: Mapping[str, _Look]) -> list[str]:

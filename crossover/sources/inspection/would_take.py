@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from crossover.core import incremental
 from crossover.core.wording import first_few
+from crossover.sources.blanked import without_blank_ends
 from crossover.sources.copies import alike_patients
 from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.export_files import list_files
@@ -22,6 +25,7 @@ from crossover.sources.people import doubtful_ids, one_id_for_all, people_of
 from crossover.sources.pseudonyms import alike_names, case_names, key_of
 from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, Structure, VolumesSource
 from crossover.sources.table_readers import form_of
+from crossover.sources.volumes import read_patient
 
 SHOWN = 5
 """The number of cases that a note names."""
@@ -35,6 +39,10 @@ class Taken:
     """Case -> its patient."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Case -> why it would be excluded: a finding's code, and what."""
+    read: bool = False
+    """Whether images and masks were read, too."""
+    called: dict[str, str] = field(default_factory=dict)
+    """Case that is left out -> its patient, as the folder calls it, where that is known."""
     lacking: dict[str, str] = field(default_factory=dict)
     """Patient, as the folder calls it -> which of its files are not there, so that it has no case."""
     wrong: list[str] = field(default_factory=list)
@@ -55,15 +63,33 @@ def would_take(
 ) -> Taken:
     """Return the cases of a source of real patients.
 
+    Volumes are read, too, where the rules cut off blank ends.
+
     Raises:
         ValueError: the folder or table can't be read, with all that is wrong with it.
     """
     if isinstance(source, DicomSource):
         return _of_export(source, rules, data, workers)
     cases, findings, lacking = form_of(source).rows(source, data)
+    left: dict[str, str] = {}
+    called: dict[str, str] = {}
+    if read := isinstance(source, VolumesSource) and rules.blank_ends == "cut":  # only pixels show what it cuts off
+        rows = [own.row for own in cases.values()]
+        wrong = incremental.call_each(partial(_wrong, source, rules, data), rows, min(workers, len(rows)))
+        left = {case: why for case, why in zip(cases, wrong) if why}
+        called = {case: cases[case].row[source.patient] for case in left}
     notes = [f.what for f in findings if f.code != "files-missing" or f.about]  # patients stand in `lacking`, by name
     alike = {row.patient: row.alike for row in cases.values()}
-    return Taken({case: row.patient for case, row in cases.items()}, lacking=dict(lacking), alike=alike, notes=notes)
+    patients = {case: row.patient for case, row in cases.items()}
+    return Taken(patients, left, read, called, lacking=dict(lacking), alike=alike, notes=notes)
+
+
+def _wrong(source: VolumesSource, rules: IngestRules, data: Path, row: dict[str, str]) -> str:
+    """Return the first error of the volumes of a row, once their blank ends are cut off; "" where there is none."""
+    reading = read_patient(source, row, data, rules.other_grids)
+    if not reading.failed:
+        reading = without_blank_ends(reading.turned_upright())
+    return next((f"{f.code}, {f.about}: {f.what}" for f in reading.findings if f.severity == "error"), "")
 
 
 def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int) -> Taken:
