@@ -205,7 +205,7 @@ def test_a_failed_job_is_told_once(monkeypatch, capsys):
         record = logging.LogRecord("", logging.ERROR, "", 0, said, None, None)
         record.event, record.jobid = event, 4
         LogHandler(None, None).emit(record)
-    said = capsys.readouterr().err.splitlines()
+    said = capsys.readouterr().err.rstrip("\n").split("\n")
     assert [line for line in said if not line.startswith(MARK)] == ["train of gland failed: TIMEOUT", "WorkflowError"]
     assert [json.loads(line.removeprefix(MARK))["jobid"] for line in said if line.startswith(MARK)] == [4]
 
