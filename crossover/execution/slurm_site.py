@@ -17,7 +17,7 @@ SECONDS = 60
 """The seconds that Slurm may take to answer; without an answer nothing is refused."""
 SOON = 5
 """The seconds in which a Slurm answers of which a command line would take advantage."""
-WHERE = "set it between the lines of profiles/slurm/profile.yaml"
+WHERE = "set it between the lines of the profile (docs/cluster.md)"
 
 
 def answers() -> bool:
@@ -54,7 +54,7 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
     if with_gpu and nodes and not any("gpu" in devices for *_, devices in nodes):
         out.append(
             f"set-resources: a GPU for {', '.join(with_gpu)}, and no node has one: remove these lines from"
-            " profiles/slurm/profile.yaml to compute on processors"
+            " the profile to compute on processors"
         )
     user = f"user={getpass.getuser()}"
     own = {*_lines(["sacctmgr", "--noheader", "--parsable2", "list", "associations", user, "format=account"])}
