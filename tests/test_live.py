@@ -200,8 +200,9 @@ def test_a_failed_job_is_told_once(monkeypatch, capsys):
     from snakemake_interface_logger_plugins.common import LogEvent
     from snakemake_logger_plugin_crossover import LogHandler
 
-    for event, said in ((None, "train of gland failed: TIMEOUT"), (LogEvent.JOB_ERROR, "Error in rule train"),
-                        (LogEvent.GROUP_ERROR, "Error in group tables"), (LogEvent.ERROR, "WorkflowError")):  # fmt: skip
+    told = {None: "train of gland failed: TIMEOUT", LogEvent.JOB_ERROR: "Error in rule train",
+            LogEvent.GROUP_ERROR: "Error in group tables", LogEvent.ERROR: "WorkflowError"}  # fmt: skip
+    for event, said in told.items():
         record = logging.LogRecord("", logging.ERROR, "", 0, said, None, None)
         record.event, record.jobid = event, 4
         LogHandler(None, None).emit(record)

@@ -85,5 +85,5 @@ def test_its_renaming_turns_the_weights_of_another_cut_into_those_of_the_network
     old.load_state_dict(own)
     exec(proof, given)
     lacking = {name: value for name, value in own.items() if name != "head.bias"}
-    with pytest.raises(AssertionError, match="head.bias"):
+    with pytest.raises(AssertionError, match=r"head\.bias"):
         exec(proof, given | {"weights": lacking})

@@ -247,7 +247,9 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
 
 
 @pytest.mark.parametrize("slowed, load, told", [(9.6, 7.9, True), (1.2, 7.9, False), (9.6, 1.0, False)])
-def test_by_how_much_a_busy_machine_slows_steps_is_told(clone: Path, monkeypatch, slowed: float, load: float, told: bool):
+def test_by_how_much_a_busy_machine_slows_steps_is_told(
+    clone: Path, monkeypatch, slowed: float, load: float, told: bool
+):
     """Times were up to ten times too long, and only called too long."""
     monkeypatch.setattr("crossover.execution.readiness.gpus", lambda: ())
     monkeypatch.setattr("crossover.execution.readiness._at_paper_scale", lambda *given: [])

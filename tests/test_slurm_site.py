@@ -67,7 +67,11 @@ def test_a_configuration_of_which_jobs_do_not_know_is_refused(
     """Each of three submissions failed; where nodes have it from the controller they need no variable."""
     commands("scontrol", f"SlurmctldParameters     = {parameters}")
     commands("sinfo", "main 8 (null)")
-    shell = (tmp_path / "sinfo").read_text().replace("#!/bin/sh\n", "#!/bin/sh\n[ $SLURM_CONF ] || { echo no >&2; exit 1; }\n")
+    shell = (
+        (tmp_path / "sinfo")
+        .read_text()
+        .replace("#!/bin/sh\n", "#!/bin/sh\n[ $SLURM_CONF ] || { echo no >&2; exit 1; }\n")
+    )
     (tmp_path / "sinfo").write_text(shell)
     monkeypatch.setenv("SLURM_CONF", "/srv/slurm.conf")
     told = slurm_site.refusals("", "", None)
@@ -78,7 +82,7 @@ def test_a_configuration_of_which_jobs_do_not_know_is_refused(
 
 def test_a_job_that_runs_before_its_training_begins_is_counted():
     """Status said that nothing ran, while Slurm ran the job of these trainings."""
-    jobs = [("7", "RUNNING", "gland_scratch.b1"), ("8", "RUNNING", "gland_b_scratch.b1"), ("9", "RUNNING", "gland_x.b2"),
+    jobs = [("7", "RUNNING", "gland_scratch.b1"), ("8", "RUNNING", "gland_b_x.b1"), ("9", "RUNNING", "gland_x.b2"),
             ("10", "PENDING", "gland_y.b3")]  # fmt: skip
     queued = [slurm_site.Queued(number, state, "", f"train {about}") for number, state, about in jobs]
     studies = ["gland", "gland_b"]

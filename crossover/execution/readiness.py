@@ -233,8 +233,8 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
     slowed = seconds["slowed"].max()
     if load > there and slowed >= SLOWED:
         tell(
-            f"Under this load, steps took up to {slowed:.1f} times as long as their processor time needs on the threads "
-            f"of a training: the times here may be {slowed:.1f} times too long."
+            f"Under this load, steps took up to {slowed:.1f} times as long as their processor time on the "
+            f"threads of a training: the times here may be {slowed:.1f} times too long."
         )
     about = estimate(study, own, seconds, gpu=False)
     beside = _beside(seconds, study, cores)

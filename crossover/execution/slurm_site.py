@@ -40,8 +40,8 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
         out.append(f"executor: slurm, but Slurm does not answer: {told}")
     elif told := _unknown_to_jobs():
         out.append(
-            f"SLURM_CONF: without this variable Slurm does not answer on this machine ({told}), and the executor removes "
-            "it from jobs, each of which would fail: docs/cluster.md says where Slurm finds its configuration by itself"
+            f"SLURM_CONF: without this variable Slurm does not answer on this machine ({told}), and the executor "
+            "removes it from jobs, each of which would fail: docs/cluster.md says where Slurm finds its configuration"
         )
     nodes = [line.split() for line in _lines(["sinfo", "--noheader", "--format=%R %c %G"])]
     sizes = {name: max(int(size.rstrip("+")) for n, size, _ in nodes if n == name) for name, *_ in nodes}
@@ -189,7 +189,7 @@ def _silent() -> str:
 
 
 def _unknown_to_jobs() -> str:
-    """Return why Slurm does not answer without SLURM_CONF; "" where it does, or nodes have its configuration from it."""
+    """Return why Slurm does not answer without SLURM_CONF; "" where it does, or configures its nodes itself."""
     if "SLURM_CONF" not in os.environ:
         return ""
     told = _reason(_nodes(SECONDS, {name: value for name, value in os.environ.items() if name != "SLURM_CONF"}))

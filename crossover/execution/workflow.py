@@ -11,7 +11,7 @@ interface for some things that are needed here, so parts of it are used that its
 - It knows an unchanged input with a newer time by its metadata only, and writes into `.snakemake` also where it
   only shows what it would do (`keep_notes`).
 - It prints the command of a job that failed or was interrupted, thousands of characters (`without_command`).
-- After the last line of the workflow's handler it says of every run that ended early that a job failed (`unless_final`).
+- It says of every run that ended early that a job failed, after the last line of the handler (`unless_final`).
 - Its limit of jobs per second can't be turned off, and costs more the longer a run takes (`choose_at_ends`).
 - It looks up which parameters a function of the rules takes at each of its calls, 90,000 times for 2,500 jobs
   (`ask_functions_once`).

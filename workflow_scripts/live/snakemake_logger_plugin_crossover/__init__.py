@@ -22,7 +22,7 @@ KEPT = {
 }
 """Events that are told, with what of them."""
 UNSAID = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
-"""Events whose text is left out, as the profiles have it without the view: why a job failed is said in a line of its own."""
+"""Events whose text is left out, as without the view: why a job failed is said in a line of its own."""
 
 
 class LogHandler(LogHandlerBase):
