@@ -243,9 +243,9 @@ def _known(study: Study) -> _Known:
     key = (study.study, study.scale)
     if key not in _KNOWN:
         times = read_times()
-        seconds = [step_seconds(study, times, gpu) for gpu in (False, True)]
+        cpu, gpu = (step_seconds(study, times, on_gpu) for on_gpu in (False, True))
         slowest = float(times["seconds"].max())
-        _KNOWN[key] = _Known(peak_bytes(study), weight_bytes(study), *seconds, slowest)
+        _KNOWN[key] = _Known(peak_bytes(study), weight_bytes(study), cpu, gpu, slowest)
     return _KNOWN[key]
 
 
