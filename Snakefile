@@ -89,13 +89,12 @@ onstart:
     keep_failure = progress.harmless(functools.partial(progress.fail, names_of_run()[0]))
     tell_of_failed_jobs(workflow, slurm_site.why_it_ended, keep_failure, keep_what_it_lacked)
     ask_the_scheduler()
+    logger.addFilter(unless_final)
 
 
 onsuccess:
-    print(f"\n{progress.failures(names_of_run())}{where_the_report_is()}")
+    print(f"\n{progress.failures(names_of_run())}{where_the_report_is()}\n", end="", flush=True)
 
 
 onerror:
-    print(
-        f"\n{progress.failures(names_of_run())}{what_was_killed()}What is done stays; the same command goes on from there."
-    )
+    print(f"\n{progress.failures(names_of_run())}{what_was_killed()}{how_it_ended(workflow)}\n", end="", flush=True)

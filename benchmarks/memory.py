@@ -3,7 +3,7 @@
 With all of its patients and slices at their full size, two steps, each with a validation, and a checkpoint between
 them, in a process of its own.
 
-    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 2] [uterus nasopharynx prostate]
+    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 2] [--out config/memory.csv] [uterus ...]
     .venv/bin/python -m benchmarks.memory --cells unet/resnet18 unet/resnet34 -- prostate
 
 The second step has all that any later one has: the optimiser's moments and the best weights so far. The first,
@@ -15,7 +15,7 @@ others get their scores from it: to predict thousands on a CPU takes hours and n
 
 `peak` is the process's largest resident memory (`ru_maxrss`), what it holds of its libraries' files included.
 SliceFiles are read, not mapped, so none of it is theirs; what the system keeps of read files in memory is free for
-whoever needs it, and not counted. The rows are those of `config/memory.csv`, which `crossover plan` reads.
+whoever needs it, and not counted. `crossover plan` reads `config/memory.csv`, in which other networks' rows stay.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ import pandas as pd
 from crossover.core.files import write_json
 from crossover.core.paths import ROOT
 from crossover.execution.cohort_size import amount
+from crossover.execution.requirements import MEMORY
 from crossover.imaging import stored
 from crossover.study.config import load_study
 from crossover.study.plan import Stage, plan
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cells", nargs="*", help="of a study that selects; else all")
+    parser.add_argument("--out", type=Path, default=MEMORY)
     parser.add_argument("--one", action="store_true", help="in this process")
     args = parser.parse_args()
     if args.one:
@@ -91,7 +93,17 @@ def main() -> None:
     print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores")
     if rows:
         print(table.to_markdown(index=False))
-        print(table[COLUMNS].to_csv(index=False))
+        write(args.out, table)
+
+
+def write(path: Path, rows: pd.DataFrame) -> None:
+    """Put rows in the place of those of the same networks of the same studies and scales."""
+    new, key = rows[COLUMNS], COLUMNS[:4]
+    if path.exists():
+        before = pd.read_csv(path, keep_default_na=False)
+        same = before.set_index(key).index.isin(new.set_index(key).index)
+        new = pd.concat([before[~same], new])
+    new.to_csv(path, index=False)
 
 
 def measure(args: argparse.Namespace) -> dict:

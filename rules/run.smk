@@ -23,11 +23,13 @@ from crossover.execution.workflow import (
     choose_at_ends,
     end_with_jobs,
     force_outdated,
+    how_it_ended,
     is_made,
     jobs,
     keep_to_limits,
     submissions,
     tell_of_failed_jobs,
+    unless_final,
     when_nothing_is_done,
 )
 from crossover.report import first_page

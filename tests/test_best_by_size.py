@@ -15,6 +15,7 @@ from crossover.report.best_by_size import (
     answer_in_short,
     best_by_size,
     cost_of_choice,
+    other_levels,
     picture,
     ranges,
     rests_on,
@@ -85,6 +86,15 @@ def test_at_smoke_the_answer_is_that_there_is_none(monkeypatch):
     monkeypatch.setattr(page, "study_tables", SimpleNamespace(of_page=lambda _: {part: [] for part in page.PARTS}))
     monkeypatch.setattr(page, "SECTIONS", ())
     assert page.study_page(smoke).picture is None and page.study_page(shown).picture
+
+
+def test_levels_that_the_answer_leaves_out_are_named():
+    """It names the first level of a strategy alone, as if no other had been trained."""
+    assert other_levels(of(pairwise=two(0.01, 0.8, 0.02))) == [
+        "“TL (L1)” is the first level of its strategy, and the only one in this answer; “TL (L2)” and “TL (L3)” were "
+        'trained too ("Other test sets and pairs").'
+    ]
+    assert other_levels(of(pairwise=pairs(STUDY, (4, SCRATCH, ALL, 0.1, 0.01)))) == []
 
 
 def test_where_nothing_is_beyond_chance_one_sentence_says_so():

@@ -13,6 +13,7 @@ import yaml
 
 from crossover import networks
 from crossover.analyses import registry
+from crossover.analyses.figures import style
 from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
 from crossover.evaluation.metrics import COLUMNS
 from crossover.execution.preflight import check
@@ -662,3 +663,12 @@ def test_a_number_that_yaml_reads_as_another_one_is_refused(written: str, read: 
 def test_a_name_that_no_file_can_have_is_told_in_words(tmp_path: Path):
     message = refusal(changed(tmp_path, lambda v: v["structures"].update({"Niere ö": {"label": "Niere ö"}})))
     assert "begins with a letter from A to Z" in message and "^[" not in message
+
+
+def test_a_network_has_the_label_that_its_file_declares(monkeypatch):
+    """A group's own had only its file's name in the report."""
+    monkeypatch.setattr("crossover.networks.unet.LABEL", "Ours", raising=False)
+    assert networks.declared("unet").label == "Ours" and networks.declared("manet").label == "manet"
+    assert [style.architecture_label(name) for name in ("unet", "another")] == ["U-Net", "another"]
+    monkeypatch.delitem(style.ARCHITECTURES, "unet")
+    assert style.architecture_label("unet") == "Ours"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import gpu, gpu_measures, step_times
+from benchmarks import gpu, gpu_measures, memory, step_times
 from benchmarks.gpu_measures import Subject
 from crossover.study.config import load_study
 from crossover.training.devices import gpus
@@ -80,3 +80,12 @@ def test_the_small_form_measures_and_tells(tmp_path: Path, capsys):
     assert set(rows["section"]) == set(sections) and "error" not in rows
     assert rows[["twice", "resumed"]].all(axis=None)
     assert load_study("uterus", "smoke").network.architecture in capsys.readouterr().out
+
+
+def test_measured_memory_takes_the_place_of_that_of_the_same_network(tmp_path: Path):
+    row = {"study": "a", "scale": "paper", "architecture": "unet", "encoder": "", "parameters": 3, "machine": "x86_64"}
+    for encoder, peak in (("", 1.0), ("resnet18", 2.0), ("", 3.0)):
+        memory.write(tmp_path / "memory.csv", pd.DataFrame([{**row, "encoder": encoder, "peak_gb": peak, "slices": 4}]))
+    made = pd.read_csv(tmp_path / "memory.csv", keep_default_na=False)
+    assert list(zip(made["encoder"], made["peak_gb"])) == [("resnet18", 2.0), ("", 3.0)]
+    assert list(made) == list(pd.read_csv("config/memory.csv").columns)

@@ -17,9 +17,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from crossover.core.paths import ROOT
 from crossover.execution import progress
 from crossover.execution.live import MARK, LiveRun, kind
-from crossover.execution.workflow import is_made, without_command
+from crossover.execution.workflow import how_it_ended, is_made, unless_final, without_command
 from crossover.report.first_page import answers
 from tests.dry_runs import copy_workflow
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
@@ -169,7 +170,8 @@ def test_a_drawn_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp
     run.run.send_signal(getattr(signal, name))
     run.run.send_signal(getattr(signal, name))  # who is impatient
     run.until(run.ended, seconds=30)
-    assert run.run.returncode == 1 and "the same command goes on from there" in run.said
+    assert run.run.returncode == 1 and "the same command goes on from there." in run.said
+    assert "WorkflowError" not in run.said, "it did not fail"
     until(lambda: processes_of(run.folder) == [], seconds=2)
 
 
@@ -191,6 +193,35 @@ def test_messages_of_failed_jobs_do_not_hold_the_jobs_command():
     record.shellcmd = "python it"
     assert without_command(record) and record.shellcmd == ""
     assert record.msg.endswith("line 30:\nThe command returned non-zero exit status 1.")
+
+
+def test_a_failed_job_is_told_once(monkeypatch, capsys):
+    """By the line of `tell_of_failed_jobs`, or that of the job; Snakemake's own names all of its files."""
+    monkeypatch.syspath_prepend(ROOT / "workflow_scripts/live")
+    from snakemake_interface_logger_plugins.common import LogEvent
+    from snakemake_logger_plugin_crossover import LogHandler
+
+    told = {None: "train of gland failed: TIMEOUT", LogEvent.JOB_ERROR: "Error in rule train",
+            LogEvent.GROUP_ERROR: "Error in group tables", LogEvent.ERROR: "WorkflowError"}  # fmt: skip
+    for event, said in told.items():
+        record = logging.LogRecord("", logging.ERROR, "", 0, said, None, None)
+        record.event, record.jobid = event, 4
+        LogHandler(None, None).emit(record)
+    said = capsys.readouterr().err.rstrip("\n").split("\n")
+    assert [line for line in said if not line.startswith(MARK)] == ["train of gland failed: TIMEOUT", "WorkflowError"]
+    assert [json.loads(line.removeprefix(MARK))["jobid"] for line in said if line.startswith(MARK)] == [4]
+
+
+def test_the_last_line_of_a_run_that_somebody_ended_is_no_failure():
+    kept = [
+        said
+        for said in ("Exiting because a job execution failed. Look above for error messages", "train of gland failed",
+                     "WorkflowError:\nAt least one job did not complete successfully.", "WorkflowError:\nno such file")
+        if unless_final(logging.LogRecord("", logging.ERROR, "", 0, said, None, None))
+    ]  # fmt: skip
+    assert kept == ["train of gland failed", "WorkflowError:\nno such file"]
+    ends = [how_it_ended(SimpleNamespace(scheduler=SimpleNamespace(failed=failed))) for failed in (set(), {"job"})]
+    assert [end.partition(".")[0] for end in ends] == ["The run ended before it was complete", "The run failed"]
 
 
 @pytest.mark.parametrize(

@@ -163,5 +163,7 @@ def test_a_network_is_taken_to_need_what_others_of_its_architecture_did(empty):
     study = load_study("uterus", "paper", CONFIG)
     mine = study.model_copy(update={"study": "mine"})
     assert requirements.weight_bytes(mine) == 4 * 41_253_073
+    smoke = load_study("prostate", "smoke", CONFIG)
+    assert requirements.peak_bytes(smoke.model_copy(update={"study": "mine"})) == requirements.peak_bytes(smoke)
     network = study.network.model_copy(update={"architecture": "something_else"})
     assert requirements.weight_bytes(mine.model_copy(update={"network": network})) is None

@@ -80,3 +80,10 @@ def test_its_renaming_turns_the_weights_of_another_cut_into_those_of_the_network
     assert not capsys.readouterr().out, "all names and shapes fit"
     made = load_file("model.safetensors")
     assert made.keys() == own.keys() and all(torch.equal(made[name], own[name]) for name in own)
+    proof = block("python", "kept =")
+    given = {"torch": torch, "build": module.build, "weights": own, "old": (old := module.build(64, 64, 2, 1))}
+    old.load_state_dict(own)
+    exec(proof, given)
+    lacking = {name: value for name, value in own.items() if name != "head.bias"}
+    with pytest.raises(AssertionError, match=r"head\.bias"):
+        exec(proof, given | {"weights": lacking})

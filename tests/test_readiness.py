@@ -262,6 +262,21 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
     ]
 
 
+@pytest.mark.parametrize("slowed, load, told", [(9.6, 7.9, True), (1.2, 7.9, False), (9.6, 1.0, False)])
+def test_by_how_much_a_busy_machine_slows_steps_is_told(
+    clone: Path, monkeypatch, slowed: float, load: float, told: bool
+):
+    """Times were up to ten times too long, and only called too long."""
+    monkeypatch.setattr("crossover.execution.readiness.gpus", lambda: ())
+    monkeypatch.setattr("crossover.execution.readiness._at_paper_scale", lambda *given: [])
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    found = Measured(0.001, 0.0, slowed=slowed)
+    monkeypatch.setattr("crossover.execution.readiness.measured", lambda *given: found)
+    said: list[str] = []
+    measure(load_study("mine", "demo"), {}, 2, said.append, load)
+    assert any(line.endswith("the times here may be 9.6 times too long.") for line in said) == told
+
+
 @pytest.mark.thorough
 def test_scales_with_other_numbers_of_threads_are_measured_one_after_the_other():
     """As the uterus study's are; TensorFlow refuses another number in the process that it has begun to work in."""

@@ -49,6 +49,16 @@ def test_a_further_attempt_has_twice_as_much_of_what_the_one_before_lacked(study
     assert larger == first._replace(mem_mb=pytest.approx(2 * first.mem_mb, abs=2))
 
 
+def test_a_training_that_was_never_measured_asks_for_its_few_steps_and_not_for_the_whole_node():
+    """A smoke study of one's own asked for 15 GB and a day."""
+    for scale, most in (("smoke", 120), ("paper", 1450)):
+        own = load_study("uterus_public", scale, ROOT / "config").model_copy(update={"study": "mine"})
+        batch = next(iter(plan(own).batches))
+        assert 10 < asked(own, batch=batch).runtime <= most
+    smoke = load_study("prostate", "smoke", ROOT / "config").model_copy(update={"study": "mine"})
+    assert asked(smoke, batch=next(iter(plan(smoke).batches))).mem_mb < 2000
+
+
 def test_an_earlier_run_of_the_job_tells_what_it_used(study):
     path = record_path(OUTPUT)
     path.parent.mkdir(parents=True)

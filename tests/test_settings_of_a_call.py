@@ -11,7 +11,7 @@ from snakemake.cli import parse_config
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.cli.shared import CORES, run_words
+from crossover.cli.shared import CORES, check_words, run_words
 from crossover.core.configuration import ConfigError, read_yaml
 from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
@@ -64,6 +64,9 @@ def test_a_printed_command_is_of_the_clone_and_of_the_scheduler_that_the_run_was
     Path("config/studies/a.yaml").touch()
     assert completed_call({}, RESULTS) == call and settings_of(call) == {"studies": "a", "scale": "demo"}
     assert run_words("gland", "smoke") == "run gland --scale smoke --workflow-profile profiles/slurm"
+    assert check_words("gland") == "check gland --no-measure"
+    keep_call(["a"], call | {PROFILE: "profiles/default"})
+    assert check_words("gland") == "check gland"
 
 
 def test_run_reads_the_patients_of_the_folder_that_it_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -115,7 +118,7 @@ def test_run_takes_the_profile_that_it_is_given_else_that_of_the_last_run_with_t
 
 def test_on_a_login_node_the_first_run_is_submitted(clone: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(clone))
-    assert run_words("gland", "smoke") == "run gland --scale smoke"
+    assert run_words("gland", "smoke") == "run gland --scale smoke" and check_words("gland") == "check gland"
     (clone / "sinfo").write_text("#!/bin/sh\nexit 1\n")
     (clone / "sinfo").chmod(0o755)
     monkeypatch.setattr("crossover.cli.shared.find_spec", lambda name: name)
@@ -125,6 +128,7 @@ def test_on_a_login_node_the_first_run_is_submitted(clone: Path, monkeypatch: py
     assert run_words("gland", "smoke") == "run gland --scale smoke", "without the executor no run could submit"
     monkeypatch.setattr("crossover.cli.shared.find_spec", lambda name: name)
     assert run_words("gland", "smoke") == "run gland --scale smoke --workflow-profile profiles/slurm"
+    assert check_words("gland") == "check gland --no-measure", "it measures nothing on a login node"
 
 
 def test_a_run_that_is_refused_beside_another_is_told_how_to_make_its_own_study():

@@ -60,6 +60,35 @@ def test_a_slurm_that_does_not_answer_is_told_at_the_start(tmp_path: Path, comma
     assert not slurm_site.answers()
 
 
+@pytest.mark.parametrize("parameters, refused", [("(null)", True), ("enable_configless", False)])
+def test_a_configuration_of_which_jobs_do_not_know_is_refused(
+    tmp_path: Path, commands, monkeypatch, parameters: str, refused: bool
+):
+    """Each of three submissions failed; where nodes have it from the controller they need no variable."""
+    commands("scontrol", f"SlurmctldParameters     = {parameters}")
+    commands("sinfo", "main 8 (null)")
+    shell = (
+        (tmp_path / "sinfo")
+        .read_text()
+        .replace("#!/bin/sh\n", "#!/bin/sh\n[ $SLURM_CONF ] || { echo no >&2; exit 1; }\n")
+    )
+    (tmp_path / "sinfo").write_text(shell)
+    monkeypatch.setenv("SLURM_CONF", "/srv/slurm.conf")
+    told = slurm_site.refusals("", "", None)
+    assert [line.partition(",")[0] for line in told] == [
+        "SLURM_CONF: without this variable Slurm does not answer on this machine (no)"
+    ] * refused
+
+
+def test_a_job_that_runs_before_its_training_begins_is_counted():
+    """Status said that nothing ran, while Slurm ran the job of these trainings."""
+    jobs = [("7", "RUNNING", "gland_scratch.b1"), ("8", "RUNNING", "gland_b_x.b1"), ("9", "RUNNING", "gland_x.b2"),
+            ("10", "PENDING", "gland_y.b3")]  # fmt: skip
+    queued = [slurm_site.Queued(number, state, "", f"train {about}") for number, state, about in jobs]
+    studies = ["gland", "gland_b"]
+    assert [slurm_site.about_to_train(queued, study, studies, {"9"}) for study in studies] == [1, 1]
+
+
 def test_a_partition_or_account_that_is_not_there_is_told_with_those_that_are(commands):
     commands("sinfo", "cpu 8 (null)")
     commands("sacctmgr", "lab\nroot")

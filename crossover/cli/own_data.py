@@ -19,6 +19,7 @@ from crossover.cli.shared import (
     Data,
     Json,
     Workers,
+    check_words,
     recorded_call,
     run_words,
     stop,
@@ -164,7 +165,7 @@ def new(
         notes = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
     typer.echo("\n".join([*notes, f"written: {path} (all other keys: config/bases/)"]))
     called = "crossover" if which("crossover") else sys.argv[0]
-    typer.echo(f"next: {called} check {name}; {called} {run_words(name, 'smoke')}")
+    typer.echo(f"next: {called} {check_words(name)}; {called} {run_words(name, 'smoke')}")
 
 
 class _CohortArgument(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossover.cli.clone import in_workflow_folder
-from crossover.cli.shared import run_words, stop, stop_on
+from crossover.cli.shared import check_words, run_words, stop, stop_on
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import Table, stdout_console
 
@@ -134,4 +134,4 @@ def _next(name: str, cohort: PublicCohort, folder: Path) -> list[str]:
             *(f"next: crossover fetch {other} {folder} (study {cohort.study} needs it too)" for other in others),
         ]
     run = run_words(cohort.study, "smoke", "--data", str(folder))
-    return [*lines, f"next: crossover check {cohort.study}; crossover {run}"]
+    return [*lines, f"next: crossover {check_words(cohort.study)}; crossover {run}"]

@@ -24,7 +24,7 @@ from crossover.cli.shared import (
 )
 from crossover.core.configuration import ConfigError
 from crossover.core.terminal import stdout_console
-from crossover.core.wording import duration, first_few
+from crossover.core.wording import counted, duration, first_few
 
 if TYPE_CHECKING:
     from crossover.execution.recompute import Recomputed
@@ -119,7 +119,10 @@ def status(
         waiting = own.stages - own.done - running
         left = f"; about {duration(own.seconds_left)} of training left" if own.seconds_left else ""
         counts = f"{own.done} of {own.stages} trainings done, {running} running, {waiting} waiting"
-        typer.echo(f"{own.study}: {counts}{left}")
+        at_work = {each.job for each in own.running if not each.ended}
+        begin = slurm_site.about_to_train(queued or (), own.study, runs, at_work)
+        soon = f" ({counted(begin, 'job')} in Slurm about to begin one)" if begin else ""
+        typer.echo(f"{own.study}: {counts}{soon}{left}")
         by = runs[own.study]
         typer.echo(f"  a run is active: {by}" if by else "  no run is active, as far as this machine can see")
         for each in own.running:

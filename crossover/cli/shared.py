@@ -109,17 +109,31 @@ def recorded_call(studies: str, scale: str, data: str, profile: str = "") -> dic
 
 
 def run_words(study: str, scale: str, *words: str) -> str:
-    """Return how `crossover` is called to run a study for the first time: as the last run of this clone was.
+    """Return how `crossover` is called to run a study for the first time: as the last run of this clone was."""
+    from crossover.execution.made import PROFILE
 
-    Without one, a machine that can submit to Slurm is a login node, which is no place for trainings.
+    profile = _profile_of_first_run()
+    return shlex.join(["run", study, "--scale", scale, *words, *([f"--{PROFILE}", profile] if profile else [])])
+
+
+def check_words(study: str) -> str:
+    """Return how `crossover` is called to check a study: without measuring on a machine whose runs are elsewhere."""
+    elsewhere = _profile_of_first_run() not in ("", "profiles/default")
+    return shlex.join(["check", study, *(["--no-measure"] if elsewhere else [])])
+
+
+def _profile_of_first_run() -> str:
+    """Return the profile of the last run of this clone; "" for the default one.
+
+    Without a run, a machine that can submit to Slurm is a login node, which is no place for trainings.
     """
     from crossover.execution import slurm_site
     from crossover.execution.made import PROFILE, last_call
 
-    last = last_call(RESULTS)
-    slurm = not last and find_spec("snakemake_executor_plugin_slurm") and slurm_site.answers()
-    profile = last.get(PROFILE, "") if last else "profiles/slurm" if slurm else ""
-    return shlex.join(["run", study, "--scale", scale, *words, *([f"--{PROFILE}", profile] if profile else [])])
+    if last := last_call(RESULTS):
+        return last.get(PROFILE, "")
+    slurm = find_spec("snakemake_executor_plugin_slurm") and slurm_site.answers()
+    return "profiles/slurm" if slurm else ""
 
 
 def workflow_settings(studies: str, scale: str, data: str) -> dict[str, str]:

@@ -45,6 +45,8 @@ LONG = 600
 """Seconds of all trainings from which on other numbers of threads are tried: that takes a minute or more itself."""
 HOURS = 2 * 3600
 """Seconds of all trainings from which on is told what would make them shorter."""
+SLOWED = 1.5
+"""`Measured.slowed` from which on it is told of a busy machine: threads wait for each other on an idle one, too."""
 SHOWN = 5
 """The number of cases left out that are named."""
 
@@ -233,6 +235,12 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
             "measured anything. On an idle machine, the times will be shorter than those below."
         )
     seconds = _step_seconds(study, own, tell=tell)
+    slowed = seconds["slowed"].max()
+    if load > there and slowed >= SLOWED:
+        tell(
+            f"Under this load, steps took up to {slowed:.1f} times as long as their processor time on the "
+            f"threads of a training: the times here may be {slowed:.1f} times too long."
+        )
     about = estimate(study, own, seconds, gpu=False)
     beside = _beside(seconds, study, cores)
     taking = None if about.hours is None else 3600 * about.hours / beside
@@ -313,23 +321,24 @@ def _step_seconds(
 ) -> pd.DataFrame:
     """Return the seconds of a step of each network of a study, measured here, as `estimate` reads them.
 
-    Beside them `kept` and, as `on`, the device; see `crossover.training.step_time.Measured`.
+    Beside them `kept`, `slowed` and, as `on`, the device; see `crossover.training.step_time.Measured`.
 
     Args:
         tell: is given a line for each, as soon as it is measured.
     """
     structures = 1 if study.network.per_structure else len(study.structures)
-    rows, devices = [], []
+    rows, devices, slowed = [], [], []
     for (architecture, encoder), level, called in sorted(_kinds(study, own), key=str):
         network = _network(study, architecture, encoder, called)
         with claim(gpus(), tickets=0):
             found = measured(study, network, level, structures, study.execution.threads, times)
         rows.append((study.study, study.scale, architecture, encoder, level or "", found.seconds, CPU, found.kept))
         devices.append(found.device)
+        slowed.append(found.slowed if found.device == CPU else 1.0)
         part = f"{level} trained" if level else "all of it trained"
         tell(f"  {architecture} {encoder}".rstrip() + f", {part}: {found.seconds:.2g} s a step")
     names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device", "kept"]
-    return pd.DataFrame(rows, columns=names).assign(on=devices)
+    return pd.DataFrame(rows, columns=names).assign(on=devices, slowed=slowed)
 
 
 def _statistics(study: Study, own: Plan, found: pd.DataFrame) -> list[str]:

@@ -260,12 +260,16 @@ def _blocks(bytes_: float) -> float:
 
 
 def _rows(study: Study) -> pd.DataFrame:
-    """Return what was measured of the study's networks at its scale, else of the same architectures as published."""
+    """Return what was measured of the study's networks at its scale.
+
+    Else of the same networks as published, or of those at the study's scale in other studies.
+    """
     table = pd.read_csv(MEMORY, dtype={"encoder": str}).fillna({"encoder": ""})
     names = pd.Series(list(zip(table["architecture"], table["encoder"])), table.index)
     like = table[names.isin(study.networks)]
     own = like[(like["study"] == study.study) & (like["scale"] == study.scale)]
-    return own if len(own) else like[like["scale"] == "paper"]
+    published = like[like["scale"] == "paper"]
+    return next((rows for rows in (own, published) if len(rows)), like[like["scale"] == study.scale])
 
 
 def peak_bytes(study: Study) -> float | None:

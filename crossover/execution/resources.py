@@ -42,6 +42,7 @@ group's steps, of which the tables have some 17 in turn."""
 ALONE = ("splits", "bias_field_part", "train", "predict", "selection", "evaluate", "radiomics", "radiomics_manual")
 """The rules whose jobs are submitted alone; the others are in groups."""
 UNKNOWN_MINUTES = 1440
+"""The minutes of a job whose work is not known, and the most for trainings whose step was not measured."""
 N4_SECONDS, N4_VOXELS = 180.0, 320 * 320 * 24
 """The seconds of one process for the bias field of a case of so many voxels, about as the published ones, or less. More
 take longer, and files in one folder may be of more patients than they are taken to be."""
@@ -149,14 +150,7 @@ def _seconds(
     if rule in OF_COHORT:
         return _image_seconds(rule, study, wildcards["cohort"], threads)
     if rule == "train":
-        seconds, total = _step_seconds(study, gpu), 0.0
-        for stage in plan.batches[wildcards["batch"]].stages:
-            steps, own = stage_steps(stage, study), [seconds.get(kind) for kind in kinds(stage, study)]
-            known = [each for each in own if each is not None]
-            if steps is None or len(known) < len(own):
-                return None
-            total += steps * mean(known)
-        return total
+        return _training_seconds(study, plan, wildcards["batch"], gpu)
     if rule in ("evaluate", *SLOWER):
         voxels = mask_voxels(study, plan, wildcards.get("group"))
         return None if voxels is None else voxels / MASK_VOXELS / threads * SLOWER.get(rule, 1.0)
@@ -164,6 +158,18 @@ def _seconds(
         return _prediction_seconds(study, plan, wildcards["group"], gpu)
     tested = total_of(held and n for held, n in _tested(study))
     return None if tested is None else TABLE_SECONDS + tested * _masks(study, plan.models.values()) / SCORES
+
+
+def _training_seconds(study: Study, plan: Plan, batch: str, gpu: bool) -> float | None:
+    """Return the seconds of a batch's steps; a step that was not measured counts as the slowest of any study."""
+    seconds, total, guessed = _step_seconds(study, gpu), 0.0, False
+    for stage in plan.batches[batch].stages:
+        steps, own = stage_steps(stage, study), kinds(stage, study)
+        if steps is None:
+            return None
+        guessed |= any(kind not in seconds for kind in own)
+        total += steps * mean(seconds.get(kind, _known(study).slowest) for kind in own)
+    return min(total, 60 * UNKNOWN_MINUTES / 2) if guessed else total
 
 
 def _image_seconds(rule: str, study: Study, cohort: str, threads: int) -> float | None:
@@ -226,6 +232,8 @@ class _Known(NamedTuple):
     weights: float | None
     cpu_seconds: dict
     gpu_seconds: dict
+    slowest: float
+    """The seconds of the slowest step that was measured of any study, on a processor."""
 
 
 _KNOWN: dict[tuple[str, str], _Known] = {}
@@ -235,8 +243,9 @@ def _known(study: Study) -> _Known:
     key = (study.study, study.scale)
     if key not in _KNOWN:
         times = read_times()
-        seconds = [step_seconds(study, times, gpu) for gpu in (False, True)]
-        _KNOWN[key] = _Known(peak_bytes(study), weight_bytes(study), *seconds)
+        cpu, gpu = (step_seconds(study, times, on_gpu) for on_gpu in (False, True))
+        slowest = float(times["seconds"].max())
+        _KNOWN[key] = _Known(peak_bytes(study), weight_bytes(study), cpu, gpu, slowest)
     return _KNOWN[key]
 
 

@@ -6,9 +6,10 @@ A job that asks for more cores than any node has, or for more time than its part
 from __future__ import annotations
 
 import getpass
+import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ SECONDS = 60
 """The seconds that Slurm may take to answer; without an answer nothing is refused."""
 SOON = 5
 """The seconds in which a Slurm answers of which a command line would take advantage."""
-WHERE = "set it between the lines of profiles/slurm/profile.yaml"
+WHERE = "set it between the lines of the profile (docs/cluster.md)"
 
 
 def answers() -> bool:
@@ -37,6 +38,11 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
     out = []
     if told := _silent():
         out.append(f"executor: slurm, but Slurm does not answer: {told}")
+    elif told := _unknown_to_jobs():
+        out.append(
+            f"SLURM_CONF: without this variable Slurm does not answer on this machine ({told}), and the executor "
+            "removes it from jobs, each of which would fail: docs/cluster.md says where Slurm finds its configuration"
+        )
     nodes = [line.split() for line in _lines(["sinfo", "--noheader", "--format=%R %c %G"])]
     sizes = {name: max(int(size.rstrip("+")) for n, size, _ in nodes if n == name) for name, *_ in nodes}
     if partition and sizes and not (named := {*partition.split(",")}) <= {*sizes}:
@@ -48,7 +54,7 @@ def refusals(account: str, partition: str, cores: int | None, with_gpu: Sequence
     if with_gpu and nodes and not any("gpu" in devices for *_, devices in nodes):
         out.append(
             f"set-resources: a GPU for {', '.join(with_gpu)}, and no node has one: remove these lines from"
-            " profiles/slurm/profile.yaml to compute on processors"
+            " the profile to compute on processors"
         )
     user = f"user={getpass.getuser()}"
     own = {*_lines(["sacctmgr", "--noheader", "--parsable2", "list", "associations", user, "format=account"])}
@@ -120,6 +126,19 @@ def queue(folder: Path) -> list[Queued] | None:
     ]
 
 
+def about_to_train(queued: Sequence[Queued], study: str, studies: Collection[str], at_work: Collection[str]) -> int:
+    """Return how many of a study's training jobs run in Slurm, in which no training is at work yet or just now.
+
+    Args:
+        queued: of `queue`.
+        studies: the names of all studies, of which one may begin with another.
+        at_work: the numbers of the jobs in which a training is at work.
+    """
+    running = (job for job in queued if job.state == "RUNNING" and job.number not in at_work)
+    of = [[name for name in studies if job.about.startswith(f"train {name}_")] for job in running]
+    return sum(max(names, key=len, default="") == study for names in of)
+
+
 def tells_of_all_users() -> bool:
     """Return whether this Slurm tells a user of other users' jobs: a site may keep them private."""
     private = [line for line in _lines(["scontrol", "show", "config"]) if line.startswith("PrivateData")]
@@ -166,16 +185,30 @@ def _listed(names: Sequence[str] | set[str] | dict[str, int]) -> str:
 
 def _silent() -> str:
     """Return why Slurm gives no list of its nodes; "" where it does, or takes longer than `SECONDS`."""
-    done = _nodes(SECONDS)
+    return _reason(_nodes(SECONDS))
+
+
+def _unknown_to_jobs() -> str:
+    """Return why Slurm does not answer without SLURM_CONF; "" where it does, or configures its nodes itself."""
+    if "SLURM_CONF" not in os.environ:
+        return ""
+    told = _reason(_nodes(SECONDS, {name: value for name, value in os.environ.items() if name != "SLURM_CONF"}))
+    configless = any("enable_configless" in line for line in _lines(["scontrol", "show", "config"])) if told else False
+    return "" if configless else told
+
+
+def _reason(done: subprocess.CompletedProcess[str] | None) -> str:
+    """Return the last line of what a command said that ended with an error; "" of any other."""
     if done is None or not done.returncode:
         return ""
     return (done.stderr.strip().splitlines() or ["sinfo ended with an error"])[-1]
 
 
-def _nodes(seconds: int) -> subprocess.CompletedProcess[str] | None:
+def _nodes(seconds: int, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str] | None:
     """Return how Slurm's list of its nodes ended; None where it can't be asked, or takes longer."""
+    command = ["sinfo", "--noheader"]
     try:
-        return subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=seconds)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment)
     except (subprocess.SubprocessError, OSError):
         return None
 

@@ -11,6 +11,7 @@ interface for what follows, which is needed here, so parts of it are used that i
 - It knows an unchanged input with a newer time by its metadata only, and writes into `.snakemake` also where it
   only shows what it would do (`keep_notes`).
 - It prints the command of a job that failed or was interrupted, thousands of characters (`without_command`).
+- It says of every run that ended early that a job failed, after the last line of the handler (`unless_final`).
 - Its limit of jobs per second can't be turned off, and costs more the longer a run takes (`choose_at_ends`).
 - It looks up which parameters a function of the rules takes at each of its calls, 90,000 times for 2,500 jobs
   (`ask_functions_once`).
@@ -236,6 +237,21 @@ def without_command(record: logging.LogRecord) -> bool:
     if getattr(record, "shellcmd", None) and record.levelno >= logging.ERROR:
         record.shellcmd = ""
     return True
+
+
+FINAL = re.compile(r"Exiting because a job execution failed|WorkflowError:\s+At least one job did not complete success")
+"""Begins what Snakemake says of a run that failed or was ended, beside what the workflow's handler says."""
+
+
+def unless_final(record: logging.LogRecord) -> bool:
+    """Keep every message but those of `FINAL`, which call a run failed that somebody ended."""
+    return not FINAL.match(str(record.msg))
+
+
+def how_it_ended(workflow: Any) -> str:
+    """Return, for a run that was not completed, whether a job failed, and what follows, in words."""
+    what = "The run failed" if workflow.scheduler.failed else "The run ended before it was complete"
+    return f"{what}. What is done stays; the same command goes on from there."
 
 
 def keep_notes() -> None:

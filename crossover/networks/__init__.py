@@ -62,6 +62,7 @@ class Declared:
         smallest_map: pixels of the smallest map that is normalised, of the input's size; None where a single value can
             be normalised too.
         dimensions: 2 for a network of slices, 3 for one of volumes.
+        label: its name for readers; by default the file's.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Declared:
     multiple: int
     smallest_map: Callable[[tuple[int, ...]], int] | None
     dimensions: int = 2
+    label: str = ""
 
     def frozen(self, level: str | None) -> tuple[str, ...]:
         """Return the parts that are not trained at a level; None trains everything.
@@ -125,6 +127,7 @@ def declared(architecture: str) -> Declared:
         getattr(module, "MULTIPLE", 1),
         getattr(module, "smallest_map", None),
         getattr(module, "DIMENSIONS", 2),
+        getattr(module, "LABEL", architecture),
     )
 
 

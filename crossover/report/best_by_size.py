@@ -145,6 +145,18 @@ def answer_in_short(results: StudyResults) -> list[str]:
     return said + _lacking(results.study, own)
 
 
+def other_levels(results: StudyResults) -> list[str]:
+    """Say which levels were trained beside those of the answer, which has the first one of each strategy."""
+    study, own = results.study, _by_structure(results)
+    there = {f for choices in own.values() for choice in choices.values() for f in (*choice.best, *choice.beaten)}
+    known, told = families(study), {}
+    for family in (f for f in known.values() if f.name in there):
+        others = [f.name for f in known.values() if f.strategy == family.strategy and f.name not in there]
+        if others:
+            told[style.family_label(study, family.name)] = [quoted(style.family_label(study, f)) for f in others]
+    return statements(study, "answer_levels", told=told)
+
+
 def _lacking(study: Study, own: Mapping[str, Choices]) -> list[str]:
     """Say which structures have no result, and which families have none at sizes of the answer, but at others.
 

@@ -10,7 +10,7 @@ from crossover.analyses.figures import style
 from crossover.analyses.figures.captions import left_out, unit, warned
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.answers import chains_in_short, chains_rest_on
-from crossover.report.best_by_size import answer_in_short, cost_of_choice, rests_on
+from crossover.report.best_by_size import answer_in_short, cost_of_choice, other_levels, rests_on
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences, crossovers_found
 from crossover.report.failures_section import failures_in_short
@@ -61,7 +61,7 @@ def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSe
         yield from map(LinkedSentence, statements(results.study, "only_runs"))
         return
     said = answer_in_short(results) or chains_in_short(results)
-    said += cost_of_choice(results)
+    said += other_levels(results) + cost_of_choice(results)
     if not said:
         for text in crossover_sentences(results):
             yield LinkedSentence(text, "crossover")

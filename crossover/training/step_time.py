@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import NamedTuple
 
 import numpy as np
@@ -41,11 +41,14 @@ class Measured(NamedTuple):
         seconds: at its size and batch, the median of some after the first.
         kept: the share of its running statistics that a step keeps, the largest of all layers; 0 where it has none.
         device: by its engine's name: a GPU's, or `CPU`.
+        slowed: how many times as long it took as its processor seconds would on all of its threads: about 1 where
+            nothing else computes, several times that on a busy machine. On a GPU it tells nothing.
     """
 
     seconds: float
     kept: float
     device: str = CPU
+    slowed: float = 1.0
 
 
 def measured(
@@ -64,8 +67,8 @@ def measured(
     check_output(engine, network.architecture, images, structures, recipe)
     with named(network.architecture, images):
         kept = _kept(engine, recipe, images, masks)
-        seconds = _seconds(engine, recipe, level, images, masks, times)
-    return Measured(seconds, kept, engine.device)
+        seconds, busy = _seconds(engine, recipe, level, images, masks, times)
+    return Measured(seconds, kept, engine.device, threads * seconds / busy if busy else 1.0)
 
 
 def _ready(
@@ -83,17 +86,19 @@ def _ready(
 
 def _seconds(
     engine: engines.Engine, recipe: Recipe, level: str | None, images: np.ndarray, masks: np.ndarray, times: int
-) -> float:
-    """Return the seconds of a step of a whole batch, the median of some after the first."""
+) -> tuple[float, float]:
+    """Return the seconds of a step of a whole batch, and those of processors: medians of some after the first."""
     engine.start(recipe, 0, None, level)
     for _ in range(BEFORE if engine.device == CPU else BEFORE_ON_GPU):
         engines.whole_step(engine, images, masks, recipe.learning_rate)
-    taken = []
+    taken, busy = [], []
     for _ in range(times):
-        start = perf_counter()
+        start, begun = perf_counter(), process_time()
         engines.whole_step(engine, images, masks, recipe.learning_rate)
         taken.append(perf_counter() - start)
-    return median(taken) * recipe.batch / len(images)
+        busy.append(process_time() - begun)
+    whole = recipe.batch / len(images)
+    return median(taken) * whole, median(busy) * whole
 
 
 def measured_side_by_side(
@@ -119,7 +124,7 @@ def measured_side_by_side(
 
 def _seconds_of_one(study: Study, network: Network, level: str | None, structures: int, threads: int) -> float:
     engine, recipe, images, masks = _ready(study, network, structures, threads)
-    return _seconds(engine, recipe, level, images, masks, times=2)
+    return _seconds(engine, recipe, level, images, masks, times=2)[0]
 
 
 def _kept(engine: engines.Engine, recipe: Recipe, images: np.ndarray, masks: np.ndarray) -> float:

@@ -30,6 +30,7 @@ from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 from matplotlib.typing import ColorType
 
+from crossover.networks import architectures, declared
 from crossover.statistics.scores.intervals import mean_interval
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import KNOWN, scale
@@ -67,6 +68,7 @@ ARCHITECTURES = {
     "segresnet": "SegResNet",
     "dynunet": "DynUNet",
 }
+"""The labels of this library's networks. Not in their files: with a change there each is trained again."""
 ENCODERS = {
     r"efficientnet-(b\d)": "EfficientNet-{}",
     r"efficientnet_lite(\d)": "EfficientNet-Lite{}",
@@ -433,8 +435,12 @@ def test_set_label(study: Study, test_set: str) -> str:
 
 
 def architecture_label(name: str) -> str:
-    """Return the label of an architecture: "U-Net++" for "unetplusplus". A name that isn't known stays."""
-    return ARCHITECTURES.get(name, name)
+    """Return the label of an architecture: "U-Net++" for "unetplusplus", else the LABEL of its file.
+
+    A name that isn't known stays.
+    """
+    known = ARCHITECTURES.get(name)
+    return known or (declared(name).label if name in architectures() else name)
 
 
 def encoder_label(name: str) -> str:

@@ -21,7 +21,8 @@ KEPT = {
     LogEvent.JOB_ERROR: ("jobid",),
 }
 """Events that are told, with what of them."""
-FAILED = (LogEvent.ERROR, LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
+UNSAID = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
+"""Events whose text is left out, as without the view: why a job failed is said in a line of its own."""
 
 
 class LogHandler(LogHandlerBase):
@@ -40,9 +41,10 @@ class LogHandler(LogHandlerBase):
             told = {name: getattr(record, name, None) for name in KEPT[event]}
             self._write(MARK + json.dumps({"event": str(event), **told}, default=str))
         said = str(record.msg or "")
-        if event in FAILED or record.levelno >= logging.WARNING or said.startswith("Nothing to be done"):
+        needed = record.levelno >= logging.WARNING or said.startswith("Nothing to be done")
+        if needed and event not in UNSAID:
             self._write(self.format(record))
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # nobody reads any more
-            print(text, file=sys.stderr, flush=True)
+            print(f"{text}\n", end="", file=sys.stderr, flush=True)  # at once: another thread prints too
