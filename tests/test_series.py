@@ -448,7 +448,11 @@ def test_numbers_that_leave_out_others_from_slice_to_slice_are_told(tmp_path: Pa
 @pytest.mark.parametrize("keyword,modality", [("ImagesInAcquisition", "CT"), ("NumberOfSlices", "PT")])
 def test_a_series_of_fewer_images_than_its_header_declares_is_told(keyword: str, modality: str, tmp_path: Path):
     derived = ["DERIVED", "SECONDARY", "AXIAL"]
-    for folder, tags in {"cut": {keyword: 20}, "whole": {keyword: 5}, "of": {keyword: 20, "ImageType": derived}}.items():
+    for folder, tags in {
+        "cut": {keyword: 20},
+        "whole": {keyword: 5},
+        "of": {keyword: 20, "ImageType": derived},
+    }.items():
         write(tmp_path / folder, block(), modality="CT", Modality=modality, **tags)
     told = doubts(tmp_path / "cut", modality)
     assert told == {"series-incomplete": "its header declares 20 images, and the series has 5 here"}

@@ -68,8 +68,8 @@ KINDS: dict[str, Kind] = {
     "doubled-slice": Kind("error", "export each series once; select one of repeated measurements by `repeated`"),
     "slices-alternate": Kind(
         "warning",
-        "check the image from slice to slice: if two measurements alternate (phases, energies, echoes), export each as a "
-        "series",
+        "check the image from slice to slice: if two measurements alternate (phases, energies, echoes), export each as "
+        "a series",
     ),
     "series-incomplete": Kind(
         "warning", "check whether images of the series are missing; such headers are often wrong"
