@@ -380,6 +380,85 @@ def test_a_map_is_fitted_from_one_series_where_one_holds_all(tmp_path: Path):
     assert refusal(tmp_path, **rule).code == "series-ambiguous"
 
 
+# What headers leave in doubt of a volume
+
+
+def doubts(folder: Path, modality: str = "CT", **rule) -> dict[str, str]:
+    return {f.code: f.what for f in chosen(folder, modality=modality, **rule).findings}
+
+
+ALTERNATING = {
+    "AcquisitionNumber": (1, 2),
+    "KVP": (80, 140),
+    "ConvolutionKernel": ("SOFT", ["HARD", "3"]),
+    "EchoTime": (5, 90),
+}
+
+
+@pytest.mark.parametrize("keyword", ALTERNATING)
+def test_settings_that_alternate_from_slice_to_slice_are_told(keyword: str, tmp_path: Path):
+    write(tmp_path, block(), modality="CT", edit=lambda d, k: setattr(d, keyword, ALTERNATING[keyword][k % 2]))
+    told = doubts(tmp_path)
+    assert list(told) == ["slices-alternate"]
+    assert told["slices-alternate"].endswith(f"alternate in {keyword}")
+
+
+def test_parts_of_a_scan_that_lie_end_to_end_are_no_alternation(tmp_path: Path):
+    def edit(d: Dataset, k: int) -> None:
+        d.AcquisitionNumber, d.KVP, d.EchoTime = 1 + k // 2, 80 if k < 4 else 140, 4.6 + 0.01 * (k % 2)
+
+    write(tmp_path, block(shape=(8, 6, 8)), modality="CT", edit=edit)
+    assert not doubts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("apart", "thick", "told"),
+    [
+        (1.5, 3, "2 times the SpacingBetweenSlices of 1.5 mm"),
+        (-1.5, 3, "2 times"),
+        (1, 1, "3 times"),
+        (3, 3, ""),
+        (-3, 5, ""),
+        (5, 5, ""),  # of another reconstruction
+        (0.5, 2.5, ""),  # the gap between slices
+        (1.3, 3, ""),
+        (0, 3, ""),
+    ],
+)
+def test_slices_that_lie_farther_apart_than_their_header_says_are_told(apart, thick, told: str, tmp_path: Path):
+    tags = {"SpacingBetweenSlices": apart, "edit": lambda d, k: setattr(d, "SliceThickness", thick)}
+    write(tmp_path, block(), modality="CT", **tags)
+    assert told in doubts(tmp_path).get("series-incomplete", "") and bool(doubts(tmp_path)) == bool(told)
+
+
+def test_numbers_that_leave_out_others_from_slice_to_slice_are_told(tmp_path: Path):
+    def every(n: int, first: int = 1) -> Callable:
+        return lambda d, k: setattr(d, "InstanceNumber", first + n * k)
+
+    write(tmp_path / "a", block(), modality="CT", edit=every(-2, 90))
+    assert "rises by 2" in doubts(tmp_path / "a")["series-incomplete"]
+    write(tmp_path / "b", block(), modality="CT", edit=every(2), SpacingBetweenSlices=3)
+    write(tmp_path / "c", block(), modality="CT", edit=lambda d, k: setattr(d, "InstanceNumber", k + 10 * (k > 2)))
+    assert not doubts(tmp_path / "b") and not doubts(tmp_path / "c")
+    for n, b_value in enumerate((0.0, 800.0)):  # numbered by slice
+        write(tmp_path / "d", block(), start=5 * n, edit=every(2, n), ImageType=DWI, DiffusionBValue=b_value)
+    assert not doubts(tmp_path / "d", "MR", b_value=800)
+
+
+@pytest.mark.parametrize("keyword,modality", [("ImagesInAcquisition", "CT"), ("NumberOfSlices", "PT")])
+def test_a_series_of_fewer_images_than_its_header_declares_is_told(keyword: str, modality: str, tmp_path: Path):
+    derived = ["DERIVED", "SECONDARY", "AXIAL"]
+    for folder, tags in {
+        "cut": {keyword: 20},
+        "whole": {keyword: 5},
+        "of": {keyword: 20, "ImageType": derived},
+    }.items():
+        write(tmp_path / folder, block(), modality="CT", Modality=modality, **tags)
+    told = doubts(tmp_path / "cut", modality)
+    assert told == {"series-incomplete": "its header declares 20 images, and the series has 5 here"}
+    assert not doubts(tmp_path / "whole", modality) and not doubts(tmp_path / "of", modality)
+
+
 # What is told where none matches
 
 

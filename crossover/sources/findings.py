@@ -66,6 +66,14 @@ KINDS: dict[str, Kind] = {
     "one-position": Kind("error", "choose another series: this one is not a volume"),
     "missing-slice": Kind("error", "export the complete series again"),
     "doubled-slice": Kind("error", "export each series once; select one of repeated measurements by `repeated`"),
+    "slices-alternate": Kind(
+        "warning",
+        "check the image from slice to slice: if two measurements alternate (phases, energies, echoes), export each as "
+        "a series",
+    ),
+    "series-incomplete": Kind(
+        "warning", "check whether images of the series are missing; such headers are often wrong"
+    ),
     "uneven-slices": Kind("error", "choose a series with even slice spacing, or resample it yourself"),
     "gantry-tilt": Kind("error", "export a reconstruction without gantry tilt, or resample it yourself"),
     "non-finite": Kind("error", "export the image again: it has NaN or infinite values, or a rescale slope of 0"),

@@ -14,6 +14,7 @@ from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.derived import Origin, added_name, is_adc, is_diffusivity, origin_of
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
+from crossover.sources.dicom.header_doubts import header_doubts
 from crossover.sources.dicom.pixels import odd_hu, volume
 from crossover.sources.dicom.stacks import Stack, grid, same_view
 from crossover.sources.findings import Finding, Refused
@@ -98,6 +99,7 @@ def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[
     image = volume(taken[0]) if len(taken) == 1 else _mean(taken)
     if taken[0].instance.modality == "CT":
         findings = [*findings, *odd_hu(image)]
+    findings = [*findings, *header_doubts(taken, candidates)]
     adc = _is_adc(rule, taken[0])
     if adc:
         image = _in_adc_unit(image, taken[0])

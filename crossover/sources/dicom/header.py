@@ -70,6 +70,10 @@ class Frame:
     diffusion: Diffusion
     repeat: tuple[str, ...]
     """What distinguishes repeated measurements of one plane: direction, echo, time point, acquisition."""
+    apart_mm: float
+    """The distance of neighbouring slices that the header gives (0018,0088), never negative; 0 where it gives none."""
+    settings: tuple[str, ...]
+    """AcquisitionNumber, ConvolutionKernel, KVP and EchoTime (these two to two digits); "" where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,9 @@ class Instance:
     frames: tuple[Frame, ...]
     references: tuple[str, ...]
     """The series that an RTSTRUCT or SEG was drawn on."""
+    declared: int
+    """The number of images that the header gives for the acquisition (0020,1002), or for a PET's volume (0054,0081);
+    0 where it gives none."""
     facts: tuple[tuple[str, str | float], ...]
     scanner: str
     """The maker, model and serial number, for a keyed hash."""
@@ -212,6 +219,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         pixels=pixels,
         frames=mosaic_frames(planes[0], of_tiles) if of_tiles else planes,
         references=tuple(references(d)) if modality in STRUCTURES else (),
+        declared=int(number(d, "ImagesInAcquisition", number(d, "NumberOfSlices", 0))),
         facts=tuple(_facts(d, first)),
         scanner="\n".join(text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")),
         person=(text(d, "PatientName"), text(d, "PatientBirthDate"), text(d, "PatientSex")),
@@ -248,6 +256,8 @@ MACROS = (
     "PlaneOrientationSequence",
     "PixelMeasuresSequence",
     "PixelValueTransformationSequence",
+    "CTReconstructionSequence",
+    "CTXRayDetailsSequence",
     "MRImageFrameTypeSequence",
     "CTImageFrameTypeSequence",
     "MRDiffusionSequence",
@@ -272,6 +282,8 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
     slope, intercept, unit, _ = rescale or (1.0, 0.0, "", False)
     tabled = _tabled(parts, rescale)
     found = diffusion(parts, whole, own, unit)
+    acquisition = word("AcquisitionNumber") or word("FrameAcquisitionNumber")
+    measured = (first("KVP", 1), first("EchoTime", 1) or first("EffectiveEchoTime", 1))
     return Frame(
         index=index,
         position=_within(first("ImagePositionPatient", 3), -FAR_MM, FAR_MM),
@@ -290,10 +302,12 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
             str(found.direction),
             word("EchoNumbers") or word("EffectiveEchoTime"),
             word("TemporalPositionIdentifier") or word("TemporalPositionIndex"),
-            word("AcquisitionNumber") or word("FrameAcquisitionNumber"),
+            acquisition,
             word("TriggerTime"),
             word("ContentTime"),
         ),
+        apart_mm=abs((first("SpacingBetweenSlices", 1) or (0.0,))[0]),
+        settings=(acquisition, word("ConvolutionKernel"), *(f"{v[0]:.2g}" if v else "" for v in measured)),
     )
 
 

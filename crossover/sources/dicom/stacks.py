@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import SimpleITK as sitk
@@ -221,6 +222,15 @@ def grid(stack: Stack) -> sitk.Image:
     image.SetOrigin(stack.frame.position)
     image.SetDirection(axes(stack.frame).T.ravel().tolist())
     return image
+
+
+def alternates(values: Sequence[object]) -> bool:
+    """Return whether a few values change from slice to slice and come back, as where two measurements are interleaved.
+
+    Values of parts that lie end to end don't come back.
+    """
+    changes, different = sum(a != b for a, b in pairwise(values)), len(set(values))
+    return different <= changes and different <= len(values) // 2 and 2 * changes >= len(values) - 1
 
 
 def _refuse_what_is_no_measurement(stack: Stack) -> None:
