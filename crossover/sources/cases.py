@@ -139,7 +139,7 @@ def make_cases(
     ingest_report.write(report, folder)
     if not lenient or not report["cases"]:
         _raise_errors(report, folder, source)
-    good = {case: {k: v for k, v in records[case].items() if k != "people"} for case in report["made"]}
+    good = {case: records[case] for case in report["made"]}
     about_patients = {"left_out": lacking | _left_out(report, records), "warned": ingest_report.warned(report)}
     write_json(manifest, {"items": good} | {key: said for key, said in about_patients.items() if said})
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]

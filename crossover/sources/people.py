@@ -10,7 +10,7 @@ from crossover.sources.dicom.header import IMAGES, Instance
 from crossover.sources.dicom.places import first_folder
 from crossover.sources.dicom.scan import Examination
 from crossover.sources.findings import Finding
-from crossover.sources.pseudonyms import person_name
+from crossover.sources.pseudonyms import PUBLIC, person_name
 
 SHOWN = 5
 """The number of patients that a finding names."""
@@ -19,8 +19,11 @@ SHOWN = 5
 def people_of(instances: Iterable[Instance], key: bytes) -> list[str]:
     """Return a keyed hash of each combination of name, birth date and sex in the headers of images.
 
-    Images without all three count for none.
+    Images without all three count for none. Of public cohorts, whose key is known to all, there is none: names could be
+    guessed from it.
     """
+    if key == PUBLIC:
+        return []
     found = {i.person for i in instances if i.modality in IMAGES and all(i.person)}
     return sorted({person_name(*person, key) for person in found})
 
