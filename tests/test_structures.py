@@ -813,7 +813,8 @@ def test_real_head_parses():
             assert refusal(roi_mask, region, image) == "structure-empty"
             continue
         mask, findings = roi_mask(region, image)
-        assert mask.any() and set(codes(findings)) <= {"contours-skip"}
+        # planes whose contours are thinner than this grid's voxels are told
+        assert mask.any() and set(codes(findings)) <= {"contours-skip", "contours-lost"}
 
 
 def two_of_a_name() -> tuple[list, sitk.Image, list[np.ndarray]]:
