@@ -56,12 +56,15 @@ def equal_parts(channels: Mapping[str, sitk.Image], structures: Mapping[str, sit
     """Find channels of one case that are equal in every value, and structures with the same voxels."""
     out = []
     for kind, images in (("channel", channels), ("structure", structures)):
-        holders: dict[str, list[str]] = defaultdict(list)
+        of_sum: dict[float, list[tuple[str, NDArray]]] = defaultdict(list)  # only those of one sum can be equal
         for name, image in images.items():
-            values = sitk.GetArrayViewFromImage(image).astype(np.float32)
-            holders[sha256(np.ascontiguousarray(values).data).hexdigest()].append(name)
-        for first, *others in holders.values():
-            out += [Finding(f"{kind}s-equal", f"it is equal to {kind} {first}", f"{kind} {name}") for name in others]
+            values = sitk.GetArrayViewFromImage(image)
+            others = of_sum[float(values.sum(dtype=np.float64))]
+            first = next((other for other, there in others if np.array_equal(there, values)), "")
+            if first:
+                out.append(Finding(f"{kind}s-equal", f"it is equal to {kind} {first}", f"{kind} {name}"))
+            else:
+                others.append((name, values))
     return out
 
 
