@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.core.files import digest, read_json, read_json_or_none, write_json
-from crossover.core.wording import counted
+from crossover.core.wording import counted, first_few
 from crossover.imaging.grids import plane_of
 from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
@@ -164,10 +164,9 @@ def _renamed(folder: Path, work: Mapping[str, CaseSource], rules: IngestRules, a
     by_case = (case for rule in rules.series.values() for case in rule.by_patient if case != patient_of(case))
     named = {*allow, *by_case}
     told = sorted(named & {*moved, *set().union(*moved.values())})
-    what = "; ".join(f"{case} is {' and '.join(sorted(own))} now" for case, own in [*moved.items()][:5])
-    more = f"; and {len(moved) - 5} more" * (len(moved) > 5)
+    what = first_few([f"{case} is {' and '.join(sorted(own))} now" for case, own in moved.items()], 5, "; ")
     who = f"; `by_patient` or `allow` names {', '.join(told)}" if told else ""
-    return [Finding("case-renamed", f"{counted(len(moved), 'examination')} renamed: {what}{more}{who}")]
+    return [Finding("case-renamed", f"{counted(len(moved), 'examination')} renamed: {what}{who}")]
 
 
 def _compared(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
