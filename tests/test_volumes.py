@@ -22,9 +22,11 @@ from crossover.sources.reading import Reading
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, VolumesSource, VolumeStructure
 from crossover.sources.volumes import VolumesError, patient_files, read_patient, rows
+from crossover.study.config import load_study
 from crossover.study.sections import Cohort, Splits
 from crossover.study.splits import split
 
+CONFIG = Path(__file__).parent.parent / "config"
 HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
 
@@ -630,6 +632,19 @@ def test_the_real_table_has_52_patients_of_one_center_and_30_of_the_other():
     cases = {center: rows(headneck(center), HEADNECK).cases for center in "AB"}
     assert {c: len(t) for c, t in cases.items()} == {"A": 52, "B": 30}
     assert not set(cases["A"]) & set(cases["B"])
+
+
+@real
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["headneck", "headneck_nnunet", "headneck_volumes"])
+def test_the_shipped_studies_take_the_real_patients_but_one(name: str, tmp_path: Path):
+    study = load_study(name, "demo", CONFIG)
+    made = {}
+    for cohort in study.cohorts.values():
+        rules = IngestRules(blank_ends=study.blank_ends)
+        manifest = make(HEADNECK, tmp_path / cohort.label, cohort.source, HEADNECK, rules)
+        made[cohort.label] = len(read_json(manifest)["items"])
+    assert made == {"Center A": 51, "Center B": 30}
 
 
 @real
