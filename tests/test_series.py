@@ -453,10 +453,35 @@ def test_a_series_of_fewer_images_than_its_header_declares_is_told(keyword: str,
         "whole": {keyword: 5},
         "of": {keyword: 20, "ImageType": derived},
     }.items():
-        write(tmp_path / folder, block(), modality="CT", Modality=modality, **tags)
+        write(tmp_path / folder, block(), modality="CT", Modality=modality, Units="GML", **tags)
     told = doubts(tmp_path / "cut", modality)
     assert told == {"series-incomplete": "its header declares 20 images, and the series has 5 here"}
     assert not doubts(tmp_path / "whole", modality) and not doubts(tmp_path / "of", modality)
+
+
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [("GML", ""), ("BQML", "gives its values in BQML"), ("CNTS", "gives its values in CNTS"), (None, "names no unit")],
+)
+def test_a_pet_in_another_unit_than_suv_is_told(units: str | None, told: str, tmp_path: Path):
+    write(tmp_path, block(), modality="CT", Modality="PT", **({"Units": units} if units else {}))
+    assert told in doubts(tmp_path, "PT").get("no-suv", "") and bool(doubts(tmp_path, "PT")) == bool(told)
+
+
+@pytest.mark.parametrize(("code", "told"), [("g/ml{SUVbw}", ""), ("Bq/ml", "gives its values in Bq/ml")])
+def test_the_unit_of_a_pet_may_stand_in_its_real_world_mapping(code: str, told: str, tmp_path: Path):
+    unit = Dataset()
+    unit.CodeValue, unit.CodingSchemeDesignator, unit.CodeMeaning = code, "UCUM", code
+    mapping = Dataset()
+    mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 0.5, 0.0
+    mapping.MeasurementUnitsCodeSequence = [unit]
+
+    def edit(d: Dataset, k: int) -> None:
+        d.Modality, d.RealWorldValueMappingSequence = "PT", [mapping]
+        del d.RescaleSlope, d.RescaleIntercept
+
+    write(tmp_path, block(), modality="CT", edit=edit)
+    assert told in doubts(tmp_path, "PT").get("no-suv", "") and bool(doubts(tmp_path, "PT")) == bool(told)
 
 
 # What is told where none matches

@@ -74,6 +74,11 @@ KINDS: dict[str, Kind] = {
     "series-incomplete": Kind(
         "warning", "check whether images of the series are missing; such headers are often wrong"
     ),
+    "no-suv": Kind(
+        "warning",
+        "export the PET in SUV, unless the network is meant to see activities, which depend on the dose and the body "
+        "weight",
+    ),
     "uneven-slices": Kind("error", "choose a series with even slice spacing, or resample it yourself"),
     "gantry-tilt": Kind("error", "export a reconstruction without gantry tilt, or resample it yourself"),
     "non-finite": Kind("error", "export the image again: it has NaN or infinite values, or a rescale slope of 0"),

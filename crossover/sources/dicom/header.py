@@ -117,6 +117,8 @@ class Instance:
     """The maker, model and serial number, for a keyed hash."""
     person: tuple[str, str, str] = ("", "", "")
     """The name, birth date and sex, for a keyed hash; they never leave the process."""
+    units: str = ""
+    """The unit of a PET's values (0054,1001), as BQML or GML; "" where the header gives none."""
 
     @property
     def image(self) -> Pixels:
@@ -223,6 +225,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         facts=tuple(_facts(d, first)),
         scanner="\n".join(text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")),
         person=(text(d, "PatientName"), text(d, "PatientBirthDate"), text(d, "PatientSex")),
+        units=text(d, "Units"),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the headers of a chosen volume leave in doubt: whether it is one measurement, and whether it is complete.
+"""What the headers of a chosen volume leave in doubt: whether it is one measurement, complete, and in a known unit.
 
 Such headers are often wrong, so nothing is refused by them.
 """
@@ -16,6 +16,8 @@ from crossover.sources.findings import Finding
 
 SETTINGS = ("AcquisitionNumber", "ConvolutionKernel", "KVP", "EchoTime")
 """The names of `Frame.settings`."""
+SUV = ("GML", "G/ML")
+"""How the units of standardized uptake values begin."""
 ROUNDED = 0.05
 """By which part of the smaller distance two may differ and count as equal, or one as a multiple of the other."""
 
@@ -27,8 +29,8 @@ def header_doubts(chosen: Sequence[Stack], there: Sequence[Stack]) -> list[Findi
         chosen: volumes, whose slices are at even distances.
         there: all stacks of the examination, which hold the other images of the same series.
     """
-    found = {f.code: f for stack in chosen for f in (*_alternating(stack), *_incomplete(stack, there))}
-    return list(found.values())
+    found = [f for s in chosen for f in (*_alternating(s), *_incomplete(s, there), *_no_uptake(s))]
+    return list({f.code: f for f in found}.values())
 
 
 def _alternating(stack: Stack) -> list[Finding]:
@@ -71,6 +73,19 @@ def _lost_between(stack: Stack, numbers: set[int]) -> str:
             f"InstanceNumber rises by {stride} from slice to slice, and no image of the series has a number in between"
         )
     return ""
+
+
+def _no_uptake(stack: Stack) -> list[Finding]:
+    """Return a finding of a PET whose values are not standardized uptake values (SUV), by its header.
+
+    Their unit is GML in Units (0054,1001) of a classic image; in the real-world mapping of an enhanced one it is g/ml
+    with what it is divided by, as g/ml{SUVbw}.
+    """
+    unit = stack.instance.units or stack.frame.unit
+    if stack.instance.modality != "PT" or unit.upper().startswith(SUV):
+        return []
+    what = f"its header gives its values in {unit}" if unit else "its header names no unit of its values"
+    return [Finding("no-suv", what, files=tuple(stack.files()[:5]))]
 
 
 def _cut(stack: Stack, count: int) -> str:
