@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from pydicom import Dataset, dcmread
-from pydicom.uid import generate_uid
+from pydicom.uid import RLELossless, generate_uid
 
 from crossover.core.files import read_json
 from crossover.imaging.volumes import same_grid
@@ -136,12 +136,53 @@ def test_two_series_that_match_are_told_with_what_tells_them_apart(copied):
     assert "2 volumes match" in text and "series 3" in text and "series 9" in text
 
 
-def test_a_copied_file_is_a_note_and_a_changed_copy_an_error(copied):
+def test_a_copied_file_is_a_note_and_one_of_another_image_an_error(copied):
     folder = copied()
     shutil.copy(folder / "DWI_b0/002.dcm", folder / "DWI_b0/again.dcm")
     reading = read(folder)
     assert [f.code for f in reading.findings] == ["duplicate-file"] and not reading.failed
-    edit(folder / "DWI_b0/again.dcm", lambda d: setattr(d, "PatientComments", "changed"))
+    edit(folder / "DWI_b0/again.dcm", lambda d: setattr(d, "PixelSpacing", [0.9, 0.9]))
+    assert set(errors(folder)) == {("", "inconsistent-instances")}
+
+
+def compress(d: Dataset) -> None:
+    d.compress(RLELossless, generate_instance_uid=False)
+
+
+@pytest.mark.parametrize("change", [lambda d: setattr(d, "RetrieveAETitle", "PACS2"), compress])
+def test_an_image_exported_again_with_another_header_or_encoding_is_a_copy(copied, change):
+    folder = copied()
+    before = read(folder)
+    shutil.copytree(folder / "DWI_b0", folder / "again")
+    for file in (folder / "again").iterdir():
+        edit(file, change)
+    reading = read(folder)
+    (note,) = reading.findings
+    assert note.code == "duplicate-file" and "with the image of another" in note.what and not reading.failed
+    b0 = (sitk.GetArrayFromImage(r.channels["b0"]) for r in (before, reading))
+    assert np.array_equal(*b0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: setattr(d, "RescaleSlope", 2),
+        lambda d: setattr(d, "SeriesDescription", "other"),
+        lambda d: setattr(d, "PixelData", d.PixelData[:-2] + b"\1\0"),
+    ],
+)
+def test_a_copy_that_would_be_read_otherwise_is_an_error(copied, change):
+    folder = copied()
+    shutil.copy(folder / "DWI_b0/002.dcm", folder / "DWI_b0/again.dcm")
+    edit(folder / "DWI_b0/again.dcm", change)
+    assert set(errors(folder)) == {("", "inconsistent-instances")}
+
+
+def test_a_structure_set_that_was_changed_under_its_number_is_an_error(copied):
+    folder = copied()
+    (plan,) = (p for p in folder.rglob("*.dcm") if dcmread(p).Modality == "RTSTRUCT")
+    shutil.copy(plan, folder / "again.dcm")
+    edit(folder / "again.dcm", lambda d: setattr(d, "StructureSetLabel", "other"))
     assert set(errors(folder)) == {("", "inconsistent-instances")}
 
 

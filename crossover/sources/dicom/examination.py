@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
@@ -19,6 +20,7 @@ from crossover.sources.dicom.choose import ChosenImage, channel, of_one_measurem
 from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
+from crossover.sources.dicom.pixels import stored
 from crossover.sources.dicom.places import NO_LABEL_MAP, LabelMapFiles
 from crossover.sources.dicom.stacks import Stack, stacks
 from crossover.sources.dicom.structures import (
@@ -166,16 +168,26 @@ def _about(findings: Iterable[Finding], what: str) -> list[Finding]:
 
 
 def without_copies(instances: Sequence[Instance], findings: list[Finding]) -> list[Instance]:
-    """Return one of each SOPInstanceUID; two contents under one are an error."""
+    """Return one of each SOPInstanceUID; two contents under one are an error where what is read of them differs."""
     by_uid: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
         by_uid[instance.uid].append(instance)
-    doubled = [group for group in by_uid.values() if len(group) > 1]
-    differing = [g for g in doubled if len({_digest(i) for i in g}) > 1]
-    copies = [i.file.token for g in doubled if g not in differing for i in g[1:]]
-    if copies:
-        what = f"{counted(len(copies), 'file')} with the same content as another"
-        findings.append(Finding("duplicate-file", what, files=tuple(copies[:5])))
+    differing, copies, alike = [], [], []
+    for group in (g for g in by_uid.values() if len(g) > 1):
+        contents = {_digest(i): i for i in reversed(group)}  # of each content the first file
+        if len(contents) == 1:
+            copies += group[1:]
+        elif all(_read_alike(group[0], other) for other in contents.values() if other is not group[0]):
+            alike += group[1:]
+        else:
+            differing.append(group)
+    for files, what in (
+        (copies, "with the same content as another"),
+        (alike, "with the image of another; their headers or encodings differ in what is not used"),
+    ):
+        if files:
+            tokens = tuple(i.file.token for i in files[:5])
+            findings.append(Finding("duplicate-file", f"{counted(len(files), 'file')} {what}", files=tokens))
     if differing:
         tokens = tuple(i.file.token for i in differing[0])[:5]
         what = f"{counted(len(differing), 'SOPInstanceUID')} in files of different contents"
@@ -186,6 +198,25 @@ def without_copies(instances: Sequence[Instance], findings: list[Finding]) -> li
 def _digest(instance: Instance) -> str:
     with instance.file.open() as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO lacks `readinto`, which every binary file has
+
+
+def _read_alike(a: Instance, b: Instance) -> bool:
+    """Return whether two files hold one image: equal in all that is used of their headers, and in each stored value.
+
+    Examinations that are exported again often have other texts or another compression under the same SOPInstanceUIDs.
+    """
+
+    def used(i: Instance) -> Instance:
+        return replace(i, file=a.file, pixels=None, person=a.person)
+
+    images = all(i.pixels is not None and i.modality not in STRUCTURES for i in (a, b))
+    if not images or used(a) != used(b) or a.image.padding != b.image.padding:
+        return False
+    try:
+        first, second = (stored(Stack(tuple((i, frame) for frame in i.frames))) for i in (a, b))
+        return all(np.array_equal(x, y) for x, y in zip(first, second))
+    except Refused:
+        return False
 
 
 def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, ChosenImage], other_grids: OtherGrids) -> None:
