@@ -228,11 +228,11 @@ def test_of_trained_models_it_says_that_it_is_about_them():
 
 def test_what_correction_leaves_is_told():
     [none] = rests_on(of(pairwise=two(0.01, 0.8, 0.02)))
-    assert "Of 2 differences with p < 0.05 behind this answer none remains" in none and "a hint" in none
+    assert "Of 2 differences with p < 0.05 behind this answer, none remains" in none and "a hint" in none
     [one] = rests_on(of(pairwise=two(0.0001, 0.8, 0.02)))
-    assert "answer 1 remains after Holm's correction over all 90 comparisons" in one and "others alone is a hint" in one
+    assert "answer, 1 remains after Holm's correction over all 90 comparisons" in one and "others alone is a hint" in one
     [all_] = rests_on(of(pairwise=two(0.0001, 0.8, 0.0002)))
-    assert "answer 2 remain after" in all_ and "hint" not in all_
+    assert "answer, 2 remain after" in all_ and "hint" not in all_
     assert rests_on(of(pairwise=two(0.2, 0.8, 0.3))) == []
 
 
@@ -276,7 +276,7 @@ def organs(*ps: float, pooled: float) -> StudyResults:
 
 
 def test_differences_of_the_mean_over_structures_are_corrected_among_themselves():
-    said = "Of 1 difference with p < 0.05 in the mean over the structures {} after Holm's correction over these 3 "
+    said = "Of 1 difference with p < 0.05 in the mean over the structures, {} after Holm's correction over these 3 "
     said += "comparisons{}."
     assert rests_on(organs(0.5, 0.5, 0.5, 0.5, pooled=0.01)) == [said.format("1 remains", "")]
     assert rests_on(organs(0.5, 0.5, 0.5, 0.5, pooled=0.02)) == [said.format("none remains", ": take it as a hint")]
@@ -381,7 +381,7 @@ def test_of_chains_the_answer_names_what_is_better_worse_and_open():
         "These data can't say: all data together instead of the target's alone."
     ]
     assert chains_rest_on(results) == [
-        "Each comparison of kinds is tested separately. Of 2 differences beyond chance behind this answer 1 remains "
+        "Each comparison of kinds is tested separately. Of 2 differences beyond chance behind this answer, 1 remains "
         "after Holm's correction over these 3 comparisons: the others are hints."
     ]
     assert chains_rest_on(of(study)) == [] == chains_rest_on(of(study, contrasts=table[2:3]))
