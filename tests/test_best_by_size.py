@@ -230,7 +230,9 @@ def test_what_correction_leaves_is_told():
     [none] = rests_on(of(pairwise=two(0.01, 0.8, 0.02)))
     assert "Of 2 differences with p < 0.05 behind this answer, none remains" in none and "a hint" in none
     [one] = rests_on(of(pairwise=two(0.0001, 0.8, 0.02)))
-    assert "answer, 1 remains after Holm's correction over all 90 comparisons" in one and "others alone is a hint" in one
+    assert (
+        "answer, 1 remains after Holm's correction over all 90 comparisons" in one and "others alone is a hint" in one
+    )
     [all_] = rests_on(of(pairwise=two(0.0001, 0.8, 0.0002)))
     assert "answer, 2 remain after" in all_ and "hint" not in all_
     assert rests_on(of(pairwise=two(0.2, 0.8, 0.3))) == []

@@ -60,8 +60,8 @@ def test_no_cut_leaves_fewer_sizes_than_learning_curves_are_continued_of(sizes: 
     kinds = {(study.network.architecture, "", s.level or "") for s in own.stages.values()}
     times = pd.DataFrame(kinds, columns=["architecture", "encoder", "level"])
     times = times.assign(study=study.study, scale="paper", seconds=2.0, device="CPU")
-    told = [cut for cut in savings(study, own, times) if cut.startswith("sizes")]
-    assert told == ([f"sizes: {left}"] if left else [])
+    told = [cut for cut in savings(study, own, times) if cut.startswith("`sizes")]
+    assert told == ([f"`sizes: {left}`"] if left else [])
 
 
 def test_slices_that_are_there_are_counted(tmp_path):

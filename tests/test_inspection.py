@@ -616,7 +616,8 @@ def test_two_exports_make_a_study_of_few_lines_whose_cases_are_all_made(exports:
     from crossover.study.config import data_of, load_settings, load_study
 
     a, b = exports / "source", exports / "target"
-    made = new("mine", "--source", str(a), "--target", str(b), "--structures", "brainstem,lobe=lobe_temporal_l+tl_l")
+    asked = ("--structures", "brainstem", "--structures", "lobe=lobe_temporal_l+tl_l")
+    made = new("mine", "--source", str(a), "--target", str(b), *asked)
     assert made.exit_code == 0, made.output
     assert len((clone / "config/studies/mine.yaml").read_text().splitlines()) <= 65
     study = load_study("mine", "demo")

@@ -249,7 +249,7 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         assert ("its load average was 7.9 on 2 cores before this command measured anything" in told) == (load > 2)
         assert ("To shorten the training" in told) == (seconds == 1.0)
     assert "`scales.demo.splits.replicates.draws: 2` saves 1.5 h" in told
-    assert "`strategies and figures.order without aggregated` saves 60 min" in told
+    assert "; removing aggregated from strategies and figures.order saves 60 min" in told
     assert "`scales.demo.recipe.steps: [600, 600]` saves 2.2 h; " in told
     assert "sizes: " not in told, "fewer than three sizes tell no crossover"
     at = said.index(next(line for line in said if line.startswith("For about 50 min of training, write into")))
@@ -257,8 +257,8 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
     assert said[at + 1 : at + 5] == [
         "    splits: {replicates: {draws: 2}}",
         "    recipe: {steps: [600, 600]}",
-        "  and take strategies and figures.order without aggregated",
-        "  and take strategies and figures.order and figures.overlays.strategies without transfer",
+        "  and remove aggregated from strategies and figures.order",
+        "  and remove transfer from strategies and figures.order and figures.overlays.strategies",
     ]
 
 

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, public_cohorts, runs, scores
-from crossover.cli.shared import Commands, EachOnce, stop
+from crossover.cli.shared import Commands, stop
 from crossover.core.paths import ROOT
 
 COMMANDS = (
@@ -80,6 +80,6 @@ def main(
 
 
 for _command in COMMANDS:
-    app.command(cls=EachOnce if _command in (scores.compare, planning.design) else None)(_command)
+    app.command()(_command)
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)

@@ -131,20 +131,20 @@ def new(
         ),
     ] = "",
     channels: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             help="Comma-separated channels, by the names that `crossover inspect` prints; NAME=FOUND takes FOUND and "
-            "calls it NAME; NAME=FOUND+FOUND takes whichever of them a patient has."
+            "calls it NAME; NAME=FOUND+FOUND takes whichever of them a patient has. May be repeated."
         ),
-    ] = "",
+    ] = None,
     structures: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             help="Comma-separated structures, by the names that `crossover inspect` prints. NAME=FOUND takes FOUND and "
             "calls it NAME; a cohort without FOUND contributes its NAME. NAME=FOUND+FOUND takes whichever of them a "
-            "patient has; it does not merge masks."
+            "patient has; it does not merge masks. May be repeated."
         ),
-    ] = "",
+    ] = None,
     workers: Workers = CORES,
 ) -> None:
     """Write the file of a study of your own patients, and list its assumptions.
@@ -185,8 +185,8 @@ def _parsed(text: str) -> _CohortArgument:
     return _CohortArgument(Path(path), column, value)
 
 
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _listed(texts: list[str] | None) -> list[str]:
+    return [part.strip() for text in texts or [] for part in text.split(",") if part.strip()]
 
 
 def _written(

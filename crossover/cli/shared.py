@@ -34,9 +34,10 @@ CORES = os.cpu_count() or 1
 
 
 class Command(TyperCommand):
-    """A command whose help shows an argument as NAME if it is required, and as [NAME] if not.
+    """A command that refuses an option given twice of which it would take the last value and say nothing.
 
-    Typer shows {name} and [name]; braces usually stand for a choice.
+    Its help shows an argument as NAME if it is required, and as [NAME] if not. Typer shows {name} and [name]; braces
+    usually stand for a choice.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -50,6 +51,15 @@ class Command(TyperCommand):
         """Return the words after the command's name in the line "Usage"."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse a call; end it with exit status 2 where an option that has one value is given several times."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in dict.fromkeys(given):
+            once = not (option.multiple or getattr(option, "is_flag", False)) if hasattr(option, "multiple") else False
+            if once and given.count(option) > 1:
+                stop(f"{option.opts[0]} is given {given.count(option)} times, and takes one value")
+        return super().parse_args(ctx, args)
+
 
 class Commands(typer.Typer):
     """A group of such commands; as Markdown, the paragraphs of their help fill the terminal's width."""
@@ -61,19 +71,6 @@ class Commands(typer.Typer):
     def command(self, name: str | None = None, *, cls: type[TyperCommand] | None = None, **settings: Any) -> Any:
         """Return the decorator that adds a command; without `cls`, it is a `Command`."""
         return super().command(name, cls=cls or Command, **settings)
-
-
-class EachOnce(Command):
-    """A command that refuses an option given twice of which it would take the last value and say nothing."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse a call; end it with exit status 2 where an option that has one value is given several times."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
-        for option in dict.fromkeys(given):
-            once = not (option.multiple or getattr(option, "is_flag", False)) if hasattr(option, "multiple") else False
-            if once and given.count(option) > 1:
-                stop(f"{option.opts[0]} is given {given.count(option)} times, and takes one value")
-        return super().parse_args(ctx, args)
 
 
 def stop(message: str) -> NoReturn:

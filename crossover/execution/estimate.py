@@ -87,7 +87,7 @@ class Cut(NamedTuple):
     """A change of a study that makes its training shorter."""
 
     key: str
-    """The key of the study's file; of strategies, the keys from which one is removed, and which."""
+    """The key of the study's file; of a strategy, its name and the keys from which it is removed."""
     value: str
     """Its new value, as YAML; "" of strategies."""
     keeps: Callable[[Model], bool] = lambda model: True
@@ -97,7 +97,7 @@ class Cut(NamedTuple):
 
 
 def savings(study: Study, own: Plan, times: pd.DataFrame) -> dict[str, float]:
-    """Return what of a study can be cut, as a key of its file with the new value -> the share of the hours it saves.
+    """Return changes of a study's file that make its training shorter, each with the share of the hours that it saves.
 
     No cut leaves fewer than four sizes, of which learning curves are continued, or two draws, without which no
     crossover can be told, or takes the strategies away whose comparison is the study's question; of the other
@@ -116,7 +116,7 @@ def savings(study: Study, own: Plan, times: pd.DataFrame) -> dict[str, float]:
     best = min(((cut, left) for cut, left in known if not cut.value), key=lambda one: one[1], default=(None, 0.0))[0]
     at = "" if study.scale == SCALES[-1] else f"scales.{study.scale}."
     return {
-        f"{at}{cut.key}: {cut.value}" if cut.value else cut.key: 1 - left / whole
+        f"`{at}{cut.key}: {cut.value}`" if cut.value else f"removing {cut.key}": 1 - left / whole
         for cut, left in known
         if cut.value or cut is best
     }
@@ -174,7 +174,7 @@ def _cuts(study: Study, own: Plan) -> list[Cut]:
         shown = {"figures.order": study.figures.order}
         shown |= {"figures.overlays.strategies": overlays.strategies if overlays else []}
         where = " and ".join(["strategies", *(key for key, names in shown.items() if name in names)])
-        cuts.append(Cut(f"{where} without {name}", "", partial(_of_another, name)))
+        cuts.append(Cut(f"{name} from {where}", "", partial(_of_another, name)))
     return cuts
 
 

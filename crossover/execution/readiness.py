@@ -252,7 +252,7 @@ def measure(study: Study, values: dict[str, str], cores: int, tell: Callable[[st
     else:
         tell(f"The trainings take about {duration(taking)} {_clock(seconds, beside)}.")
         if taking >= HOURS and (cuts := savings(study, own, seconds)):
-            ways = "; ".join(f"`{cut}` saves {duration(share * taking)}" for cut, share in cuts.items())
+            ways = "; ".join(f"{cut} saves {duration(share * taking)}" for cut, share in cuts.items())
             tell(
                 f"To shorten the training, change in config/studies/{study.study}.yaml: {ways}. Each change makes "
                 "the answer less certain."
@@ -283,7 +283,7 @@ def _within_an_hour(study: Study, own: Plan, seconds: pd.DataFrame, beside: int)
         f"For about {duration(3600 * hours / beside)} of training, write into config/studies/{study.study}.yaml, below "
         f"`scales:` and `{study.scale}:` (in place of lines that begin alike):",
         *(f"    {_line(cut)}" for cut in cuts if cut.value),
-        *(f"  and take {cut.key}" for cut in cuts if not cut.value),
+        *(f"  and remove {cut.key}" for cut in cuts if not cut.value),
     ]
 
 
