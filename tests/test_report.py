@@ -104,7 +104,7 @@ def test_a_claim_stands_under_its_verdict(verdict):
 def test_claims_are_counted_and_grouped():
     section = claims_section(results(claims=claims(OPEN, HOLDS, NOT_RUN, HOLDS, FAILS)))
     assert section.sentences[0] == (
-        "Of 5 findings of the paper 2 hold, 1 does not hold, 1 can't be decided and 1 was not run."
+        "Of 5 findings of the paper, 2 hold, 1 does not hold, 1 can't be decided and 1 was not run."
     )
     assert [t.title.split(" (")[0] for t in section.tables] == ["Hold here", "Do not hold here"]
     assert [t.title.split(" (")[0] for t in section.details] == ["Can't be decided by these results", "Not run"]

@@ -44,7 +44,7 @@ def verdicts_sentence(claims: pd.DataFrame) -> str:
     """Say how many of the paper's findings hold, don't hold, can't be told and were not run."""
     counts = {verdict: int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS}
     verdicts = listed([f"{n} {VERBS[v][n != 1]}" for v, n in counts.items()])
-    return f"Of {counted(len(claims), 'finding')} of the paper {verdicts}."
+    return f"Of {counted(len(claims), 'finding')} of the paper, {verdicts}."
 
 
 def claims_layout(claims: pd.DataFrame, study: Study, verdict: str) -> pd.DataFrame:
