@@ -98,11 +98,15 @@ NODE_CORES = 8
 def processes_for(voxels: float | None, each: int) -> int:
     """Return how many processes this number of voxels keeps at work: all cores, where it is large or unknown.
 
+    A job of Slurm's keeps to the cores that it was given: when it was submitted, less may have been known than now, and
+    Slurm refuses a step of more cores than its job has.
+
     Args:
         voxels: of all that is to be done.
         each: voxels for which a process is worth its start.
     """
-    cores = workflow.resource_settings.cores or NODE_CORES
+    given = None if workflow.is_main_process else slurm_site.cores_given(os.environ)
+    cores = given or workflow.resource_settings.cores or NODE_CORES
     return cores if voxels is None else max(1, min(cores, int(voxels // each)))
 
 

@@ -80,6 +80,14 @@ def test_a_configuration_of_which_jobs_do_not_know_is_refused(
     ] * refused
 
 
+def test_a_job_knows_the_cores_that_it_was_given():
+    given = {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "4"}
+    assert slurm_site.cores_given(given) == 4
+    assert slurm_site.cores_given(given | {"SLURM_CPUS_PER_TASK": "2"}) == 2
+    assert slurm_site.cores_given({"SLURM_JOB_ID": "7"}) is None
+    assert slurm_site.cores_given({"SLURM_CPUS_ON_NODE": "4"}) is None
+
+
 def test_a_job_that_runs_before_its_training_begins_is_counted():
     """Status said that nothing ran, while Slurm ran the job of these trainings."""
     jobs = [("7", "RUNNING", "gland_scratch.b1"), ("8", "RUNNING", "gland_b_x.b1"), ("9", "RUNNING", "gland_x.b2"),

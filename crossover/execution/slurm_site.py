@@ -9,7 +9,7 @@ import getpass
 import os
 import re
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,6 +143,12 @@ def tells_of_all_users() -> bool:
     """Return whether this Slurm tells a user of other users' jobs: a site may keep them private."""
     private = [line for line in _lines(["scontrol", "show", "config"]) if line.startswith("PrivateData")]
     return not any(re.search(r"\b(jobs|all)\b", line.partition("=")[2]) for line in private)
+
+
+def cores_given(environment: Mapping[str, str]) -> int | None:
+    """Return the cores that Slurm gives a process of the job in this environment; None outside a job."""
+    given = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE") or ""
+    return int(given) if "SLURM_JOB_ID" in environment and given.isdigit() else None
 
 
 SLURM_SAYS = re.compile(
