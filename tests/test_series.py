@@ -461,7 +461,14 @@ def test_a_series_of_fewer_images_than_its_header_declares_is_told(keyword: str,
 
 @pytest.mark.parametrize(
     ("units", "told"),
-    [("GML", ""), ("BQML", "gives its values in BQML"), ("CNTS", "gives its values in CNTS"), (None, "names no unit")],
+    [
+        ("GML", ""),
+        ("CM2ML", ""),
+        ("BQML", "gives its values in Bq/ml"),
+        ("CNTS", "gives its values in counts"),
+        ("DOE^JANE", "gives its values in another unit than SUV's"),
+        (None, "names no unit"),
+    ],
 )
 def test_a_pet_in_another_unit_than_suv_is_told(units: str | None, told: str, tmp_path: Path):
     write(tmp_path, block(), modality="CT", Modality="PT", **({"Units": units} if units else {}))

@@ -16,8 +16,10 @@ from crossover.sources.findings import Finding
 
 SETTINGS = ("AcquisitionNumber", "ConvolutionKernel", "KVP", "EchoTime")
 """The names of `Frame.settings`."""
-SUV = ("GML", "G/ML")
-"""How the units of standardized uptake values begin."""
+SUV = ("GML", "G/ML", "CM2ML", "CM2/ML")
+"""How the units of standardized uptake values begin: by body weight or lean mass, and by body surface."""
+OTHER_UNITS = {"BQML": "Bq/ml", "BQ/ML": "Bq/ml", "CNTS": "counts", "CPS": "counts per second", "PCNT": "per cent"}
+"""Other units of a PET that a header may name; no further text of a header is written."""
 ROUNDED = 0.05
 """By which part of the smaller distance two may differ and count as equal, or one as a multiple of the other."""
 
@@ -84,7 +86,8 @@ def _no_uptake(stack: Stack) -> list[Finding]:
     unit = stack.instance.units or stack.frame.unit
     if stack.instance.modality != "PT" or unit.upper().startswith(SUV):
         return []
-    what = f"its header gives its values in {unit}" if unit else "its header names no unit of its values"
+    known = OTHER_UNITS.get(unit.upper(), "another unit than SUV's")
+    what = f"its header gives its values in {known}" if unit else "its header names no unit of its values"
     return [Finding("no-suv", what, files=tuple(stack.files()[:5]))]
 
 
