@@ -14,6 +14,8 @@ from crossover.core import provenance
 from crossover.core.files import write_json
 from crossover.core.paths import CONFIG
 from crossover.core.wording import duration
+from crossover.execution import forecast
+from crossover.execution.estimate import costs_of_step
 from crossover.execution.forecast import (
     ABSENT,
     Planned,
@@ -26,8 +28,9 @@ from crossover.execution.forecast import (
 from crossover.execution.forecast_table import show
 from crossover.execution.workflow import GraphJob
 from crossover.sources.redaction import without_places
+from crossover.study import parameters
 from crossover.study.config import load_study
-from crossover.study.plan import plan
+from crossover.study.plan import Stage, plan
 
 ENTRY = "workflow_scripts/gather.py"
 
@@ -153,15 +156,43 @@ def test_files_of_another_study_that_the_report_no_longer_reads_are_one_row(caps
     assert "results/u/metrics.csv" in said
 
 
-def test_a_training_that_never_ran_is_timed_by_others_of_its_network_and_level(tmp_path):
+def training(study, place: Path) -> tuple[GraphJob, Stage, dict]:
+    """The first training job of a study, its first stage, and the record of the job at the study's settings."""
+    name, batch = next(iter(plan(study).batches.items()))
+    settings = parameters.train(study, batch)
+    own = {"study": study.study, "batch": name}
+    job = GraphJob("train", own, [place / f"{name}.json"], [], settings, {"entries": [ENTRY]})
+    return job, batch.stages[0], {"settings": settings, "seconds": 20.0}
+
+
+@pytest.mark.parametrize("name", ["uterus", "headneck_nnunet", "headneck_volumes"])
+@pytest.mark.parametrize(
+    ("before", "now", "timed"), [("smoke", "smoke", True), ("demo", "smoke", False), ("smoke", "paper", False)]
+)
+def test_a_training_is_timed_by_others_whose_steps_cost_as_much(tmp_path, monkeypatch, name, before, now, timed):
+    """The demo's trainings were timed by the small images of the scale smoke."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(forecast, "step_seconds", lambda *_: {})
+    monkeypatch.setattr(forecast, "stage_steps", lambda *_: 100)
+    job, stage, record = training(load_study(name, before, CONFIG), tmp_path)
+    other, _, _ = training(study := load_study(name, now, CONFIG), tmp_path)
+    done = {"stage": {"level": stage.level}, "steps": 10, "seconds": 20.0}
+    write_json(tmp_path / stage.name / "record.json", done)
+    workflow = SimpleNamespace(jobs=[job, other], studies={name: study}, plans={name: plan(study)})
+    clock = _Clock(workflow, {0: record, 1: None}, {})
+    assert clock.expected(1, other, [stage.name]) == (200.0 if timed else None)
+    again = _Clock(workflow, {0: record, 1: record}, {})
+    assert again.expected(1, other, [stage.name]) == (200.0 if timed else None)
+
+
+def test_a_training_is_not_timed_by_those_of_another_level_or_without_a_step(tmp_path):
     study = load_study("uterus", "smoke", CONFIG)
-    stage = next(iter(plan(study).stages.values()))
-    network = study.network.model_dump(mode="json")
-    for name, level, steps in (("a", stage.level, 10), ("b", "another", 10), ("c", stage.level, 0)):
-        done = {"stage": {"level": level}, "network": network, "steps": steps, "seconds": 20.0}
-        write_json(tmp_path / name / "record.json", done)
-    clock = _Clock(SimpleNamespace(jobs=[]), {}, {})
-    assert clock._step_of_others(study, stage, tmp_path) == [2.0]
+    job, stage, record = training(study, tmp_path)
+    clock = _Clock(SimpleNamespace(jobs=[job]), {0: record}, {})
+    for level, steps in (("another", 10), (stage.level, 0)):
+        done = {"stage": {"level": level}, "steps": steps, "seconds": 20.0}
+        clock._trained = {"uterus": [(costs_of_step(record["settings"]), done)]}
+        assert clock._step_of_others(job, stage) == []
 
 
 def test_durations_are_told_in_the_unit_that_suits():

@@ -5,12 +5,12 @@ The seconds are those of `config/step_times.csv`, measured by `benchmarks/step_t
 faster by a factor.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -229,6 +229,18 @@ def step_seconds(study: Study, times: pd.DataFrame, gpu: bool | None = None) -> 
     own = times[(times["study"] == study.study) & (times["scale"] == study.scale)]
     own = own[(own["device"] != CPU) == (bool(gpus()) if gpu is None else gpu)]
     return {(row.architecture, row.encoder, row.level): row.seconds for row in own.fillna("").itertuples()}
+
+
+def costs_of_step(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the seconds of a training's step follow from: the network, what it sees at once, and the channels.
+
+    Args:
+        settings: of a job that trains, as its record has them.
+    """
+    own = settings["settings"]
+    network = {**own["network"], "trainer": {**(own["network"].get("trainer") or {}), "num_epochs": None}}
+    batch = own.get("recipe", {}).get("batch")
+    return {"network": network, "size": own.get("size"), "channels": own["channels"], "batch": batch}
 
 
 def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | None:

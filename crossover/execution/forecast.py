@@ -9,19 +9,18 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from crossover.core.files import file_digest, read_json
+from crossover.core.files import file_digest, read_json, read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.core.paths import folder_of
 from crossover.core.provenance import read_last_record, record_path
 from crossover.core.source_code import sources
-from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
+from crossover.execution.estimate import costs_of_step, kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.workflow import GraphJob, Workflow
 from crossover.sources.folder_state import changes
 from crossover.sources.redaction import without_places
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 from crossover.sources.table_readers import form_of
 from crossover.study.plan import Stage
-from crossover.study.schema import Study
 
 ABSENT = "(none)"
 NOWHERE = Path("/nonexistent")
@@ -200,7 +199,7 @@ class _Clock:
     def __init__(self, workflow: Workflow, records: dict[int, dict | None], why: dict[int, list[Reason]]) -> None:
         self._workflow = workflow
         self._times = read_times()
-        self._trained: dict[Path, list[dict]] = {}
+        self._trained: dict[str, list[tuple[dict, dict]]] = {}
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
             changed = [w.what for w in why.get(i, []) if w.kind == "setting"]
@@ -226,36 +225,39 @@ class _Clock:
         study, stage = self._workflow.studies[of], self._workflow.plans[of].stages[name]
         steps = stage_steps(stage, study, Path("data") if record else NOWHERE)
         trained = job.outputs[0].parent / name / RECORD
-        if record and trained.exists() and _as_costly(record["settings"], job.settings):
+        if record and trained.exists() and costs_of_step(record["settings"]) == costs_of_step(job.settings):
             done = read_json(trained)
             return done["seconds"] * (steps / done["steps"] if steps else 1)
         if steps is None:
             return None
-        if alike := self._step_of_others(study, stage, job.outputs[0].parent):
+        if alike := self._step_of_others(job, stage):
             return steps * mean(alike)
         seconds = step_seconds(study, self._times)
         own = [seconds.get(kind) for kind in kinds(stage, study)]
         known = [each for each in own if each is not None]
         return None if len(known) < len(own) else steps * mean(known)
 
-    def _step_of_others(self, study: Study, stage: Stage, folder: Path) -> list[float]:
-        """Return the seconds of a step of each training below a folder that had a stage's network and level."""
-        if folder not in self._trained:
-            self._trained[folder] = [read_json(path) for path in sorted(folder.glob(f"*/{RECORD}"))]
-        network = study.network_of(stage.network)
-        wanted = (network.cell(*stage.cell) if stage.cell else network).model_dump(mode="json")
+    def _step_of_others(self, job: GraphJob, stage: Stage) -> list[float]:
+        """Return the seconds of a step of each training of the study whose steps cost as much as those of a stage."""
+        wanted = costs_of_step(job.settings)
         return [
             done["seconds"] / done["steps"]
-            for done in self._trained[folder]
-            if done.get("steps") and done.get("network") == wanted and done["stage"]["level"] == stage.level
+            for costs, done in self._trainings(job.wildcards["study"])
+            if done.get("steps") and costs == wanted and done["stage"]["level"] == stage.level
         ]
 
-
-def _as_costly(before: dict, now: dict) -> bool:
-    """Return whether a step costs as much as it did."""
-    what = ("network", "size", "channels")
-    same = all(before["settings"][key] == now["settings"][key] for key in what)
-    return same and before["settings"]["recipe"]["batch"] == now["settings"]["recipe"]["batch"]
+    def _trainings(self, study: str) -> list[tuple[dict, dict]]:
+        """Return of each finished training of a study what a step's seconds follow from, and its record."""
+        if study not in self._trained:
+            jobs = {i: job for i, job in enumerate(self._workflow.jobs) if job.rule == "train" and i in self._records}
+            self._trained[study] = [
+                (costs_of_step(self._records[i]["settings"]), done)
+                for i, job in jobs.items()
+                if job.wildcards["study"] == study
+                for stage in self._records[i]["settings"]["stages"]
+                if (done := read_json_or_none(job.outputs[0].parent / stage["name"] / RECORD))
+            ]
+        return self._trained[study]
 
 
 def wall_seconds(rows: list[Planned], cores: int) -> float | None:

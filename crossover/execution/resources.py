@@ -1,9 +1,10 @@
 """What a scheduler is asked for, for each job: memory, time and disk.
 
-What an earlier run of the same job at the same scale used, by its provenance record, tells most. Else memory and time
-follow from the study: the measured memory of its trainings (`config/memory.csv`), their steps times measured seconds a
-step (`config/step_times.csv`), the voxels of its cases (counted, drawn, or by the sizes of the files), the rows of its
-scores. Both are asked for with room to spare, and doubled after an attempt that lacked them.
+What an earlier run of the same job used, by its provenance record, tells most; of trainings and predictions, one with
+the same settings, but for the number of steps. Else memory and time follow from the study: the measured memory of its
+trainings (`config/memory.csv`), their steps times measured seconds a step (`config/step_times.csv`), the voxels of its
+cases (counted, drawn, or by the sizes of the files), the rows of its scores. Both are asked for with room to spare, and
+doubled after an attempt that lacked them.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from statistics import mean
 from types import MappingProxyType
 from typing import NamedTuple
 
+from crossover.core.configuration import canonical
 from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.core.paths import folder_of
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import LARGEST_CASE, Amount, amount
-from crossover.execution.estimate import kinds, read_times, stage_steps, step_seconds, total_of
+from crossover.execution.estimate import costs_of_step, kinds, read_times, stage_steps, step_seconds, total_of
 from crossover.execution.requirements import output_bytes, peak_bytes, weight_bytes
-from crossover.study.config import scale_of
-from crossover.study.plan import Model, Plan
+from crossover.sources.redaction import without_places
+from crossover.study import parameters
+from crossover.study.plan import Batch, Model, Plan, Stage
 from crossover.study.schema import Study
 
 TABLE_MB, LARGEST_TRAINING_MB = 2_000, 10_000
@@ -42,7 +45,9 @@ group's steps, of which the tables have some 17 in turn."""
 ALONE = ("splits", "bias_field_part", "train", "predict", "selection", "evaluate", "radiomics", "radiomics_manual")
 """The rules whose jobs are submitted alone; the others are in groups."""
 UNKNOWN_MINUTES = 1440
-"""The minutes of a job whose work is not known, and the most for trainings whose step was not measured."""
+"""The minutes of a job whose work is not known, and the most for one whose network's step was not measured."""
+MOST_GUESSED = 60 * (UNKNOWN_MINUTES - START_MINUTES) / 2
+"""The most seconds that are estimated of it: with their spare time, no more than a day is asked for."""
 N4_SECONDS, N4_VOXELS = 180.0, 320 * 320 * 24
 """The seconds of one process for the bias field of a case of so many voxels, about as the published ones, or less. More
 take longer, and files in one folder may be of more patients than they are taken to be."""
@@ -58,6 +63,8 @@ MASK_VOXELS = 20_000_000
 SLOWER = {"radiomics": 5.0, "radiomics_manual": 5.0}
 """How many times as long as an evaluation radiomics take."""
 OF_COHORT = ("receive", "cases", "bias_field", "bias_field_part", "slices")
+OF_IMAGES = (*OF_COHORT, "evaluate", "radiomics", "radiomics_manual")
+"""The rules whose memory follows from the voxels of images."""
 
 
 class Request(NamedTuple):
@@ -81,16 +88,14 @@ def request(
         threads: of the job. gpu: whether the job is given a GPU.
         lacked: of `mem_mb` and `runtime`, how many earlier attempts of the job lacked them.
     """
-    memory, seconds = _before(output) if study is None or _is_of_scale(study) else (None, None)
-    if rule == "train" and plan and seconds is not None:
-        memory, seconds = _trained(output, [s.name for s in plan.batches[wildcards["batch"]].stages], memory, seconds)
-    if rule in ("train", "predict") and memory:
-        memory = max(memory, FRAMEWORK_MB)
-    if memory is None or rule in OF_COHORT:  # the cohort may have grown since
+    memory, seconds = _before(rule, wildcards, output, study, plan)
+    if memory is None or rule in OF_IMAGES:  # the images may be others, or more, than they were
         memory = max(memory or 0.0, _memory_mb(rule, wildcards, study, threads))
+    if rule in ("train", "predict"):
+        memory = max(memory, FRAMEWORK_MB)
     minutes = UNKNOWN_MINUTES
     start = START_MINUTES if rule in ALONE + OF_COHORT else STEP_MINUTES
-    if seconds is None or rule in OF_COHORT:  # likewise
+    if seconds is None or rule != "train":  # likewise
         seconds = max((s for s in (seconds, _seconds(rule, wildcards, study, plan, threads, gpu)) if s), default=None)
     if seconds is not None:
         minutes = start + round(2 * seconds / 60)
@@ -101,37 +106,55 @@ def request(
     return Request(round(SPARE * memory * larger), minutes * longer, 100 + round(SPARE * disk / 1e6))
 
 
-def _is_of_scale(study: Study) -> bool:
-    """Whether the study's results that are there, if any are, were made at its scale: others tell nothing."""
-    return scale_of(Path("results", study.study)) in ("", study.scale)
+def _before(
+    rule: str, wildcards: Mapping[str, str], output: Path, study: Study | None, plan: Plan | None
+) -> tuple[float | None, float | None]:
+    """Return MB and seconds that the job took when its output was made; None where that isn't known.
 
-
-def _before(output: Path) -> tuple[float | None, float | None]:
-    """Return MB and seconds that the job took when its output was made; None where that isn't known."""
+    Those of a job with other settings tell nothing, where time and memory follow from them.
+    """
     record = read_record(output) or {}
-    peak = record.get("peak_bytes")
-    return (peak / 1e6 if peak else None), record.get("seconds")
+    peak, seconds = record.get("peak_bytes"), record.get("seconds")
+    memory = peak / 1e6 if peak else None
+    if study is None or plan is None or not record:
+        return memory, seconds
+    if rule == "train":
+        return _trained(output, record, study, plan.batches[wildcards["batch"]], memory)
+    if rule == "predict":
+        now = canonical(without_places(parameters.predict(study, plan.groups[wildcards["group"]])))
+        return (memory, seconds) if canonical(record["settings"]) == now else (None, None)
+    return memory, seconds
 
 
-def _trained(output: Path, stages: Iterable[str], memory: float | None, seconds: float) -> tuple[float | None, float]:
-    """Return what trainings took by the records of the stages, where the job only found most of them done.
+def _trained(
+    output: Path, record: dict, study: Study, batch: Batch, memory: float | None
+) -> tuple[float | None, float | None]:
+    """Return MB and seconds of trainings: of as many steps as now, by those of the stages' records.
 
-    Such a job is a later attempt. Its memory and time tell nothing of one that trains.
+    A job that only found most of its trainings done is a later attempt. Its memory tells nothing of one that trains.
 
     Args:
-        output: of the job, next to the folders of its stages.
-        memory, seconds: of the job that made the output.
+        output, record: of the job, next to the folders of its stages. memory: that it took.
+        batch: of the job.
     """
-    spent = (read_record(output) or {}).get("cpu_seconds") or 0.0
-    records = [read_json_or_none(output.parent / name / RECORD) or {} for name in stages]
-    trained = sum(record.get("cpu_seconds") or 0.0 for record in records)
-    if spent >= MOSTLY * trained:
-        return memory, seconds
-    return None, sum(record.get("seconds") or 0.0 for record in records)
+    if costs_of_step(record["settings"]) != costs_of_step(parameters.train(study, batch)):
+        return None, None
+    done = {stage: read_json_or_none(output.parent / stage.name / RECORD) or {} for stage in batch.stages}
+    trained = sum(own.get("cpu_seconds") or 0.0 for own in done.values())
+    seconds = total_of(_seconds_now(stage, own, study) for stage, own in done.items())
+    return memory if (record.get("cpu_seconds") or 0.0) >= MOSTLY * trained else None, seconds
+
+
+def _seconds_now(stage: Stage, done: dict, study: Study) -> float | None:
+    """Return the seconds of a stage's training of as many steps as now; None where none like it is there."""
+    if not done.get("steps"):
+        return None
+    steps = stage_steps(stage, study)
+    return float(done["seconds"] * (steps / done["steps"] if steps else 1))
 
 
 def _memory_mb(rule: str, wildcards: Mapping[str, str], study: Study | None, threads: int) -> float:
-    if study is None or rule not in (*OF_COHORT, "train", "predict", "evaluate", "radiomics", "radiomics_manual"):
+    if study is None or rule not in (*OF_IMAGES, "train", "predict"):
         return TABLE_MB
     if rule in ("train", "predict"):
         peak = _known(study).peak
@@ -169,7 +192,7 @@ def _training_seconds(study: Study, plan: Plan, batch: str, gpu: bool) -> float 
             return None
         guessed |= any(kind not in seconds for kind in own)
         total += steps * mean(seconds.get(kind, _known(study).slowest) for kind in own)
-    return min(total, 60 * UNKNOWN_MINUTES / 2) if guessed else total
+    return min(total, MOST_GUESSED) if guessed else total
 
 
 def _image_seconds(rule: str, study: Study, cohort: str, threads: int) -> float | None:
@@ -201,13 +224,13 @@ def _masks(study: Study, models: Iterable[Model]) -> int:
 def _prediction_seconds(study: Study, plan: Plan, group: str, gpu: bool) -> float | None:
     """Return seconds by those of a step: a slice is predicted in less time than it takes to train on it."""
     slices = total_of(held and held.slices * n for held, n in _tested(study))
+    if slices is None:
+        return None
     known, models = _step_seconds(study, gpu), plan.groups[group]
     cells = {cell for model in models for cell in kinds(plan.stages[model.stage], study)}
     each = [known.get((architecture, encoder, "")) for architecture, encoder, _ in cells]
-    there = [seconds for seconds in each if seconds is not None]
-    if slices is None or len(there) < len(each):
-        return None
-    return slices * len(models) * mean(there) / study.recipe.batch
+    total = slices * len(models) * mean(s or _known(study).slowest for s in each) / study.recipe.batch
+    return total if all(each) else min(total, MOST_GUESSED)
 
 
 def _tested(study: Study) -> list[tuple[Amount | None, float]]:
