@@ -30,7 +30,7 @@ from crossover.report.compare.roles import Said
 from crossover.report.compare.run import comparison, comparisons
 from crossover.report.compare.scope import explained
 from crossover.statistics.estimates.chance import MODELS
-from crossover.statistics.scores.metrics_table import TableError
+from crossover.statistics.scores.metrics_table import ALL_SETS_NAME, TableError
 from tests import drawn
 from tests.tables import simulated_metrics
 
@@ -195,6 +195,9 @@ def test_answers_can_be_of_one_test_set_and_begin_with_the_largest_n(tmp_path):
     found = comparison([str(by_hand(tmp_path, "\n".join(["model,cohort,case,n_train,dsc", *rows, ""])))])
     shown = [line.partition(": ")[0] for line in answers(found, "B") if "b minus a" in line]
     assert shown == ["dsc, B, structure, n = 8", "dsc, B, structure, n = 4"]
+    for name in ("all", ALL_SETS_NAME):
+        shown = [line.partition(": ")[0] for line in answers(found, name) if "b minus a" in line]
+        assert shown == [f"dsc, {ALL_SETS_NAME}, structure, n = {n}" for n in (8, 4)]
     with pytest.raises(TableError, match="--test-set: there is no test set C; the test sets are A, B and all"):
         answers(found, "C")
 

@@ -14,9 +14,20 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
-from crossover.execution.readiness import _beside, _clock, _statistics, _step_seconds, _threads, measure, readiness
-from crossover.study.config import load_study
+from crossover.execution.estimate import Cut
+from crossover.execution.readiness import (
+    _beside,
+    _clock,
+    _lines,
+    _statistics,
+    _step_seconds,
+    _threads,
+    measure,
+    readiness,
+)
+from crossover.study.config import load_study, place_of
 from crossover.study.plan import plan
+from crossover.study.suggested import more_sizes
 from crossover.training import step_time
 from crossover.training.step_time import Measured
 from tests.dry_runs import ROOT, WORKFLOW
@@ -260,6 +271,37 @@ def test_a_busy_machine_and_what_would_shorten_hours_are_told(clone: Path, monke
         "  and remove aggregated from strategies and figures.order",
         "  and remove transfer from strategies and figures.order and figures.overlays.strategies",
     ]
+
+
+def test_the_lines_of_a_shorter_demo_keep_what_the_file_says_beside_them_at_its_scale(clone: Path):
+    """In place of `recipe: {batch: 4}` of the scale, `recipe: {steps: [600, 600]}` was told to be written."""
+    recipe = load_study("mine", "demo").recipe.model_copy(update={"steps": (600, 600)})
+    cuts = [
+        Cut("splits.replicates.draws", "2"),
+        Cut("recipe.steps", "[600, 600]", recipe=recipe),
+        Cut("aggregated", ""),
+    ]
+    there = {
+        "recipe": {"batch": 4, "steps": [9, 9]},
+        "sizes": [3, 6],
+        "splits": {"seed": 5, "replicates": {"folds": 3}},
+    }
+    assert _lines(cuts, there) == [
+        "splits: {seed: 5, replicates: {folds: 3, draws: 2}}",
+        "recipe: {batch: 4, steps: [600, 600]}",
+    ]
+    assert _lines([Cut("sizes", "[3, 8]")], there) == ["sizes: [3, 8]"]
+
+
+def test_larger_sizes_are_to_be_written_where_they_count(clone: Path):
+    file = clone / "config/studies/mine.yaml"
+    assert place_of("sizes", "mine", "demo") == "sizes"
+    values = yaml.safe_load(file.read_text())
+    values.setdefault("scales", {})["demo"] = {"sizes": values["sizes"]}
+    file.write_text(yaml.safe_dump(values))
+    found = {scale: place_of("sizes", "mine", scale) for scale in ("demo", "paper")}
+    assert found == {"demo": "scales.demo.sizes", "paper": "sizes"}
+    assert "`scales.demo.sizes: [" in more_sizes("mine", [3, 4], 9, "ours", "scales.demo.sizes")[0]
 
 
 @pytest.mark.parametrize("slowed, load, told", [(9.6, 7.9, True), (1.2, 7.9, False), (9.6, 1.0, False)])

@@ -101,9 +101,10 @@ def status(
 
     queued = slurm_site.queue(Path.cwd())
     numbers = None if queued is None else {job.number for job in queued}
-    found = progress.statuses(numbers, of_all_users=numbers is None or slurm_site.tells_of_all_users())
-    found = [own for own in found if name in ("", own.study)]
-    failed, making = progress.failures(), progress.in_the_making()
+    everything = progress.statuses(numbers, of_all_users=numbers is None or slurm_site.tells_of_all_users())
+    studies = {own.study for own in everything}
+    found = [own for own in everything if name in ("", own.study)]
+    failed, making = progress.failures(but=studies - {own.study for own in found}), progress.in_the_making()
     runs = {own.study: locks.holder(RESULTS / own.study) for own in found}
     if as_json:
         rows = [s._asdict() | {"running": [each._asdict() for each in s.running], "run": runs[s.study]} for s in found]
@@ -120,7 +121,7 @@ def status(
         left = f"; about {duration(own.seconds_left)} of training left" if own.seconds_left else ""
         counts = f"{own.done} of {own.stages} trainings done, {running} running, {waiting} waiting"
         at_work = {each.job for each in own.running if not each.ended}
-        begin = slurm_site.about_to_train(queued or (), own.study, runs, at_work)
+        begin = slurm_site.about_to_train(queued or (), own.study, studies, at_work)
         soon = f" ({counted(begin, 'job')} in Slurm about to begin one)" if begin else ""
         typer.echo(f"{own.study}: {counts}{soon}{left}")
         by = runs[own.study]

@@ -171,9 +171,12 @@ def _cuts(study: Study, own: Plan) -> list[Cut]:
     asked = {families(study)[f].strategy for f in (baseline(study), fine_tuned(study)) if f}
     for name in (name for name in reversed(study.strategies) if name not in asked):
         overlays = study.figures.overlays
-        shown = {"figures.order": study.figures.order}
+        named = {family.name for family in families(study).values() if family.strategy == name}
+        shown = {"figures.order": study.figures.order, "figures.colours": study.figures.colours}
         shown |= {"figures.overlays.strategies": overlays.strategies if overlays else []}
-        where = " and ".join(["strategies", *(key for key, names in shown.items() if name in names)])
+        where = " and ".join(
+            ["strategies", *(key for key, names in shown.items() if named & {*names} or name in names)]
+        )
         cuts.append(Cut(f"{name} from {where}", "", partial(_of_another, name)))
     return cuts
 

@@ -8,7 +8,7 @@ from crossover.core.wording import counted
 from crossover.execution.estimate import training_patients
 from crossover.sources import ingest_report
 from crossover.sources.settings import Phantom
-from crossover.study.config import SCALES
+from crossover.study.config import SCALES, place_of
 from crossover.study.schema import Study
 from crossover.study.suggested import more_sizes
 
@@ -35,5 +35,6 @@ def ingest_warnings(studies: Mapping[str, Study], cases: Path = Path("data/cases
     for name, study in ((n, s) for n, s in studies.items() if s.scale != SCALES[0]):  # smoke tests on fewer patients
         target = study.cohorts[study.target]
         if not isinstance(target.source, Phantom) and (most := training_patients(target, cases / study.target)):
-            lines += more_sizes(name, study.sizes, most, target.label)
+            where = place_of("sizes", name, study.scale)
+            lines += more_sizes(name, study.sizes, most, target.label, where)
     return lines

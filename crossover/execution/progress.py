@@ -214,10 +214,15 @@ def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, 
     fail(study, text)
 
 
-def failures(names: Iterable[str] | None = None) -> str:
-    """Return the failures in the last run of each study or cohort; by default of all that have any."""
+def failures(names: Iterable[str] | None = None, but: Container[str] = ()) -> str:
+    """Return the failures in the last run of each study or cohort; by default of all that have any.
+
+    Args:
+        names: of studies, cohorts and "report". but: those to leave out.
+    """
     paths = sorted(FOLDER.glob(f"*{FAILURES}")) if names is None else [FOLDER / f"{name}{FAILURES}" for name in names]
-    return "".join(path.read_text(errors="replace") for path in paths if path.exists())
+    own = (path for path in paths if path.exists() and path.name.removesuffix(FAILURES) not in but)
+    return "".join(path.read_text(errors="replace") for path in own)
 
 
 def forget_failures(names: Iterable[str]) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
-from crossover.core.configuration import ConfigError
+from crossover.core.configuration import ConfigError, merge
 from crossover.core.wording import counted, duration, first_few, patients_and_cases
 from crossover.execution import requirements
 from crossover.execution.estimate import CPU, Cut, estimate, savings, stage_steps, within
@@ -25,7 +26,7 @@ from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, 
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
-from crossover.study.config import SCALES, Settings, data_of, load_settings, load_study
+from crossover.study.config import SCALES, Settings, data_of, load_settings, load_study, of_scale, place_of
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
@@ -91,7 +92,8 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
             out.wrong += too_few(cohort, n, about.test, needed[cohort])
             tested[cohort] = tested_patients(about.test, n)
             if cohort == study.target and not isinstance(about.source, Phantom) and study.scale != SCALES[0]:
-                out.notes += more_sizes(name, study.sizes, n - tested[cohort], about.label)
+                where = place_of("sizes", name, study.scale)
+                out.notes += more_sizes(name, study.sizes, n - tested[cohort], about.label, where)
     out.wrong += [*shared(of_cohorts), *alike_in_cohorts(of_cohorts, alike)]
     out.notes += _of_a_paper(study)
     out.settles = _settles(study, tested.get(study.target, 0))
@@ -282,18 +284,29 @@ def _within_an_hour(study: Study, own: Plan, seconds: pd.DataFrame, beside: int)
     return [
         f"For about {duration(3600 * hours / beside)} of training, write into config/studies/{study.study}.yaml, below "
         f"`scales:` and `{study.scale}:` (in place of lines that begin alike):",
-        *(f"    {_line(cut)}" for cut in cuts if cut.value),
+        *(f"    {line}" for line in _lines(cuts, of_scale(study.study, study.scale))),
         *(f"  and remove {cut.key}" for cut in cuts if not cut.value),
     ]
 
 
-def _line(cut: Cut) -> str:
-    """Return a cut as YAML: "recipe: {steps: [600, 600]}"."""
-    *outer, key = cut.key.split(".")
-    line = f"{key}: {cut.value}"
-    for name in reversed(outer):
-        line = f"{name}: {{{line}}}"
-    return line
+def _lines(cuts: Sequence[Cut], there: dict) -> list[str]:
+    """Return cuts as lines of YAML: "recipe: {batch: 8, steps: [600, 600]}".
+
+    Args:
+        there: what the study's file says in the same place: the lines keep what else it says of their keys.
+    """
+    values: dict = {}
+    for cut in (cut for cut in cuts if cut.value):
+        own = yaml.safe_load(cut.value)
+        for name in reversed(cut.key.split(".")):
+            own = {name: own}
+        values = merge(values, own)
+    merged = merge({key: there[key] for key in values if key in there}, values)
+    dumped = (
+        yaml.safe_dump({key: value}, default_flow_style=True, sort_keys=False, width=10**6)
+        for key, value in merged.items()
+    )
+    return [text.strip()[1:-1] for text in dumped]
 
 
 def _kinds(study: Study, own: Plan) -> Counter[tuple]:

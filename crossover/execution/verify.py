@@ -63,17 +63,23 @@ def told(checks: Iterable[Check], runs: Mapping[str, str]) -> list[str]:
     """Return what was found as lines.
 
     Args:
-        runs: study -> which process makes its files, "" where none does. While one does, the only thing to do is to
-            wait: what is missing or differs may be what it makes.
+        runs: study -> which process makes its files, "" where none does. While one does, the only thing to do about
+            them, and about data and the report, is to wait: what is missing or differs may be what it makes.
     """
     active = {study: by for study, by in runs.items() if by}
     out = [f"a run of {study} is active ({by}) and makes files again: until then they are missing or differ"
            for study, by in active.items()]  # fmt: skip
     for check in checks:
-        findings = [each._replace(remedy=WAIT) for each in check.findings] if active else check.findings
+        findings = [each._replace(remedy=WAIT) if _may_change(each.file, active) else each for each in check.findings]
         out.append(f"{check.name}: {check.count} checked, {len(findings) or 'nothing'} wrong")
         out += [describe(findings, most=None)] if findings else []
     return out
+
+
+def _may_change(file: str, active: Collection[str]) -> bool:
+    """Return whether the runs of some studies may make a file: it is one of theirs, or is of no study."""
+    folder, *inside = Path(file).parts
+    return inside[0] in active if folder == "results" and len(inside) > 1 else bool(active)
 
 
 def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:

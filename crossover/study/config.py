@@ -142,6 +142,18 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     return studies[scale, real and bool(patients)]
 
 
+def of_scale(name: str, scale: str, folder: Path = Path("config")) -> dict:
+    """Return what a study's own file, without the bases that it extends, says below a scale."""
+    path = folder / "studies" / f"{name}.yaml"
+    scales = (read_yaml(path) if path.exists() else {}).get("scales") or {}
+    return scales.get(scale) or {}
+
+
+def place_of(key: str, name: str, scale: str, folder: Path = Path("config")) -> str:
+    """Return where a study's own file says a key that counts at a scale: "sizes", or "scales.demo.sizes"."""
+    return f"scales.{scale}.{key}" if key in of_scale(name, scale, folder) else key
+
+
 def read_study_file(path: Path, bases: Path) -> dict:
     """Read a study's YAML file over the bases that it extends, see `read_extended`.
 

@@ -38,7 +38,7 @@ def test_and_sizes(patients: int) -> tuple[int, list[int]]:
     return test, _sizes(patients - test)
 
 
-def more_sizes(study: str, sizes: Sequence[int], most: int, whose: str) -> list[str]:
+def more_sizes(study: str, sizes: Sequence[int], most: int, whose: str, where: str = "sizes") -> list[str]:
     """Say which sizes a study can have whose target has more patients to train on than its largest size.
 
     Args:
@@ -46,6 +46,7 @@ def more_sizes(study: str, sizes: Sequence[int], most: int, whose: str) -> list[
         sizes: the study's.
         most: how many patients of the target are not tested on.
         whose: the label of the target.
+        where: the key of the study's file that says its sizes.
 
     Returns:
         A sentence; none where no size can be larger.
@@ -55,7 +56,7 @@ def more_sizes(study: str, sizes: Sequence[int], most: int, whose: str) -> list[
     more = [*sizes, most] if len(sizes) >= FEWEST_SIZES - 1 else _sizes(most)
     return [
         f"{whose} has {most} patients to train on, and the largest size is {sizes[-1]}: for larger ones write, for "
-        f"example, `sizes: {more}` into config/studies/{study}.yaml"
+        f"example, `{where}: {more}` into config/studies/{study}.yaml"
     ]
 
 

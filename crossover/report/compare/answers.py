@@ -43,9 +43,7 @@ def answers(found: ScoreComparison, test_set: str = "") -> list[str]:
         test_set: the one that is shown; all by default. What is tested, and corrected for, stays the same.
     """
     (metric, pairs), *others = found.pairs.items()
-    known_sets = list(pairs["test_set"].unique())
-    if test_set and test_set not in known_sets:
-        raise TableError(f"--test-set: there is no test set {test_set}; the test sets are {listed(known_sets)}")
+    test_set = _in_words(test_set, list(pairs["test_set"].unique()))
     crossed = [row for row in _whole_first(of_cohorts(found.crossover)) if test_set in ("", row.test_set)]
     lines = [*_first(_crossings(crossed), "pairs of curves", CROSSOVER), *_how_sure(crossed)]
     rows = [row for row in _whole_first(of_cohorts(pairs)) if test_set in ("", row.test_set)]
@@ -62,6 +60,19 @@ def answers(found: ScoreComparison, test_set: str = "") -> list[str]:
             "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
         )
     return lines
+
+
+def _in_words(test_set: str, known: list[str]) -> str:
+    """Return a test set as tables in words name it; "" for all of one.
+
+    Raises:
+        TableError: there is no such test set.
+    """
+    if test_set in (POOLED, ALL_SETS_NAME):
+        return ALL_SETS_NAME if len(known) > 2 else ""
+    if test_set and test_set not in known:
+        raise TableError(f"--test-set: there is no test set {test_set}; the test sets are {listed(known)}")
+    return test_set
 
 
 def _whole_first(table: pd.DataFrame) -> list[Any]:
