@@ -43,7 +43,15 @@ def unfit(x: np.ndarray, bias: float) -> np.ndarray:
     raise RuntimeError("Sizes of tensors must match except in dimension 1")
 
 
+def with_other_channels(x: np.ndarray, bias: float) -> np.ndarray:
+    """As PyTorch says it."""
+    raise RuntimeError(
+        "Given groups=1, weight of size [8, 3, 3, 3], expected input[1, 2, 8, 8] to have 3 channels, but got 2 channels"
+    )
+
+
 @pytest.mark.parametrize("logits, told", [
+    (with_other_channels, r"RuntimeError: Given .* 2 channels$"),
     (unfit, r"own fails on images of .*RuntimeError: Sizes .*MULTIPLE in crossover/networks/own.py must say which"),
     (
         lambda x, b: x[:, ::2, ::2] + b,

@@ -125,7 +125,7 @@ def named(architecture: str, images: np.ndarray) -> Iterator[None]:
         place = f"images of {images.shape[1:-1]} pixels and {images.shape[-1]} channels"
         remedy = (
             f". If the network needs other sizes, MULTIPLE in crossover/networks/{architecture}.py must say which"
-            if re.search(r"\b(sizes?|shapes?)\b", str(error), re.IGNORECASE)
+            if re.search(r"\b(sizes?|shapes?)\b", str(error), re.IGNORECASE) and "channels" not in str(error)
             else ""
         )
         raise ConfigError(
