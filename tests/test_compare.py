@@ -1191,3 +1191,12 @@ def test_rows_that_repeat_are_told_with_the_columns_that_were_not_used(tmp_path)
     path = tmp_path / "scores.csv"
     path.write_text("model,case,region,dsc\na,1,core,0.5\na,1,edema,0.6\n")
     assert "columns not used: region; say which column tells them apart" in refused(path)
+
+
+def test_scores_of_a_run_that_only_shows_that_everything_runs_are_said_to_mean_nothing(tmp_path):
+    file = by_hand(tmp_path, "model,case,dsc\n" + "".join(f"{m},p{i},0.{i + 1}\n" for m in "ab" for i in range(5)))
+    notes = []
+    for scale in ("smoke", "demo"):
+        (tmp_path / "params.json").write_text(f'{{"scale": "{scale}"}}')
+        notes.append([note for note in comparison([str(file)]).notes if "mean nothing" in note])
+    assert notes == [[f"{file}: scores at the scale smoke, which mean nothing"], []]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from crossover.statistics.scores.metrics_table import (
     check_metrics,
     tested,
 )
+from crossover.study.config import SCALES, scale_of
 
 DEFAULTS = {
     "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": ONLY_STRUCTURE,
@@ -42,6 +44,15 @@ _TRAINING_NAME = (
 _TAG = r"(?:^|[-_. ])[nrsf]?\d+(?=$|[-_. ])"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
 _KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
+
+
+def _of_scale(file: Path) -> list[str]:
+    """Say of scores of one of Crossover's own studies that they mean nothing, where its scale only shows that it runs.
+
+    The file params.json beside them has the scale.
+    """
+    smoke = SCALES[0]
+    return [f"scores at the scale {smoke}, which mean nothing"] if scale_of(file.parent) == smoke else []
 
 
 def read_all(
@@ -72,8 +83,9 @@ def read_all(
             continue
         tables[source] = scores.rows
         called |= scores.called
-        for note in scores.notes:
-            of_files.setdefault(note, []).append(source.partition("=")[2] or source)
+        file = source.partition("=")[2] or source
+        for note in [*_of_scale(Path(file)), *scores.notes]:
+            of_files.setdefault(note, []).append(file)
         findings += scores.findings
         if not scores.findings or len(scores.rows):
             findings += [f"{source}: {finding}" for finding in _lacking(scores.rows, said)]
