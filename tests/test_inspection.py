@@ -412,6 +412,17 @@ def test_a_table_whose_identifiers_lost_their_zeros_is_told(decathlon: Path):
     assert any("sites.csv is not used: its column id lacks the leading zeros" in what for what in found.odd)
 
 
+def test_tables_that_cannot_be_read_are_told_with_the_reason(decathlon: Path):
+    (decathlon / "dataset.json").unlink()
+    (decathlon / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(100))
+    (decathlon / "empty.csv").write_text("id,site\n")
+    odd = inspect(decathlon, 1).odd
+    assert [what.partition(": ")[2][:30] for what in odd if what.startswith("the table old.xls")] == [
+        "not a table: the file is an Ex"
+    ]
+    assert "the table empty.csv is not used: it has no rows" in odd
+
+
 def test_patients_whose_names_may_be_one_are_told_in_a_folder_and_across_cohorts(tmp_path: Path, clone: Path):
     south, north = (Path(hospital(tmp_path / name, "t2", ["gland"], hu=False)) for name in ("South", "North"))
     (south / "p1").rename(south / "P01")

@@ -61,7 +61,7 @@ from crossover.sources.unlike import (
 from crossover.sources.volume_file import read_volume
 from crossover.sources.volumes import read_patient
 
-TABLES = (".csv", ".tsv", ".xlsx")
+TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods")
 MOST_VALUES = 64
 """The most different values in a label map; more are an image's."""
 SAMPLED = 5
@@ -118,12 +118,12 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
         )
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
-    tables = _tables(root)
+    tables, unread = _tables(root)
     found = layout(paths)
     listed = listed_files(paths, tables) if said == Described() else None
     if listed and (not found.roles or len(listed.others) < len(found.loose)):  # else the paths tell as much
         kinds = {pattern: _kind(root, files) for pattern, files in listed.layout.roles.items()}
-        return _Inspection(root, said, listed.layout, kinds, tables, listed).inventory(workers)
+        return _Inspection(root, said, listed.layout, kinds, tables, unread, listed).inventory(workers)
     for rows in tables.values():  # what it names counts, where it names more files than regular paths do
         of_table = [named_by(paths, {*rows[column]} - {""}) for column in rows if rows[column].is_unique]
         found = min([found, *(one for one in of_table if one.roles)], key=lambda one: len(one.loose))
@@ -132,18 +132,26 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
             f"{root}: the paths of its {len(paths)} volumes fit no pattern, such as <patient>/t2.nii.gz or "
             "imagesTr/<patient>_0000.nii.gz: write a table with a row for each patient and the files' names "
             "(docs/own-data.md), or rename them; a date in a name is 20200131, or 2020-01-31 behind another sign than -"
+            + "".join(f"; {name} was not used: {why}" for name, why in unread.items())
         )
     kinds = {pattern: _kind(root, files) for pattern, files in found.roles.items()}
-    return _Inspection(root, said, found, kinds, tables).inventory(workers)
+    return _Inspection(root, said, found, kinds, tables, unread).inventory(workers)
 
 
-def _tables(root: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables in the folder that can be read, by name."""
-    found = {}
+def _tables(root: Path) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Return the tables in the folder that can be read, by name, and why the others can't."""
+    found, unread = {}, {}
     for path in sorted(p for p in root.iterdir() if p.suffix.lower() in TABLES):
-        with suppress(TableError, OSError):
-            found[path.name] = read_table(path).rows
-    return found
+        try:
+            rows = read_table(path).rows
+        except (TableError, OSError) as error:
+            unread[path.name] = str(error).partition("\n")[0]
+            continue
+        if len(rows):
+            found[path.name] = rows
+        else:
+            unread[path.name] = "it has no rows"
+    return found, unread
 
 
 @dataclass(frozen=True)
@@ -197,6 +205,8 @@ class _Inspection:
     kinds: Mapping[str, _FileKind]
     tables: Mapping[str, pd.DataFrame]
     """The tables in the folder, by name."""
+    unread: Mapping[str, str]
+    """Why other tables there can't be read, by name."""
     listed: ListedFiles | None = None
     """What a table lists, where one names the files."""
 
@@ -358,7 +368,7 @@ class _Inspection:
     def _unused(self, used: _Table | None) -> list[str]:
         """Return which tables are not used, and of which one the identifiers lost their leading zeros."""
         wanted, digits = set(self.found.patients), {len(p) for p in self.found.patients if p.isdecimal()}
-        odd = []
+        odd = [f"the table {name} is not used: {why}" for name, why in self.unread.items()]
         for name, rows in self.tables.items():
             if used and used.name == name:
                 continue
