@@ -45,6 +45,7 @@ from crossover.sources.dicom.stacks import stacks
 from crossover.sources.findings import Refused
 from crossover.sources.ingest import study_rules
 from crossover.sources.inspection.would_take import would_take
+from crossover.sources.people import doubtful_ids
 from crossover.sources.settings import DicomSource, RulesFile, SeriesRule
 
 DCM2NIIX = Path(sys.executable).parent / "dcm2niix"
@@ -1116,6 +1117,12 @@ def test_patients_who_may_be_one_or_several_by_name_and_birth_date_are_told(tmp_
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     for case, item in manifest["items"].items():  # as `verify` compares them
         assert item == json.loads((tmp_path / "out" / case / "record.json").read_text())
+
+
+@pytest.mark.parametrize("sexes, doubled", [("FFFMMM", 0), ("FFFFMM", 0), ("FFFM", 1), ("FFMM", 2)])
+def test_one_anonymised_name_with_each_sex_tells_nobody_apart(sexes: str, doubled: int):
+    people = [(f"p{k}", [f"hash of {sex}"]) for k, sex in enumerate(sexes)]
+    assert [finding.code for finding in doubtful_ids(people)] == ["id-doubled"] * doubled
 
 
 def test_one_patient_id_for_all_is_told_by_folders_and_a_name_that_all_have_is_not(tmp_path: Path):

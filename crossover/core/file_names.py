@@ -48,6 +48,8 @@ def one_form(identifier: str) -> str:
     Letters with accents are one character (NFC), as macOS's file systems don't have them, and characters that only
     direct how others are shown (category Cf, such as the zero-width space) are left out. ASCII stays as it is.
     """
+    if identifier.isascii():  # as nearly all are, and a large export asks for each of its paths again and again
+        return identifier
     return unicodedata.normalize("NFC", "".join(c for c in identifier if unicodedata.category(c) != "Cf"))
 
 

@@ -14,6 +14,10 @@ from crossover.sources.pseudonyms import PUBLIC, person_name
 
 SHOWN = 5
 """The number of patients that a finding names."""
+SEXES = 3
+"""The values of Patient's Sex (0010,0040): M, F and O."""
+FEWEST = 3
+"""The fewest patients of whom what they have in common may be an anonymiser's."""
 
 
 def people_of(instances: Iterable[Instance], key: bytes) -> list[str]:
@@ -31,7 +35,8 @@ def people_of(instances: Iterable[Instance], key: bytes) -> list[str]:
 def doubtful_ids(people: Iterable[tuple[str, Collection[str]]]) -> list[Finding]:
     """Warn of patients who may be several people, and of those who may be one.
 
-    What all patients have in common, and there are three or more, was written by an anonymiser and tells nobody apart.
+    What an anonymiser wrote tells nobody apart: what all patients have in common, and there are three or more; or one
+    name and date with each sex, so that three patients or more for each combination have no more than `SEXES`.
 
     Args:
         people: the pseudonym of each case's patient, with `people_of` its images.
@@ -48,8 +53,9 @@ def doubtful_ids(people: Iterable[tuple[str, Collection[str]]]) -> list[Finding]
         if len(own) > 1
     ]
     told = {patient for patient, own in of_patient.items() if own}
+    anonymised = len(having) <= SEXES and len(told) >= FEWEST * len(having)
     for own in having.values():
-        if len(own) > 1 and (len(own) < 3 or own != told):
+        if len(own) > 1 and not anonymised and (len(own) < FEWEST or own != told):
             what = f"{counted(len(own), 'patient')} have one name, birth date and sex: {first_few(sorted(own), SHOWN)}"
             out.append(Finding("id-doubled", what))
     return out
