@@ -17,7 +17,7 @@ ROLES = {
     "patient": ("patient", "patient_id"),
     "structure": ("structure", "organ", "label", "class", "roi"),
     "cohort": ("cohort", "test_set", "site", "center", "centre", "dataset"),
-    "n_train": ("n_train", "n"),
+    "n_train": ("n_train", "n", "training_cases", "training_size", "train_size", "labelled_cases", "labeled_cases"),
     "replicate": ("replicate", "seed", "run"),
     "draw": ("draw",),
     "fold": ("fold",),
