@@ -1200,3 +1200,12 @@ def test_scores_of_a_run_that_only_shows_that_everything_runs_are_said_to_mean_n
         (tmp_path / "params.json").write_text(f'{{"scale": "{scale}"}}')
         notes.append([note for note in comparison([str(file)]).notes if "mean nothing" in note])
     assert notes == [[f"{file}: scores at the scale smoke, which mean nothing"], []]
+
+
+@pytest.mark.parametrize("end", ["-n{}", " n={}", " (n = {})", ", n={}", "_n={}", "-n{}-r0"])
+def test_the_size_at_the_end_of_a_models_name_is_its_number_of_training_cases(tmp_path, end):
+    """As the columns of a wide table are called."""
+    names = {f"{model}{end.format(n)}": 0.1 * k for k, (model, n) in enumerate(product("ab", (5, 10)))}
+    rows = "".join(f'"{name}",p{i},{score + 0.01 * i:.2f}\n' for name, score in names.items() for i in range(5))
+    table = comparison([str(by_hand(tmp_path, f"model,case,dsc\n{rows}"))]).table
+    assert {*zip(table["family"], table["n_train"])} == {("a", 5), ("a", 10), ("b", 5), ("b", 10)}

@@ -38,8 +38,8 @@ _SHAPE = (
     "model or structure has to be turned into such rows first (as by pandas.melt, or in Excel by Unpivot Columns)"
 )
 _TRAINING_NAME = (
-    r"^(?P<model>.+?)(?:-n(?P<n_train>\d+))?(?:-r(?P<replicate>\d+))?(?(n_train)(?:-s(?P<seed>\d+))?)"
-    r"(?:-f(?P<fold>\d+))?$"
+    r"^(?P<model>.+?)(?:(?:-n|[-_, ]+\(?n ?= ?)(?P<n_train>\d+)\)?)?(?:-r(?P<replicate>\d+))?"
+    r"(?(n_train)(?:-s(?P<seed>\d+))?)(?:-f(?P<fold>\d+))?$"
 )
 _TAG = r"(?:^|[-_. ])[nrsf]?\d+(?=$|[-_. ])"
 _TRAININGS = ["level", "n_train", "replicate", "fold"]
@@ -189,7 +189,9 @@ def _renamed(table: pd.DataFrame, structures: Mapping[str, str]) -> pd.DataFrame
 
 
 def _from_names(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]:
-    """Take size, replicate and fold from the ends of models' names ("tuned-n5-r1"), where no column has them.
+    """Take size, replicate and fold from the ends of models' names, where no column has them.
+
+    They are written as in "tuned-n5-r1"; the size also as in "tuned n=5" or "tuned (n = 5)".
 
     A summary.json has one training's scores, of which only its NAME=PATH can tell these. Rows with a family of their
     own, as a study's, stay as they are.
