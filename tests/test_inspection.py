@@ -1061,6 +1061,18 @@ def test_spellings_of_one_structure_are_told_where_no_patient_has_two(tmp_path: 
     assert all(f"{name}.nii.gz (2)" in told for name in names) and "cord" not in told and "eye" not in told
 
 
+def test_the_options_that_join_several_spellings_are_told_in_one_line(tmp_path: Path):
+    folder = Path(hospital(tmp_path / "a", "ct", [], patients=8))
+    for i in range(8):
+        for k, name in enumerate((["Cord", "Lung"], ["cord ", "lung_"])[i % 2]):
+            mask = np.zeros((6, 6, 5), np.uint8)
+            mask[k : k + 2, :2] = 1
+            written(folder / f"p{i}/{name}.nii.gz", mask)
+    lines = inspect(folder, 1).odd
+    options = [line.rpartition(": ")[2] for line in lines if line.startswith("no patient has two of ")]
+    assert len(options) == 2 and f"all of these names at once: {' '.join(options)}" in lines
+
+
 def test_outlines_that_blank_ends_show_are_told_with_the_remedy(tmp_path: Path):
     for i, blank in enumerate((slice(12, None), slice(0))):
         reading = blanked(4.0, blank)

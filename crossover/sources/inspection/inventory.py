@@ -335,11 +335,21 @@ class Inventory:
         ]
 
     def spellings(self) -> list[str]:
-        """Return which names may be of one channel or structure, as no patient has two of them, a sentence each."""
-        return [*self._channels_apart(), *self._structures_apart()]
+        """Return which names may be of one channel or structure, as no patient has two of them, a sentence each.
 
-    def _channels_apart(self) -> list[str]:
-        """Return which volumes of one modality no patient has two of, though no group of folders has its own names."""
+        Of several, the last sentence has the options of all.
+        """
+        apart = [*self._channels_apart(), *self._structures_apart()]
+        lines = [f"{what}: {option}" for what, option in apart]
+        if len(apart) > 1:
+            lines.append(f"all of these names at once: {' '.join(option for _, option in apart)}")
+        return lines
+
+    def _channels_apart(self) -> list[tuple[str, str]]:
+        """Return which volumes of one modality no patient has two of, though no group of folders has its own names.
+
+        They are a sentence each, with the option that joins them.
+        """
         lines = []
         for modality in dict.fromkeys(kind.modality for kind in self.channels if not self.dicom and not self.apart()):
             group: list[ChannelKind] = []
@@ -350,15 +360,16 @@ class Inventory:
                     having |= self.with_file(kind.name)
             if len(group) > 1:
                 own = "ct" if modality == "CT" else group[0].name
-                lines.append(
+                what = (
                     "no patient has two of "
                     + ", ".join(f"{_shown(kind.rule)} ({len(self.with_file(kind.name))})" for kind in group)
                     + ": they may be one channel under several names, and are a channel each here; to take whichever a "
-                    f"patient has: --channels {own}={'+'.join(kind.name for kind in group)}"
+                    "patient has"
                 )
+                lines.append((what, f"--channels {own}={'+'.join(kind.name for kind in group)}"))
         return lines
 
-    def _structures_apart(self) -> list[str]:
+    def _structures_apart(self) -> list[tuple[str, str]]:
         having = {s.name: self._having(s.name) for s in self.structures}
         groups: list[list[StructureKind]] = []
         for kind in (s for s in self.structures if having[s.name]):
@@ -368,10 +379,12 @@ class Inventory:
                 groups.append(group := [])
             group.append(kind)
         return [
-            "no patient has two of "
-            + ", ".join(f"{kind.called} ({len(having[kind.name])})" for kind in group)
-            + ": they may be one structure under several names, and are a structure each here; "
-            f"to join them: --structures {group[0].name}={'+'.join(kind.name for kind in group)}"
+            (
+                "no patient has two of "
+                + ", ".join(f"{kind.called} ({len(having[kind.name])})" for kind in group)
+                + ": they may be one structure under several names, and are a structure each here; to join them",
+                f"--structures {group[0].name}={'+'.join(kind.name for kind in group)}",
+            )
             for group in groups
             if len(group) > 1
         ]
