@@ -345,6 +345,20 @@ def test_the_status_of_one_study_is_told_by_its_name(tmp_path, monkeypatch):
     assert told[2] == "no run of cervix was begun in this folder\n"
 
 
+def test_another_attempt_is_told_and_its_time_left_follows_from_its_own_pace(tmp_path, monkeypatch, capsys):
+    """The steps began anew without a word, and three minutes were said to be left of one."""
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    clock = Clock()
+    watched = progress.Watched("uterus", clock)
+    for step in (0, 100, 200, 0, 100):
+        clock.now += 20
+        watched("c", step, 200, 0.3 if step else None, 0.5 if step else None)
+    lines = [line.partition("uterus: ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert lines[2].startswith("c is trained again with another seed, since the training collapsed")
+    assert lines[3].endswith("about 20 s left of it") and lines[3].startswith("c: step 100 of 200") and len(lines) == 4
+
+
 def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     progress.begin("uterus", 5, 2)

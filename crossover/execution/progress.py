@@ -120,6 +120,7 @@ class Watched:
         self.study, self._now = study, now
         self._last_report = self._last_noted = now()
         self._first: dict[str, tuple[float, int]] = {}
+        self._reached: dict[str, int] = {}
         self._dsc: dict[str, float | None] = {}
 
     @harmless
@@ -144,7 +145,8 @@ class Watched:
     def __call__(self, stage: str, step: int, steps: int, loss: float | None, dsc: float | None) -> None:
         """Report a validation, and to `status` alone a step, unless one was reported less than `EVERY` seconds ago.
 
-        The first step that a process has done, or goes on from, is always told.
+        The first step that a process has done, or goes on from, is always told. A step before one that was done is of
+        another attempt (`recipe.retries`), and its time left follows from its own pace.
 
         Args:
             stage: its name.
@@ -153,6 +155,14 @@ class Watched:
             dsc: the validation DSC, or that of the last one before this process; None without one.
         """
         now = self._now()
+        if step < self._reached.get(stage, step):
+            self._first.pop(stage, None)
+            self._dsc.pop(stage, None)
+            self._say(
+                f"{stage} is trained again with another seed, since the training collapsed: its loss was not a number, "
+                "or a structure had a DSC of 0 throughout (recipe.retries)"
+            )
+        self._reached[stage] = step
         self._dsc[stage] = self._dsc.get(stage) if dsc is None else dsc
         if loss is None or dsc is None:
             if stage not in self._first or now - self._last_noted >= EVERY:
@@ -167,7 +177,11 @@ class Watched:
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
             text += f", about {duration((now - begun) / (step - first) * (steps - step))} left of it"
-        print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        if (FOLDER / f"{self.study}.json").exists():
+            print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
 
 
 def fail(name: str, what: str) -> None:
