@@ -185,6 +185,20 @@ def test_a_power_law_is_continued_as_one():
     assert to.gain_high > float(law(256) - law(128)) - 0.002
 
 
+def test_a_continued_curve_stays_on_the_scale():
+    """An interval of a DSC began at -0.082."""
+    for level in (0.02, 0.97):
+        to = curve_of(lambda n: level + 0 * np.asarray(n, float), (2, 3, 5, 8), luck=0.05).continued(16, 0.95)  # noqa: B023
+        assert 0 <= to.low < to.high <= 1
+
+
+def test_what_further_cases_bring_is_asked_of_no_more_than_a_curve_is_continued_to(scores):
+    few = scores[scores["n_train"].isin([0, 5, 13, 26])].replace({"n_train": {5: 2, 13: 3, 26: 5}})
+    last = scores[scores["n_train"] == 51].assign(n_train=8)
+    table, _ = design(pd.concat([few, last]), Question(difference=0.1))
+    assert set(table.loc[table["question"] == NEXT, "cases"]) == {8}
+
+
 def test_a_score_is_reached_inside_and_beyond_the_sizes():
     law = power(0.80, 0.60, 0.4)
     curve = curve_of(law)

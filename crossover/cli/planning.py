@@ -41,7 +41,11 @@ Columns = Annotated[
 ]
 Reach = Annotated[float | None, Option(help="Score for which the required number of labelled cases is estimated.")]
 Next = Annotated[
-    int | None, Option("--next", help="Number of further labelled cases whose benefit is estimated; by default 10.")
+    int | None,
+    Option(
+        "--next",
+        help="Number of further labelled cases whose benefit is estimated; by default 10, or all there are, if fewer.",
+    ),
 ]
 Assurance = Annotated[float, Option(help="Probability with which the planned study should settle the difference.")]
 Alpha = Annotated[float, Option(help="Significance level of the planned study.")]

@@ -13,6 +13,7 @@ import numpy as np
 from crossover.statistics.estimates.resampling import PATIENTS, Resampled
 from crossover.statistics.learning_curves.curves import ONE_CASE, interval, several_cases
 from crossover.statistics.learning_curves.forms import FEWEST, interpolate, monotone, power_curve, power_law
+from crossover.statistics.scores.intervals import clip_to_scale
 
 FARTHEST = 2
 """The multiple of the largest n beyond which a curve is not continued."""
@@ -79,10 +80,10 @@ class Curve:
         ends = np.array([self.sizes[-1], n])
         law, laws = power_curve(self._law, ends), power_curve(self._laws, ends)
         last, line = monotone(self.draws)[:, -1], self._line(self.draws, n)
-        low, high = _hull([last, laws[:, 1], last + line], confidence)
+        low, high = map(float, clip_to_scale(*_hull([last, laws[:, 1], last + line], confidence), self._scale))
         gain_low, gain_high = _hull([0 * line, laws[:, 1] - laws[:, 0], line], confidence)
         estimate, gain = float(law[1]), float(law[1] - law[0])
-        return Continuation(estimate, low, min(high, self._scale[1]), gain, gain_low, gain_high)
+        return Continuation(estimate, low, high, gain, gain_low, gain_high)
 
     def reaches(self, target: float, confidence: float, assurance: float) -> tuple[float, float, float]:
         """Return the n from which the curve has reached a score with this assurance, and the two ends of its interval.

@@ -59,7 +59,8 @@ class Question:
     Attributes:
         difference: the true one to be settled; None for that of the pilot or the means.
         reach: a score to be reached, or a distance; None for none. more: labelled cases beyond the
-            largest size; None for `NEXT_CASES` where there are several sizes.
+            largest size; None for `NEXT_CASES` where there are several sizes, or as many as the largest if that is
+            less, since curves are continued to twice that size.
         models: two families; the table's two where it has no more, else the two with the best means.
         size: the n_train at which they are compared; None for the largest that both have.
         structure: "" for each, and for each case's mean over them; "all" for this mean alone.
@@ -324,7 +325,7 @@ def _by_curves(
         return [], [f"{asked.metric}: none of the crossover, --reach and --next {side}"]
     if np.isinf(sized[asked.metric]).any():  # distances to an empty mask, which have no mean
         return [], []
-    open_yet = True
+    open_yet, more = True, asked.more or min(NEXT_CASES, int(sized["n_train"].max()))
     for structure, own in sized.groupby("structure", sort=False):
         scores = panel(draws_as_trainings(own), asked.metric)
         drawn_means = resample(scores, DRAWS)
@@ -338,7 +339,7 @@ def _by_curves(
             notes += [f"{MEAN_NAME if structure == POOLED else structure}: {note}"] if note else []
         if asked.reach is not None:
             found += scores_reached(drawn_means, place, asked.reach, asked.rules)
-        found += next_cases(drawn_means, place, asked.more or NEXT_CASES, asked.rules)
+        found += next_cases(drawn_means, place, more, asked.rules)
     return found, notes
 
 
