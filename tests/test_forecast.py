@@ -176,7 +176,7 @@ def test_a_training_is_timed_by_others_whose_steps_cost_as_much(tmp_path, monkey
     monkeypatch.setattr(forecast, "stage_steps", lambda *_: 100)
     job, stage, record = training(load_study(name, before, CONFIG), tmp_path)
     other, _, _ = training(study := load_study(name, now, CONFIG), tmp_path)
-    done = {"stage": {"level": stage.level}, "steps": 10, "seconds": 20.0}
+    done = {"steps": 10, "seconds": 20.0}
     write_json(tmp_path / stage.name / "record.json", done)
     workflow = SimpleNamespace(jobs=[job, other], studies={name: study}, plans={name: plan(study)})
     clock = _Clock(workflow, {0: record, 1: None}, {})
@@ -190,8 +190,8 @@ def test_a_training_is_not_timed_by_those_of_another_level_or_without_a_step(tmp
     job, stage, record = training(study, tmp_path)
     clock = _Clock(SimpleNamespace(jobs=[job]), {0: record}, {})
     for level, steps in (("another", 10), (stage.level, 0)):
-        done = {"stage": {"level": level}, "steps": steps, "seconds": 20.0}
-        clock._trained = {"uterus": [(costs_of_step(record["settings"]), done)]}
+        done = {"steps": steps, "seconds": 20.0}
+        clock._trained = {"uterus": [(level, costs_of_step(record["settings"]), done)]}
         assert clock._step_of_others(job, stage) == []
 
 

@@ -199,7 +199,7 @@ class _Clock:
     def __init__(self, workflow: Workflow, records: dict[int, dict | None], why: dict[int, list[Reason]]) -> None:
         self._workflow = workflow
         self._times = read_times()
-        self._trained: dict[str, list[tuple[dict, dict]]] = {}
+        self._trained: dict[str, list[tuple[str | None, dict, dict]]] = {}
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
             changed = [w.what for w in why.get(i, []) if w.kind == "setting"]
@@ -239,19 +239,18 @@ class _Clock:
 
     def _step_of_others(self, job: GraphJob, stage: Stage) -> list[float]:
         """Return the seconds of a step of each training of the study whose steps cost as much as those of a stage."""
-        wanted = costs_of_step(job.settings)
-        return [
-            done["seconds"] / done["steps"]
-            for costs, done in self._trainings(job.wildcards["study"])
-            if done.get("steps") and costs == wanted and done["stage"]["level"] == stage.level
+        there = [
+            own for own in self._trainings(job.wildcards["study"]) if own[0] == stage.level and own[2].get("steps")
         ]
+        wanted = costs_of_step(job.settings) if there else None
+        return [done["seconds"] / done["steps"] for _, costs, done in there if costs == wanted]
 
-    def _trainings(self, study: str) -> list[tuple[dict, dict]]:
-        """Return of each finished training of a study what a step's seconds follow from, and its record."""
+    def _trainings(self, study: str) -> list[tuple[str | None, dict, dict]]:
+        """Return of each finished training of a study its level, what a step's seconds follow from, and its record."""
         if study not in self._trained:
             jobs = {i: job for i, job in enumerate(self._workflow.jobs) if job.rule == "train" and i in self._records}
             self._trained[study] = [
-                (costs_of_step(self._records[i]["settings"]), done)
+                (stage.get("level"), costs_of_step(self._records[i]["settings"]), done)
                 for i, job in jobs.items()
                 if job.wildcards["study"] == study
                 for stage in self._records[i]["settings"]["stages"]
