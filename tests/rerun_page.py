@@ -79,7 +79,7 @@ READ_BY = {
 }
 READ_BY |= {analysis.rule: {"report"}.union(*map(analyses_of, analysis.outputs)) for analysis in registry.analyses()}
 LEAVES = [
-    (pattern, cell) for cells in rows("A leaf of a study's file") for pattern in named(cells[0]) for cell in [cells[1]]
+    (pattern, cell) for cells in rows("A value in a study's file") for pattern in named(cells[0]) for cell in [cells[1]]
 ]
 REFUSED = named(section("What cannot be changed alone"))
 

@@ -65,7 +65,7 @@ def ingest(
 
 @in_workflow_folder
 def segment(
-    source: Annotated[Path, typer.Argument(help="Folder or zip archive with the examinations.")],
+    source: Annotated[Path, typer.Argument(help="Folder or zip archive with the DICOM examinations.")],
     out: Annotated[Path, typer.Argument(help="Folder to write the masks, pictures and scores to.")],
     study: Annotated[str, typer.Option(help="Name of the study whose model and preparation are used.")] = "",
     model: Annotated[str, typer.Option(help="Name of one of the study's trained models, such as b_a-f0.")] = "",
