@@ -27,6 +27,7 @@ from crossover.execution.readiness import (
 )
 from crossover.study.config import load_study, place_of
 from crossover.study.plan import plan
+from crossover.study.splits import divided
 from crossover.study.suggested import more_sizes
 from crossover.training import step_time
 from crossover.training.step_time import Measured
@@ -302,6 +303,27 @@ def test_larger_sizes_are_to_be_written_where_they_count(clone: Path):
     found = {scale: place_of("sizes", "mine", scale) for scale in ("demo", "paper")}
     assert found == {"demo": "scales.demo.sizes", "paper": "sizes"}
     assert "`scales.demo.sizes: [" in more_sizes("mine", [3, 4], 9, "ours", "scales.demo.sizes")[0]
+
+
+def test_it_is_told_that_added_patients_change_who_is_tested(clone: Path, monkeypatch):
+    """Twelve patients were added, and both test patients were trained on without a word."""
+    study = load_study("mine", "demo")
+    target = study.cohorts[study.target]
+    there = {f"p{i}" for i in range(30)}
+    tested, others = divided(there, target.test, study.splits.seed, study.target)
+    before = {*others[:7], *tested[:1]}
+    earlier, trained = divided(before, target.test, study.splits.seed, study.target)
+    rows = [(study.target, p, "test") for p in earlier] + [(study.target, p, "train") for p in trained]
+    Path("results/mine").mkdir(parents=True)
+    pd.DataFrame(rows, columns=["cohort", "patient", "part"]).to_csv("results/mine/splits.csv", index=False)
+    moved = len({*earlier} - {*tested})
+    assert moved == len(earlier) - 1 > 0
+    for scale, patients, told in (("smoke", there, False), ("demo", there, True), ("demo", before, False)):
+        Path("results/mine/params.json").write_text(f'{{"scale": "{scale}"}}')
+        monkeypatch.setattr("crossover.execution.readiness._patients", lambda study, cohort, *_: patients)  # noqa: B023
+        notes = [note for note in readiness("mine", {"scale": "demo"}, 1).notes if "since the last run" in note]
+        assert bool(notes) == told
+        assert not told or f"of its {len(earlier)} test patients, {moved} would be trained on instead" in notes[0]
 
 
 @pytest.mark.parametrize("slowed, load, told", [(9.6, 7.9, True), (1.2, 7.9, False), (9.6, 1.0, False)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -26,11 +26,11 @@ from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, 
 from crossover.statistics.papers.planner import PrintedPair, smallest_settled
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
-from crossover.study.config import SCALES, Settings, data_of, load_settings, load_study, of_scale, place_of
+from crossover.study.config import SCALES, Settings, data_of, load_settings, load_study, of_scale, place_of, scale_of
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
-from crossover.study.splits import alike_in_cohorts, shared, tested_patients, too_few
+from crossover.study.splits import alike_in_cohorts, divided, read_splits, shared, tested_patients, too_few
 from crossover.study.suggested import FEWEST_SIZES, more_sizes
 from crossover.training.devices import claim, gpus
 from crossover.training.step_time import measured, measured_side_by_side, taken
@@ -90,6 +90,7 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
         if patients is not None:
             of_cohorts[cohort], n = patients, len(patients)
             out.wrong += too_few(cohort, n, about.test, needed[cohort])
+            out.notes += _other_test_patients(study, cohort, patients)
             tested[cohort] = tested_patients(about.test, n)
             if cohort == study.target and not isinstance(about.source, Phantom) and study.scale != SCALES[0]:
                 where = place_of("sizes", name, study.scale)
@@ -98,6 +99,29 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
     out.notes += _of_a_paper(study)
     out.settles = _settles(study, tested.get(study.target, 0))
     return out
+
+
+def _other_test_patients(study: Study, cohort: str, patients: Collection[str]) -> list[str]:
+    """Say how many test patients of a study's results would be trained on, where patients were added since.
+
+    Args:
+        patients: those that the cohort would have.
+    """
+    results = Path("results", study.study)
+    if scale_of(results) != study.scale or not (results / "splits.csv").exists():
+        return []
+    splits = read_splits(results / "splits.csv")
+    before = splits[splits.cohort == cohort]
+    tested = {*before.patient[before.part == "test"]}
+    added = {*patients} - {*before.patient}
+    _, others = divided(patients, study.cohorts[cohort].test, study.splits.seed, cohort)
+    if not added or not (moved := tested & {*others}):
+        return []
+    return [
+        f"cohort {cohort}: {counted(len(added), 'patient')} added since the last run; of its "
+        f"{counted(len(tested), 'test patient')}, {len(moved)} would be trained on instead, so that scores before and "
+        "after are of different patients (docs/own-data.md): copy results/ to keep the earlier answer"
+    ]
 
 
 def _patients(

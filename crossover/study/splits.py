@@ -70,13 +70,19 @@ def split(
     for cohort, test in tests.items():
         own = cases[cases.cohort == cohort]
         by_patient = own.groupby("patient").case.apply(sorted).to_dict()
-        ordered = _order(by_patient, settings.seed, cohort, "test")
-        n_test = tested_patients(test, len(ordered))
-        for patient in ordered[:n_test]:
+        tested, others = divided(by_patient, test, settings.seed, cohort)
+        for patient in tested:
             rows += [(cohort, patient, c, "test", 0, None, None, None) for c in by_patient[patient]]
-        rows += _training_rows(ordered[n_test:], by_patient, cohort, settings)
+        rows += _training_rows(others, by_patient, cohort, settings)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"rank": "Int64", "fold": "Int64", "validation": "boolean"})
+
+
+def divided(patients: Iterable[str], test: float, seed: int, cohort: str) -> tuple[list[str], list[str]]:
+    """Return the patients of a cohort who are tested on, and the others."""
+    ordered = _order(patients, seed, cohort, "test")
+    n = tested_patients(test, len(ordered))
+    return ordered[:n], ordered[n:]
 
 
 def _training_rows(
