@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crossover import networks
 from crossover.core.files import read_json
 from tests.dry_runs import ROOT, copy_workflow
 
@@ -19,6 +20,20 @@ def block(language: str, word: str) -> str:
     """The first block of a language that has a word."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.M | re.S)
     return next(text for text in blocks if word in text)
+
+
+def test_the_page_lists_the_networks_of_slices_with_their_engines_settings_and_levels():
+    listed = PAGE.partition("| architecture | engine |")[2].partition("\n\n")[0].splitlines()[2:]
+    found = {}
+    for names, engines, settings, levels, multiple in (row.strip("| ").split(" | ") for row in listed[:3]):
+        own = {word for word in re.findall(r"`(\w+)`", settings) if not word.startswith(("resnet", "mobilenet"))}
+        about = ({*engines.split(", ")}, own, {*re.findall(r"`(\w+)`", levels)}, int(multiple))
+        found |= dict.fromkeys(re.findall(r"`(\w+)`", names), about)
+    there = {name: networks.declared(name) for name in networks.architectures(2)}
+    assert found == {
+        name: ({*own.engines}, {*own.settings.model_fields}, {*own.levels}, own.multiple) for name, own in there.items()
+    }
+    assert {*re.findall(r"`(\w+)`", listed[3].split("|")[1])} == {*networks.architectures(3)}
 
 
 @pytest.fixture(scope="module")
