@@ -16,8 +16,9 @@ SHOWN = 5
 """The number of patients that a finding names."""
 SEXES = 3
 """The values of Patient's Sex (0010,0040): M, F and O."""
-FEWEST = 3
-"""The fewest patients of whom what they have in common may be an anonymiser's."""
+FEWEST, MANY = 3, 5
+"""The fewest patients of whom what all have in common may be an anonymiser's, and the fewest for each of several
+combinations: a person may have two PatientIDs or three."""
 
 
 def people_of(instances: Iterable[Instance], key: bytes) -> list[str]:
@@ -36,7 +37,7 @@ def doubtful_ids(people: Iterable[tuple[str, Collection[str]]]) -> list[Finding]
     """Warn of patients who may be several people, and of those who may be one.
 
     What an anonymiser wrote tells nobody apart: what all patients have in common, and there are three or more; or one
-    name and date with each sex, so that three patients or more for each combination have no more than `SEXES`.
+    name and date with each sex, so that there are no more combinations than `SEXES`, with `MANY` patients or more each.
 
     Args:
         people: the pseudonym of each case's patient, with `people_of` its images.
@@ -53,7 +54,7 @@ def doubtful_ids(people: Iterable[tuple[str, Collection[str]]]) -> list[Finding]
         if len(own) > 1
     ]
     told = {patient for patient, own in of_patient.items() if own}
-    anonymised = len(having) <= SEXES and len(told) >= FEWEST * len(having)
+    anonymised = len(having) <= SEXES and len(told) >= MANY * len(having)
     for own in having.values():
         if len(own) > 1 and not anonymised and (len(own) < FEWEST or own != told):
             what = f"{counted(len(own), 'patient')} have one name, birth date and sex: {first_few(sorted(own), SHOWN)}"
